@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Quantities are read digit by digit in integers: strtod() would take "1e3",
+ * "0x10", "inf" and the locale's decimal comma, and would turn "0.3s" into
+ * 299999999 ns on the way through binary.
+ */
+#include "base/units.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct unit {
+	const char *name;
+	int64_t ns;
+} time_units[] = {
+	{ "ns", 1 },
+	{ "us", INT64_C(1000) },
+	{ "ms", INT64_C(1000000) },
+	{ "s", INT64_C(1000000000) },
+	{ "min", INT64_C(60000000000) },
+	{ "h", INT64_C(3600000000000) },
+};
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Reads digits into *out; returns where they end, or NULL on overflow. */
+static const char *read_digits(const char *s, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	for (; is_digit(*s); s++) {
+		if (__builtin_mul_overflow(n, UINT64_C(10), &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
+			return NULL;
+	}
+	*out = n;
+	return s;
+}
+
+int units_parse_uint(const char *text, uint64_t max, uint64_t *out)
+{
+	uint64_t n;
+	const char *end;
+
+	if (!*text || text[strspn(text, "0123456789")])
+		return -EINVAL;
+	end = read_digits(text, &n);
+	if (!end || n > max)
+		return -ERANGE;
+	*out = n;
+	return 0;
+}
+
+static const struct unit *find_unit(const char *name)
+{
+	for (size_t i = 0; i < sizeof(time_units) / sizeof(*time_units); i++)
+		if (!strcmp(time_units[i].name, name))
+			return &time_units[i];
+	return NULL;
+}
+
+/*
+ * Adds the decimals [s, end) of one unit. Whatever is finer than a nanosecond
+ * is out of range rather than dropped: the text would not mean what it says.
+ */
+static int add_decimals(const char *s, const char *end, int64_t unit_ns,
+			int64_t *ns)
+{
+	unsigned __int128 part = 0, scale = 1;
+
+	while (end > s && end[-1] == '0')
+		end--;
+	if (end - s > 18)
+		return -ERANGE;
+	for (; s < end; s++) {
+		part = part * 10 + (unsigned)(*s - '0');
+		scale *= 10;
+	}
+	part *= (uint64_t)unit_ns;
+	if (part % scale)
+		return -ERANGE;
+	return __builtin_add_overflow(*ns, (int64_t)(part / scale), ns)
+		       ? -ERANGE
+		       : 0;
+}
+
+int units_parse_duration_ns(const char *text, int64_t *ns)
+{
+	const char *whole = text, *p = text + strspn(text, "0123456789");
+	const char *decimals = p, *decimals_end = p;
+	const struct unit *unit;
+	uint64_t n;
+	int64_t total;
+
+	if (p == whole)
+		return -EINVAL;
+	if (*p == '.') {
+		decimals = p + 1;
+		p = decimals_end = decimals + strspn(decimals, "0123456789");
+		if (decimals == decimals_end)
+			return -EINVAL;
+	}
+	for (const char *c = p; *c; c++)
+		if ((*c < 'a' || *c > 'z') && (*c < 'A' || *c > 'Z'))
+			return -EINVAL;
+	unit = find_unit(p);
+	if (!unit)
+		return -ENOKEY;
+	if (!read_digits(whole, &n) || n > INT64_MAX ||
+	    __builtin_mul_overflow((int64_t)n, unit->ns, &total))
+		return -ERANGE;
+	if (add_decimals(decimals, decimals_end, unit->ns, &total))
+		return -ERANGE;
+	*ns = total;
+	return 0;
+}
+
+/* n / scale, rounded to `decimals` places, without trailing zeros. */
+static void format_scaled(uint64_t n, uint64_t scale, unsigned decimals,
+			  const char *sign, const char *unit, char *buf,
+			  size_t size)
+{
+	uint64_t pow = 1, step, whole, rest;
+
+	for (unsigned i = 0; i < decimals; i++)
+		pow *= 10;
+	step = scale / pow;
+	whole = n / scale;
+	rest = (n % scale + step / 2) / step;
+	if (rest == pow) {
+		whole++;
+		rest = 0;
+	}
+	while (decimals && rest % 10 == 0) {
+		rest /= 10;
+		decimals--;
+	}
+	if (decimals)
+		snprintf(buf, size, "%s%llu.%0*llu %s", sign,
+			 (unsigned long long)whole, (int)decimals,
+			 (unsigned long long)rest, unit);
+	else
+		snprintf(buf, size, "%s%llu %s", sign,
+			 (unsigned long long)whole, unit);
+}
+
+/* Three significant digits, and all of those before the point. */
+const char *units_format_duration(int64_t ns, char *buf, size_t size)
+{
+	const char *sign = ns < 0 ? "-" : "";
+	uint64_t n = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
+	static const struct {
+		uint64_t scale;
+		const char *name;
+	} scales[] = {
+		{ 1, "ns" },
+		{ 1000, "us" },
+		{ 1000000, "ms" },
+		{ 1000000000, "s" },
+	};
+	size_t i = 0;
+	uint64_t scale;
+
+	if (!n) {
+		snprintf(buf, size, "0 s");
+		return buf;
+	}
+	/* What would be rounded up to 1000 belongs to the next unit. */
+	while (i < 3 && n >= scales[i].scale * 1000 - scales[i].scale / 2)
+		i++;
+	scale = scales[i].scale;
+	format_scaled(n, scale,
+		      scale == 1 || n >= 100 * scale ? 0
+		      : n >= 10 * scale		     ? 1
+						     : 2,
+		      sign, scales[i].name, buf, size);
+	return buf;
+}

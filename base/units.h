@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Quantities as people write them. A unit is required wherever the quantity
+ * has one: "10" is no duration. Decimals are taken ("1.5ms"); signs, spaces
+ * and exponents are not. Each parser takes a NUL-terminated text and returns
+ * 0, -EINVAL (not of this form), -ENOKEY (the number stands without its unit,
+ * or the unit is unknown) or -ERANGE (does not fit).
+ */
+#ifndef BASE_UNITS_H
+#define BASE_UNITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+int units_parse_duration_ns(const char *text, int64_t *ns); /* ns us ms s min h */
+int units_parse_uint(const char *text, uint64_t max, uint64_t *out);
+
+/* Shortest exact-enough text of a duration: "12.3 ms", "480 us", "2.05 s". */
+const char *units_format_duration(int64_t ns, char *buf, size_t size);
+
+#endif
