@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A flow that conntrack knows keeps the translation its first packet got,
+ * whatever the rules say since. It moves when its entry is deleted and its next
+ * packet is a first one again: so delete after the rules changed, or that
+ * packet may come in between and pin the flow to where it was for good.
+ *
+ * There is no request that deletes by destination. The entries are listed,
+ * chosen, and deleted one by one by tuple and id, so that an entry that has
+ * been replaced by a new one of the same tuple is left alone.
+ */
+#include "orchestrator/kernel/kns.h"
+
+#include "orchestrator/kernel/netlink.h"
+#include "base/vec.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <stdio.h>
+#include <string.h>
+
+struct selection {
+	const struct ip_addr *addrs;
+	size_t n;
+	int protocol; /* 0: any */
+	uint16_t port;
+	VEC(struct nf_conntrack *) entries; /* owned */
+};
+
+static struct nlmsghdr *message_put(void *buf, uint16_t type,
+				    sa_family_t family)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *nfg;
+
+	nlh->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
+	nfg->nfgen_family = (uint8_t)family;
+	nfg->version = NFNETLINK_V0;
+	return nlh;
+}
+
+static bool goes_to(const struct nf_conntrack *ct, const struct ip_addr *addr)
+{
+	enum nf_conntrack_attr dst = addr->family == AF_INET ?
+					     ATTR_ORIG_IPV4_DST :
+					     ATTR_ORIG_IPV6_DST;
+
+	return nfct_attr_is_set(ct, dst) &&
+	       !memcmp(nfct_get_attr(ct, dst), addr->bytes, ip_addr_size(addr));
+}
+
+static bool entry_matches(const struct selection *s,
+			  const struct nf_conntrack *ct)
+{
+	bool matches = false;
+
+	for (size_t i = 0; i < s->n; i++)
+		matches |= goes_to(ct, &s->addrs[i]);
+	if (!matches || !s->protocol)
+		return matches;
+	return nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == s->protocol &&
+	       nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST) == htons(s->port);
+}
+
+static int entry_each(const struct nlmsghdr *nlh, void *data, struct err *err)
+{
+	struct nf_conntrack *ct = nfct_new();
+	struct selection *s = data;
+	struct nf_conntrack **slot;
+
+	if (!ct)
+		return err_errno(err, ENOMEM, "list tracked flows");
+	/* What cannot be parsed cannot be ours. */
+	if (nfct_nlmsg_parse(nlh, ct) < 0 || !entry_matches(s, ct)) {
+		nfct_destroy(ct);
+		return 0;
+	}
+	slot = VEC_PUSH(&s->entries);
+	if (!slot) {
+		nfct_destroy(ct);
+		return err_errno(err, ENOMEM, "list tracked flows");
+	}
+	*slot = ct;
+	return 0;
+}
+
+static int entries_list(int fd, struct selection *s, struct err *err)
+{
+	union {
+		struct nlmsghdr header;
+		char bytes[64];
+	} request = { 0 };
+
+	/* All families in one: the kernel walks its whole table, shared by all
+	 * namespaces, for each listing, which takes milliseconds. */
+	message_put(&request, IPCTNL_MSG_CT_GET, AF_UNSPEC);
+	return netlink_dump(fd, &request.header, "list tracked flows",
+			    entry_each, s, err);
+}
+
+static int entry_delete(int fd, const struct nf_conntrack *ct, struct err *err)
+{
+	struct netlink_request request = {
+		.tolerated = ENOENT, /* it ended by itself */
+		.what = "delete a tracked flow",
+	};
+	union {
+		struct nlmsghdr header;
+		char bytes[1024];
+	} buf = { 0 };
+	struct nf_conntrack *key = nfct_new();
+	size_t failed;
+	int r;
+
+	if (!key)
+		return err_errno(err, ENOMEM, "%s", request.what);
+	nfct_copy(key, ct, NFCT_CP_ORIG);
+	nfct_set_attr_u32(key, ATTR_ID, nfct_get_attr_u32(ct, ATTR_ID));
+	message_put(&buf, IPCTNL_MSG_CT_DELETE,
+		    nfct_get_attr_u8(ct, ATTR_L3PROTO));
+	r = nfct_nlmsg_build(&buf.header, key);
+	nfct_destroy(key);
+	if (r < 0)
+		return err_errno(err, EINVAL, "%s", request.what);
+	return netlink_transact(fd, &buf, MNL_ALIGN(buf.header.nlmsg_len),
+				&request, 0, &failed, err);
+}
+
+static int flush(struct kns *ns, struct selection *s, unsigned *deleted,
+		 struct err *err)
+{
+	int fd, r;
+
+	r = kernel_step(ns->kernel, err, "list tracked flows");
+	if (r)
+		return r;
+	fd = kns_nf_fd(ns, err);
+	if (fd < 0)
+		return fd;
+	r = entries_list(fd, s, err);
+	for (size_t i = 0; r >= 0 && i < s->entries.n; i++) {
+		r = kernel_step(ns->kernel, err, "delete a tracked flow");
+		if (!r)
+			r = entry_delete(fd, s->entries.v[i], err);
+		if (!r)
+			++*deleted;
+	}
+	return r < 0 ? r : 0;
+}
+
+int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
+			int protocol, uint16_t port, unsigned *deleted,
+			struct err *err)
+{
+	struct selection s = {
+		.addrs = addrs,
+		.n = n,
+		.protocol = protocol,
+		.port = port,
+	};
+	unsigned count = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (!ip_addr_size(&addrs[i]))
+			return err_errno(err, EAFNOSUPPORT,
+					 "delete tracked flows");
+	r = flush(ns, &s, &count, err);
+	for (size_t i = 0; i < s.entries.n; i++)
+		nfct_destroy(s.entries.v[i]);
+	VEC_FREE(&s.entries);
+	if (deleted)
+		*deleted = count;
+	return r;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel, over netlink: network namespaces, and what is done in one.
+ *
+ * A netlink socket belongs to the namespace in which it was made, for good. So
+ * every namespace of a lab is a struct kns with sockets of its own, and no
+ * function here but kns_new() and kns_enter() changes the namespace of the
+ * calling thread. No policy: names, numbers and order are the caller's.
+ *
+ * Every request passes kernel_step(), which counts it and can make the k-th
+ * one fail: that is how the tests walk every error path there is.
+ */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include "base/err.h"
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One for the whole lab. */
+struct kernel {
+	int home_fd; /* the lab's own network namespace */
+	uint64_t steps; /* operations asked for so far */
+	uint64_t fail_at; /* the step that is made to fail, from 1; 0: none */
+	int fail_errno;
+};
+
+/*
+ * Takes the calling thread's network namespace as home. fail_at: see
+ * kernel_step(). 0 or a negative errno.
+ */
+int kernel_init(struct kernel *k, uint64_t fail_at, int fail_errno,
+		struct err *err);
+void kernel_deinit(struct kernel *k);
+
+/*
+ * To be called before each request to the kernel, with what it is about to do
+ * ("create namespace"). Returns 0, or -fail_errno at the step that is to fail.
+ */
+int kernel_step(struct kernel *k, struct err *err, const char *what);
+
+/* ---- namespaces -------------------------------------------------------- */
+
+struct kns {
+	struct kernel *kernel; /* borrowed */
+	int fd; /* the namespace; owned */
+	struct nl_sock *rt; /* rtnetlink, extended acks on */
+	struct mnl_socket *nf; /* nfnetlink, opened when first needed */
+};
+
+/* A new network namespace. The thread is at home again when this returns. */
+int kns_new(struct kernel *k, struct kns **out, struct err *err);
+/* The home namespace as a kns. */
+int kns_home(struct kernel *k, struct kns **out, struct err *err);
+struct kns *kns_free(struct kns *ns); /* closes all of it; returns NULL */
+
+/* Moves the calling thread into the namespace, or home again (ns NULL). */
+int kns_enter(struct kernel *k, const struct kns *ns, struct err *err);
+
+/*
+ * Writes a file below /proc/sys/net as seen from ns. Slow (see the lessons on
+ * /proc/sys in large labs); only for what netlink cannot set.
+ * -ENOENT where this kernel does not have the file.
+ */
+int kns_sysctl(struct kns *ns, const char *key, const char *value,
+	       struct err *err);
+
+/* ---- rtnetlink, in batches --------------------------------------------- */
+
+/*
+ * Requests are gathered and sent in as few system calls as the buffers allow,
+ * with an ack asked only of the last of each: the kernel works through a batch
+ * in order, and answers any that failed by its sequence number. A request that
+ * failed does not stop the ones behind it in the same batch, so after an error
+ * the namespace is in an unknown state, and the lab is given up.
+ *
+ * tag: the caller's name for a request (the index of its operation), handed
+ * back for the one that failed.
+ */
+struct kbatch;
+
+/* Batches are bound to one namespace. NULL: out of memory. */
+struct kbatch *kbatch_new(struct kns *ns);
+struct kbatch *kbatch_free(struct kbatch *b); /* unsent ones are dropped */
+/*
+ * Sends what is gathered and waits for the answer. On failure err carries the
+ * kernel's own words where it gave any, and *failed_tag the first request that
+ * failed (SIZE_MAX where it was none of them).
+ */
+int kbatch_commit(struct kbatch *b, size_t *failed_tag, struct err *err);
+
+/*
+ * All of these gather one request, and send a full batch; 0, or as
+ * kbatch_commit(). A veth's two ends are made straight in their namespaces,
+ * with the given ifindex (0: the kernel's choice; give the two ends different
+ * ones), down; a master is the ifindex of a bridge in that end's namespace.
+ */
+struct kveth_end {
+	const struct kns *ns;
+	const char *name; /* at most IFNAMSIZ - 1 bytes */
+	uint32_t ifindex;
+	uint32_t master; /* 0: none. Only for the first end, which must be in
+			    the batch's namespace */
+	const uint8_t *mac; /* 6 bytes; NULL: the kernel's choice */
+};
+int kbatch_veth_add(struct kbatch *b, size_t tag, const struct kveth_end *first,
+		    const struct kveth_end *peer, uint32_t mtu,
+		    size_t *failed_tag, struct err *err);
+/* A quiet bridge: no STP, no multicast snooping, no IPv6 of its own. */
+int kbatch_bridge_add(struct kbatch *b, size_t tag, const char *name,
+		      uint32_t ifindex, size_t *failed_tag, struct err *err);
+int kbatch_link_del(struct kbatch *b, size_t tag, uint32_t ifindex,
+		    size_t *failed_tag, struct err *err);
+/*
+ * up: raised without an IPv6 link-local address (the address generation is
+ * switched off first), so without router solicitations. Only an interface that
+ * forwards IPv6 needs such an address, to be added by kbatch_addr(): the
+ * neighbours of a packet that is not the router's own are asked for in its
+ * name, or not at all. (Where forwarding is on already, it solicits nothing.)
+ */
+int kbatch_link_set(struct kbatch *b, size_t tag, uint32_t ifindex, bool up,
+		    size_t *failed_tag, struct err *err);
+/* Routes over an interface without carrier are ignored (IPv4; for IPv6 there
+ * is only the sysctl), and IPv4 forwarding. */
+int kbatch_inet_conf(struct kbatch *b, size_t tag, uint32_t ifindex,
+		     bool forwarding, bool ignore_linkdown, size_t *failed_tag,
+		     struct err *err);
+/* Without duplicate address detection. */
+int kbatch_addr(struct kbatch *b, size_t tag, bool add, uint32_t ifindex,
+		const struct ip_prefix *address, size_t *failed_tag,
+		struct err *err);
+/* via AF_UNSPEC: on link. metric 0: the default. */
+int kbatch_route(struct kbatch *b, size_t tag, bool add,
+		 const struct ip_prefix *to, const struct ip_addr *via,
+		 uint32_t ifindex, uint32_t metric, size_t *failed_tag,
+		 struct err *err);
+
+/*
+ * Are all interfaces of ns that are up ready to carry packets: operationally
+ * up, and forwarding where they are ports of a bridge? Returns 1, 0 (not yet;
+ * *ifindex names one that is not, if any) or a negative errno.
+ */
+int kns_links_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
+
+/* Is a socket bound to the port (UDP) or listening on it (TCP) in ns, in
+ * either family? protocol: IPPROTO_TCP or IPPROTO_UDP. 1, 0, negative errno. */
+int kns_listens(struct kns *ns, int protocol, uint16_t port, struct err *err);
+
+/* ---- nftables and conntrack -------------------------------------------- */
+
+/*
+ * One table "servalab" (family inet) with the chains "prerouting" and "output"
+ * (nat, at dstnat priority), each of which looks into one chain per binding.
+ */
+int knat_init(struct kns *ns, struct err *err);
+int knat_deinit(struct kns *ns, struct err *err);
+
+struct knat_binding {
+	unsigned id; /* unique in ns; names the binding's chain, "s<id>" */
+	struct ip_addr from; /* the service's address */
+	int protocol; /* IPPROTO_TCP, IPPROTO_UDP; 0: any, then port is 0 too */
+	uint16_t port;
+	struct ip_addr to; /* the instance's; AF_UNSPEC: bound to nothing */
+};
+
+/* Makes the binding's chain and the jumps to it, in one transaction. */
+int knat_add(struct kns *ns, const struct knat_binding *b, struct err *err);
+/* Replaces what the binding does, in one transaction: no packet ever meets
+ * the one without the other. */
+int knat_rebind(struct kns *ns, const struct knat_binding *b, size_t n,
+		struct err *err); /* n of them, all in the same transaction */
+
+/*
+ * Deletes the conntrack entries whose original destination is one of the n
+ * addresses (and the port, unless protocol is 0). Entries that vanish meanwhile count as deleted.
+ * *deleted: how many.
+ */
+int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
+			int protocol, uint16_t port, unsigned *deleted,
+			struct err *err);
+
+/* ---- what this kernel has ---------------------------------------------- */
+
+enum kernel_feature {
+	KERNEL_USERNS, /* user namespaces for the calling user */
+	KERNEL_NETNS,
+	KERNEL_PIDNS_PROC, /* a /proc of its own in a new pid namespace */
+	KERNEL_VETH,
+	KERNEL_BRIDGE,
+	KERNEL_NFT_NAT, /* nf_tables with an inet nat chain and conntrack */
+	KERNEL_TUN, /* /dev/net/tun can be opened and makes a device */
+	KERNEL_SCH_TBF,
+	KERNEL_SCH_NETEM,
+	KERNEL_FEATURE_COUNT_,
+};
+
+const char *kernel_feature_name(enum kernel_feature f);
+/*
+ * Tries it, in a child process in namespaces of its own, so that nothing is
+ * left behind. True where it works; else why holds the kernel's words.
+ */
+bool kernel_probe(enum kernel_feature f, struct err *why);
+
+#endif
