@@ -60,8 +60,8 @@ const char *ip_format_prefix(const struct ip_prefix *p, char *buf, size_t size)
 {
 	char addr[INET6_ADDRSTRLEN];
 
-	snprintf(buf, size, "%s/%u", ip_format_addr(&p->addr, addr, sizeof(addr)),
-		 p->len);
+	snprintf(buf, size, "%s/%u",
+		 ip_format_addr(&p->addr, addr, sizeof(addr)), p->len);
 	return buf;
 }
 
@@ -118,7 +118,8 @@ static bool addr_add(struct ip_addr *a, uint64_t n, unsigned shift)
 
 	for (size_t i = 0; i < size; i++) { /* i bytes from the end */
 		uint8_t *byte = &a->bytes[size - 1 - i];
-		int bit = (int)i * 8 - (int)shift; /* of n, at this byte's bit 0 */
+		int bit = (int)i * 8 -
+			  (int)shift; /* of n, at this byte's bit 0 */
 		unsigned add = 0;
 
 		if (bit >= 0 && bit < 64)
@@ -140,7 +141,8 @@ bool ip_prefix_host(const struct ip_prefix *p, uint64_t n, struct ip_addr *out)
 	struct ip_prefix net = ip_prefix_network(p);
 	unsigned bits = (unsigned)ip_addr_size(&p->addr) * 8;
 	unsigned host_bits = bits - p->len;
-	uint64_t size = host_bits < 64 ? UINT64_C(1) << host_bits : 0; /* 0: more */
+	uint64_t size =
+		host_bits < 64 ? UINT64_C(1) << host_bits : 0; /* 0: more */
 
 	if (size && n >= size)
 		return false;
@@ -154,7 +156,8 @@ bool ip_prefix_host(const struct ip_prefix *p, uint64_t n, struct ip_addr *out)
 	return true;
 }
 
-bool ip_prefix_step(const struct ip_prefix *p, uint64_t n, struct ip_prefix *out)
+bool ip_prefix_step(const struct ip_prefix *p, uint64_t n,
+		    struct ip_prefix *out)
 {
 	struct ip_prefix next = ip_prefix_network(p);
 	unsigned bits = (unsigned)ip_addr_size(&p->addr) * 8;

@@ -17,7 +17,8 @@ struct ip_addr {
 };
 
 struct ip_prefix {
-	struct ip_addr addr; /* host bits are kept: also an address with its mask */
+	struct ip_addr
+		addr; /* host bits are kept: also an address with its mask */
 	uint8_t len;
 };
 
@@ -28,7 +29,8 @@ static inline size_t ip_addr_size(const struct ip_addr *a)
 
 /* 0 or -EINVAL. */
 int ip_parse_addr(const char *text, struct ip_addr *out);
-/* "10.0.0.0/24"; 0, -EINVAL (not of this form) or -ERANGE (length too large). */
+/* "10.0.0.0/24"; 0, -EINVAL (not of this form) or -ERANGE (length too large).
+ */
 int ip_parse_prefix(const char *text, struct ip_prefix *out);
 
 const char *ip_format_addr(const struct ip_addr *a, char *buf, size_t size);
@@ -48,6 +50,7 @@ struct ip_prefix ip_prefix_network(const struct ip_prefix *p);
  */
 bool ip_prefix_host(const struct ip_prefix *p, uint64_t n, struct ip_addr *out);
 /* The prefix of the same length n steps above p, host bits cleared. */
-bool ip_prefix_step(const struct ip_prefix *p, uint64_t n, struct ip_prefix *out);
+bool ip_prefix_step(const struct ip_prefix *p, uint64_t n,
+		    struct ip_prefix *out);
 
 #endif

@@ -84,9 +84,9 @@ static int add_decimals(const char *s, const char *end, int64_t unit_ns,
 	part *= (uint64_t)unit_ns;
 	if (part % scale)
 		return -ERANGE;
-	return __builtin_add_overflow(*ns, (int64_t)(part / scale), ns)
-		       ? -ERANGE
-		       : 0;
+	return __builtin_add_overflow(*ns, (int64_t)(part / scale), ns) ?
+		       -ERANGE :
+		       0;
 }
 
 int units_parse_duration_ns(const char *text, int64_t *ns)
@@ -175,9 +175,9 @@ const char *units_format_duration(int64_t ns, char *buf, size_t size)
 		i++;
 	scale = scales[i].scale;
 	format_scaled(n, scale,
-		      scale == 1 || n >= 100 * scale ? 0
-		      : n >= 10 * scale		     ? 1
-						     : 2,
+		      scale == 1 || n >= 100 * scale ? 0 :
+		      n >= 10 * scale		     ? 1 :
+						       2,
 		      sign, scales[i].name, buf, size);
 	return buf;
 }

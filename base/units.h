@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int units_parse_duration_ns(const char *text, int64_t *ns); /* ns us ms s min h */
+int units_parse_duration_ns(const char *text,
+			    int64_t *ns); /* ns us ms s min h */
 int units_parse_uint(const char *text, uint64_t max, uint64_t *out);
 
 /* Shortest exact-enough text of a duration: "12.3 ms", "480 us", "2.05 s". */
