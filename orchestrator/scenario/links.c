@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * topology: links:
+ *
+ * Interfaces that the file gives no name are called ethN, with the first N that
+ * is free in the node. Which ones are free is only known when all links have
+ * been read, since a name given further down counts as well: so names are
+ * handed out in a second pass, and links, which are called after their ends
+ * unless they have a name, get theirs in that pass too.
+ */
+#include "orchestrator/scenario/load.h"
+
+#include "base/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BRIDGE_PORTS_MAX 1023 /* the kernel's BR_MAX_PORTS, less one */
+
+/* What a link was read from, while its names are not known. */
+struct link_source {
+	const struct tree_node *node, *name, *end[2];
+	bool good;
+};
+
+typedef VEC(struct link_source) source_vec;
+
+/* ---- endpoints --------------------------------------------------------- */
+
+static const struct type type_iface_name = {
+	.expects = "an interface name",
+	.scalar = SCALAR_NAME,
+	.rule = NAME_IFACE,
+};
+
+static const struct type type_mac = {
+	.expects = "a MAC address, such as '02:00:00:00:00:01'",
+	.scalar = SCALAR_MAC,
+};
+
+enum { END_NODE, END_INTERFACE, END_ADDRESS, END_MAC };
+
+static const struct field end_fields[] = {
+	[END_NODE] = { .name = "node",
+		       .type = &type_node,
+		       .required = true,
+		       .example = "a",
+		       .doc = "the node at this end" },
+	[END_INTERFACE] = { .name = "interface",
+			    .type = &type_iface_name,
+			    .doc = "what it is called in the node; without it, "
+				   "the first ethN that is free" },
+	[END_ADDRESS] = { .name = "address",
+			  .type = &type_ifaddrs,
+			  .doc = "its addresses; without them, the next free "
+				 "ones of the network" },
+	[END_MAC] = { .name = "mac",
+		      .type = &type_mac,
+		      .doc = "its MAC address" },
+};
+
+static const struct mapping mapping_end = {
+	.what = "endpoint",
+	.doc = "One end of a link.",
+	MAPPING_FIELDS(end_fields),
+};
+
+static const struct type type_end = {
+	.expects = "a node and its interface, such as 'a:eth0', a bridge, or a "
+		   "mapping",
+	.scalar = SCALAR_TEXT,
+	.mapping = &mapping_end,
+};
+
+static bool no_such_thing_at_a_bridge(struct loader *l,
+				      const struct tree_node *node,
+				      const char *start, size_t len,
+				      const char *bridge, const char *thing)
+{
+	tree_error_part(l->diag, node, start, len,
+			"'%s' is a bridge: its ends of links have no %s",
+			bridge, thing);
+	return false;
+}
+
+static bool read_short_end(struct loader *l, const struct tree_node *node,
+			   struct scn_endpoint *end)
+{
+	const char *colon = strchr(node->text, ':');
+	size_t len = colon ? (size_t)(colon - node->text) : node->n;
+	char *name = arena_text(l->arena, node->text, len);
+	bool good;
+
+	if (!name) {
+		l->no_memory = true;
+		return false;
+	}
+	good = ref_read(l, &type_node, node, node->text, name, &end->node);
+	if (!colon)
+		return good;
+	if (good && l->s->nodes.v[end->node].kind == SCN_NODE_BRIDGE)
+		return no_such_thing_at_a_bridge(l, node, colon, strlen(colon),
+						 name, "interface names");
+	if (!name_check(l, NAME_IFACE, node, colon + 1, colon + 1))
+		return false;
+	strcpy(end->ifname, colon + 1); /* at most IFNAMSIZ - 1: checked */
+	return good;
+}
+
+static bool read_long_end(struct loader *l, const struct tree_node *node,
+			  struct scn_endpoint *end)
+{
+	static const char *const things[] = {
+		[END_INTERFACE] = "interface names",
+		[END_ADDRESS] = "addresses",
+		[END_MAC] = "MAC addresses",
+	};
+	struct value v[VALUES_MAX];
+	bool good = mapping_read(l, &mapping_end, node, NULL, v, NULL);
+
+	if (v[END_INTERFACE].ok)
+		strcpy(end->ifname, v[END_INTERFACE].text);
+	if (v[END_ADDRESS].ok)
+		good &= prefixes_read(l, type_ifaddrs.item, &v[END_ADDRESS],
+				      &end->addresses);
+	if (v[END_MAC].ok) {
+		end->has_mac = true;
+		memcpy(end->mac, v[END_MAC].mac, sizeof(end->mac));
+	}
+	if (!v[END_NODE].ok)
+		return false;
+	end->node = v[END_NODE].index;
+	if (l->s->nodes.v[end->node].kind != SCN_NODE_BRIDGE)
+		return good;
+	for (size_t i = END_INTERFACE; i <= END_MAC; i++) {
+		const struct tree_node *given = v[i].node;
+
+		if (given)
+			good = no_such_thing_at_a_bridge(
+				l, given,
+				given->kind == TREE_SCALAR ? given->text : "",
+				given->width, l->s->nodes.v[end->node].name,
+				things[i]);
+	}
+	return good;
+}
+
+static bool read_end(struct loader *l, const struct tree_node *node,
+		     struct scn_endpoint *end)
+{
+	struct value v;
+
+	end->pos = node->pos;
+	if (!value_read(l, &type_end, node, &v))
+		return false;
+	return node->kind == TREE_SCALAR ? read_short_end(l, node, end) :
+					   read_long_end(l, node, end);
+}
+
+/* ---- links ------------------------------------------------------------- */
+
+static const struct type type_ends = {
+	.expects = "a list of two endpoints, such as [\"a:eth0\", \"lan\"]",
+	.item = &type_end,
+};
+
+static const struct type type_link_name = {
+	.expects = "a name",
+	.scalar = SCALAR_NAME,
+	.rule = NAME_NODE,
+};
+
+static const struct type type_mtu = {
+	.expects = "a number of bytes",
+	.scalar = SCALAR_UINT,
+	.min = 68, /* the least that IPv4 takes */
+	.max = 65535,
+};
+
+enum { LINK_ENDPOINTS, LINK_NAME, LINK_SUBNET, LINK_MTU };
+
+static const struct field link_fields[] = {
+	[LINK_ENDPOINTS] = { .name = "endpoints",
+			     .type = &type_ends,
+			     .required = true,
+			     .example = "[\"a:eth0\", \"b:eth0\"]",
+			     .doc = "its two ends" },
+	[LINK_NAME] = { .name = "name",
+			.type = &type_link_name,
+			.doc = "what actions call it" },
+	[LINK_SUBNET] = { .name = "subnet",
+			  .type = &type_subnets,
+			  .doc = "the network of a link without a bridge" },
+	[LINK_MTU] = { .name = "mtu",
+		       .type = &type_mtu,
+		       .doc = "the largest packet, in bytes" },
+};
+
+static const struct mapping mapping_link = {
+	.what = "link",
+	.doc = "A cable between two nodes, or between a node and a bridge.",
+	MAPPING_FIELDS(link_fields),
+};
+
+static const struct type type_link_body = {
+	.expects = "a link, such as '{ endpoints: [a, b] }'",
+	.mapping = &mapping_link,
+};
+
+const struct type type_links = {
+	.expects = "a list of links",
+	.item = &type_link_body,
+	.may_be_empty = true,
+};
+
+static bool is_bridge(const struct loader *l, const struct scn_endpoint *end)
+{
+	return end->node != SCN_NONE &&
+	       l->s->nodes.v[end->node].kind == SCN_NODE_BRIDGE;
+}
+
+static bool check_ends(struct loader *l, const struct scn_link *link,
+		       const struct link_source *source,
+		       const struct tree_node *subnet)
+{
+	const struct scn_endpoint *a = &link->end[0], *b = &link->end[1];
+	bool good = true;
+
+	if (a->node != SCN_NONE && a->node == b->node) {
+		tree_error(l->diag, source->end[1],
+			   "a link cannot connect '%s' with itself",
+			   l->s->nodes.v[a->node].name);
+		return false;
+	}
+	if (is_bridge(l, a) && is_bridge(l, b)) {
+		tree_error(l->diag, source->end[1],
+			   "a link between two bridges is not supported yet");
+		diag_help(l->diag, "put a router between '%s' and '%s'",
+			  l->s->nodes.v[a->node].name,
+			  l->s->nodes.v[b->node].name);
+		good = false;
+	}
+	if (subnet && (is_bridge(l, a) || is_bridge(l, b))) {
+		const char *bridge =
+			l->s->nodes.v[is_bridge(l, a) ? a->node : b->node].name;
+
+		tree_error(
+			l->diag, subnet,
+			"a link to a bridge is part of the bridge's network");
+		diag_help(l->diag, "give the subnet to the bridge '%s'",
+			  bridge);
+		good = false;
+	}
+	return good;
+}
+
+static bool read_ends(struct loader *l, const struct value *list,
+		      struct scn_link *link, struct link_source *source)
+{
+	bool good = true;
+	size_t n = value_items(list);
+
+	if (!list->ok)
+		return false;
+	for (size_t i = 0; i < n && i < 2; i++) {
+		source->end[i] = value_item(list, i);
+		good &= read_end(l, source->end[i], &link->end[i]);
+	}
+	if (n != 2) {
+		tree_error(l->diag, list->node,
+			   "a link has two endpoints, not %zu", n);
+		good = false;
+	}
+	return good;
+}
+
+static void read_link(struct loader *l, const struct tree_node *node,
+		      source_vec *sources)
+{
+	struct scn_link *link = LOADER_PUSH(l, &l->s->links);
+	struct link_source *source = LOADER_PUSH(l, sources);
+	struct value v[VALUES_MAX];
+
+	if (!link || !source)
+		return;
+	link->pos = node->pos;
+	link->end[0].node = link->end[1].node = SCN_NONE;
+	source->node = node;
+	source->good = mapping_read(l, &mapping_link, node, NULL, v, NULL);
+	source->good &= read_ends(l, &v[LINK_ENDPOINTS], link, source);
+	if (v[LINK_NAME].ok) {
+		link->name = loader_dup(l, v[LINK_NAME].text);
+		source->name = v[LINK_NAME].node;
+	}
+	if (v[LINK_SUBNET].ok)
+		source->good &= prefixes_read(l, type_subnets.item,
+					      &v[LINK_SUBNET], &link->subnets);
+	if (v[LINK_MTU].ok)
+		link->mtu = (uint32_t)v[LINK_MTU].number;
+	source->good &= check_ends(l, link, source, v[LINK_SUBNET].node);
+}
+
+/* ---- the second pass: names -------------------------------------------- */
+
+static void define_given_names(struct loader *l, const source_vec *sources)
+{
+	for (size_t i = 0; i < 2 * sources->n; i++) {
+		const struct scn_endpoint *end =
+			&l->s->links.v[i / 2].end[i % 2];
+		const char *text;
+
+		if (end->node == SCN_NONE || !end->ifname[0])
+			continue;
+		text = loader_format(l, "%s:%s", l->s->nodes.v[end->node].name,
+				     end->ifname);
+		if (text)
+			loader_define(l, NAMES_IFACE, text,
+				      sources->v[i / 2].end[i % 2], 0);
+	}
+}
+
+/* next: the ethN of the node from which on none has been tried. */
+static void define_free_name(struct loader *l, struct scn_endpoint *end,
+			     const struct tree_node *node, size_t *next)
+{
+	struct names_found found;
+	const char *text;
+
+	do {
+		text = loader_format(l, "%s:eth%zu",
+				     l->s->nodes.v[end->node].name, (*next)++);
+	} while (text && names_find(&l->names[NAMES_IFACE], text, &found));
+	if (!text)
+		return;
+	snprintf(end->ifname, sizeof(end->ifname), "%s",
+		 strrchr(text, ':') + 1);
+	loader_define(l, NAMES_IFACE, text, node, 0);
+}
+
+/* counts: a node's next ethN, or a bridge's ports. */
+static void define_free_names(struct loader *l, const source_vec *sources,
+			      size_t *counts)
+{
+	for (size_t i = 0; i < 2 * sources->n; i++) {
+		const struct link_source *source = &sources->v[i / 2];
+		struct scn_endpoint *end = &l->s->links.v[i / 2].end[i % 2];
+
+		if (!source->good)
+			continue;
+		if (!is_bridge(l, end)) {
+			if (!end->ifname[0])
+				define_free_name(l, end, source->end[i % 2],
+						 &counts[end->node]);
+			continue;
+		}
+		if (++counts[end->node] != BRIDGE_PORTS_MAX + 1)
+			continue;
+		tree_error(l->diag, source->end[i % 2],
+			   "the bridge '%s' has more than %d links, which the "
+			   "kernel does not take",
+			   l->s->nodes.v[end->node].name, BRIDGE_PORTS_MAX);
+		diag_help(l->diag, "spread the nodes over several bridges, "
+				   "with a router between them");
+	}
+}
+
+static void define_links(struct loader *l, const source_vec *sources)
+{
+	for (size_t i = 0; i < sources->n; i++) {
+		const struct link_source *source = &sources->v[i];
+		struct scn_link *link = &l->s->links.v[i];
+		const struct tree_node *node =
+			source->name ? source->name : source->node;
+
+		if (!source->good) {
+			l->names[NAMES_IFACE].incomplete = true;
+			if (!link->name)
+				l->names[NAMES_LINK].incomplete = true;
+		} else if (!link->name) {
+			const struct scn_endpoint *a = &link->end[0];
+			const struct scn_endpoint *b = &link->end[1];
+			const char *text = loader_format(
+				l, "%s%s%s-%s%s%s", l->s->nodes.v[a->node].name,
+				a->ifname[0] ? ":" : "", a->ifname,
+				l->s->nodes.v[b->node].name,
+				b->ifname[0] ? ":" : "", b->ifname);
+
+			link->name = text ? loader_dup(l, text) : NULL;
+		}
+		if (link->name)
+			loader_define(l, NAMES_LINK, link->name, node,
+				      source->good ? i : SCN_NONE);
+	}
+}
+
+void links_read(struct loader *l, const struct tree_node *node)
+{
+	CLEANUP_FREE size_t *counts = NULL;
+	source_vec sources = { 0 };
+
+	if (!node || node->kind != TREE_LIST)
+		return;
+	for (size_t i = 0; i < node->n && !l->no_memory; i++)
+		read_link(l, node->items[i], &sources);
+	counts = calloc(l->s->nodes.n + 1, sizeof(*counts));
+	if (counts && !l->no_memory) {
+		define_given_names(l, &sources);
+		define_free_names(l, &sources, counts);
+		define_links(l, &sources);
+	} else {
+		l->no_memory = true;
+	}
+	VEC_FREE(&sources);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "orchestrator/scenario/model.h"
+
+#include <string.h>
+
+static void free_texts(char **texts)
+{
+	for (char **t = texts; t && *t; t++)
+		free(*t);
+	free(texts);
+}
+
+static void free_topology(struct scenario *s)
+{
+	for (size_t i = 0; i < s->nodes.n; i++) {
+		free(s->nodes.v[i].name);
+		VEC_FREE(&s->nodes.v[i].subnets);
+	}
+	for (size_t i = 0; i < s->links.n; i++) {
+		free(s->links.v[i].name);
+		VEC_FREE(&s->links.v[i].subnets);
+		VEC_FREE(&s->links.v[i].end[0].addresses);
+		VEC_FREE(&s->links.v[i].end[1].addresses);
+	}
+	VEC_FREE(&s->nodes);
+	VEC_FREE(&s->links);
+}
+
+static void free_programs(struct scenario *s)
+{
+	for (size_t i = 0; i < s->services.n; i++) {
+		free(s->services.v[i].name);
+		VEC_FREE(&s->services.v[i].addresses);
+		VEC_FREE(&s->services.v[i].at);
+	}
+	for (size_t i = 0; i < s->processes.n; i++) {
+		struct scn_process *p = &s->processes.v[i];
+
+		free(p->name);
+		free(p->command);
+		free(p->ready_text);
+		free_texts(p->argv);
+		free_texts(p->env);
+	}
+	for (size_t i = 0; i < s->probes.n; i++)
+		free(s->probes.v[i].name);
+	VEC_FREE(&s->services);
+	VEC_FREE(&s->processes);
+	VEC_FREE(&s->probes);
+}
+
+struct scenario *scenario_free(struct scenario *s)
+{
+	if (!s)
+		return NULL;
+	free_topology(s);
+	free_programs(s);
+	for (size_t i = 0; i < s->timeline.n; i++)
+		VEC_FREE(&s->timeline.v[i].actions);
+	VEC_FREE(&s->timeline);
+	for (size_t i = 0; i < s->expects.n; i++) {
+		free(s->expects.v[i].text);
+		VEC_FREE(&s->expects.v[i].answered_by);
+	}
+	VEC_FREE(&s->expects);
+	free(s->path);
+	free(s->name);
+	free(s->description);
+	free(s->text);
+	free(s);
+	return NULL;
+}
+
+size_t scenario_find_node(const struct scenario *s, const char *name)
+{
+	for (size_t i = 0; i < s->nodes.n; i++)
+		if (!strcmp(s->nodes.v[i].name, name))
+			return i;
+	return SCN_NONE;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The typed model of one scenario: what a YAML file says, with every reference
+ * resolved to an index and every quantity in its unit, and nothing computed
+ * yet. Addresses, routes and operations are the plan's (orchestrator/plan).
+ *
+ * Everything carries the place in the file that asked for it. Strings and
+ * arrays belong to the scenario and die with it.
+ */
+#ifndef SCENARIO_MODEL_H
+#define SCENARIO_MODEL_H
+
+#include "base/err.h"
+#include "base/ip.h"
+#include "base/vec.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCN_NONE SIZE_MAX /* no index */
+
+struct scn_prefix {
+	struct ip_prefix prefix;
+	struct src_pos pos;
+};
+typedef VEC(struct scn_prefix) scn_prefix_vec;
+
+typedef VEC(size_t) scn_index_vec;
+
+/* ---- topology ---------------------------------------------------------- */
+
+enum scn_node_kind {
+	SCN_NODE_HOST,
+	SCN_NODE_ROUTER, /* forwards; static routes are computed for it */
+	SCN_NODE_BRIDGE, /* a switch: one network for all links plugged into it
+			  */
+};
+
+struct scn_node {
+	char *name;
+	enum scn_node_kind kind;
+	scn_prefix_vec subnets; /* bridges: the network's; empty: automatic */
+	struct src_pos pos; /* of the name */
+};
+
+/* One end of a link. At a bridge it is a port: without name and addresses. */
+struct scn_endpoint {
+	size_t node;
+	char ifname[IFNAMSIZ]; /* "" at a bridge; ethN where none was given */
+	scn_prefix_vec
+		addresses; /* empty: automatic, from the network's subnets */
+	bool has_mac;
+	uint8_t mac[6];
+	struct src_pos pos;
+};
+
+struct scn_link {
+	char *name; /* given, or "END-END" as in "a:eth0-lan" */
+	struct scn_endpoint end[2];
+	scn_prefix_vec
+		subnets; /* of a link without a bridge; empty: automatic */
+	uint32_t mtu; /* bytes; 0: the kernel's default, 1500 */
+	struct src_pos pos;
+};
+
+/* ---- services ---------------------------------------------------------- */
+
+enum scn_resolver {
+	SCN_RESOLVER_NAT, /* nftables DNAT at a router or in the clients */
+};
+
+enum scn_protocol { SCN_PROTO_ANY, SCN_PROTO_TCP, SCN_PROTO_UDP };
+
+struct scn_port {
+	enum scn_protocol protocol; /* ANY: port 0, everything */
+	uint16_t port;
+};
+
+struct scn_service {
+	char *name;
+	enum scn_resolver resolver;
+	scn_prefix_vec addresses; /* at most one a family, full length; empty:
+				     automatic, one of each family in use */
+	struct scn_port port;
+	size_t instance; /* the node bound at the start */
+	struct src_pos instance_pos;
+	scn_index_vec at; /* nodes that hold the NAT rules; empty: every host
+			     that never is an instance, in its own OUTPUT */
+	struct src_pos at_pos;
+	struct src_pos pos;
+};
+
+/* ---- processes and probes ---------------------------------------------- */
+
+enum scn_ready_kind {
+	SCN_READY_NONE, /* started is ready */
+	SCN_READY_LISTENS, /* a socket is bound (UDP) or listening (TCP) */
+	SCN_READY_PRINTS, /* its output holds this text */
+};
+
+struct scn_process {
+	char *name;
+	size_t node;
+	char **argv; /* NULL-terminated; a shell line is ["/bin/sh","-c",LINE]
+		      */
+	char *command; /* as written, for messages; NULL for an echo server */
+	struct scn_port echo; /* our own UDP echo server instead of argv */
+	char **env; /* "KEY=VALUE", NULL-terminated; added to a clean one */
+	bool autostart; /* false: waits for a start action ("start: manual") */
+	enum scn_ready_kind ready;
+	struct scn_port ready_port;
+	char *ready_text;
+	int64_t ready_timeout_ns;
+	struct src_pos ready_pos;
+	struct src_pos pos;
+};
+
+enum scn_probe_kind { SCN_PROBE_PING, SCN_PROBE_UDP_ECHO };
+
+enum scn_target_kind {
+	SCN_TARGET_SERVICE,
+	SCN_TARGET_NODE,
+	SCN_TARGET_ADDRESS
+};
+
+struct scn_probe {
+	char *name;
+	enum scn_probe_kind kind;
+	size_t node;
+	enum scn_target_kind target;
+	size_t to; /* service or node */
+	struct ip_addr to_address; /* SCN_TARGET_ADDRESS */
+	uint16_t port; /* UDP echo: the service's unless given */
+	int family; /* 4, 6; 0: 4 where the target has both */
+	int64_t interval_ns;
+	int64_t start_ns; /* after the timeline's zero */
+	int64_t for_ns;
+	uint32_t payload; /* bytes behind the ICMP or UDP header */
+	struct src_pos pos, to_pos;
+};
+
+/* ---- timeline ---------------------------------------------------------- */
+
+enum scn_action_kind {
+	SCN_ACTION_MIGRATE,
+	SCN_ACTION_LINK_STATE,
+	SCN_ACTION_START,
+	SCN_ACTION_STOP, /* SIGTERM to the process group, SIGKILL after grace */
+	SCN_ACTION_KILL, /* signal to the process group */
+};
+
+enum scn_flush { SCN_FLUSH_AFTER, SCN_FLUSH_NONE, SCN_FLUSH_BEFORE };
+
+struct scn_action {
+	enum scn_action_kind kind;
+	union {
+		struct {
+			size_t service, from, to; /* nodes */
+			enum scn_flush
+				flush; /* conntrack: when, as to the rule */
+			int64_t gap_ns; /* between rule and flush */
+		} migrate;
+		struct {
+			size_t link;
+			bool up;
+		} link;
+		struct {
+			size_t process;
+			int signal; /* kill */
+		} process;
+	};
+	struct src_pos pos;
+};
+
+struct scn_entry { /* one item of the timeline */
+	int64_t at_ns;
+	VEC(struct scn_action)
+	actions; /* in order, as close together as can be */
+	struct src_pos pos;
+};
+
+/* ---- expectations ------------------------------------------------------ */
+
+enum scn_expect_kind {
+	SCN_EXPECT_PROBE, /* one metric of a probe within a range */
+	SCN_EXPECT_ANSWERED_BY, /* which instances answered, in order */
+	SCN_EXPECT_EXIT, /* how a process ended */
+	SCN_EXPECT_PRINTS, /* a process's output holds a text */
+	SCN_EXPECT_CAPTURE, /* how many captured packets match a filter */
+};
+
+enum scn_metric {
+	SCN_METRIC_SENT,
+	SCN_METRIC_RECEIVED,
+	SCN_METRIC_LOST,
+	SCN_METRIC_DUPLICATED,
+	SCN_METRIC_REORDERED,
+	SCN_METRIC_OUTAGE, /* ns */
+	SCN_METRIC_RTT_P50, /* ns */
+	SCN_METRIC_RTT_P99, /* ns */
+	SCN_METRIC_COUNT_, /* how many metrics there are */
+};
+
+struct scn_range { /* inclusive; counts or ns */
+	bool has_min, has_max;
+	int64_t min, max;
+};
+
+/* One check; a YAML item that names several metrics becomes several. */
+struct scn_expect {
+	enum scn_expect_kind kind;
+	size_t subject; /* probe, service or process; capture: node or SCN_NONE
+			 */
+	enum scn_metric metric;
+	struct scn_range range; /* metric, capture count, exit status */
+	bool exit_not; /* the exit status must lie outside of range */
+	int exit_signal; /* ended by this signal; 0: range counts */
+	scn_index_vec answered_by; /* nodes, runs of the same one folded */
+	char *text; /* PRINTS: the text; CAPTURE: a pcap filter */
+	char ifname[IFNAMSIZ]; /* CAPTURE; "": every interface of the node */
+	struct src_pos pos;
+};
+
+/* ---- all of it --------------------------------------------------------- */
+
+struct scenario {
+	char *path; /* as given by the user */
+	char *name;
+	char *description; /* may be NULL */
+	uint64_t seed;
+	int64_t duration_ns; /* 0: until the last probe or process is done */
+	VEC(struct scn_node) nodes;
+	VEC(struct scn_link) links;
+	VEC(struct scn_service) services;
+	VEC(struct scn_process) processes;
+	VEC(struct scn_probe) probes;
+	VEC(struct scn_entry) timeline; /* by time; file order where equal */
+	VEC(struct scn_expect) expects;
+	char *text; /* the file, byte for byte: the record keeps a copy */
+	size_t text_len;
+};
+
+struct diag;
+
+/*
+ * Reads a scenario. Returns 0; -EINVAL with what is wrong with it in diag
+ * (every error of the file, found in one pass); another negative errno where
+ * the file could not be read, or memory ran out, with err saying so. The
+ * scenario is only given (and to be freed) on 0.
+ */
+int scenario_load(const char *path, struct diag *diag, struct scenario **out,
+		  struct err *err);
+/* The same from memory; path is for the messages. */
+int scenario_parse(const char *path, const char *text, size_t len,
+		   struct diag *diag, struct scenario **out, struct err *err);
+
+/* Returns NULL. */
+struct scenario *scenario_free(struct scenario *s);
+
+size_t scenario_find_node(const struct scenario *s, const char *name);
+
+/* The words of the language, as the messages, plans and reports print them. */
+const char *scn_metric_name(enum scn_metric m);
+bool scn_metric_is_time(enum scn_metric m);
+const char *scn_node_kind_name(enum scn_node_kind k);
+const char *scn_action_name(enum scn_action_kind k);
+/* "migrate echo: c -> d", "link wifi down", "stop server". Returns buf. */
+const char *scn_action_text(const struct scenario *s,
+			    const struct scn_action *a, char *buf, size_t size);
+
+#endif

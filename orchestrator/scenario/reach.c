@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "orchestrator/scenario/reach.h"
+
+#include "base/units.h"
+
+/* A reply may still come this long after the last packet was sent. */
+#define LINGER_NS INT64_C(1000000000)
+
+/* How long the probe sends: the end of the run may cut it short. */
+static int64_t probe_time(const struct scenario *s, const struct scn_probe *p)
+{
+	if (s->duration_ns && s->duration_ns - p->start_ns < p->for_ns)
+		return s->duration_ns - p->start_ns;
+	return p->for_ns;
+}
+
+static void check_count(struct loader *l, const struct scn_probe *p,
+			enum scn_metric metric, const struct range_source *r)
+{
+	const char *name = scn_metric_name(metric);
+	int64_t for_ns = probe_time(l->s, p);
+	int64_t most = (for_ns - 1) / p->interval_ns + 1;
+
+	if (r->range.has_min && r->range.min > most)
+		tree_error(l->diag, r->min,
+			   "unreachable expectation: '%s' sends %lld packets, "
+			   "so '%s' cannot be %lld",
+			   p->name, (long long)most, name,
+			   (long long)r->range.min);
+	else if (r->range.has_max && r->range.max > most)
+		tree_error(l->diag, r->max,
+			   "this expectation cannot fail: '%s' sends %lld "
+			   "packets, so '%s' is never above %lld",
+			   p->name, (long long)most, name,
+			   (long long)r->range.max);
+	else
+		return;
+	diag_note(l->diag, p->pos, 1, "the probe is defined here");
+}
+
+static void check_time(struct loader *l, const struct scn_probe *p,
+		       enum scn_metric metric, const struct range_source *r)
+{
+	int64_t for_ns = probe_time(l->s, p);
+	char text[32];
+
+	if (metric != SCN_METRIC_OUTAGE || !r->range.has_min ||
+	    r->range.min - for_ns <= LINGER_NS)
+		return;
+	tree_error(l->diag, r->min,
+		   "unreachable expectation: '%s' sends for %s, so no outage "
+		   "can last %s",
+		   p->name, units_format_duration(for_ns, text, sizeof(text)),
+		   r->min->text);
+	diag_note(l->diag, p->pos, 1, "the probe is defined here");
+}
+
+void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
+		 const struct range_source *range)
+{
+	const struct scn_probe *p = &l->s->probes.v[probe];
+
+	switch (metric) {
+	case SCN_METRIC_SENT:
+	case SCN_METRIC_RECEIVED:
+	case SCN_METRIC_LOST:
+		check_count(l, p, metric, range);
+		break;
+	case SCN_METRIC_OUTAGE:
+	case SCN_METRIC_RTT_P50:
+	case SCN_METRIC_RTT_P99:
+		check_time(l, p, metric, range);
+		break;
+	case SCN_METRIC_DUPLICATED: /* nobody knows how often */
+	case SCN_METRIC_REORDERED:
+	case SCN_METRIC_COUNT_:
+		break;
+	}
+}
+
+void reach_check_instance(struct loader *l, size_t service, size_t node,
+			  const struct tree_node *where)
+{
+	const struct scenario *s = l->s;
+	bool migrates = false;
+
+	if (l->actions_unknown & 1u << SCN_ACTION_MIGRATE ||
+	    s->services.v[service].instance == node)
+		return;
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
+			const struct scn_action *a =
+				&s->timeline.v[i].actions.v[k];
+
+			if (a->kind != SCN_ACTION_MIGRATE ||
+			    a->migrate.service != service)
+				continue;
+			if (a->migrate.to == node)
+				return;
+			migrates = true;
+		}
+	}
+	tree_error(l->diag, where,
+		   "unreachable expectation: '%s' is never an instance of '%s'",
+		   s->nodes.v[node].name, s->services.v[service].name);
+	diag_note(l->diag, s->services.v[service].instance_pos, 1,
+		  migrates ? "it begins with this one, and no 'migrate' leads "
+			     "to the other" :
+			     "this is its only instance");
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* services: names that stay while what answers to them is replaced. */
+#include "orchestrator/scenario/load.h"
+
+static const struct word resolver_words[] = {
+	{ "nat", SCN_RESOLVER_NAT, NULL },
+	{ "sal", -1, "resolver 'sal' is not available yet; 'nat' is" },
+	{ "dns", -1, "resolver 'dns' is not available yet; 'nat' is" },
+	{ 0 },
+};
+
+static const struct type type_resolver = {
+	.expects = "a resolver, such as nat",
+	.scalar = SCALAR_WORD,
+	.thing = "a resolver",
+	.words = resolver_words,
+};
+
+static const struct type type_instances = {
+	.expects = "a list of hosts, such as [c]",
+	.scalar = SCALAR_REF,
+	.names = NAMES_NODE,
+	.nodes = 1u << SCN_NODE_HOST,
+	.item = &type_host,
+};
+
+static const struct type type_at = {
+	.expects = "a host or router, or a list of them",
+	.scalar = SCALAR_REF,
+	.names = NAMES_NODE,
+	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_ROUTER,
+	.item = &type_machine,
+};
+
+enum {
+	SERVICE_RESOLVER,
+	SERVICE_INSTANCES,
+	SERVICE_PORT,
+	SERVICE_ADDRESS,
+	SERVICE_AT,
+};
+
+static const struct field service_fields[] = {
+	[SERVICE_RESOLVER] = { .name = "resolver",
+			       .type = &type_resolver,
+			       .required = true,
+			       .example = "nat",
+			       .doc = "how the name is bound to an instance" },
+	[SERVICE_INSTANCES] = { .name = "instances",
+				.type = &type_instances,
+				.required = true,
+				.example = "[c]",
+				.doc = "the host that answers at first" },
+	[SERVICE_PORT] = { .name = "port",
+			   .type = &type_port,
+			   .doc = "the one port that is bound; without it, "
+				  "everything" },
+	[SERVICE_ADDRESS] = { .name = "address",
+			      .type = &type_addresses,
+			      .doc = "what the name means; without it, a free "
+				     "one of each family" },
+	[SERVICE_AT] = { .name = "at",
+			 .type = &type_at,
+			 .doc = "the nodes that translate; without it, every "
+				"host that is no instance, for itself" },
+};
+
+static const struct mapping mapping_service = {
+	.what = "service",
+	.doc = "A name with an address, bound to an instance.",
+	MAPPING_FIELDS(service_fields),
+};
+
+static const struct type type_service_name = {
+	.expects = "a name",
+	.scalar = SCALAR_NAME,
+	.rule = NAME_SERVICE,
+};
+
+static const struct type type_service_body = {
+	.expects = "a service, such as '{ resolver: nat, instances: [c] }'",
+	.mapping = &mapping_service,
+};
+
+const struct type type_services = {
+	.expects = "services by name",
+	.key = &type_service_name,
+	.value = &type_service_body,
+	.may_be_empty = true,
+};
+
+static bool read_instances(struct loader *l, const struct value *list,
+			   struct scn_service *service)
+{
+	size_t n = value_items(list);
+	struct value v;
+
+	if (list->node->kind == TREE_LIST && n == 0) {
+		tree_error(l->diag, list->node, "a service needs an instance");
+		return false;
+	}
+	if (n > 1) {
+		tree_error(
+			l->diag, value_item(list, 1),
+			"a nat service has one instance at a time; balancing "
+			"over several is not available yet");
+		diag_help(l->diag, "a 'migrate' in the timeline replaces the "
+				   "instance");
+	}
+	service->instance_pos = value_item(list, 0)->pos;
+	if (!value_read(l, &type_host, value_item(list, 0), &v))
+		return false;
+	service->instance = v.index;
+	return n == 1;
+}
+
+static bool read_addresses(struct loader *l, const struct value *list,
+			   struct scn_service *service)
+{
+	const struct tree_node *seen[2] = { NULL, NULL };
+	bool good = prefixes_read(l, type_addresses.item, list,
+				  &service->addresses);
+
+	if (!good)
+		return false;
+	for (size_t i = 0; i < service->addresses.n; i++) {
+		const struct ip_addr *a = &service->addresses.v[i].prefix.addr;
+		const struct tree_node *node = value_item(list, i);
+		bool v6 = a->family == AF_INET6;
+
+		if (!seen[v6]) {
+			seen[v6] = node;
+			continue;
+		}
+		tree_error(l->diag, node,
+			   "a service has one %s address at most",
+			   v6 ? "IPv6" : "IPv4");
+		diag_note(l->diag, seen[v6]->pos, seen[v6]->width,
+			  "this is the first");
+		good = false;
+	}
+	return good;
+}
+
+static bool read_at(struct loader *l, const struct value *list,
+		    struct scn_service *service)
+{
+	bool good = true;
+
+	service->at_pos = list->node->pos;
+	refs_read(l, type_at.item, list, &service->at, &good);
+	for (size_t i = 0; i < service->at.n; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (service->at.v[i] == SCN_NONE ||
+			    service->at.v[i] != service->at.v[k])
+				continue;
+			tree_error(l->diag, value_item(list, i),
+				   "'%s' comes twice in this list",
+				   value_item(list, i)->text);
+			return false;
+		}
+	}
+	return good;
+}
+
+static size_t read_service(struct loader *l, const struct tree_node *key,
+			   const struct tree_node *value)
+{
+	struct scn_service *service = LOADER_PUSH(l, &l->s->services);
+	size_t index = l->s->services.n - 1;
+	struct value v[VALUES_MAX];
+	bool good;
+
+	if (!service)
+		return SCN_NONE;
+	service->name = loader_dup(l, key->text);
+	service->pos = key->pos;
+	service->instance = SCN_NONE;
+	good = mapping_read(l, &mapping_service, value, key, v, NULL);
+	if (v[SERVICE_INSTANCES].ok)
+		good &= read_instances(l, &v[SERVICE_INSTANCES], service);
+	if (v[SERVICE_PORT].ok)
+		service->port = v[SERVICE_PORT].port;
+	if (v[SERVICE_ADDRESS].ok)
+		good &= read_addresses(l, &v[SERVICE_ADDRESS], service);
+	if (v[SERVICE_AT].ok)
+		good &= read_at(l, &v[SERVICE_AT], service);
+	return good ? index : SCN_NONE;
+}
+
+void services_read(struct loader *l, const struct tree_node *node)
+{
+	named_read(l, &type_services, node, NAMES_SERVICE, read_service);
+}
