@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stages of plan_make(), in the order in which they run. */
+#ifndef PLAN_INTERNAL_H
+#define PLAN_INTERNAL_H
+
+#include "orchestrator/plan/plan.h"
+
+/* All return 0 or -ENOMEM; what is wrong with the scenario goes into diag. */
+
+/* Networks, interfaces and ports. */
+int plan_topology(struct plan *p);
+/* Subnets and interface addresses. */
+int plan_addresses(struct plan *p, struct diag *diag);
+/* Service addresses and who holds their rules. */
+int plan_services(struct plan *p, struct diag *diag);
+
+/* One route of one node. */
+struct plan_route {
+	size_t node, iface;
+	struct ip_prefix to;
+	struct ip_addr via; /* AF_UNSPEC: on link */
+	uint32_t metric;
+	size_t order; /* in which they were found, to keep it in sorting */
+	struct src_pos pos;
+};
+typedef VEC(struct plan_route) plan_route_vec;
+
+/* Every node's routes beyond its own networks, grouped by node, and a check
+ * that each probe's packets have one. */
+int plan_routes(struct plan *p, struct diag *diag, plan_route_vec *out);
+
+/* The operations, of all the above. */
+int plan_operations(struct plan *p, const plan_route_vec *routes);
+
+/* Does some action take this link down or up? */
+bool plan_link_switched(const struct scenario *s, size_t link);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The operations that build a lab, in an order that is both right and fast:
+ * all namespaces, all bridges, all links, all ports (raised before their peers,
+ * so that they forward when the nodes come up), then node by node what happens
+ * inside it, so that whoever applies them can send long runs in one batch.
+ */
+#include "orchestrator/plan/internal.h"
+
+#include <errno.h>
+
+static struct plan_op *add_op(struct plan *p, enum plan_op_kind kind,
+			      size_t node, struct src_pos pos)
+{
+	struct plan_op *op = VEC_PUSH(&p->ops);
+
+	if (!op)
+		return NULL;
+	op->kind = kind;
+	op->node = node;
+	op->pos = pos;
+	return op;
+}
+
+static bool has_switched_link(const struct plan *p, size_t node)
+{
+	for (size_t i = 0; i < p->links.n; i++)
+		for (size_t end = 0; end < 2; end++)
+			if (p->scenario->links.v[i].end[end].node == node &&
+			    plan_link_switched(p->scenario, i))
+				return true;
+	return false;
+}
+
+static int add_sysctl(struct plan *p, size_t node, const char *key,
+		      const char *value, const char *old, struct src_pos pos)
+{
+	struct plan_op *op = add_op(p, PLAN_OP_SYSCTL, node, pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->sysctl.key = key;
+	op->sysctl.value = value;
+	op->sysctl.old = old;
+	return 0;
+}
+
+static int add_node(struct plan *p, size_t node, bool switched)
+{
+	const struct scn_node *n = &p->scenario->nodes.v[node];
+
+	if (n->kind == SCN_NODE_BRIDGE)
+		return 0;
+	if (!add_op(p, PLAN_OP_NODE_ADD, node, n->pos))
+		return -ENOMEM;
+	if (n->kind == SCN_NODE_ROUTER &&
+	    add_sysctl(p, node, "net/ipv6/conf/all/forwarding", "1", "0",
+		       n->pos))
+		return -ENOMEM;
+	if (switched &&
+	    add_sysctl(p, node,
+		       "net/ipv6/conf/default/ignore_routes_with_linkdown", "1",
+		       "0", n->pos))
+		return -ENOMEM;
+	return 0;
+}
+
+static int add_link(struct plan *p, size_t link)
+{
+	const struct scn_link *l = &p->scenario->links.v[link];
+	const struct plan_link *pl = &p->links.v[link];
+	size_t bridge = p->networks.v[pl->network].bridge_iface;
+	struct plan_op *op;
+
+	if (bridge == SCN_NONE) {
+		op = add_op(p, PLAN_OP_LINK_ADD, PLAN_LAB, l->pos);
+		if (!op)
+			return -ENOMEM;
+		op->link.iface[0] = pl->iface[0];
+		op->link.iface[1] = pl->iface[1];
+		op->link.bridge = SCN_NONE;
+		op->link.mtu = l->mtu;
+		return 0;
+	}
+	for (size_t end = 0; end < 2; end++) {
+		if (pl->port[end] == SCN_NONE)
+			continue;
+		op = add_op(p, PLAN_OP_LINK_ADD, PLAN_LAB, l->end[end].pos);
+		if (!op)
+			return -ENOMEM;
+		op->link.iface[0] = pl->port[end];
+		op->link.iface[1] = pl->iface[end];
+		op->link.bridge = bridge;
+		op->link.mtu = l->mtu;
+	}
+	return 0;
+}
+
+static int add_iface_op(struct plan *p, enum plan_op_kind kind, size_t iface)
+{
+	const struct plan_iface *f = &p->ifaces.v[iface];
+	struct plan_op *op = add_op(p, kind, f->node, f->pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->iface.iface = iface;
+	return 0;
+}
+
+static int add_address(struct plan *p, size_t iface,
+		       const struct ip_prefix *address)
+{
+	const struct plan_iface *f = &p->ifaces.v[iface];
+	struct plan_op *op = add_op(p, PLAN_OP_ADDR_ADD, f->node, f->pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->addr.iface = iface;
+	op->addr.address = *address;
+	return 0;
+}
+
+/*
+ * Interfaces come up without the link-local address that the kernel would make
+ * (and the solicitations that go with it). A host does without: it asks for its
+ * neighbours from the address that it sends from. A router that forwards has no
+ * such address of its own, and asks from its link-local one or not at all.
+ */
+static struct ip_prefix link_local(const uint8_t mac[6])
+{
+	return (struct ip_prefix){
+		.addr = { .family = AF_INET6,
+			  .bytes = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+				     /* RFC 4291, appendix A */
+				     mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe,
+				     mac[3], mac[4], mac[5] } },
+		.len = 64,
+	};
+}
+
+/* Everything inside of a node about one of its interfaces, but the routes. */
+static int configure_iface(struct plan *p, size_t iface, bool switched)
+{
+	const struct plan_iface *f = &p->ifaces.v[iface];
+	bool has_ipv6 = false;
+	bool forwarding = p->scenario->nodes.v[f->node].kind == SCN_NODE_ROUTER;
+
+	if (forwarding || switched) {
+		if (add_iface_op(p, PLAN_OP_IFACE_CONF, iface))
+			return -ENOMEM;
+		p->ops.v[p->ops.n - 1].iface.forwarding = forwarding;
+		p->ops.v[p->ops.n - 1].iface.ignore_linkdown = switched;
+	}
+	if (add_iface_op(p, PLAN_OP_IFACE_UP, iface))
+		return -ENOMEM;
+	for (size_t k = 0; k < f->addresses.n; k++) {
+		if (add_address(p, iface, &f->addresses.v[k]))
+			return -ENOMEM;
+		has_ipv6 |= f->addresses.v[k].addr.family == AF_INET6;
+	}
+	if (forwarding && has_ipv6) {
+		struct ip_prefix local = link_local(f->mac);
+
+		return add_address(p, iface, &local);
+	}
+	return 0;
+}
+
+static int add_routes(struct plan *p, size_t node, const plan_route_vec *routes,
+		      size_t *at)
+{
+	for (; *at < routes->n && routes->v[*at].node == node; (*at)++) {
+		const struct plan_route *r = &routes->v[*at];
+		struct plan_op *op = add_op(p, PLAN_OP_ROUTE_ADD, node, r->pos);
+
+		if (!op)
+			return -ENOMEM;
+		op->route.to = r->to;
+		op->route.via = r->via;
+		op->route.iface = r->iface;
+		op->route.metric = r->metric;
+	}
+	return 0;
+}
+
+static unsigned binding_id(size_t service, int family)
+{
+	return (unsigned)service * 2 + (family == AF_INET6);
+}
+
+/* One holder's binding of one of the service's addresses. */
+static int add_binding(const struct plan *p, plan_op_vec *out,
+		       enum plan_op_kind kind, size_t holder, size_t service,
+		       const struct ip_addr *address, size_t old, size_t new,
+		       struct src_pos pos)
+{
+	struct plan_op *op = VEC_PUSH(out);
+
+	if (!op)
+		return -ENOMEM;
+	op->kind = kind;
+	op->node = holder;
+	op->pos = pos;
+	op->nat.service = service;
+	op->nat.id = binding_id(service, address->family);
+	op->nat.from = *address;
+	op->nat.to = plan_node_address(p, new, address->family);
+	if (old != SCN_NONE)
+		op->nat.old_to = plan_node_address(p, old, address->family);
+	return 0;
+}
+
+static int add_nat(struct plan *p)
+{
+	const struct scenario *s = p->scenario;
+	plan_op_vec ops = { 0 };
+	bool *has_table = calloc(s->nodes.n + 1, sizeof(*has_table));
+	int r = has_table ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < p->services.n && !r; i++) {
+		const struct plan_service *svc = &p->services.v[i];
+
+		for (size_t h = 0; h < svc->holders.n && !r; h++) {
+			size_t node = svc->holders.v[h];
+
+			if (!has_table[node] &&
+			    !add_op(p, PLAN_OP_NAT_INIT, node,
+				    s->services.v[i].pos))
+				r = -ENOMEM;
+			has_table[node] = true;
+			for (size_t k = 0; k < svc->addresses.n && !r; k++)
+				r = add_binding(p, &ops, PLAN_OP_NAT_ADD, node,
+						i, &svc->addresses.v[k],
+						SCN_NONE,
+						s->services.v[i].instance,
+						s->services.v[i].pos);
+		}
+	}
+	for (size_t i = 0; i < ops.n && !r; i++) {
+		struct plan_op *op = VEC_PUSH(&p->ops);
+
+		if (op)
+			*op = ops.v[i];
+		else
+			r = -ENOMEM;
+	}
+	VEC_FREE(&ops);
+	free(has_table);
+	return r;
+}
+
+int plan_operations(struct plan *p, const plan_route_vec *routes)
+{
+	const struct scenario *s = p->scenario;
+	bool *switched = calloc(s->nodes.n + 1, sizeof(*switched));
+	scn_index_vec *own = calloc(s->nodes.n + 1, sizeof(*own));
+	size_t route = 0;
+	int r = switched && own ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < s->nodes.n && !r; i++) {
+		switched[i] = has_switched_link(p, i);
+		r = add_node(p, i, switched[i]);
+	}
+	for (size_t i = 0; i < p->networks.n && !r; i++) {
+		size_t bridge = p->networks.v[i].bridge_iface;
+
+		if (bridge == SCN_NONE)
+			continue;
+		r = add_iface_op(p, PLAN_OP_BRIDGE_ADD, bridge);
+		if (!r)
+			r = add_iface_op(p, PLAN_OP_IFACE_UP, bridge);
+	}
+	for (size_t i = 0; i < s->links.n && !r; i++)
+		r = add_link(p, i);
+	for (size_t i = 0; i < p->ifaces.n && !r; i++) {
+		const struct plan_iface *f = &p->ifaces.v[i];
+
+		if (f->node == PLAN_LAB) {
+			if (f->link != SCN_NONE)
+				r = add_iface_op(p, PLAN_OP_IFACE_UP, i);
+		} else {
+			size_t *slot = VEC_PUSH(&own[f->node]);
+
+			if (slot)
+				*slot = i;
+			else
+				r = -ENOMEM;
+		}
+	}
+	for (size_t i = 0; i < s->nodes.n && !r; i++) {
+		for (size_t k = 0; k < own[i].n && !r; k++)
+			r = configure_iface(p, own[i].v[k], switched[i]);
+		if (!r)
+			r = add_routes(p, i, routes, &route);
+	}
+	if (!r)
+		r = add_nat(p);
+
+	for (size_t i = 0; own && i < s->nodes.n; i++)
+		VEC_FREE(&own[i]);
+	free(own);
+	free(switched);
+	return r;
+}
+
+int plan_bind_ops(const struct plan *p, size_t service, size_t from, size_t to,
+		  struct src_pos pos, plan_op_vec *out)
+{
+	const struct plan_service *svc = &p->services.v[service];
+
+	for (size_t h = 0; h < svc->holders.n; h++)
+		for (size_t k = 0; k < svc->addresses.n; k++)
+			if (add_binding(p, out, PLAN_OP_NAT_BIND,
+					svc->holders.v[h], service,
+					&svc->addresses.v[k], from, to, pos))
+				return -ENOMEM;
+	return 0;
+}
+
+int plan_carrier_ops(const struct plan *p, size_t link, bool up,
+		     struct src_pos pos, plan_op_vec *out)
+{
+	for (size_t end = 0; end < 2; end++) {
+		struct plan_op *op;
+
+		if (p->links.v[link].port[end] == SCN_NONE)
+			continue;
+		op = VEC_PUSH(out);
+		if (!op)
+			return -ENOMEM;
+		op->kind = up ? PLAN_OP_IFACE_UP : PLAN_OP_IFACE_DOWN;
+		op->node = PLAN_LAB;
+		op->iface.iface = p->links.v[link].port[end];
+		op->pos = pos;
+	}
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "orchestrator/plan/internal.h"
+
+#include "base/diag.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
+{
+	struct plan *p = calloc(1, sizeof(*p));
+	plan_route_vec routes = { 0 };
+	size_t errors = diag_count(diag);
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->scenario = s;
+	r = plan_topology(p);
+	if (!r)
+		r = plan_addresses(p, diag);
+	if (!r)
+		r = plan_services(p, diag);
+	/* Routes over wrong addresses would only repeat what was said. */
+	if (!r && diag_count(diag) == errors)
+		r = plan_routes(p, diag, &routes);
+	if (!r && diag_count(diag) == errors)
+		r = plan_operations(p, &routes);
+	VEC_FREE(&routes);
+	if (!r && diag_count(diag) > errors)
+		r = -EINVAL;
+	if (r) {
+		plan_free(p);
+		return r;
+	}
+	*out = p;
+	return 0;
+}
+
+struct plan *plan_free(struct plan *p)
+{
+	if (!p)
+		return NULL;
+	for (size_t i = 0; i < p->networks.n; i++)
+		VEC_FREE(&p->networks.v[i].subnets);
+	for (size_t i = 0; i < p->ifaces.n; i++)
+		VEC_FREE(&p->ifaces.v[i].addresses);
+	for (size_t i = 0; i < p->services.n; i++) {
+		VEC_FREE(&p->services.v[i].addresses);
+		VEC_FREE(&p->services.v[i].holders);
+	}
+	VEC_FREE(&p->networks);
+	VEC_FREE(&p->ifaces);
+	VEC_FREE(&p->links);
+	VEC_FREE(&p->services);
+	VEC_FREE(&p->ops);
+	free(p);
+	return NULL;
+}
+
+bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
+{
+	*out = *op;
+	switch (op->kind) {
+	case PLAN_OP_NODE_ADD:
+		out->kind = PLAN_OP_NODE_DEL;
+		return true;
+	case PLAN_OP_SYSCTL:
+		out->sysctl.value = op->sysctl.old;
+		out->sysctl.old = op->sysctl.value;
+		return op->sysctl.old != NULL;
+	case PLAN_OP_LINK_ADD:
+		out->kind = PLAN_OP_LINK_DEL;
+		return true;
+	case PLAN_OP_LINK_DEL:
+		out->kind = PLAN_OP_LINK_ADD;
+		return true;
+	case PLAN_OP_ADDR_ADD:
+		out->kind = PLAN_OP_ADDR_DEL;
+		return true;
+	case PLAN_OP_ADDR_DEL:
+		out->kind = PLAN_OP_ADDR_ADD;
+		return true;
+	case PLAN_OP_IFACE_UP:
+		out->kind = PLAN_OP_IFACE_DOWN;
+		return true;
+	case PLAN_OP_IFACE_DOWN:
+		out->kind = PLAN_OP_IFACE_UP;
+		return true;
+	case PLAN_OP_ROUTE_ADD:
+		out->kind = PLAN_OP_ROUTE_DEL;
+		return true;
+	case PLAN_OP_ROUTE_DEL:
+		out->kind = PLAN_OP_ROUTE_ADD;
+		return true;
+	case PLAN_OP_NAT_INIT:
+		out->kind = PLAN_OP_NAT_DEL;
+		return true;
+	case PLAN_OP_NAT_BIND:
+		out->nat.to = op->nat.old_to;
+		out->nat.old_to = op->nat.to;
+		return true;
+	case PLAN_OP_NODE_DEL: /* what was in it is gone */
+	case PLAN_OP_BRIDGE_ADD: /* goes with the lab */
+	case PLAN_OP_IFACE_CONF:
+	case PLAN_OP_NAT_DEL:
+	case PLAN_OP_NAT_ADD:
+		return false;
+	}
+	return false;
+}
+
+struct ip_addr plan_node_address(const struct plan *p, size_t node, int family)
+{
+	for (size_t i = 0; i < p->ifaces.n; i++) {
+		const struct plan_iface *f = &p->ifaces.v[i];
+
+		for (size_t k = 0; f->node == node && k < f->addresses.n; k++)
+			if (f->addresses.v[k].addr.family == family)
+				return f->addresses.v[k].addr;
+	}
+	return (struct ip_addr){ 0 };
+}
+
+struct ip_addr plan_service_address(const struct plan *p, size_t service,
+				    int family)
+{
+	const struct plan_service *svc = &p->services.v[service];
+
+	for (size_t i = 0; i < svc->addresses.n; i++)
+		if (svc->addresses.v[i].family == family)
+			return svc->addresses.v[i];
+	return (struct ip_addr){ 0 };
+}
+
+static struct ip_addr target_address(const struct plan *p,
+				     const struct scn_probe *pr, int family)
+{
+	switch (pr->target) {
+	case SCN_TARGET_SERVICE:
+		return plan_service_address(p, pr->to, family);
+	case SCN_TARGET_NODE:
+		return plan_node_address(p, pr->to, family);
+	case SCN_TARGET_ADDRESS:
+		if (pr->to_address.family == family)
+			return pr->to_address;
+		break;
+	}
+	return (struct ip_addr){ 0 };
+}
+
+struct ip_addr plan_probe_target(const struct plan *p,
+				 const struct scn_probe *pr)
+{
+	struct ip_addr a = { 0 };
+
+	if (pr->family != 6)
+		a = target_address(p, pr, AF_INET);
+	if (!a.family && pr->family != 4)
+		a = target_address(p, pr, AF_INET6);
+	return a;
+}
+
+char *plan_hosts_text(const struct plan *p)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	char text[IP_TEXT_MAX];
+	char *buf = NULL;
+	size_t size;
+	FILE *f = open_memstream(&buf, &size);
+	int failed;
+
+	if (!f)
+		return NULL;
+	fprintf(f, "127.0.0.1 localhost\n::1 localhost ip6-localhost\n");
+	for (size_t i = 0; i < p->ifaces.n; i++) {
+		const struct plan_iface *iface = &p->ifaces.v[i];
+
+		for (size_t k = 0;
+		     iface->node != PLAN_LAB && k < iface->addresses.n; k++)
+			fprintf(f, "%s %s\n",
+				ip_format_addr(&iface->addresses.v[k].addr,
+					       text, sizeof(text)),
+				p->scenario->nodes.v[iface->node].name);
+	}
+	for (size_t i = 0; i < p->services.n; i++) {
+		for (size_t k = 0; k < 2; k++) {
+			struct ip_addr a =
+				plan_service_address(p, i, families[k]);
+
+			if (a.family)
+				fprintf(f, "%s %s.serval\n",
+					ip_format_addr(&a, text, sizeof(text)),
+					p->scenario->services.v[i].name);
+		}
+	}
+	failed = ferror(f);
+	if (fclose(f) || failed) {
+		free(buf);
+		return NULL;
+	}
+	return buf;
+}

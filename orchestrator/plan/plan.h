@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the model to the ordered list of operations that build the lab. Pure:
+ * no system call is made here, so that "servalab plan" can print on any machine
+ * what "servalab run" would do.
+ *
+ * An operation is small (one request to the kernel), knows the place in the
+ * scenario that asked for it, and has an inverse. Building never needs the
+ * inverses, since a lab that cannot be finished ends as a whole with its
+ * sandbox; actions on a living lab do.
+ */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include "orchestrator/scenario/model.h"
+
+#include <stdio.h>
+
+/* Network namespaces: one a host or router, and the lab's own, which holds
+ * all bridges and the ports plugged into them. */
+#define PLAN_LAB SCN_NONE
+
+/* Defaults of everything that is handed out automatically, in file order. */
+#define PLAN_AUTO_SUBNET4 "10.64.0.0/24" /* then 10.64.1.0/24, ... */
+#define PLAN_AUTO_SUBNET6 "fd5e:1ab::/64" /* then fd5e:1ab:0:1::/64, ... */
+#define PLAN_AUTO_SERVICE4 "198.18.0.0/16" /* RFC 2544: in nobody's way */
+#define PLAN_AUTO_SERVICE6 "fd5e:1ab:ffff::/64"
+
+/*
+ * A device: an interface of a host or router, or, in the lab's namespace, a
+ * bridge or a port of one.
+ */
+struct plan_iface {
+	size_t node; /* PLAN_LAB: a bridge or a port */
+	size_t link, end; /* which end of which link; SCN_NONE: a bridge */
+	char name[IFNAMSIZ]; /* of bridges and ports: "br2", "p17" */
+	uint32_t ifindex; /* unique in the lab, so that no veth's two ends share
+			     one: linkwatch takes its time over those that do */
+	size_t network;
+	VEC(struct ip_prefix) addresses;
+	uint8_t mac[6];
+	struct src_pos pos;
+};
+
+/* A broadcast domain: a bridge with its links, or a link without one. */
+struct plan_network {
+	size_t bridge; /* node, or SCN_NONE */
+	size_t link; /* where there is no bridge */
+	size_t bridge_iface; /* SCN_NONE: the link is one veth pair */
+	VEC(struct ip_prefix) subnets;
+	bool automatic; /* nobody gave the subnets */
+	struct src_pos pos;
+};
+
+struct plan_link {
+	size_t network;
+	size_t iface[2]; /* at the nodes; SCN_NONE at a bridge */
+	size_t port[2]; /* in the lab, facing that end; SCN_NONE: none */
+};
+
+struct plan_service {
+	VEC(struct ip_addr) addresses; /* one a family, IPv4 first */
+	scn_index_vec holders; /* nodes with NAT rules */
+};
+
+enum plan_op_kind {
+	PLAN_OP_NODE_ADD, /* a network namespace with its lo up */
+	PLAN_OP_NODE_DEL,
+	PLAN_OP_SYSCTL, /* for what netlink cannot set */
+	PLAN_OP_BRIDGE_ADD,
+	PLAN_OP_LINK_ADD, /* a veth pair, both ends where they belong */
+	PLAN_OP_LINK_DEL,
+	PLAN_OP_ADDR_ADD,
+	PLAN_OP_ADDR_DEL,
+	PLAN_OP_IFACE_UP,
+	PLAN_OP_IFACE_DOWN,
+	PLAN_OP_IFACE_CONF, /* forwarding; routes without carrier are ignored */
+	PLAN_OP_ROUTE_ADD,
+	PLAN_OP_ROUTE_DEL,
+	PLAN_OP_NAT_INIT, /* table and chains */
+	PLAN_OP_NAT_DEL,
+	PLAN_OP_NAT_ADD, /* a service's binding, to its first instance */
+	PLAN_OP_NAT_BIND, /* to another instance, in place of the old one */
+};
+
+struct plan_op {
+	enum plan_op_kind kind;
+	size_t node; /* namespace it happens in; PLAN_LAB: the lab's */
+	union {
+		struct {
+			const char *key; /* "net/ipv6/conf/all/forwarding" */
+			const char *value;
+			const char *old; /* for the inverse; NULL: unknown */
+		} sysctl;
+		struct {
+			size_t iface;
+			bool forwarding, ignore_linkdown; /* CONF */
+		} iface; /* BRIDGE_ADD, IFACE_UP, IFACE_DOWN, IFACE_CONF */
+		struct {
+			size_t iface[2];
+			size_t bridge; /* iface[0]'s master, or SCN_NONE */
+			uint32_t mtu; /* 0: default */
+		} link;
+		struct {
+			size_t iface;
+			struct ip_prefix address;
+		} addr;
+		struct {
+			struct ip_prefix to; /* length 0: default */
+			struct ip_addr via; /* AF_UNSPEC: on link */
+			size_t iface;
+			uint32_t metric; /* 0: the kernel's default */
+		} route;
+		struct {
+			size_t service;
+			unsigned
+				id; /* the binding's, unique in its namespace */
+			struct ip_addr from,
+				to; /* service's, instance's address */
+			struct ip_addr old_to; /* BIND: for the inverse */
+		} nat;
+	};
+	struct src_pos pos;
+};
+
+/*
+ * A link's state is that of its carrier, and "down" must take it from both ends
+ * without touching an address or a route. A veth has no such switch: taking one
+ * end down costs that end its IPv6 addresses and routes. So where the timeline
+ * takes a link down, the link is not one veth pair but two, joined by a bridge
+ * in the lab's namespace (which a link into a bridge has anyway), and what goes
+ * down is the ports: at the nodes, only the carrier goes.
+ */
+struct plan {
+	const struct scenario *scenario; /* borrowed; outlives the plan */
+	VEC(struct plan_network) networks;
+	VEC(struct plan_iface) ifaces;
+	VEC(struct plan_link) links; /* by the scenario's link index */
+	VEC(struct plan_service) services; /* by the scenario's service index */
+	VEC(struct plan_op) ops;
+};
+
+struct diag;
+
+/*
+ * Returns 0; -EINVAL with the errors in diag (overlapping subnets, exhausted
+ * or doubled addresses, services that cannot be reached, ...); -ENOMEM.
+ * The plan is only given (and to be freed) on 0.
+ */
+int plan_make(const struct scenario *s, struct diag *diag, struct plan **out);
+struct plan *plan_free(struct plan *p); /* returns NULL */
+
+/* The operation that takes op back. False: there is none. */
+bool plan_op_inverse(const struct plan_op *op, struct plan_op *out);
+
+/* "a: add address 10.0.0.1/24 to eth0". Returns buf. */
+const char *plan_op_text(const struct plan *p, const struct plan_op *op,
+			 char *buf, size_t size);
+void plan_print(const struct plan *p, FILE *out); /* for people */
+
+/* ---- what later layers ask of a plan ----------------------------------- */
+
+/* A node's first address of that family; AF_UNSPEC where it has none. */
+struct ip_addr plan_node_address(const struct plan *p, size_t node, int family);
+/* A service's address of that family; AF_UNSPEC where it has none. */
+struct ip_addr plan_service_address(const struct plan *p, size_t service,
+				    int family);
+/* Where a probe sends to, by its family and its target's. */
+struct ip_addr plan_probe_target(const struct plan *p,
+				 const struct scn_probe *pr);
+/* The text of every node's /etc/hosts. Free it; NULL: out of memory. */
+char *plan_hosts_text(const struct plan *p);
+
+typedef VEC(struct plan_op) plan_op_vec;
+/* Appends the operations that move the service's name from one instance to
+ * another at all of its holders, a holder's next to each other; 0 or -ENOMEM.
+ */
+int plan_bind_ops(const struct plan *p, size_t service, size_t from, size_t to,
+		  struct src_pos pos, plan_op_vec *out);
+/* The same for a link's carrier, at both ends. */
+int plan_carrier_ops(const struct plan *p, size_t link, bool up,
+		     struct src_pos pos, plan_op_vec *out);
+
+#endif

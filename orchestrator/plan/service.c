@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Addresses of services, and the nodes that turn them into instances'. */
+#include "orchestrator/plan/internal.h"
+
+#include "base/diag.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Calls visit for each node that is an instance at some time. */
+static void each_instance(const struct scenario *s, size_t service,
+			  void (*visit)(size_t node, struct src_pos pos,
+					void *arg),
+			  void *arg)
+{
+	visit(s->services.v[service].instance,
+	      s->services.v[service].instance_pos, arg);
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_entry *e = &s->timeline.v[i];
+
+		for (size_t j = 0; j < e->actions.n; j++) {
+			const struct scn_action *a = &e->actions.v[j];
+
+			if (a->kind == SCN_ACTION_MIGRATE &&
+			    a->migrate.service == service)
+				visit(a->migrate.to, a->pos, arg);
+		}
+	}
+}
+
+static void mark_instance(size_t node, struct src_pos pos, void *arg)
+{
+	bool *is_instance = arg;
+
+	(void)pos;
+	is_instance[node] = true;
+}
+
+struct check {
+	const struct plan *plan;
+	struct diag *diag;
+	size_t service;
+};
+
+/* Each instance must have an address of each family the service has. */
+static void check_instance(size_t node, struct src_pos pos, void *arg)
+{
+	struct check *c = arg;
+	const struct plan_service *svc = &c->plan->services.v[c->service];
+
+	for (size_t i = 0; i < svc->addresses.n; i++) {
+		int family = svc->addresses.v[i].family;
+
+		if (plan_node_address(c->plan, node, family).family)
+			continue;
+		diag_error(
+			c->diag, pos, 1,
+			"'%s' has no IPv%d address, but service '%s' has one",
+			c->plan->scenario->nodes.v[node].name,
+			family == AF_INET ? 4 : 6,
+			c->plan->scenario->services.v[c->service].name);
+		diag_help(c->diag, "give the service addresses of the family "
+				   "that its instances have");
+	}
+}
+
+static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
+{
+	static const char *const range[] = { PLAN_AUTO_SERVICE4,
+					     PLAN_AUTO_SERVICE6 };
+	static const int family[] = { AF_INET, AF_INET6 };
+	const struct scn_service *s = &p->scenario->services.v[service];
+	struct plan_service *out = &p->services.v[service];
+
+	for (size_t f = 0; f < 2; f++) {
+		struct ip_prefix all;
+		struct ip_addr a = { 0 }, *slot;
+
+		for (size_t i = 0; i < s->addresses.n; i++)
+			if (s->addresses.v[i].prefix.addr.family == family[f])
+				a = s->addresses.v[i].prefix.addr;
+		if (!a.family && !s->addresses.n &&
+		    plan_node_address(p, s->instance, family[f]).family) {
+			if (ip_parse_prefix(range[f], &all) ||
+			    !ip_prefix_host(&all, service + 1, &a)) {
+				diag_error(diag, s->pos, 1,
+					   "no automatic address is left for "
+					   "this service");
+				diag_help(diag, "give it one with 'address:'");
+				continue;
+			}
+		}
+		if (!a.family)
+			continue;
+		slot = VEC_PUSH(&out->addresses);
+		if (!slot)
+			return -ENOMEM;
+		*slot = a;
+	}
+	return 0;
+}
+
+/*
+ * An address on somebody's network would be asked for there (ARP, ND) and never
+ * reach a router; and two services can't share one unless their ports differ.
+ */
+static void check_addresses(const struct plan *p, struct diag *diag,
+			    size_t service)
+{
+	const struct scenario *s = p->scenario;
+	const struct scn_service *svc = &s->services.v[service];
+	char text[IP_TEXT_MAX], sub[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < svc->addresses.n; i++) {
+		const struct scn_prefix *a = &svc->addresses.v[i];
+
+		ip_format_addr(&a->prefix.addr, text, sizeof(text));
+		for (size_t n = 0; n < p->networks.n; n++) {
+			const struct plan_network *net = &p->networks.v[n];
+
+			for (size_t k = 0; k < net->subnets.n; k++) {
+				if (!ip_prefix_contains(&net->subnets.v[k],
+							&a->prefix.addr))
+					continue;
+				diag_error(diag, a->pos, 1,
+					   "service address %s lies in a "
+					   "network's subnet, %s",
+					   text,
+					   ip_format_prefix(&net->subnets.v[k],
+							    sub, sizeof(sub)));
+				diag_note(diag, net->pos, 1,
+					  "the network is here");
+				diag_help(diag, "a service's address is "
+						"abstract: choose one that no "
+						"network has");
+			}
+		}
+		for (size_t o = 0; o < service; o++) {
+			const struct scn_service *other = &s->services.v[o];
+			bool same_port =
+				!svc->port.protocol || !other->port.protocol ||
+				(svc->port.protocol == other->port.protocol &&
+				 svc->port.port == other->port.port);
+
+			for (size_t k = 0; k < other->addresses.n; k++) {
+				const struct scn_prefix *b =
+					&other->addresses.v[k];
+
+				if (!same_port ||
+				    !ip_addr_equal(&a->prefix.addr,
+						   &b->prefix.addr))
+					continue;
+				diag_error(diag, a->pos, 1,
+					   "%s is service '%s' already", text,
+					   other->name);
+				diag_note(diag, b->pos, 1, "it was given here");
+			}
+		}
+	}
+}
+
+static int choose_holders(struct plan *p, struct diag *diag, size_t service)
+{
+	const struct scenario *s = p->scenario;
+	const struct scn_service *svc = &s->services.v[service];
+	struct plan_service *out = &p->services.v[service];
+	bool *is_instance = calloc(s->nodes.n + 1, sizeof(*is_instance));
+	int r = 0;
+
+	if (!is_instance)
+		return -ENOMEM;
+	each_instance(s, service, mark_instance, is_instance);
+	for (size_t i = 0; i < svc->at.n && !r; i++) {
+		size_t *slot = VEC_PUSH(&out->holders);
+
+		if (!slot) {
+			r = -ENOMEM;
+			break;
+		}
+		*slot = svc->at.v[i];
+		if (is_instance[*slot])
+			diag_error(
+				diag, svc->at_pos, 1,
+				"'%s' is an instance of '%s' itself: its NAT "
+				"rules must be elsewhere",
+				s->nodes.v[*slot].name, svc->name);
+	}
+	for (size_t i = 0; !svc->at.n && i < s->nodes.n && !r; i++) {
+		size_t *slot;
+
+		if (s->nodes.v[i].kind != SCN_NODE_HOST || is_instance[i])
+			continue;
+		slot = VEC_PUSH(&out->holders);
+		if (slot)
+			*slot = i;
+		else
+			r = -ENOMEM;
+	}
+	free(is_instance);
+	return r;
+}
+
+int plan_services(struct plan *p, struct diag *diag)
+{
+	for (size_t i = 0; i < p->scenario->services.n; i++) {
+		struct check c = { .plan = p, .diag = diag, .service = i };
+		int r;
+
+		if (!VEC_PUSH(&p->services))
+			return -ENOMEM;
+		r = choose_addresses(p, diag, i);
+		if (!r)
+			r = choose_holders(p, diag, i);
+		if (r)
+			return r;
+		check_addresses(p, diag, i);
+		each_instance(p->scenario, i, check_instance, &c);
+	}
+	return 0;
+}

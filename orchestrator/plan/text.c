@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Plans as people read them. */
+#include "orchestrator/plan/plan.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static const char *node_name(const struct plan *p, size_t node)
+{
+	return node == PLAN_LAB ? "(lab)" : p->scenario->nodes.v[node].name;
+}
+
+/* "a:eth0", or for bridges and ports what they stand for. */
+static const char *iface_name(const struct plan *p, size_t iface, char *buf,
+			      size_t size)
+{
+	const struct plan_iface *f = &p->ifaces.v[iface];
+	const struct plan_network *net = &p->networks.v[f->network];
+
+	if (f->node != PLAN_LAB)
+		snprintf(buf, size, "%s:%s", node_name(p, f->node), f->name);
+	else if (f->link != SCN_NONE)
+		snprintf(buf, size, "%s (port to %s:%s)", f->name,
+			 p->scenario->nodes
+				 .v[p->scenario->links.v[f->link]
+					    .end[f->end]
+					    .node]
+				 .name,
+			 p->scenario->links.v[f->link].end[f->end].ifname);
+	else
+		snprintf(buf, size, "%s (%s %s)", f->name,
+			 net->bridge != SCN_NONE ? "bridge" : "link",
+			 net->bridge != SCN_NONE ?
+				 p->scenario->nodes.v[net->bridge].name :
+				 p->scenario->links.v[net->link].name);
+	return buf;
+}
+
+static void append(char *buf, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void append(char *buf, size_t size, const char *fmt, ...)
+{
+	size_t n = strlen(buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf + n, size - n, fmt, ap);
+	va_end(ap);
+}
+
+static void route_text(const struct plan *p, const struct plan_op *op,
+		       char *buf, size_t size)
+{
+	char to[IP_TEXT_MAX], via[IP_TEXT_MAX];
+
+	append(buf, size, "%s route to %s",
+	       op->kind == PLAN_OP_ROUTE_ADD ? "add" : "delete",
+	       op->route.to.len ?
+		       ip_format_prefix(&op->route.to, to, sizeof(to)) :
+	       op->route.to.addr.family == AF_INET ? "0.0.0.0/0" :
+						     "::/0");
+	if (op->route.via.family)
+		append(buf, size, " via %s",
+		       ip_format_addr(&op->route.via, via, sizeof(via)));
+	append(buf, size, " dev %s", p->ifaces.v[op->route.iface].name);
+	if (op->route.metric)
+		append(buf, size, " metric %u", op->route.metric);
+}
+
+const char *plan_op_text(const struct plan *p, const struct plan_op *op,
+			 char *buf, size_t size)
+{
+	char one[320], two[320], from[IP_TEXT_MAX], to[IP_TEXT_MAX];
+
+	buf[0] = '\0';
+	if (op->node != PLAN_LAB && op->kind != PLAN_OP_NODE_ADD &&
+	    op->kind != PLAN_OP_NODE_DEL)
+		append(buf, size, "%s: ", node_name(p, op->node));
+
+	switch (op->kind) {
+	case PLAN_OP_NODE_ADD:
+	case PLAN_OP_NODE_DEL:
+		append(buf, size, "%s node %s",
+		       op->kind == PLAN_OP_NODE_ADD ? "add" : "delete",
+		       node_name(p, op->node));
+		break;
+	case PLAN_OP_SYSCTL:
+		append(buf, size, "set %s to %s", op->sysctl.key,
+		       op->sysctl.value);
+		break;
+	case PLAN_OP_BRIDGE_ADD:
+		append(buf, size, "add bridge %s",
+		       iface_name(p, op->iface.iface, one, sizeof(one)));
+		break;
+	case PLAN_OP_LINK_ADD:
+	case PLAN_OP_LINK_DEL:
+		append(buf, size, "%s link %s - %s",
+		       op->kind == PLAN_OP_LINK_ADD ? "add" : "delete",
+		       iface_name(p, op->link.iface[0], one, sizeof(one)),
+		       iface_name(p, op->link.iface[1], two, sizeof(two)));
+		if (op->link.bridge != SCN_NONE)
+			append(buf, size, " in %s",
+			       p->ifaces.v[op->link.bridge].name);
+		if (op->link.mtu)
+			append(buf, size, " mtu %u", op->link.mtu);
+		break;
+	case PLAN_OP_ADDR_ADD:
+	case PLAN_OP_ADDR_DEL:
+		append(buf, size, "%s address %s %s %s",
+		       op->kind == PLAN_OP_ADDR_ADD ? "add" : "delete",
+		       ip_format_prefix(&op->addr.address, to, sizeof(to)),
+		       op->kind == PLAN_OP_ADDR_ADD ? "to" : "from",
+		       p->ifaces.v[op->addr.iface].name);
+		break;
+	case PLAN_OP_IFACE_UP:
+	case PLAN_OP_IFACE_DOWN:
+		if (op->node == PLAN_LAB)
+			iface_name(p, op->iface.iface, one, sizeof(one));
+		else
+			snprintf(one, sizeof(one), "%s",
+				 p->ifaces.v[op->iface.iface].name);
+		append(buf, size, "set %s %s", one,
+		       op->kind == PLAN_OP_IFACE_UP ? "up" : "down");
+		break;
+	case PLAN_OP_IFACE_CONF:
+		append(buf, size, "set %s: IPv4 forwarding %s%s",
+		       p->ifaces.v[op->iface.iface].name,
+		       op->iface.forwarding ? "on" : "off",
+		       op->iface.ignore_linkdown ?
+			       ", ignore routes without carrier" :
+			       "");
+		break;
+	case PLAN_OP_ROUTE_ADD:
+	case PLAN_OP_ROUTE_DEL:
+		route_text(p, op, buf, size);
+		break;
+	case PLAN_OP_NAT_INIT:
+		append(buf, size, "add NAT table");
+		break;
+	case PLAN_OP_NAT_DEL:
+		append(buf, size, "delete NAT table");
+		break;
+	case PLAN_OP_NAT_ADD:
+	case PLAN_OP_NAT_BIND:
+		append(buf, size, "%s service %s: %s to %s",
+		       op->kind == PLAN_OP_NAT_ADD ? "bind" : "rebind",
+		       p->scenario->services.v[op->nat.service].name,
+		       ip_format_addr(&op->nat.from, from, sizeof(from)),
+		       ip_format_addr(&op->nat.to, to, sizeof(to)));
+		break;
+	}
+	return buf;
+}
+
+static void print_networks(const struct plan *p, FILE *out)
+{
+	char text[IP_TEXT_MAX];
+
+	fprintf(out, "networks\n");
+	for (size_t i = 0; i < p->networks.n; i++) {
+		const struct plan_network *net = &p->networks.v[i];
+
+		fprintf(out, "  %-20s",
+			net->bridge != SCN_NONE ?
+				p->scenario->nodes.v[net->bridge].name :
+				p->scenario->links.v[net->link].name);
+		for (size_t k = 0; k < net->subnets.n; k++)
+			fprintf(out, " %s",
+				ip_format_prefix(&net->subnets.v[k], text,
+						 sizeof(text)));
+		fprintf(out, "%s\n", net->automatic ? "  (automatic)" : "");
+	}
+}
+
+static void print_interfaces(const struct plan *p, FILE *out)
+{
+	char name[320], text[IP_TEXT_MAX];
+
+	fprintf(out, "interfaces\n");
+	for (size_t i = 0; i < p->ifaces.n; i++) {
+		const struct plan_iface *f = &p->ifaces.v[i];
+
+		if (f->node == PLAN_LAB)
+			continue;
+		fprintf(out, "  %-20s", iface_name(p, i, name, sizeof(name)));
+		for (size_t k = 0; k < f->addresses.n; k++)
+			fprintf(out, " %s",
+				ip_format_prefix(&f->addresses.v[k], text,
+						 sizeof(text)));
+		fprintf(out, "\n");
+	}
+}
+
+static void print_services(const struct plan *p, FILE *out)
+{
+	char text[IP_TEXT_MAX];
+
+	if (!p->services.n)
+		return;
+	fprintf(out, "services\n");
+	for (size_t i = 0; i < p->services.n; i++) {
+		const struct plan_service *svc = &p->services.v[i];
+		const struct scn_service *s = &p->scenario->services.v[i];
+
+		fprintf(out, "  %-20s", s->name);
+		for (size_t k = 0; k < svc->addresses.n; k++)
+			fprintf(out, " %s",
+				ip_format_addr(&svc->addresses.v[k], text,
+					       sizeof(text)));
+		fprintf(out, "  at %s, NAT in", node_name(p, s->instance));
+		for (size_t k = 0; k < svc->holders.n; k++)
+			fprintf(out, " %s", node_name(p, svc->holders.v[k]));
+		fprintf(out, "\n");
+	}
+}
+
+static void print_timeline(const struct plan *p, FILE *out)
+{
+	char text[320];
+
+	if (!p->scenario->timeline.n)
+		return;
+	fprintf(out, "timeline\n");
+	for (size_t i = 0; i < p->scenario->timeline.n; i++) {
+		const struct scn_entry *e = &p->scenario->timeline.v[i];
+
+		for (size_t k = 0; k < e->actions.n; k++)
+			fprintf(out, "  line %-5u %8.3f s  %s\n",
+				e->actions.v[k].pos.line,
+				(double)e->at_ns / 1e9,
+				scn_action_text(p->scenario, &e->actions.v[k],
+						text, sizeof(text)));
+	}
+}
+
+void plan_print(const struct plan *p, FILE *out)
+{
+	char text[1024];
+
+	print_networks(p, out);
+	print_interfaces(p, out);
+	print_services(p, out);
+	fprintf(out, "operations\n");
+	for (size_t i = 0; i < p->ops.n; i++)
+		fprintf(out, "  line %-5u %s\n", p->ops.v[i].pos.line,
+			plan_op_text(p, &p->ops.v[i], text, sizeof(text)));
+	print_timeline(p, out);
+}
