@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Carries out operations. Neighbouring requests to one namespace go to the
+ * kernel together; whatever is not rtnetlink, and every change of namespace,
+ * first sends what has been gathered, so that the order of the operations is
+ * the order in which the kernel sees them.
+ */
+#include "orchestrator/lab/internal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+#define IFINDEX_LO 1
+
+struct run {
+	struct lab *lab;
+	const struct plan_op *ops;
+	size_t n;
+	struct kbatch *batch; /* NULL: nothing gathered */
+	size_t node; /* the batch's */
+	size_t failed; /* index of the operation to blame; SIZE_MAX: none */
+	struct err *err;
+};
+
+static struct kns *namespace_of(struct lab *lab, size_t node)
+{
+	return node == PLAN_LAB ? lab->home : lab->nodes[node].ns;
+}
+
+static int flush(struct run *run)
+{
+	int r = 0;
+
+	if (run->batch)
+		r = kbatch_commit(run->batch, &run->failed, run->err);
+	run->batch = kbatch_free(run->batch);
+	return r;
+}
+
+/* The batch of the operation's namespace. */
+static int gather(struct run *run, size_t i)
+{
+	struct lab *lab = run->lab;
+	size_t node = run->ops[i].node;
+	int r;
+
+	if (run->batch && run->node == node)
+		return 0;
+	r = flush(run);
+	if (r)
+		return r;
+	run->failed = i;
+	if (!namespace_of(lab, node))
+		return err_set(run->err, ENOENT, "the node is not built");
+	run->batch = kbatch_new(namespace_of(lab, node));
+	run->node = node;
+	if (!run->batch)
+		return err_errno(run->err, ENOMEM, "gather requests");
+	/* Not at NODE_ADD: there it would be a system call of its own. */
+	if (node != PLAN_LAB && !lab->nodes[node].lo_up) {
+		r = kbatch_link_set(run->batch, i, IFINDEX_LO, true,
+				    &run->failed, run->err);
+		lab->nodes[node].lo_up = !r;
+	}
+	return r;
+}
+
+static int add_node(struct run *run, const struct plan_op *op)
+{
+	struct lab_node *node = &run->lab->nodes[op->node];
+
+	node->lo_up = false;
+	return kns_new(&run->lab->kernel, &node->ns, run->err);
+}
+
+static int add_link(struct run *run, size_t i)
+{
+	const struct plan_op *op = &run->ops[i];
+	struct lab *lab = run->lab;
+	struct kveth_end end[2] = { 0 };
+
+	for (size_t k = 0; k < 2; k++) {
+		const struct plan_iface *f =
+			&lab->plan->ifaces.v[op->link.iface[k]];
+
+		end[k].ns = namespace_of(lab, f->node);
+		end[k].name = f->name;
+		end[k].ifindex = f->ifindex;
+		end[k].mac = f->mac;
+		if (!end[k].ns)
+			return err_set(run->err, ENOENT,
+				       "the node is not built");
+	}
+	if (op->link.bridge != SCN_NONE)
+		end[0].master = lab->plan->ifaces.v[op->link.bridge].ifindex;
+	return kbatch_veth_add(run->batch, i, &end[0], &end[1], op->link.mtu,
+			       &run->failed, run->err);
+}
+
+/* Requests that can be gathered. */
+static int add_request(struct run *run, size_t i)
+{
+	const struct plan_op *op = &run->ops[i];
+	const struct plan_iface *ifaces = run->lab->plan->ifaces.v;
+	struct kbatch *b = run->batch;
+	bool up = op->kind == PLAN_OP_IFACE_UP;
+
+	switch (op->kind) {
+	case PLAN_OP_BRIDGE_ADD:
+		return kbatch_bridge_add(b, i, ifaces[op->iface.iface].name,
+					 ifaces[op->iface.iface].ifindex,
+					 &run->failed, run->err);
+	case PLAN_OP_LINK_ADD:
+		return add_link(run, i);
+	case PLAN_OP_LINK_DEL:
+		return kbatch_link_del(b, i, ifaces[op->link.iface[0]].ifindex,
+				       &run->failed, run->err);
+	case PLAN_OP_IFACE_UP:
+	case PLAN_OP_IFACE_DOWN:
+		return kbatch_link_set(b, i, ifaces[op->iface.iface].ifindex,
+				       up, &run->failed, run->err);
+	case PLAN_OP_IFACE_CONF:
+		return kbatch_inet_conf(b, i, ifaces[op->iface.iface].ifindex,
+					op->iface.forwarding,
+					op->iface.ignore_linkdown, &run->failed,
+					run->err);
+	case PLAN_OP_ADDR_ADD:
+	case PLAN_OP_ADDR_DEL:
+		return kbatch_addr(b, i, op->kind == PLAN_OP_ADDR_ADD,
+				   ifaces[op->addr.iface].ifindex,
+				   &op->addr.address, &run->failed, run->err);
+	case PLAN_OP_ROUTE_ADD:
+	case PLAN_OP_ROUTE_DEL:
+		return kbatch_route(b, i, op->kind == PLAN_OP_ROUTE_ADD,
+				    &op->route.to, &op->route.via,
+				    ifaces[op->route.iface].ifindex,
+				    op->route.metric, &run->failed, run->err);
+	default:
+		return err_set(run->err, ENOTSUP, "not a request to rtnetlink");
+	}
+}
+
+static struct knat_binding binding_of(const struct plan *plan,
+				      const struct plan_op *op)
+{
+	static const int protocols[] = {
+		[SCN_PROTO_ANY] = 0,
+		[SCN_PROTO_TCP] = IPPROTO_TCP,
+		[SCN_PROTO_UDP] = IPPROTO_UDP,
+	};
+	const struct scn_port *port =
+		&plan->scenario->services.v[op->nat.service].port;
+
+	return (struct knat_binding){
+		.id = op->nat.id,
+		.from = op->nat.from,
+		.protocol = protocols[port->protocol],
+		.port = port->port,
+		.to = op->nat.to,
+	};
+}
+
+/* All bindings that change next to each other in one node: one transaction. */
+static int rebind(struct run *run, size_t first, size_t *next)
+{
+	VEC(struct knat_binding) all = { 0 };
+	size_t node = run->ops[first].node;
+	size_t i = first;
+	int r = 0;
+
+	for (; i < run->n && run->ops[i].kind == PLAN_OP_NAT_BIND &&
+	       run->ops[i].node == node;
+	     i++) {
+		struct knat_binding *b = VEC_PUSH(&all);
+
+		if (!b) {
+			r = err_errno(run->err, ENOMEM, "gather bindings");
+			break;
+		}
+		*b = binding_of(run->lab->plan, &run->ops[i]);
+	}
+	if (!r)
+		r = knat_rebind(namespace_of(run->lab, node), all.v, all.n,
+				run->err);
+	VEC_FREE(&all);
+	*next = i;
+	return r;
+}
+
+/* One operation, or a few that belong together; *next is the one behind. */
+static int step(struct run *run, size_t i, size_t *next)
+{
+	const struct plan_op *op = &run->ops[i];
+	struct knat_binding binding;
+	struct kns *ns;
+	int r;
+
+	*next = i + 1;
+	switch (op->kind) {
+	case PLAN_OP_BRIDGE_ADD:
+	case PLAN_OP_LINK_ADD:
+	case PLAN_OP_LINK_DEL:
+	case PLAN_OP_ADDR_ADD:
+	case PLAN_OP_ADDR_DEL:
+	case PLAN_OP_IFACE_UP:
+	case PLAN_OP_IFACE_DOWN:
+	case PLAN_OP_IFACE_CONF:
+	case PLAN_OP_ROUTE_ADD:
+	case PLAN_OP_ROUTE_DEL:
+		r = gather(run, i);
+		if (r)
+			return r;
+		run->failed = i;
+		return add_request(run, i);
+	case PLAN_OP_NODE_ADD:
+	case PLAN_OP_NODE_DEL:
+	case PLAN_OP_SYSCTL:
+	case PLAN_OP_NAT_INIT:
+	case PLAN_OP_NAT_DEL:
+	case PLAN_OP_NAT_ADD:
+	case PLAN_OP_NAT_BIND:
+		break;
+	}
+
+	r = flush(run);
+	if (r)
+		return r;
+	run->failed = i;
+	if (op->kind == PLAN_OP_NODE_ADD)
+		return add_node(run, op);
+	ns = namespace_of(run->lab, op->node);
+	if (!ns)
+		return err_set(run->err, ENOENT, "the node is not built");
+	switch (op->kind) {
+	case PLAN_OP_NODE_DEL:
+		run->lab->nodes[op->node].ns = kns_free(ns);
+		return 0;
+	case PLAN_OP_SYSCTL:
+		return kns_sysctl(ns, op->sysctl.key, op->sysctl.value,
+				  run->err);
+	case PLAN_OP_NAT_INIT:
+		return knat_init(ns, run->err);
+	case PLAN_OP_NAT_DEL:
+		return knat_deinit(ns, run->err);
+	case PLAN_OP_NAT_ADD:
+		binding = binding_of(run->lab->plan, op);
+		return knat_add(ns, &binding, run->err);
+	default:
+		return rebind(run, i, next);
+	}
+}
+
+int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
+	      struct err *err)
+{
+	struct err mine = ERR_INIT;
+	struct run run = {
+		.lab = lab, .ops = ops, .n = n, .failed = SIZE_MAX, .err = &mine
+	};
+	char text[1024];
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r;)
+		r = step(&run, i, &i);
+	if (!r)
+		r = flush(&run);
+	kbatch_free(run.batch);
+	if (!r)
+		return 0;
+	if (run.failed < n) {
+		const struct plan_op *op = &ops[run.failed];
+
+		err_wrap(&mine, "%s",
+			 plan_op_text(lab->plan, op, text, sizeof(text)));
+		err_at(&mine, op->pos);
+	}
+	if (err)
+		*err = mine;
+	return r;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A living lab: the namespaces of its nodes, and the processes in them. Runs
+ * inside the sandbox, in init, which is single-threaded and drives everything
+ * from one event loop.
+ */
+#ifndef LAB_LAB_H
+#define LAB_LAB_H
+
+#include "base/err.h"
+#include "orchestrator/kernel/kernel.h"
+#include "orchestrator/plan/plan.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+struct lab;
+
+/* What a lab tells of; each may be NULL. Called from the event loop. */
+struct lab_listener {
+	void *arg;
+	void (*process_started)(void *arg, size_t process, pid_t pid);
+	void (*process_ready)(void *arg, size_t process);
+	/* expected: an action, or the end of the run, ended it */
+	void (*process_exited)(void *arg, size_t process, int wait_status,
+			       bool expected);
+	/* Was not ready in time, or ended before it was. */
+	void (*process_unready)(void *arg, size_t process,
+				const struct err *err);
+};
+
+struct lab_options {
+	uint64_t fail_at; /* see kernel_step() */
+	int fail_errno;
+	/* The built-in UDP echo server, which lives in a layer above. */
+	int (*echo_main)(uint16_t port, int ready_fd, int err_fd);
+};
+
+/* plan and event are borrowed. 0 or a negative errno. */
+int lab_new(const struct plan *plan, sd_event *event,
+	    const struct lab_options *options,
+	    const struct lab_listener *listener, struct lab **out,
+	    struct err *err);
+struct lab *lab_free(struct lab *lab); /* returns NULL */
+
+/*
+ * Carries out operations of the plan, in order, in batches. On failure err
+ * names the operation's place in the scenario.
+ */
+int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
+	      struct err *err);
+
+/* All operations of the plan. */
+int lab_build(struct lab *lab, struct err *err);
+
+/*
+ * Waits until every interface that is up carries packets. 0; -ETIMEDOUT, err
+ * naming the interface; -EINTR: interrupt_fd became readable (and was not
+ * read).
+ */
+int lab_wait_ready(struct lab *lab, int interrupt_fd, int64_t timeout_ns,
+		   struct err *err);
+
+/* Operations asked of the kernel so far. */
+uint64_t lab_steps(const struct lab *lab);
+
+/* A node's network namespace; borrowed. -1: the node is not built. */
+int lab_netns(const struct lab *lab, size_t node);
+
+/* Deletes the conntrack entries of a service at all who hold its rules. */
+int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
+		      struct err *err);
+
+/* ---- processes --------------------------------------------------------- */
+
+/*
+ * Starts a child of init in a node (SCN_NONE: in none), where it calls
+ * run(arg, status_fd) and exits with its result; all signals unblocked and at
+ * their defaults, in a session of its own. exited is called from the event loop
+ * when it has ended.
+ *
+ * lab_spawn() waits until run has closed status_fd, by hand or by exec: the
+ * child is under way then. Where it can't get there, run tells why with
+ * lab_child_failed() and returns LAB_CHILD_FAILED, and lab_spawn() fails with
+ * the same error (exited is not called).
+ */
+#define LAB_CHILD_FAILED 127
+int lab_spawn(struct lab *lab, size_t node,
+	      int (*run)(void *arg, int status_fd), void *arg,
+	      void (*exited)(void *exited_arg, int wait_status),
+	      void *exited_arg, pid_t *pid, struct err *err);
+void lab_child_failed(int status_fd, const struct err *err);
+
+/* A process of the scenario. Readiness is told to the listener. */
+int lab_start_process(struct lab *lab, size_t process, struct err *err);
+/* SIGTERM to its process group, SIGKILL after a grace of 2 s. */
+int lab_stop_process(struct lab *lab, size_t process, struct err *err);
+int lab_kill_process(struct lab *lab, size_t process, int signal,
+		     struct err *err);
+bool lab_process_runs(const struct lab *lab, size_t process);
+/* Those not yet ready of all that were started. */
+size_t lab_processes_unready(const struct lab *lab);
+/* A program that serves others: it does not keep a run from ending. */
+bool lab_process_serves(const struct lab *lab, size_t process);
+
+#endif

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The processes of a scenario: started in their node with a clean environment,
+ * output into the record (processes/NAME.log), working in files/NODE of it.
+ *
+ * Each is the leader of a session, and thereby of a process group, of its own:
+ * what an action does to it, it does to the group, so that a shell line's
+ * children are not left behind.
+ */
+#include "orchestrator/lab/internal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define READY_POLL_US 3000
+#define STOP_GRACE_US 2000000
+#define MAX_ENV 256
+
+extern char **environ;
+
+static const struct scn_process *scenario_process(const struct lab_process *p)
+{
+	return &p->lab->plan->scenario->processes.v[p->index];
+}
+
+int lab_processes_init(struct lab *lab, struct err *err)
+{
+	size_t n = lab->plan->scenario->processes.n;
+
+	lab->processes = calloc(n + 1, sizeof(*lab->processes));
+	if (!lab->processes)
+		return err_errno(err, ENOMEM, "prepare the processes");
+	for (size_t i = 0; i < n; i++) {
+		lab->processes[i].lab = lab;
+		lab->processes[i].index = i;
+		lab->processes[i].ready_fd = -1;
+	}
+	return 0;
+}
+
+void lab_processes_deinit(struct lab *lab)
+{
+	for (size_t i = 0;
+	     lab->processes && i < lab->plan->scenario->processes.n; i++) {
+		struct lab_process *p = &lab->processes[i];
+
+		sd_event_source_unref(p->ready_timer);
+		sd_event_source_unref(p->grace_timer);
+		if (p->ready_fd >= 0)
+			close(p->ready_fd);
+	}
+	free(lab->processes);
+}
+
+/* ---- in the child ------------------------------------------------------ */
+
+struct child_arg {
+	struct lab_process *process;
+	int ready_fd; /* the writing end, of an echo server */
+};
+
+static int open_log(const struct lab_process *p, struct err *err)
+{
+	char path[128];
+	int log, null;
+
+	snprintf(path, sizeof(path), "processes/%s.log",
+		 scenario_process(p)->name);
+	if (mkdir("processes", 0755) && errno != EEXIST)
+		return err_errno(err, errno, "mkdir processes");
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (log < 0)
+		return err_errno(err, errno, "open %s", path);
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+		return err_errno(err, errno, "connect the log");
+	return 0;
+}
+
+static int change_dir(const char *node, struct err *err)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "files/%s", node);
+	if (mkdir("files", 0755) && errno != EEXIST)
+		return err_errno(err, errno, "mkdir files");
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return err_errno(err, errno, "mkdir %s", path);
+	if (chdir(path))
+		return err_errno(err, errno, "chdir %s", path);
+	return 0;
+}
+
+/* What a program needs to find its way, and nothing else of ours. */
+static void fill_env(const struct scn_process *s, const char *node, char **env,
+		     char *node_var, size_t size)
+{
+	static const char *const keep[] = { "PATH=", "HOME=",	"TERM=",
+					    "LANG=", "LC_ALL=", "TZ=" };
+	size_t n = 0;
+
+	for (char **e = environ; *e; e++)
+		for (size_t k = 0; k < sizeof(keep) / sizeof(keep[0]); k++)
+			if (!strncmp(*e, keep[k], strlen(keep[k])) &&
+			    n < MAX_ENV)
+				env[n++] = *e;
+	snprintf(node_var, size, "NODE=%s", node);
+	env[n++] = node_var;
+	/* Later ones first: getenv() takes the first of a name. */
+	for (char **e = s->env; e && *e && n < MAX_ENV; e++) {
+		const char *equals = strchr(*e, '=');
+		size_t len = equals ? (size_t)(equals - *e) + 1 : strlen(*e);
+		size_t k = 0;
+
+		while (k < n && strncmp(env[k], *e, len))
+			k++;
+		env[k] = *e;
+		n += k == n;
+	}
+	env[n] = NULL;
+}
+
+static int child_main(void *arg, int status_fd)
+{
+	const struct child_arg *a = arg;
+	const struct lab_process *p = a->process;
+	const struct scn_process *s = scenario_process(p);
+	const char *node = p->lab->plan->scenario->nodes.v[s->node].name;
+	char *env[MAX_ENV + 2], node_var[160];
+	struct err err = ERR_INIT;
+
+	if (open_log(p, &err) || change_dir(node, &err))
+		goto failed;
+	if (!s->argv) {
+		close(status_fd);
+		return p->lab->options.echo_main(s->echo.port, a->ready_fd,
+						 STDERR_FILENO);
+	}
+	fill_env(s, node, env, node_var, sizeof(node_var));
+	execvpe(s->argv[0], s->argv, env);
+	err_errno(&err, errno, "run '%s'", s->argv[0]);
+	if (err.code == ENOENT)
+		err_hint(&err, "install the program, or give its path");
+failed:
+	lab_child_failed(status_fd, &err);
+	return LAB_CHILD_FAILED;
+}
+
+/* ---- readiness --------------------------------------------------------- */
+
+/* Does what the process printed since the last look hold the text? */
+static int has_printed(struct lab_process *p, struct err *err)
+{
+	const struct scn_process *s = scenario_process(p);
+	size_t len = strlen(s->ready_text);
+	char path[128], buf[8192];
+	CLEANUP_CLOSE int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "processes/%s.log", s->name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	while ((n = pread(fd, buf, sizeof(buf), p->log_read)) > 0) {
+		if (memmem(buf, (size_t)n, s->ready_text, len))
+			return 1;
+		if ((size_t)n < sizeof(buf)) {
+			/* Its end may be the text's beginning. */
+			if ((size_t)n >= len)
+				p->log_read += n - (ssize_t)len + 1;
+			return 0;
+		}
+		p->log_read += n - (ssize_t)len + 1;
+	}
+	return n < 0 ? err_errno(err, errno, "read %s", path) : 0;
+}
+
+/* 1, 0, or a negative errno. */
+static int is_ready(struct lab_process *p, struct err *err)
+{
+	const struct scn_process *s = scenario_process(p);
+	struct kns *ns = p->lab->nodes[s->node].ns;
+	struct pollfd pfd = { .fd = p->ready_fd, .events = POLLIN };
+	char byte;
+
+	if (p->ready_fd >= 0)
+		return poll(&pfd, 1, 0) > 0 && read(p->ready_fd, &byte, 1) == 1;
+	switch (s->ready) {
+	case SCN_READY_NONE:
+		return 1;
+	case SCN_READY_LISTENS:
+		return kns_listens(ns,
+				   s->ready_port.protocol == SCN_PROTO_UDP ?
+					   IPPROTO_UDP :
+					   IPPROTO_TCP,
+				   s->ready_port.port, err);
+	case SCN_READY_PRINTS:
+		return has_printed(p, err);
+	}
+	return 1;
+}
+
+static void stop_waiting(struct lab_process *p)
+{
+	p->ready_timer = sd_event_source_unref(p->ready_timer);
+	if (p->ready_fd >= 0)
+		close(p->ready_fd);
+	p->ready_fd = -1;
+}
+
+static void not_ready(struct lab_process *p, struct err *err)
+{
+	const struct scn_process *s = scenario_process(p);
+
+	stop_waiting(p);
+	err_wrap(err, "process '%s'", s->name);
+	err_hint(err, "see what it printed in processes/%s.log of the record",
+		 s->name);
+	err_at(err, s->ready ? s->ready_pos : s->pos);
+	if (p->lab->listener.process_unready)
+		p->lab->listener.process_unready(p->lab->listener.arg, p->index,
+						 err);
+}
+
+static void now_ready(struct lab_process *p)
+{
+	stop_waiting(p);
+	p->ready = true;
+	if (p->lab->listener.process_ready)
+		p->lab->listener.process_ready(p->lab->listener.arg, p->index);
+}
+
+static int check_ready(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct lab_process *p = arg;
+	struct err err = ERR_INIT;
+	int r = is_ready(p, &err);
+
+	if (r > 0) {
+		now_ready(p);
+		return 0;
+	}
+	if (!r && clock_mono_ns() > p->ready_deadline_ns)
+		r = err_set(&err, ETIMEDOUT, "it was not ready within %.3g s",
+			    (double)scenario_process(p)->ready_timeout_ns /
+				    NSEC_PER_SEC);
+	if (r < 0) {
+		not_ready(p, &err);
+		return 0;
+	}
+	sd_event_source_set_time(source, now_us + READY_POLL_US);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* ---- beginning and end ------------------------------------------------- */
+
+static void process_exited(void *arg, int status)
+{
+	struct lab_process *p = arg;
+	struct lab *lab = p->lab;
+
+	p->pid = 0;
+	p->grace_timer = sd_event_source_unref(p->grace_timer);
+	if (lab->listener.process_exited)
+		lab->listener.process_exited(lab->listener.arg, p->index,
+					     status, p->ending);
+	if (p->ready_timer && p->ending) {
+		stop_waiting(p);
+	} else if (p->ready_timer) {
+		struct err err = ERR_INIT;
+
+		err_set(&err, ECHILD, "it ended before it was ready");
+		not_ready(p, &err);
+	}
+}
+
+int lab_start_process(struct lab *lab, size_t process, struct err *err)
+{
+	struct lab_process *p = &lab->processes[process];
+	const struct scn_process *s = scenario_process(p);
+	struct child_arg arg = { .process = p, .ready_fd = -1 };
+	int ready[2] = { -1, -1 };
+	int r;
+
+	if (p->pid)
+		return err_set(err, EALREADY, "process '%s' runs already",
+			       s->name);
+	if (!s->argv && pipe2(ready, O_CLOEXEC))
+		return err_errno(err, errno, "pipe");
+	arg.ready_fd = ready[1];
+	p->ready = p->ending = false;
+	p->started = true;
+	r = lab_spawn(lab, s->node, child_main, &arg, process_exited, p,
+		      &p->pid, err);
+	if (ready[1] >= 0)
+		close(ready[1]);
+	if (r) {
+		p->pid = 0;
+		if (ready[0] >= 0)
+			close(ready[0]);
+		err_wrap(err, "process '%s'", s->name);
+		err_at(err, s->pos);
+		return r;
+	}
+	p->ready_fd = ready[0];
+	p->ready_deadline_ns = clock_mono_ns() + s->ready_timeout_ns;
+	if (lab->listener.process_started)
+		lab->listener.process_started(lab->listener.arg, process,
+					      p->pid);
+	if (s->argv && s->ready == SCN_READY_NONE) {
+		now_ready(p);
+		return 0;
+	}
+	r = sd_event_add_time(lab->event, &p->ready_timer, CLOCK_MONOTONIC, 0,
+			      1, check_ready, p);
+	return r < 0 ? err_errno(err, -r, "wait for process '%s'", s->name) : 0;
+}
+
+int lab_kill_process(struct lab *lab, size_t process, int signal,
+		     struct err *err)
+{
+	struct lab_process *p = &lab->processes[process];
+
+	if (!p->pid)
+		return err_set(err, ESRCH, "process '%s' does not run",
+			       scenario_process(p)->name);
+	p->ending = true;
+	if (kill(-p->pid, signal) && errno != ESRCH)
+		return err_errno(err, errno, "kill process '%s'",
+				 scenario_process(p)->name);
+	return 0;
+}
+
+static int grace_over(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct lab_process *p = arg;
+
+	(void)source;
+	(void)now_us;
+	if (p->pid)
+		kill(-p->pid, SIGKILL);
+	return 0;
+}
+
+int lab_stop_process(struct lab *lab, size_t process, struct err *err)
+{
+	struct lab_process *p = &lab->processes[process];
+	int r = lab_kill_process(lab, process, SIGTERM, err);
+
+	if (r)
+		return r;
+	p->grace_timer = sd_event_source_unref(p->grace_timer);
+	r = sd_event_add_time(lab->event, &p->grace_timer, CLOCK_MONOTONIC,
+			      (uint64_t)(clock_mono_ns() / NSEC_PER_USEC) +
+				      STOP_GRACE_US,
+			      1, grace_over, p);
+	return r < 0 ? err_errno(err, -r, "stop process '%s'",
+				 scenario_process(p)->name) :
+		       0;
+}
+
+bool lab_process_runs(const struct lab *lab, size_t process)
+{
+	return lab->processes[process].pid != 0;
+}
+
+size_t lab_processes_unready(const struct lab *lab)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < lab->plan->scenario->processes.n; i++)
+		n += lab->processes[i].started && !lab->processes[i].ready;
+	return n;
+}
+
+bool lab_process_serves(const struct lab *lab, size_t process)
+{
+	const struct scn_process *s =
+		&lab->plan->scenario->processes.v[process];
+
+	return !s->argv || s->ready == SCN_READY_LISTENS;
+}
