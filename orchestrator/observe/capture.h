@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Captures every interface of a set of network namespaces into one file.
+ *
+ * One AF_PACKET ring a namespace, not a socket an interface: interfaces that
+ * come later are caught as well, and the kernel's order within a namespace is
+ * kept. Across namespaces the order in which rings are read says nothing, so
+ * the packets go into PATH.part as they are read (valid pcapng, and all there
+ * is should the lab be killed), and are sorted by the kernel's time stamp into
+ * PATH when the capture ends.
+ *
+ * It runs in a process of its own, so that neither it nor the timeline waits
+ * for the other: capture_add() in the parent, for each node, capture_open(),
+ * then capture_main() in a child. From capture_open() on packets are kept in
+ * the rings; the parent gives its share of them up with capture_free().
+ */
+#ifndef OBSERVE_CAPTURE_H
+#define OBSERVE_CAPTURE_H
+
+#include "base/err.h"
+
+#include <net/if.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct capture;
+
+/* An interface known beforehand; others get the name the kernel tells. */
+struct capture_iface {
+	uint32_t ifindex;
+	const char *name; /* within its node; copied */
+};
+
+struct capture *capture_new(void); /* NULL: out of memory */
+struct capture *capture_free(struct capture *c); /* returns NULL */
+
+/*
+ * Adds a node, whose network namespace ns_fd is (borrowed). The loopback
+ * interface is left out. Interfaces are named "NODE:IFNAME" in the file.
+ * ring_bytes: room for packets not yet read (rounded up to whole blocks of
+ * CAPTURE_BLOCK_SIZE, at least CAPTURE_BLOCKS_MIN of them).
+ */
+#define CAPTURE_BLOCK_SIZE ((size_t)128 << 10)
+#define CAPTURE_BLOCKS_MIN 2
+int capture_add(struct capture *c, const char *node, int ns_fd,
+		const struct capture_iface *ifaces, size_t n, size_t ring_bytes,
+		struct err *err);
+
+/* Opens the rings of all nodes added. Capturing when this returns. */
+int capture_open(struct capture *c, struct err *err);
+
+/*
+ * Reads and writes until a byte or the end of file arrives at stop_fd, then
+ * takes what is still in the rings, sorts and closes. All traffic should have
+ * ended by then: what the kernel captures after that may be in or not. Meant
+ * as a process's main function: returns an exit status (0, or 1 with a message
+ * on err_fd).
+ *
+ * Leaves PATH and, beside it, PATH.json:
+ *
+ *     {"packets":N,"dropped":N,"nodes":{"NODE":{"packets":N,"dropped":N},...}}
+ *
+ * packets: how many are in the file; dropped: how many more there were for
+ * which the rings had no room, as the kernel counted them.
+ *
+ * PATH.comments, where there is such a file once capturing is stopped, has
+ * lines "REALTIME_NS TEXT", in any order. Each text becomes a comment of the
+ * first packet at or after that time (several, one a line, in the order of
+ * their times). Texts behind the last packet, and lines that are not of the
+ * form, are passed over.
+ */
+int capture_main(struct capture *c, const char *path, int stop_fd, int err_fd);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Just enough of a frame to say whose it is. Pure. */
+#ifndef OBSERVE_PACKET_H
+#define OBSERVE_PACKET_H
+
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What our probes put first into their payload, network byte order, 16 bytes:
+ * so that any copy of it, whatever NAT made of its addresses, ports and ids,
+ * still says which probe sent it and as which one of its packets.
+ */
+#define PROBE_MAGIC UINT32_C(0x5e12a1ab)
+#define PROBE_MARK_SIZE 16
+
+struct probe_mark {
+	uint32_t probe; /* the scenario's index of it */
+	uint64_t seq; /* from 0 */
+};
+
+void probe_mark_put(uint8_t out[PROBE_MARK_SIZE], const struct probe_mark *m);
+bool probe_mark_get(const uint8_t *payload, size_t len, struct probe_mark *m);
+
+enum packet_kind {
+	PACKET_OTHER,
+	PACKET_ECHO_REQUEST, /* ICMP or ICMPv6 */
+	PACKET_ECHO_REPLY,
+	PACKET_UDP,
+	PACKET_TCP,
+};
+
+struct packet_info {
+	enum packet_kind kind;
+	struct ip_addr src, dst; /* AF_UNSPEC where it is no IP packet */
+	uint8_t protocol;
+	uint16_t sport, dport; /* UDP, TCP; host order */
+	uint16_t echo_id, echo_seq;
+	uint8_t tcp_flags;
+	const uint8_t *payload; /* behind ICMP's, UDP's or TCP's header */
+	size_t payload_len;
+};
+
+/* An Ethernet frame, whole or cut off anywhere. Never fails: what cannot be
+ * told stays PACKET_OTHER. */
+void packet_parse(const uint8_t *frame, size_t len, struct packet_info *out);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The built-in probes: one small process each, in a node, that sends numbered
+ * packets at fixed times and writes a line for each into a CSV file.
+ *
+ * The times of sending are planned from the start (start + k * interval, never
+ * "interval after the last one"), so that lateness does not add up, and a
+ * packet whose time has passed by is still sent. A reply counts only from the
+ * address asked: under NAT, one that comes from the instance's own address
+ * would be none to a program either.
+ *
+ * The CSV has the header line PROBE_CSV_HEADER; times are CLOCK_MONOTONIC in
+ * ns, "" where there is none. A line is written when a packet's reply comes,
+ * again for every further copy of the reply (copy 2, 3, ...), and for those
+ * without any reply when the probe ends, or 65,536 packets later.
+ *
+ *   seq       from 0
+ *   sent      when it was handed to the kernel
+ *   received  when the reply reached the node (the kernel's time stamp)
+ *   copy      1 for the first reply, 0 where there was none
+ *   error     "" or what the kernel said: a send that failed, or an ICMP
+ *             error that named this packet ("unreachable", ...)
+ */
+#ifndef OBSERVE_PROBE_H
+#define OBSERVE_PROBE_H
+
+#include "base/err.h"
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROBE_CSV_HEADER "seq,sent_ns,received_ns,copy,error\n"
+#define PROBE_LINGER_NS INT64_C(1000000000) /* waits so long for last replies */
+
+struct probe_config {
+	uint32_t index; /* goes into every packet's mark */
+	bool udp; /* else ICMP echo */
+	struct ip_addr to;
+	uint16_t port; /* UDP */
+	int64_t start_mono_ns, interval_ns, for_ns;
+	uint32_t payload; /* bytes, at least PROBE_MARK_SIZE */
+};
+
+/*
+ * The process's main function, called in the node's namespaces. stop_fd: end
+ * early at a byte or end of file (what was received is kept; no lingering).
+ * SIGTERM does the same. Returns an exit status; errors go to err_fd as a line.
+ */
+int probe_main(const struct probe_config *c, const char *csv_path, int stop_fd,
+	       int err_fd);
+
+/*
+ * A UDP echo server on the port, both families, answering from the address
+ * asked. Writes one byte to ready_fd once it is bound, and closes it. Runs
+ * until killed.
+ */
+int echo_main(uint16_t port, int ready_fd, int err_fd);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The last 65,536 packets, each in the slot of its number. A slot that is taken
+ * by a new packet had its last say before: its reply was written when it came,
+ * or that there was none is written now. So memory is bounded, and so is the
+ * time in which a reply counts, by numbers that wrap around in an ICMP header.
+ */
+#include "orchestrator/observe/probe_internal.h"
+
+#include <inttypes.h>
+
+static struct probe_slot *slot_of(struct probe *p, uint64_t seq)
+{
+	return &p->slots[seq % PROBE_WINDOW];
+}
+
+/* The slot of a packet in the window, or NULL. */
+static struct probe_slot *slot_find(struct probe *p, uint64_t seq)
+{
+	if (seq >= p->next || p->next - seq > PROBE_WINDOW)
+		return NULL;
+	return slot_of(p, seq);
+}
+
+static void stop_waiting(struct probe *p, struct probe_slot *s)
+{
+	p->waiting -= s->waiting;
+	s->waiting = false;
+}
+
+static void write_unanswered(struct probe *p, uint64_t seq,
+			     struct probe_slot *s)
+{
+	stop_waiting(p, s);
+	if (!s->copies)
+		fprintf(p->csv, "%" PRIu64 ",%" PRId64 ",,0,%s\n", seq,
+			s->sent_ns, s->error ? s->error : "");
+}
+
+void probe_window_sent(struct probe *p, int64_t sent_ns, const char *error)
+{
+	struct probe_slot *s = slot_of(p, p->next);
+
+	if (p->next >= PROBE_WINDOW)
+		write_unanswered(p, p->next - PROBE_WINDOW, s);
+	*s = (struct probe_slot){
+		.sent_ns = sent_ns,
+		.error = error,
+		.waiting = !error,
+	};
+	p->waiting += s->waiting;
+	p->next++;
+}
+
+void probe_window_reply(struct probe *p, uint64_t seq, int64_t received_ns)
+{
+	struct probe_slot *s = slot_find(p, seq);
+
+	if (!s)
+		return;
+	stop_waiting(p, s);
+	s->copies++;
+	fprintf(p->csv, "%" PRIu64 ",%" PRId64 ",%" PRId64 ",%u,%s\n", seq,
+		s->sent_ns, received_ns, s->copies, s->error ? s->error : "");
+}
+
+void probe_window_error(struct probe *p, uint64_t seq, const char *error)
+{
+	struct probe_slot *s = slot_find(p, seq);
+
+	if (!s)
+		return;
+	stop_waiting(p, s);
+	if (!s->error)
+		s->error = error;
+}
+
+void probe_window_finish(struct probe *p)
+{
+	uint64_t seq = p->next > PROBE_WINDOW ? p->next - PROBE_WINDOW : 0;
+
+	for (; seq < p->next; seq++)
+		write_unanswered(p, seq, slot_of(p, seq));
+}
