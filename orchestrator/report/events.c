@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * events.jsonl into the record. One function for each event of interest; those
+ * of other names are passed over, so that a newer run can be read by an older
+ * program. A field that an event must have is taken by need_int() or
+ * need_text(), which say file and line where it is missing.
+ */
+#include "orchestrator/report/record.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+
+struct event {
+	json_t *object;
+	const char *path;
+	size_t line;
+	int64_t mono_ns;
+	struct err *err;
+};
+
+static int bad(const struct event *ev, const char *what)
+{
+	return err_set(ev->err, EBADMSG, "%s:%zu: %s", ev->path, ev->line,
+		       what);
+}
+
+static int bad_field(const struct event *ev, const char *field,
+		     const char *kind)
+{
+	return err_set(ev->err, EBADMSG, "%s:%zu: \"%s\" is missing or no %s",
+		       ev->path, ev->line, field, kind);
+}
+
+static int need_int(const struct event *ev, const char *field, int64_t *out)
+{
+	const json_t *value = json_object_get(ev->object, field);
+
+	if (!json_is_integer(value))
+		return bad_field(ev, field, "integer");
+	*out = json_integer_value(value);
+	return 0;
+}
+
+static int need_text(const struct event *ev, const char *field,
+		     const char **out)
+{
+	*out = json_string_value(json_object_get(ev->object, field));
+	return *out ? 0 : bad_field(ev, field, "string");
+}
+
+static int keep_text(const struct event *ev, const char *text, char **out)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return err_set(ev->err, ENOMEM, "out of memory");
+	free(*out);
+	*out = copy;
+	return 0;
+}
+
+static int on_clock(struct record *rec, const struct event *ev)
+{
+	struct record_clock *c;
+	int64_t real_ns;
+	int r = need_int(ev, "real_ns", &real_ns);
+
+	if (r)
+		return r;
+	c = VEC_PUSH(&rec->clocks);
+	if (!c)
+		return err_set(ev->err, ENOMEM, "out of memory");
+	*c = (struct record_clock){ ev->mono_ns, real_ns };
+	return 0;
+}
+
+static int find_process(const struct record *rec, const struct event *ev,
+			struct record_process **out)
+{
+	const char *name;
+	int r = need_text(ev, "process", &name);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < rec->scenario->processes.n; i++) {
+		if (strcmp(rec->scenario->processes.v[i].name, name) == 0) {
+			*out = &rec->processes[i];
+			return 0;
+		}
+	}
+	return bad(ev, "the scenario has no process of this name");
+}
+
+static int on_process_start(struct record *rec, const struct event *ev)
+{
+	struct record_process *p;
+	int r = find_process(rec, ev, &p);
+
+	if (r)
+		return r;
+	p->starts++;
+	return 0;
+}
+
+static int on_process_exit(struct record *rec, const struct event *ev)
+{
+	bool by_signal = json_object_get(ev->object, "signal") != NULL;
+	struct record_process *p;
+	int64_t value;
+	int r = find_process(rec, ev, &p);
+
+	if (!r)
+		r = need_int(ev, by_signal ? "signal" : "status", &value);
+	if (r)
+		return r;
+	if (by_signal ? value < 1 || value >= NSIG : value < 0 || value > 255)
+		return bad(ev, "no process ends like this");
+	p->exited = true;
+	p->exited_ns = ev->mono_ns;
+	p->signal = by_signal ? (int)value : 0;
+	p->status = by_signal ? 0 : (int)value;
+	p->expected = json_is_true(json_object_get(ev->object, "expected"));
+	return 0;
+}
+
+static int find_probe(const struct record *rec, const struct event *ev,
+		      struct record_probe **out)
+{
+	const char *name;
+	int r = need_text(ev, "probe", &name);
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < rec->scenario->probes.n; i++) {
+		if (strcmp(rec->scenario->probes.v[i].name, name) == 0) {
+			*out = &rec->probes[i];
+			return 0;
+		}
+	}
+	return bad(ev, "the scenario has no probe of this name");
+}
+
+static int on_probe_start(struct record *rec, const struct event *ev)
+{
+	struct record_probe *p;
+	const char *to;
+	int r = find_probe(rec, ev, &p);
+
+	if (r)
+		return r;
+	p->started = true;
+	to = json_string_value(json_object_get(ev->object, "to"));
+	return to ? keep_text(ev, to, &p->to) : 0;
+}
+
+static int on_probe_end(struct record *rec, const struct event *ev)
+{
+	struct record_probe *p;
+	int r = find_probe(rec, ev, &p);
+
+	if (!r)
+		r = need_int(ev, "status", &p->status);
+	if (r)
+		return r;
+	p->ended = true;
+	return 0;
+}
+
+static int on_action_start(struct record *rec, const struct event *ev)
+{
+	struct record_action *a;
+	int64_t id, planned_ns, line;
+	const char *text;
+	int r = need_int(ev, "id", &id);
+
+	if (!r)
+		r = need_int(ev, "planned_ns", &planned_ns);
+	if (!r)
+		r = need_text(ev, "text", &text);
+	if (r)
+		return r;
+	a = VEC_PUSH(&rec->actions);
+	if (!a)
+		return err_set(ev->err, ENOMEM, "out of memory");
+	a->id = id;
+	a->planned_ns = planned_ns;
+	a->begin_ns = ev->mono_ns;
+	a->end_ns = RECORD_NONE;
+	line = json_integer_value(json_object_get(ev->object, "line"));
+	if (line > 0 && line <= INT_MAX)
+		a->line = (unsigned)line;
+	return keep_text(ev, text, &a->text);
+}
+
+/* The latest one of this id: what ends began not long ago. NULL: none. */
+static struct record_action *find_action(const struct record *rec, int64_t id)
+{
+	for (size_t i = rec->actions.n; i-- > 0;) {
+		if (rec->actions.v[i].id == id)
+			return &rec->actions.v[i];
+	}
+	return NULL;
+}
+
+static int on_action_done(struct record *rec, const struct event *ev)
+{
+	struct record_action *a;
+	int64_t id;
+	int r = need_int(ev, "id", &id);
+
+	if (r)
+		return r;
+	a = find_action(rec, id);
+	if (!a)
+		return bad(ev, "no action of this id began");
+	a->end_ns = ev->mono_ns;
+	return 0;
+}
+
+static int on_action_failed(struct record *rec, const struct event *ev)
+{
+	struct record_action *a;
+	const char *error;
+	int64_t id;
+	int r = need_int(ev, "id", &id);
+
+	if (!r)
+		r = need_text(ev, "error", &error);
+	if (r)
+		return r;
+	a = find_action(rec, id);
+	return keep_text(ev, error, a ? &a->error : &rec->failure);
+}
+
+static int on_timeline_start(struct record *rec, const struct event *ev)
+{
+	rec->zero_ns = ev->mono_ns;
+	return 0;
+}
+
+static int on_interrupted(struct record *rec, const struct event *ev)
+{
+	(void)ev;
+	rec->interrupted = true;
+	return 0;
+}
+
+static int on_end(struct record *rec, const struct event *ev)
+{
+	(void)ev;
+	rec->complete = true;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*take)(struct record *rec, const struct event *ev);
+} handlers[] = {
+	{ "clock", on_clock },
+	{ "process.start", on_process_start },
+	{ "process.exit", on_process_exit },
+	{ "timeline.start", on_timeline_start },
+	{ "probe.start", on_probe_start },
+	{ "probe.end", on_probe_end },
+	{ "action.start", on_action_start },
+	{ "action.done", on_action_done },
+	{ "action.failed", on_action_failed },
+	{ "run.interrupted", on_interrupted },
+	{ "run.end", on_end },
+};
+
+static int event_take(struct record *rec, const struct event *ev)
+{
+	const char *name;
+	int r = need_text(ev, "event", &name);
+
+	for (size_t i = 0; !r && i < sizeof(handlers) / sizeof(*handlers);
+	     i++) {
+		if (strcmp(handlers[i].name, name) == 0)
+			return handlers[i].take(rec, ev);
+	}
+	return r;
+}
+
+int record_read_start(json_t *events, const char *path, char **scenario,
+		      uint64_t *seed, bool *has_seed, struct err *err)
+{
+	struct event ev = { json_array_get(events, 0), path, 1, 0, err };
+	const json_t *value;
+	const char *text;
+	int r;
+
+	if (!ev.object)
+		return bad(&ev, "the run left no events");
+	r = need_text(&ev, "event", &text);
+	if (r)
+		return r;
+	if (strcmp(text, "run.start") != 0)
+		return bad(&ev, "the first event is not \"run.start\"");
+	r = need_text(&ev, "scenario", &text);
+	if (r)
+		return r;
+	value = json_object_get(ev.object, "seed");
+	*has_seed = json_is_integer(value) && json_integer_value(value) >= 0;
+	*seed = *has_seed ? (uint64_t)json_integer_value(value) : 0;
+	return keep_text(&ev, text, scenario);
+}
+
+static int compare_actions(const void *a, const void *b)
+{
+	const struct record_action *x = a, *y = b;
+
+	if (x->begin_ns != y->begin_ns)
+		return x->begin_ns < y->begin_ns ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+int record_read_events(json_t *events, const char *path, struct record *rec,
+		       struct err *err)
+{
+	struct event ev = { .path = path, .err = err };
+	size_t i;
+	int r;
+
+	rec->zero_ns = RECORD_NONE;
+	json_array_foreach(events, i, ev.object)
+	{
+		ev.line = i + 1;
+		r = need_int(&ev, "mono_ns", &ev.mono_ns);
+		if (r)
+			return r;
+		/* The clock starts at boot; this also keeps sums in range. */
+		if (ev.mono_ns < 0 || ev.mono_ns > INT64_MAX / 2)
+			return bad(&ev, "\"mono_ns\" is no time");
+		/* Not in order: some are written with the time at which they
+		 * began. */
+		if (i == 0 || ev.mono_ns < rec->start_ns)
+			rec->start_ns = ev.mono_ns;
+		if (ev.mono_ns > rec->last_ns)
+			rec->last_ns = ev.mono_ns;
+		r = event_take(rec, &ev);
+		if (r)
+			return r;
+	}
+	if (rec->actions.n)
+		qsort(rec->actions.v, rec->actions.n, sizeof(*rec->actions.v),
+		      compare_actions);
+	return 0;
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What was expected and what was found are always given as texts of the same
+ * form, so that the one can be read against the other, and a judgement that
+ * cannot be made for want of data is one that did not hold: "lost at most 1"
+ * of a probe that never sent anything says nothing about the network, and a
+ * pass would hide that.
+ */
+#include "orchestrator/report/expect.h"
+
+#include "base/cleanup.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SHOWN_RUNS 24 /* of a service's answers; the others are counted */
+
+/* Replaces *out, which is NULL where memory ran out. */
+__attribute__((format(printf, 2, 3))) static void say(char **out,
+						      const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	free(*out);
+	*out = NULL;
+	va_start(ap, fmt);
+	n = vasprintf(out, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		*out = NULL;
+}
+
+/* ---- numbers and times within a range ---------------------------------- */
+
+static const char *value_text(int64_t value, bool is_time, char *buf,
+			      size_t size)
+{
+	if (is_time)
+		return units_format_duration(value, buf, size);
+	snprintf(buf, size, "%" PRId64, value);
+	return buf;
+}
+
+static void range_text(char **out, const struct scn_range *range, bool is_time)
+{
+	char min[48], max[48];
+
+	value_text(range->min, is_time, min, sizeof(min));
+	value_text(range->max, is_time, max, sizeof(max));
+	if (range->has_min && range->has_max && range->min == range->max)
+		say(out, "%s", min);
+	else if (range->has_min && range->has_max)
+		say(out, "%s to %s", min, max);
+	else if (range->has_min)
+		say(out, "at least %s", min);
+	else if (range->has_max)
+		say(out, "at most %s", max);
+	else
+		say(out, "any");
+}
+
+static bool in_range(const struct scn_range *range, int64_t value)
+{
+	return (!range->has_min || value >= range->min) &&
+	       (!range->has_max || value <= range->max);
+}
+
+/*
+ * A time just outside of a bound may look like the bound once it is rounded;
+ * "50 ms, expected at most 50 ms" would puzzle, so then it is given in full.
+ */
+static void actual_text(struct judgement *j, const struct scn_range *range,
+			int64_t value, bool is_time)
+{
+	char text[48], bound[48];
+	bool puzzles = false;
+
+	value_text(value, is_time, text, sizeof(text));
+	if (is_time && !j->held) {
+		value_text(range->min, true, bound, sizeof(bound));
+		puzzles = range->has_min && strcmp(text, bound) == 0;
+		value_text(range->max, true, bound, sizeof(bound));
+		puzzles |= range->has_max && strcmp(text, bound) == 0;
+	}
+	if (puzzles)
+		say(&j->actual, "%" PRId64 " ns", value);
+	else
+		say(&j->actual, "%s", text);
+}
+
+static int64_t metric_value(const struct figures *f, enum scn_metric metric)
+{
+	switch (metric) {
+	case SCN_METRIC_SENT:
+		return (int64_t)f->counts.sent;
+	case SCN_METRIC_RECEIVED:
+		return (int64_t)f->counts.received;
+	case SCN_METRIC_LOST:
+		return (int64_t)f->counts.lost;
+	case SCN_METRIC_DUPLICATED:
+		return (int64_t)f->counts.duplicated;
+	case SCN_METRIC_REORDERED:
+		return (int64_t)f->counts.reordered;
+	case SCN_METRIC_OUTAGE:
+		return f->outage.length_ns;
+	case SCN_METRIC_RTT_P50:
+		return f->rtt.p50_ns;
+	case SCN_METRIC_RTT_P99:
+		return f->rtt.p99_ns;
+	case SCN_METRIC_COUNT_:
+		break;
+	}
+	return FIGURE_NONE;
+}
+
+static void judge_probe(const struct record *rec,
+			const struct probe_result *probes,
+			const struct scn_expect *e, struct judgement *j)
+{
+	const struct scn_probe *probe = &rec->scenario->probes.v[e->subject];
+	const struct figures *f = &probes[e->subject].figures;
+	bool is_time = scn_metric_is_time(e->metric);
+	int64_t value = metric_value(f, e->metric);
+
+	say(&j->subject, "%s: %s", probe->name, scn_metric_name(e->metric));
+	range_text(&j->expected, &e->range, is_time);
+	if (!rec->probes[e->subject].started) {
+		say(&j->actual, "unknown: the probe never began");
+	} else if (f->counts.sent == 0 && e->metric != SCN_METRIC_SENT) {
+		say(&j->actual, "unknown: nothing was sent");
+	} else if (value == FIGURE_NONE) {
+		say(&j->actual, "unknown: there was no reply");
+	} else {
+		j->held = in_range(&e->range, value);
+		actual_text(j, &e->range, value, is_time);
+	}
+}
+
+/* ---- who answered ------------------------------------------------------ */
+
+static char *nodes_text(const struct scenario *s, const size_t *nodes, size_t n)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	for (size_t i = 0; i < n && i < SHOWN_RUNS; i++)
+		fprintf(f, "%s%s", i ? ", " : "", s->nodes.v[nodes[i]].name);
+	if (n > SHOWN_RUNS)
+		fprintf(f, ", ... %zu more", n - SHOWN_RUNS);
+	if (n == 0)
+		fputs("nobody", f);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static char *runs_text(const struct scenario *s, const served_runs *runs)
+{
+	CLEANUP_FREE size_t *nodes = calloc(runs->n + 1, sizeof(*nodes));
+
+	if (!nodes)
+		return NULL;
+	for (size_t i = 0; i < runs->n; i++)
+		nodes[i] = runs->v[i].node;
+	return nodes_text(s, nodes, runs->n);
+}
+
+static bool runs_are(const served_runs *runs, const scn_index_vec *nodes)
+{
+	if (runs->n != nodes->n)
+		return false;
+	for (size_t i = 0; i < runs->n; i++) {
+		if (runs->v[i].node != nodes->v[i])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Each probe of the service has to see the same instances in the same order.
+ * Shown is the first probe that did not, else the first one.
+ */
+static void judge_answered_by(const struct record *rec,
+			      const struct probe_result *probes,
+			      const struct scn_expect *e, struct judgement *j)
+{
+	const struct scenario *s = rec->scenario;
+	size_t asking = 0, shown = SCN_NONE;
+
+	say(&j->subject, "%s: answered by", s->services.v[e->subject].name);
+	j->expected = nodes_text(s, e->answered_by.v, e->answered_by.n);
+	j->held = true;
+	for (size_t i = 0; i < s->probes.n; i++) {
+		const struct scn_probe *probe = &s->probes.v[i];
+		bool matches = runs_are(&probes[i].served, &e->answered_by);
+
+		if (probe->target != SCN_TARGET_SERVICE ||
+		    probe->to != e->subject)
+			continue;
+		asking++;
+		if (shown == SCN_NONE || (j->held && !matches))
+			shown = i;
+		j->held &= matches;
+	}
+	if (!asking) {
+		j->held = false;
+		say(&j->actual, "unknown: no probe asks it");
+	} else {
+		CLEANUP_FREE char *runs = runs_text(s, &probes[shown].served);
+
+		if (!runs)
+			return;
+		if (asking == 1 || j->held)
+			say(&j->actual, "%s", runs);
+		else
+			say(&j->actual, "%s (asked by %s)", runs,
+			    s->probes.v[shown].name);
+	}
+}
+
+/* ---- processes --------------------------------------------------------- */
+
+static void signal_text(char **out, int signal)
+{
+	const char *name = sigabbrev_np(signal);
+
+	if (name)
+		say(out, "ended by SIG%s", name);
+	else
+		say(out, "ended by signal %d", signal);
+}
+
+static void judge_exit(const struct record *rec, const struct scn_expect *e,
+		       struct judgement *j)
+{
+	const struct record_process *p = &rec->processes[e->subject];
+	CLEANUP_FREE char *range = NULL, *how = NULL;
+
+	say(&j->subject, "%s:", rec->scenario->processes.v[e->subject].name);
+	range_text(&range, &e->range, false);
+	if (e->exit_signal)
+		signal_text(&j->expected, e->exit_signal);
+	else
+		say(&j->expected, "exit status %s%s",
+		    e->exit_not ? "other than " : "", range ? range : "?");
+
+	if (!p->starts) {
+		say(&j->actual, "never started");
+	} else if (!p->exited) {
+		say(&j->actual, "did not end");
+	} else if (p->signal) {
+		j->held = p->signal == e->exit_signal;
+		signal_text(&how, p->signal);
+		say(&j->actual, "%s%s", how ? how : "?",
+		    p->expected && !j->held ? ", as the run asked it to" : "");
+	} else {
+		j->held = !e->exit_signal &&
+			  in_range(&e->range, p->status) != e->exit_not;
+		say(&j->actual, "exit status %d", p->status);
+	}
+}
+
+/*
+ * Logs may be larger than memory: read piece by piece, each one with the end of
+ * the one before it in front, since the text may lie across. 1: found.
+ */
+static int file_holds(FILE *f, const char *text, uint64_t *total)
+{
+	size_t len = strlen(text), size = 65536 + len, have = 0, n;
+	CLEANUP_FREE char *buf = malloc(size);
+
+	*total = 0;
+	if (!buf)
+		return -ENOMEM;
+	while ((n = fread(buf + have, 1, size - have, f)) > 0) {
+		*total += n;
+		have += n;
+		if (memmem(buf, have, text, len))
+			return 1;
+		if (have >= len && len > 0) {
+			memmove(buf, buf + have - (len - 1), len - 1);
+			have = len - 1;
+		}
+	}
+	return ferror(f) ? -EIO : 0;
+}
+
+static int judge_prints(const struct record *rec, const struct scn_expect *e,
+			struct judgement *j, struct err *err)
+{
+	const char *name = rec->scenario->processes.v[e->subject].name;
+	CLEANUP_FREE char *path = NULL;
+	CLEANUP_FCLOSE FILE *f = NULL;
+	uint64_t total = 0;
+	int r = 0;
+
+	say(&j->subject, "%s:", name);
+	say(&j->expected, "printed \"%s\"", e->text);
+	if (asprintf(&path, "%s/processes/%s.log", rec->dir, name) < 0) {
+		path = NULL;
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	f = fopen(path, "re");
+	if (f)
+		r = file_holds(f, e->text, &total);
+	else if (errno != ENOENT)
+		r = -errno;
+	if (r < 0)
+		return err_errno(err, -r, "%s", path);
+	j->held = r > 0;
+	if (j->held)
+		say(&j->actual, "printed \"%s\"", e->text);
+	else if (!rec->processes[e->subject].starts)
+		say(&j->actual, "never started");
+	else
+		say(&j->actual, "%" PRIu64 " bytes of output without it",
+		    total);
+	return 0;
+}
+
+/* ---- captures ---------------------------------------------------------- */
+
+static void judge_capture(const struct record *rec,
+			  const struct trace_counter *counter,
+			  const struct scn_expect *e, struct judgement *j)
+{
+	const char *node = e->subject == SCN_NONE ?
+				   "every interface" :
+				   rec->scenario->nodes.v[e->subject].name;
+
+	say(&j->subject, "packets at %s%s%s that match \"%s\":", node,
+	    *e->ifname ? ":" : "", e->ifname, e->text);
+	range_text(&j->expected, &e->range, false);
+	if (!counter->filter) {
+		say(&j->actual, "unknown: %s", counter->error.msg);
+	} else if (!rec->trace) {
+		say(&j->actual, "unknown: there is no trace");
+	} else {
+		j->held = in_range(&e->range, (int64_t)counter->count);
+		actual_text(j, &e->range, (int64_t)counter->count, false);
+	}
+}
+
+/* ---- all of it --------------------------------------------------------- */
+
+int expect_judge(const struct record *rec, const struct probe_result *probes,
+		 const struct trace_counter *counter,
+		 const struct scn_expect *expect, struct judgement *out,
+		 struct err *err)
+{
+	int r = 0;
+
+	*out = (struct judgement){ .expect = expect };
+	switch (expect->kind) {
+	case SCN_EXPECT_PROBE:
+		judge_probe(rec, probes, expect, out);
+		break;
+	case SCN_EXPECT_ANSWERED_BY:
+		judge_answered_by(rec, probes, expect, out);
+		break;
+	case SCN_EXPECT_EXIT:
+		judge_exit(rec, expect, out);
+		break;
+	case SCN_EXPECT_PRINTS:
+		r = judge_prints(rec, expect, out, err);
+		break;
+	case SCN_EXPECT_CAPTURE:
+		judge_capture(rec, counter, expect, out);
+		break;
+	}
+	if (!r && (!out->subject || !out->expected || !out->actual))
+		r = err_set(err, ENOMEM, "out of memory");
+	return r;
+}
+
+void judgement_free(struct judgement *j)
+{
+	free(j->subject);
+	free(j->expected);
+	free(j->actual);
+	*j = (struct judgement){ 0 };
+}
+
+bool expect_needs_trace(const struct scn_expect *expect)
+{
+	return expect->kind == SCN_EXPECT_ANSWERED_BY ||
+	       expect->kind == SCN_EXPECT_CAPTURE;
+}

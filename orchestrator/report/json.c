@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * results.json; docs/results.md is its reference. Times are integers in ns,
+ * those with a place in the run count from the timeline's zero, and what is
+ * unknown is null rather than left out, so that a reader finds every member.
+ *
+ * jansson reports a lack of memory as NULL, and every call passes a NULL on:
+ * so trees are built without looking, and an object that could not take a
+ * member is noted in one place, ok.
+ */
+#include "orchestrator/report/internal.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RESULTS_SCHEMA "servalab-results/1"
+
+struct builder {
+	const struct report *report;
+	bool ok;
+};
+
+/* ---- building blocks ---------------------------------------------------- */
+
+static void set(struct builder *b, json_t *object, const char *key,
+		json_t *value)
+{
+	if (json_object_set_new(object, key, value) != 0)
+		b->ok = false;
+}
+
+static void append(struct builder *b, json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, value) != 0)
+		b->ok = false;
+}
+
+static json_t *time_value(int64_t ns)
+{
+	return ns == FIGURE_NONE ? json_null() : json_integer(ns);
+}
+
+/* Numbers beyond int64_t have no place in jansson's integers. */
+static json_t *uint_value(uint64_t n)
+{
+	char text[24];
+
+	if (n <= INT64_MAX)
+		return json_integer((json_int_t)n);
+	snprintf(text, sizeof(text), "%" PRIu64, n);
+	return json_string(text);
+}
+
+static json_t *text_value(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *line_value(unsigned line)
+{
+	return line ? json_integer(line) : json_null();
+}
+
+static json_t *t_value(const struct builder *b, int64_t mono_ns)
+{
+	return time_value(record_t_ns(&b->report->record, mono_ns));
+}
+
+/* ---- probes ------------------------------------------------------------ */
+
+static void set_counts(struct builder *b, json_t *o,
+		       const struct figures_counts *c)
+{
+	set(b, o, "sent", uint_value(c->sent));
+	set(b, o, "received", uint_value(c->received));
+	set(b, o, "lost", uint_value(c->lost));
+	set(b, o, "duplicated", uint_value(c->duplicated));
+	set(b, o, "reordered", uint_value(c->reordered));
+}
+
+static json_t *rtt_value(struct builder *b, const struct figures_rtt *rtt)
+{
+	json_t *o = json_object();
+
+	set(b, o, "min_ns", time_value(rtt->min_ns));
+	set(b, o, "p50_ns", time_value(rtt->p50_ns));
+	set(b, o, "p99_ns", time_value(rtt->p99_ns));
+	set(b, o, "max_ns", time_value(rtt->max_ns));
+	return o;
+}
+
+static json_t *outage_value(struct builder *b, const struct figures_outage *out)
+{
+	json_t *o = json_object();
+
+	set(b, o, "length_ns", json_integer(out->length_ns));
+	set(b, o, "t_ns", t_value(b, out->begin_ns));
+	return o;
+}
+
+static json_t *phase_value(struct builder *b, const struct figures_phase *p)
+{
+	static const char *const kinds[] = { [PHASE_BEFORE] = "before",
+					     [PHASE_DURING] = "during",
+					     [PHASE_AFTER] = "after" };
+	json_t *o = json_object();
+
+	set(b, o, "phase", json_string(kinds[p->kind]));
+	set(b, o, "action",
+	    p->kind == PHASE_BEFORE ? json_null() :
+				      json_integer((json_int_t)p->action));
+	set(b, o, "begin_t_ns",
+	    p->begin_ns == INT64_MIN ? json_null() : t_value(b, p->begin_ns));
+	set(b, o, "end_t_ns",
+	    p->end_ns == FIGURE_FOREVER ? json_null() : t_value(b, p->end_ns));
+	set_counts(b, o, &p->counts);
+	set(b, o, "rtt", rtt_value(b, &p->rtt));
+	set(b, o, "outage", outage_value(b, &p->outage));
+	return o;
+}
+
+static json_t *action_outage_value(struct builder *b, size_t i,
+				   const struct figures_outage *out)
+{
+	int64_t begin = b->report->record.actions.v[i].begin_ns;
+	json_t *o = outage_value(b, out);
+
+	set(b, o, "action", json_integer((json_int_t)i));
+	set(b, o, "after_action_ns",
+	    time_value(out->begin_ns == FIGURE_NONE ?
+			       FIGURE_NONE :
+			       figures_span(out->begin_ns, begin)));
+	return o;
+}
+
+static json_t *run_value(struct builder *b, const struct served_run *run)
+{
+	const struct record *rec = &b->report->record;
+	json_t *o = json_object();
+
+	set(b, o, "node", json_string(rec->scenario->nodes.v[run->node].name));
+	set(b, o, "count", uint_value(run->count));
+	set(b, o, "first_seq", uint_value(run->first_seq));
+	set(b, o, "last_seq", uint_value(run->last_seq));
+	set(b, o, "first_t_ns",
+	    t_value(b, record_mono_of_real(rec, run->first_ns)));
+	set(b, o, "last_t_ns",
+	    t_value(b, record_mono_of_real(rec, run->last_ns)));
+	return o;
+}
+
+static json_t *errors_value(struct builder *b, const struct figures *f)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < f->n_errors; i++)
+		set(b, o, f->errors[i].text, uint_value(f->errors[i].count));
+	return o;
+}
+
+static json_t *probe_value(struct builder *b, size_t i)
+{
+	const struct record_probe *rp = &b->report->record.probes[i];
+	const struct probe_result *p = &b->report->probes[i];
+	const struct figures *f = &p->figures;
+	json_t *o = json_object(), *phases = json_array();
+	json_t *actions = json_array(), *served = json_array();
+
+	set(b, o, "to", text_value(rp->to));
+	set(b, o, "started", json_boolean(rp->started));
+	set_counts(b, o, &f->counts);
+	set(b, o, "interval_ns", time_value(f->interval_ns));
+	set(b, o, "rtt", rtt_value(b, &f->rtt));
+	set(b, o, "outage", outage_value(b, &f->outage));
+	set(b, o, "errors", errors_value(b, f));
+	for (size_t j = 0; j < f->phases.n; j++)
+		append(b, phases, phase_value(b, &f->phases.v[j]));
+	set(b, o, "phases", phases);
+	for (size_t j = 0; j < f->actions.n; j++)
+		append(b, actions, action_outage_value(b, j, &f->actions.v[j]));
+	set(b, o, "outages", actions);
+	for (size_t j = 0; j < p->served.n; j++)
+		append(b, served, run_value(b, &p->served.v[j]));
+	set(b, o, "served", served);
+	set(b, o, "served_twice", uint_value(p->twice));
+	return o;
+}
+
+/* ---- the rest of it ----------------------------------------------------- */
+
+static json_t *process_value(struct builder *b, size_t i)
+{
+	const struct record_process *p = &b->report->record.processes[i];
+	const char *name = p->signal ? sigabbrev_np(p->signal) : NULL;
+	json_t *o = json_object();
+
+	set(b, o, "starts", json_integer(p->starts));
+	set(b, o, "status",
+	    p->exited && !p->signal ? json_integer(p->status) : json_null());
+	set(b, o, "signal", p->signal ? json_integer(p->signal) : json_null());
+	set(b, o, "signal_name", text_value(name));
+	set(b, o, "expected",
+	    p->exited ? json_boolean(p->expected) : json_null());
+	return o;
+}
+
+static json_t *action_value(struct builder *b, size_t i)
+{
+	const struct record_action *a = &b->report->record.actions.v[i];
+	json_t *o = json_object();
+
+	set(b, o, "text", json_string(a->text));
+	set(b, o, "line", line_value(a->line));
+	set(b, o, "planned_ns", json_integer(a->planned_ns));
+	set(b, o, "actual_ns", t_value(b, a->begin_ns));
+	set(b, o, "late_ns", json_integer(report_late_ns(b->report, i)));
+	set(b, o, "duration_ns", time_value(report_took_ns(b->report, i)));
+	set(b, o, "error", text_value(a->error));
+	return o;
+}
+
+static json_t *expectation_value(struct builder *b, const struct judgement *j)
+{
+	CLEANUP_FREE char *text = NULL;
+	json_t *o = json_object();
+
+	if (asprintf(&text, "%s %s", j->subject, j->expected) < 0)
+		text = NULL;
+	set(b, o, "line", line_value(j->expect->pos.line));
+	set(b, o, "text", text_value(text));
+	set(b, o, "expected", json_string(j->expected));
+	set(b, o, "actual", json_string(j->actual));
+	set(b, o, "held", json_boolean(j->held));
+	return o;
+}
+
+static json_t *lateness_value(struct builder *b)
+{
+	const struct report_lateness *l = &b->report->lateness;
+	json_t *o = json_object();
+
+	set(b, o, "p50_ns", time_value(l->p50_ns));
+	set(b, o, "p99_ns", time_value(l->p99_ns));
+	set(b, o, "max_ns", time_value(l->max_ns));
+	return o;
+}
+
+static json_t *capture_value(struct builder *b)
+{
+	const struct record *rec = &b->report->record;
+	json_t *o = json_object();
+
+	set(b, o, "packets",
+	    rec->counted ? uint_value(rec->packets) : json_null());
+	set(b, o, "dropped",
+	    rec->counted ? uint_value(rec->dropped) : json_null());
+	return o;
+}
+
+static json_t *results(struct builder *b)
+{
+	const struct report *r = b->report;
+	const struct scenario *s = r->record.scenario;
+	json_t *o = json_object(), *reasons = json_array();
+	json_t *probes = json_object(), *processes = json_object();
+	json_t *actions = json_array(), *expectations = json_array();
+
+	set(b, o, "schema", json_string(RESULTS_SCHEMA));
+	set(b, o, "name", json_string(s->name));
+	set(b, o, "scenario", json_string(s->path));
+	set(b, o, "seed", uint_value(r->record.seed));
+	set(b, o, "verdict", json_string(verdict_name(r->verdict)));
+	for (size_t i = 0; i < r->reasons.n; i++)
+		append(b, reasons, json_string(r->reasons.v[i]));
+	set(b, o, "reasons", reasons);
+	set(b, o, "duration_ns", json_integer(report_duration_ns(r)));
+	for (size_t i = 0; i < s->probes.n; i++)
+		set(b, probes, s->probes.v[i].name, probe_value(b, i));
+	set(b, o, "probes", probes);
+	for (size_t i = 0; i < s->processes.n; i++)
+		set(b, processes, s->processes.v[i].name, process_value(b, i));
+	set(b, o, "processes", processes);
+	for (size_t i = 0; i < r->record.actions.n; i++)
+		append(b, actions, action_value(b, i));
+	set(b, o, "actions", actions);
+	set(b, o, "lateness", lateness_value(b));
+	set(b, o, "capture", capture_value(b));
+	for (size_t i = 0; i < s->expects.n; i++)
+		append(b, expectations, expectation_value(b, &r->judged[i]));
+	set(b, o, "expectations", expectations);
+	return o;
+}
+
+/* Fails with errno set, except where jansson keeps it to itself. */
+static int write_file(const json_t *root, const char *path)
+{
+	FILE *f = fopen(path, "we");
+	int code = 0;
+
+	if (!f)
+		return -errno;
+	errno = 0;
+	if (json_dumpf(root, f, JSON_INDENT(2)) != 0 || fputc('\n', f) == EOF)
+		code = errno ? errno : EIO;
+	if (fclose(f) != 0 && !code)
+		code = errno;
+	return -code;
+}
+
+/* A reader never sees half a file: it is made whole, then put in its place. */
+static int replace_file(const json_t *root, const char *path, struct err *err)
+{
+	CLEANUP_FREE char *temp = NULL;
+	int r;
+
+	if (asprintf(&temp, "%s.%d.tmp", path, (int)getpid()) < 0) {
+		temp = NULL;
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	r = write_file(root, temp);
+	if (!r && rename(temp, path) < 0)
+		r = -errno;
+	if (!r)
+		return 0;
+	unlink(temp);
+	return err_errno(err, -r, "%s", path);
+}
+
+int report_write_json(const struct report *r, const char *record_dir,
+		      struct err *err)
+{
+	struct builder b = { .report = r, .ok = true };
+	CLEANUP_FREE char *path = NULL;
+	json_auto_t *root = results(&b);
+
+	if (!root || !b.ok)
+		return err_set(err, ENOMEM, "out of memory");
+	if (asprintf(&path, "%s/results.json", record_dir) < 0) {
+		path = NULL;
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	return replace_file(root, path, err);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A record's folder (docs/record.md) as the rest of the report sees it: the
+ * scenario, what happened, and the samples of every probe. The trace is not
+ * loaded, since it may be large; see trace.h.
+ */
+#ifndef REPORT_RECORD_H
+#define REPORT_RECORD_H
+
+#include "base/err.h"
+#include "base/vec.h"
+#include "orchestrator/observe/samples.h"
+#include "orchestrator/scenario/model.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define RECORD_NONE INT64_MIN /* no time */
+
+/* CLOCK_MONOTONIC and CLOCK_REALTIME at one moment. */
+struct record_clock {
+	int64_t mono_ns, real_ns;
+};
+
+struct record_action {
+	int64_t id;
+	char *text; /* "migrate echo: c -> d" */
+	unsigned line; /* of the scenario; 0: unknown */
+	int64_t planned_ns; /* from the timeline's zero */
+	int64_t begin_ns; /* CLOCK_MONOTONIC */
+	int64_t end_ns; /* RECORD_NONE: never done */
+	char *error; /* NULL: did not fail */
+};
+
+struct record_process { /* by the scenario's index */
+	unsigned starts;
+	bool exited; /* the fields below are the last exit's */
+	int64_t exited_ns; /* CLOCK_MONOTONIC */
+	int status; /* where signal is 0 */
+	int signal;
+	bool expected; /* an action or the end of the run ended it */
+};
+
+struct record_probe { /* by the scenario's index */
+	bool started, ended;
+	int64_t status; /* of its process; 0 where it went well */
+	char *to; /* the address it was sent to; NULL: unknown */
+	sample_vec samples;
+};
+
+struct diag;
+
+struct record {
+	char *dir;
+	struct diag *diag; /* quotes the scenario's lines */
+	struct scenario *scenario; /* its path is the one given to the run */
+	uint64_t seed; /* the run's, which may not be the scenario's */
+
+	int64_t start_ns, last_ns; /* CLOCK_MONOTONIC of the events */
+	int64_t zero_ns; /* the timeline's; RECORD_NONE: it never began */
+	bool complete; /* the last event says that the run ended */
+	bool interrupted;
+	VEC(struct record_clock) clocks;
+	VEC(struct record_action) actions; /* by their beginning */
+	char *failure; /* of an action that could not even begin; or NULL */
+	struct record_process *processes;
+	struct record_probe *probes;
+
+	char *trace; /* path; NULL: there is none */
+	bool trace_partial; /* PATH.part, which may be cut off anywhere */
+	bool counted; /* the two below are known */
+	uint64_t packets, dropped;
+};
+
+/*
+ * 0, -EBADMSG where a file is not what docs/record.md says (err names file and
+ * line), or another negative errno. The record is to be unloaded either way.
+ */
+int record_load(const char *dir, struct record *out, struct err *err);
+void record_unload(struct record *rec);
+
+/* From the timeline's zero; RECORD_NONE where either is unknown. */
+int64_t record_t_ns(const struct record *rec, int64_t mono_ns);
+/* CLOCK_REALTIME to CLOCK_MONOTONIC, by the pairs nearest to it. */
+int64_t record_mono_of_real(const struct record *rec, int64_t real_ns);
+
+/*
+ * events.c, for record.c alone. The scenario is read between the two, since
+ * the events after run.start name what is in it.
+ */
+int record_read_start(json_t *events, const char *path, char **scenario,
+		      uint64_t *seed, bool *has_seed, struct err *err);
+int record_read_events(json_t *events, const char *path, struct record *rec,
+		       struct err *err);
+
+#endif

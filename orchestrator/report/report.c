@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order of making a report: the record's small files, the figures of each
+ * probe, one walk over the trace for everything that needs it, then the
+ * judgements, and from those the verdict.
+ */
+#include "orchestrator/report/internal.h"
+
+#include "base/cleanup.h"
+#include "orchestrator/report/trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static int out_of_memory(struct err *err)
+{
+	return err_set(err, ENOMEM, "out of memory");
+}
+
+static int make_figures(struct report *r, struct err *err)
+{
+	const struct record *rec = &r->record;
+	CLEANUP_FREE struct figures_action *actions =
+		calloc(rec->actions.n + 1, sizeof(*actions));
+
+	if (!actions)
+		return out_of_memory(err);
+	for (size_t i = 0; i < rec->actions.n; i++) {
+		const struct record_action *a = &rec->actions.v[i];
+
+		actions[i].begin_ns = a->begin_ns;
+		actions[i].end_ns =
+			a->end_ns == RECORD_NONE ? FIGURE_FOREVER : a->end_ns;
+	}
+	for (size_t i = 0; i < rec->scenario->probes.n; i++) {
+		const sample_vec *samples = &rec->probes[i].samples;
+
+		if (figures_make(samples->v, samples->n, actions,
+				 rec->actions.n, &r->probes[i].figures))
+			return out_of_memory(err);
+	}
+	return 0;
+}
+
+static int read_trace(struct report *r, struct trace_counter *counters,
+		      struct err *err)
+{
+	const struct scenario *s = r->record.scenario;
+	struct served *served = served_new(s);
+	int ret = 0;
+
+	if (!served)
+		return out_of_memory(err);
+	for (size_t i = 0; !ret && i < s->expects.n; i++) {
+		if (s->expects.v[i].kind == SCN_EXPECT_CAPTURE &&
+		    trace_counter_init(&counters[i], &s->expects.v[i]))
+			ret = out_of_memory(err);
+	}
+	if (!ret)
+		ret = trace_walk(&r->record, served, counters, s->expects.n,
+				 err);
+	for (size_t i = 0; !ret && i < s->probes.n; i++) {
+		struct probe_result *p = &r->probes[i];
+
+		if (served_fold(served, i, &p->served, &p->twice))
+			ret = out_of_memory(err);
+	}
+	served_free(served);
+	return ret;
+}
+
+static int judge(struct report *r, struct err *err)
+{
+	const struct scenario *s = r->record.scenario;
+	struct trace_counter *counters =
+		calloc(s->expects.n + 1, sizeof(*counters));
+	int ret;
+
+	if (!counters)
+		return out_of_memory(err);
+	ret = read_trace(r, counters, err);
+	for (size_t i = 0; !ret && i < s->expects.n; i++)
+		ret = expect_judge(&r->record, r->probes, &counters[i],
+				   &s->expects.v[i], &r->judged[i], err);
+	for (size_t i = 0; i < s->expects.n; i++)
+		trace_counter_free(&counters[i]);
+	free(counters);
+	return ret;
+}
+
+static int compare_time(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int make_lateness(struct report *r, struct err *err)
+{
+	size_t n = r->record.actions.n;
+	CLEANUP_FREE int64_t *late = calloc(n + 1, sizeof(*late));
+
+	if (!late)
+		return out_of_memory(err);
+	for (size_t i = 0; i < n; i++)
+		late[i] = report_late_ns(r, i);
+	qsort(late, n, sizeof(*late), compare_time);
+	r->lateness = (struct report_lateness){
+		.p50_ns = figures_percentile(late, n, 50),
+		.p99_ns = figures_percentile(late, n, 99),
+		.max_ns = figures_percentile(late, n, 100),
+	};
+	return 0;
+}
+
+int report_make(const char *record_dir, struct report **out, struct err *err)
+{
+	struct report *r = calloc(1, sizeof(*r));
+	const struct scenario *s;
+	int ret;
+
+	if (!r)
+		return out_of_memory(err);
+	ret = record_load(record_dir, &r->record, err);
+	if (ret)
+		goto fail;
+	s = r->record.scenario;
+	r->probes = calloc(s->probes.n + 1, sizeof(*r->probes));
+	r->judged = calloc(s->expects.n + 1, sizeof(*r->judged));
+	if (!r->probes || !r->judged) {
+		ret = out_of_memory(err);
+		goto fail;
+	}
+	ret = make_figures(r, err);
+	if (!ret)
+		ret = make_lateness(r, err);
+	if (!ret)
+		ret = judge(r, err);
+	if (!ret && verdict_make(r))
+		ret = out_of_memory(err);
+	if (!ret) {
+		*out = r;
+		return 0;
+	}
+fail:
+	report_free(r);
+	return ret;
+}
+
+struct report *report_free(struct report *r)
+{
+	const struct scenario *s;
+
+	if (!r)
+		return NULL;
+	s = r->record.scenario;
+	for (size_t i = 0; r->probes && i < s->probes.n; i++) {
+		figures_free(&r->probes[i].figures);
+		VEC_FREE(&r->probes[i].served);
+	}
+	for (size_t i = 0; r->judged && i < s->expects.n; i++)
+		judgement_free(&r->judged[i]);
+	for (size_t i = 0; i < r->reasons.n; i++)
+		free(r->reasons.v[i]);
+	VEC_FREE(&r->reasons);
+	free(r->probes);
+	free(r->judged);
+	record_unload(&r->record);
+	free(r);
+	return NULL;
+}
+
+enum report_verdict report_verdict(const struct report *r)
+{
+	return r->verdict;
+}
+
+int64_t report_duration_ns(const struct report *r)
+{
+	const struct record *rec = &r->record;
+
+	return figures_span(rec->last_ns, rec->zero_ns != RECORD_NONE ?
+						  rec->zero_ns :
+						  rec->start_ns);
+}
+
+int64_t report_late_ns(const struct report *r, size_t i)
+{
+	const struct record_action *a = &r->record.actions.v[i];
+	int64_t t_ns = record_t_ns(&r->record, a->begin_ns);
+
+	/* Without a zero there was no plan to be late for. */
+	return t_ns == RECORD_NONE ? 0 : figures_span(t_ns, a->planned_ns);
+}
+
+int64_t report_took_ns(const struct report *r, size_t i)
+{
+	const struct record_action *a = &r->record.actions.v[i];
+
+	return a->end_ns == RECORD_NONE ? FIGURE_NONE :
+					  figures_span(a->end_ns, a->begin_ns);
+}

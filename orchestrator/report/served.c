@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * Every packet of a probe shows up in the trace many times: as a request and a
+ * reply, at both ends of every link on its way, before and after NAT. The
+ * probe itself cannot know who answered, since NAT hides that from it by
+ * design, and neither addresses nor echo ids survive NAT. What does is the mark
+ * in the payload. So a reply is attributed by three things only: its mark, that
+ * it is leaving, and whose interface it leaves.
+ *
+ * "Leaving an interface of a node" would be true of routers as well; only
+ * nodes that are an instance of the probe's service at some time count. The
+ * probe's own node never does: UDP replies look like the requests, and what
+ * leaves that node are requests (its own answers would stay on its loopback,
+ * which is not captured).
+ *
+ * The order of runs is that of seq, not of time: around a migration, replies
+ * of both instances are on their way at once, and by time they would interleave
+ * in a way that says nothing about who got which packet. For a seq that two
+ * nodes answered, the node of the run that goes on comes first, so that one
+ * such packet at the border does not make up two more runs.
+ */
+#include "orchestrator/report/served.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct answer {
+	uint64_t seq;
+	int64_t time_ns;
+	size_t node;
+};
+typedef VEC(struct answer) answer_vec;
+
+struct served {
+	const struct scenario *scenario;
+	bool *instances; /* [service * nodes + node]: ever bound to it? */
+	answer_vec *answers; /* by the probe's index */
+	size_t n_answers;
+};
+
+static void instance_add(struct served *sv, size_t service, size_t node)
+{
+	sv->instances[service * sv->scenario->nodes.n + node] = true;
+}
+
+static bool instance_is(const struct served *sv, size_t service, size_t node)
+{
+	return sv->instances[service * sv->scenario->nodes.n + node];
+}
+
+/* Bound at the start, or by a migration. */
+static void instances_find(struct served *sv)
+{
+	const struct scenario *s = sv->scenario;
+
+	for (size_t i = 0; i < s->services.n; i++)
+		instance_add(sv, i, s->services.v[i].instance);
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_entry *entry = &s->timeline.v[i];
+
+		for (size_t j = 0; j < entry->actions.n; j++) {
+			const struct scn_action *a = &entry->actions.v[j];
+
+			if (a->kind != SCN_ACTION_MIGRATE)
+				continue;
+			instance_add(sv, a->migrate.service, a->migrate.from);
+			instance_add(sv, a->migrate.service, a->migrate.to);
+		}
+	}
+}
+
+struct served *served_new(const struct scenario *s)
+{
+	struct served *sv = calloc(1, sizeof(*sv));
+
+	if (!sv)
+		return NULL;
+	sv->scenario = s;
+	sv->n_answers = s->probes.n;
+	sv->answers = calloc(s->probes.n + 1, sizeof(*sv->answers));
+	sv->instances =
+		calloc(s->services.n * s->nodes.n + 1, sizeof(*sv->instances));
+	if (!sv->answers || !sv->instances)
+		return served_free(sv);
+	instances_find(sv);
+	return sv;
+}
+
+struct served *served_free(struct served *sv)
+{
+	if (!sv)
+		return NULL;
+	if (sv->answers) {
+		for (size_t i = 0; i < sv->n_answers; i++)
+			VEC_FREE(&sv->answers[i]);
+	}
+	free(sv->answers);
+	free(sv->instances);
+	free(sv);
+	return NULL;
+}
+
+/* The node of "NODE:IFNAME", or SCN_NONE. */
+static size_t interface_node(const struct scenario *s, const char *interface)
+{
+	const char *colon = strrchr(interface, ':');
+
+	if (!colon)
+		return SCN_NONE;
+	for (size_t i = 0; i < s->nodes.n; i++) {
+		const char *name = s->nodes.v[i].name;
+		size_t len = strlen(name);
+
+		if (len == (size_t)(colon - interface) &&
+		    memcmp(name, interface, len) == 0)
+			return i;
+	}
+	return SCN_NONE;
+}
+
+static bool is_reply(const struct scn_probe *probe,
+		     const struct packet_info *info)
+{
+	return info->kind ==
+	       (probe->kind == SCN_PROBE_PING ? PACKET_ECHO_REPLY : PACKET_UDP);
+}
+
+int served_add(struct served *sv, const char *interface,
+	       const struct pcapng_packet *packet)
+{
+	const struct scenario *s = sv->scenario;
+	const struct scn_probe *probe;
+	struct packet_info info;
+	struct probe_mark mark;
+	struct answer *answer;
+	size_t node;
+
+	if (packet->direction != PCAPNG_OUT || !interface)
+		return 0;
+	packet_parse(packet->data, packet->captured, &info);
+	if (!probe_mark_get(info.payload, info.payload_len, &mark) ||
+	    mark.probe >= sv->n_answers)
+		return 0;
+	probe = &s->probes.v[mark.probe];
+	if (probe->target != SCN_TARGET_SERVICE || !is_reply(probe, &info))
+		return 0;
+	node = interface_node(s, interface);
+	if (node == SCN_NONE || node == probe->node ||
+	    !instance_is(sv, probe->to, node))
+		return 0;
+
+	answer = VEC_PUSH(&sv->answers[mark.probe]);
+	if (!answer)
+		return -ENOMEM;
+	*answer = (struct answer){ mark.seq, packet->time_ns, node };
+	return 0;
+}
+
+static int compare_answers(const void *a, const void *b)
+{
+	const struct answer *x = a, *y = b;
+
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	if (x->time_ns != y->time_ns)
+		return x->time_ns < y->time_ns ? -1 : 1;
+	return (x->node > y->node) - (x->node < y->node);
+}
+
+static int run_extend(served_runs *runs, const struct answer *a)
+{
+	struct served_run *run = runs->n ? &runs->v[runs->n - 1] : NULL;
+
+	if (!run || run->node != a->node) {
+		run = VEC_PUSH(runs);
+		if (!run)
+			return -ENOMEM;
+		run->node = a->node;
+		run->first_seq = a->seq;
+		run->first_ns = a->time_ns;
+	}
+	run->count++;
+	run->last_seq = a->seq;
+	run->last_ns = a->time_ns;
+	return 0;
+}
+
+/* Of the same seq, is there one of this node before this one? */
+static bool is_repeat(const struct answer *group, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (group[j].node == group[i].node)
+			return true;
+	}
+	return false;
+}
+
+/* All answers to one seq. */
+static int fold_group(const struct answer *group, size_t n, served_runs *runs,
+		      uint64_t *twice)
+{
+	size_t going_on = runs->n ? runs->v[runs->n - 1].node : SCN_NONE;
+	size_t nodes = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n && going_on != SCN_NONE; i++) {
+		if (group[i].node != going_on)
+			continue;
+		r = run_extend(runs, &group[i]);
+		if (r)
+			return r;
+		nodes++;
+		break;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if ((nodes && group[i].node == going_on) || is_repeat(group, i))
+			continue;
+		r = run_extend(runs, &group[i]);
+		if (r)
+			return r;
+		nodes++;
+	}
+	if (nodes > 1)
+		++*twice;
+	return 0;
+}
+
+int served_fold(struct served *sv, size_t probe, served_runs *out,
+		uint64_t *twice)
+{
+	answer_vec *answers = &sv->answers[probe];
+	int r;
+
+	*out = (served_runs){ 0 };
+	*twice = 0;
+	if (answers->n)
+		qsort(answers->v, answers->n, sizeof(*answers->v),
+		      compare_answers);
+	for (size_t i = 0, end; i < answers->n; i = end) {
+		for (end = i; end < answers->n &&
+			      answers->v[end].seq == answers->v[i].seq;
+		     end++)
+			;
+		r = fold_group(&answers->v[i], end - i, out, twice);
+		if (r)
+			return r;
+	}
+	return 0;
+}

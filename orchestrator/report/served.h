@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which instance answered which packet of a probe, read off the trace: a reply
+ * is the instance's where it leaves one of the instance's own interfaces,
+ * before any NAT has had a chance to give it another address. The mark in its
+ * payload says which packet it answers.
+ */
+#ifndef REPORT_SERVED_H
+#define REPORT_SERVED_H
+
+#include "base/err.h"
+#include "base/vec.h"
+#include "orchestrator/observe/packet.h"
+#include "orchestrator/observe/pcapng.h"
+#include "orchestrator/scenario/model.h"
+
+#include <stdint.h>
+
+/* Neighbouring packets, in the order of seq, that the same node answered. */
+struct served_run {
+	size_t node;
+	uint64_t count;
+	uint64_t first_seq, last_seq;
+	int64_t first_ns, last_ns; /* CLOCK_REALTIME: when those replies left */
+};
+typedef VEC(struct served_run) served_runs;
+
+struct served; /* collects one scenario's answers */
+
+/* The scenario is borrowed. NULL: out of memory. */
+struct served *served_new(const struct scenario *s);
+struct served *served_free(struct served *sv); /* returns NULL */
+
+/*
+ * Takes one packet of the trace; those that are no reply of an instance to a
+ * probe are passed over. interface: its name, "NODE:IFNAME" (NULL is passed
+ * over). 0 or -ENOMEM.
+ */
+int served_add(struct served *sv, const char *interface,
+	       const struct pcapng_packet *packet);
+
+/*
+ * Folds what was taken for one probe. A reply sent twice by one node counts
+ * once; a seq that several nodes answered counts for each of them, and in
+ * *twice. 0 or -ENOMEM; out is to be freed either way.
+ */
+int served_fold(struct served *sv, size_t probe, served_runs *out,
+		uint64_t *twice);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the terminal summary share. */
+#ifndef REPORT_SUMMARY_H
+#define REPORT_SUMMARY_H
+
+#include "orchestrator/report/internal.h"
+#include "orchestrator/report/table.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct summary {
+	const struct report *report;
+	FILE *out;
+	bool color, utf8;
+	unsigned width;
+};
+
+static inline void summary_put(const struct summary *s, const char *text)
+{
+	text_print(s->out, text, s->utf8);
+}
+
+/* "12.3 ms"; "-" for FIGURE_NONE. Returns buf. */
+const char *summary_duration(int64_t ns, char *buf, size_t size);
+
+/* "2.000 s": a moment of the run, in thousandths, so that one can be read
+ * against another. t_ns counts from the timeline's zero. */
+const char *summary_moment(int64_t t_ns, char *buf, size_t size);
+
+/* summary_probe.c: all about one probe. */
+void summary_probe(const struct summary *s, size_t probe);
+
+#endif

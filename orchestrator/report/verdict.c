@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the judgements to one word. Four words rather than two: "failed" is said
+ * about the thing under test, and a run that was stopped halfway, or measured
+ * with a broken rule, says nothing about it. It must neither fail nor, worse,
+ * pass. In the order in which they win:
+ *
+ *   an action failed    failed: what was asked for could not be done
+ *   interrupted         somebody stopped it
+ *   invalid             the clock, the capture or a probe cannot be trusted
+ *   failed, passed      by the expectations
+ */
+#include "orchestrator/report/internal.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CLOCK_STEP_NS (10 * NSEC_PER_MSEC)
+#define CLOCK_SLEW_PPM 500 /* the most by which adjtime(3) and NTP slew */
+
+const char *verdict_name(enum report_verdict v)
+{
+	static const char *const names[] = {
+		[REPORT_PASSED] = "passed",
+		[REPORT_FAILED] = "failed",
+		[REPORT_INVALID] = "invalid",
+		[REPORT_INTERRUPTED] = "interrupted",
+	};
+
+	return names[v];
+}
+
+__attribute__((format(printf, 2, 3))) static int reason(struct report *r,
+							const char *fmt, ...)
+{
+	char **text = VEC_PUSH(&r->reasons);
+	va_list ap;
+	int n;
+
+	if (!text)
+		return -ENOMEM;
+	va_start(ap, fmt);
+	n = vasprintf(text, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		r->reasons.n--;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int check_actions(struct report *r)
+{
+	const struct record *rec = &r->record;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < rec->actions.n; i++) {
+		const struct record_action *a = &rec->actions.v[i];
+		size_t len = strlen(a->text);
+
+		if (!a->error)
+			continue;
+		/* Errors mostly begin with what was tried; once is enough. */
+		if (strncmp(a->error, a->text, len) == 0)
+			ret = reason(r, "failed: %s", a->error);
+		else
+			ret = reason(r, "failed: %s: %s", a->text, a->error);
+	}
+	if (!ret && rec->failure)
+		ret = reason(r, "failed: %s", rec->failure);
+	return ret;
+}
+
+static int check_clock(struct report *r)
+{
+	char text[48];
+
+	for (size_t i = 1; i < r->record.clocks.n; i++) {
+		const struct record_clock *a = &r->record.clocks.v[i - 1];
+		const struct record_clock *b = &r->record.clocks.v[i];
+		int64_t mono = figures_span(b->mono_ns, a->mono_ns);
+		int64_t real = figures_span(b->real_ns, a->real_ns);
+		int64_t step = figures_span(real, mono);
+		int64_t allowed =
+			CLOCK_STEP_NS + mono / 1000000 * CLOCK_SLEW_PPM;
+
+		if (step > allowed || step < -allowed)
+			return reason(r,
+				      "the real-time clock was stepped by %s: "
+				      "packets and events cannot be matched",
+				      units_format_duration(step, text,
+							    sizeof(text)));
+	}
+	return 0;
+}
+
+static bool needs_trace(const struct report *r)
+{
+	const struct scenario *s = r->record.scenario;
+
+	for (size_t i = 0; i < s->expects.n; i++) {
+		if (expect_needs_trace(&s->expects.v[i]))
+			return true;
+	}
+	return false;
+}
+
+static int check_capture(struct report *r)
+{
+	const struct record *rec = &r->record;
+
+	if (!needs_trace(r))
+		return 0;
+	if (!rec->trace)
+		return reason(r, "there is no trace to judge by");
+	if (rec->trace_partial || !rec->counted)
+		return reason(r, "the capture did not end properly: packets "
+				 "may be missing from it");
+	if (rec->dropped)
+		return reason(r,
+			      "the capture missed %" PRIu64
+			      " packets, so who answered and what was captured "
+			      "cannot be told: run it again on a machine that "
+			      "is less busy, or send less",
+			      rec->dropped);
+	return 0;
+}
+
+static int check_probes(struct report *r)
+{
+	const struct scenario *s = r->record.scenario;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < s->probes.n; i++) {
+		const struct record_probe *p = &r->record.probes[i];
+
+		if (p->ended && p->status != 0)
+			ret = reason(r,
+				     "the probe %s ended with status %" PRId64
+				     " instead of measuring",
+				     s->probes.v[i].name, p->status);
+	}
+	return ret;
+}
+
+static int check_end(struct report *r)
+{
+	if (r->record.complete)
+		return 0;
+	return reason(r, "the record stops in the middle: the run was killed");
+}
+
+static enum report_verdict by_expectations(const struct report *r)
+{
+	for (size_t i = 0; i < r->record.scenario->expects.n; i++) {
+		if (!r->judged[i].held)
+			return REPORT_FAILED;
+	}
+	return REPORT_PASSED;
+}
+
+int verdict_make(struct report *r)
+{
+	static int (*const checks[])(struct report *) = {
+		check_clock, check_capture, check_probes, check_end
+	};
+	int ret = check_actions(r);
+
+	if (ret)
+		return ret;
+	if (r->reasons.n) {
+		r->verdict = REPORT_FAILED;
+		return 0;
+	}
+	if (r->record.interrupted) {
+		r->verdict = REPORT_INTERRUPTED;
+		return reason(r, "the run was interrupted");
+	}
+	for (size_t i = 0; !ret && i < sizeof(checks) / sizeof(*checks); i++)
+		ret = checks[i](r);
+	r->verdict = r->reasons.n ? REPORT_INVALID : by_expectations(r);
+	return ret;
+}

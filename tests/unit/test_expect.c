@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Each kind of expectation, just held and just not, and the texts of both. */
+#include "orchestrator/report/expect.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MS INT64_C(1000000)
+
+enum { C, D };
+
+static struct scn_node nodes[] = { { .name = "c" }, { .name = "d" } };
+static struct scn_service services[] = { { .name = "echo" } };
+static struct scn_process processes[] = { { .name = "server" } };
+static struct scn_probe probes[] = { { .name = "rtt" }, { .name = "other" } };
+static struct scenario scenario = {
+	.nodes = { .v = nodes, .n = 2 },
+	.services = { .v = services, .n = 1 },
+	.processes = { .v = processes, .n = 1 },
+	.probes = { .v = probes, .n = 1 },
+};
+
+static struct record_process ended[1];
+static struct record_probe sampled[2];
+static struct probe_result results[2];
+static struct served_run runs[2][40];
+static struct record record;
+static struct trace_counter counter;
+static struct judgement j;
+static char dir[] = "/tmp/test_expect.XXXXXX";
+static char log_path[64];
+
+static void setup(void)
+{
+	scenario.probes.n = 1;
+	memset(ended, 0, sizeof(ended));
+	memset(results, 0, sizeof(results));
+	sampled[0].started = sampled[1].started = true;
+	results[0].figures = (struct figures){
+		.counts = { .sent = 600, .received = 597, .lost = 3 },
+		.outage = { 40 * MS, 0 },
+		.rtt = { 1, 2 * MS, 3 * MS, 4 * MS },
+	};
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(log_path, sizeof(log_path), "%s/processes", dir);
+	ck_assert_int_eq(mkdir(log_path, 0755), 0);
+	snprintf(log_path, sizeof(log_path), "%s/processes/server.log", dir);
+	record = (struct record){
+		.dir = dir,
+		.scenario = &scenario,
+		.processes = ended,
+		.probes = sampled,
+		.trace = (char *)"trace.pcapng",
+	};
+}
+
+static void teardown(void)
+{
+	judgement_free(&j);
+	trace_counter_free(&counter);
+	unlink(log_path);
+	*strrchr(log_path, '/') = '\0';
+	rmdir(log_path);
+	rmdir(dir);
+}
+
+static void judge(const struct scn_expect *e, bool held, const char *subject,
+		  const char *expected, const char *actual)
+{
+	struct err err = ERR_INIT;
+
+	judgement_free(&j);
+	ck_assert_int_eq(expect_judge(&record, results, &counter, e, &j, &err),
+			 0);
+	ck_assert_str_eq(j.subject, subject);
+	ck_assert_str_eq(j.expected, expected);
+	ck_assert_str_eq(j.actual, actual);
+	ck_assert_int_eq(j.held, held);
+}
+
+static struct scn_expect metric(enum scn_metric m, bool has_min, int64_t min,
+				bool has_max, int64_t max)
+{
+	return (struct scn_expect){
+		.kind = SCN_EXPECT_PROBE,
+		.metric = m,
+		.range = { has_min, has_max, min, max },
+	};
+}
+
+START_TEST(test_counts)
+{
+	struct scn_expect e = metric(SCN_METRIC_LOST, false, 0, true, 3);
+
+	judge(&e, true, "rtt: lost", "at most 3", "3");
+	e.range.max = 2;
+	judge(&e, false, "rtt: lost", "at most 2", "3");
+	e = metric(SCN_METRIC_RECEIVED, true, 598, false, 0);
+	judge(&e, false, "rtt: received", "at least 598", "597");
+	e.range.min = 597;
+	judge(&e, true, "rtt: received", "at least 597", "597");
+	e = metric(SCN_METRIC_SENT, true, 600, true, 600);
+	judge(&e, true, "rtt: sent", "600", "600");
+	e = metric(SCN_METRIC_LOST, true, 4, true, 5);
+	judge(&e, false, "rtt: lost", "4 to 5", "3");
+	e = metric(SCN_METRIC_DUPLICATED, true, 0, true, 0);
+	judge(&e, true, "rtt: duplicated", "0", "0");
+}
+END_TEST
+
+START_TEST(test_times)
+{
+	struct scn_expect e =
+		metric(SCN_METRIC_OUTAGE, false, 0, true, 40 * MS);
+
+	judge(&e, true, "rtt: outage", "at most 40 ms", "40 ms");
+	/* So little above that it would read "40 ms". */
+	results[0].figures.outage.length_ns = 40 * MS + 1;
+	judge(&e, false, "rtt: outage", "at most 40 ms", "40000001 ns");
+	results[0].figures.outage.length_ns = 60 * MS;
+	judge(&e, false, "rtt: outage", "at most 40 ms", "60 ms");
+	e = metric(SCN_METRIC_RTT_P50, true, 2 * MS, false, 0);
+	judge(&e, true, "rtt: rtt_p50", "at least 2 ms", "2 ms");
+	e = metric(SCN_METRIC_RTT_P99, false, 0, true, 2 * MS);
+	judge(&e, false, "rtt: rtt_p99", "at most 2 ms", "3 ms");
+}
+END_TEST
+
+/* Nothing known is nothing proven, whatever the range. */
+START_TEST(test_no_data)
+{
+	struct scn_expect lost = metric(SCN_METRIC_LOST, false, 0, true, 5);
+	struct scn_expect rtt = metric(SCN_METRIC_RTT_P99, false, 0, true, MS);
+	struct scn_expect sent = metric(SCN_METRIC_SENT, true, 0, true, 0);
+
+	results[0].figures.rtt.p99_ns = FIGURE_NONE;
+	judge(&rtt, false, "rtt: rtt_p99", "at most 1 ms",
+	      "unknown: there was no reply");
+	results[0].figures = (struct figures){ 0 };
+	judge(&lost, false, "rtt: lost", "at most 5",
+	      "unknown: nothing was sent");
+	judge(&sent, true, "rtt: sent", "0", "0");
+	sampled[0].started = false;
+	judge(&sent, false, "rtt: sent", "0", "unknown: the probe never began");
+}
+END_TEST
+
+static void answered(size_t probe, const size_t *by, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		runs[probe][i] = (struct served_run){ .node = by[i] };
+	results[probe].served.v = runs[probe];
+	results[probe].served.n = n;
+}
+
+START_TEST(test_answered_by)
+{
+	size_t there_and_back[] = { C, D, C };
+	struct scn_expect e = { .kind = SCN_EXPECT_ANSWERED_BY,
+				.answered_by = { .v = there_and_back,
+						 .n = 3 } };
+	size_t many[40];
+
+	answered(0, there_and_back, 3);
+	judge(&e, true, "echo: answered by", "c, d, c", "c, d, c");
+	answered(0, there_and_back, 2);
+	judge(&e, false, "echo: answered by", "c, d, c", "c, d");
+	answered(0, there_and_back + 1, 2);
+	judge(&e, false, "echo: answered by", "c, d, c", "d, c");
+	answered(0, there_and_back, 0);
+	judge(&e, false, "echo: answered by", "c, d, c", "nobody");
+	for (size_t i = 0; i < 40; i++)
+		many[i] = i % 2;
+	answered(0, many, 40);
+	judge(&e, false, "echo: answered by", "c, d, c",
+	      "c, d, c, d, c, d, c, d, c, d, c, d, c, d, c, d, c, d, c, d, c, "
+	      "d, c, d, ... 16 more");
+
+	/* Two probes: both have to see it. */
+	scenario.probes.n = 2;
+	answered(0, there_and_back, 3);
+	answered(1, there_and_back, 3);
+	judge(&e, true, "echo: answered by", "c, d, c", "c, d, c");
+	answered(1, there_and_back, 1);
+	judge(&e, false, "echo: answered by", "c, d, c", "c (asked by other)");
+
+	probes[0].target = probes[1].target = SCN_TARGET_NODE;
+	judge(&e, false, "echo: answered by", "c, d, c",
+	      "unknown: no probe asks it");
+	probes[0].target = probes[1].target = SCN_TARGET_SERVICE;
+}
+END_TEST
+
+START_TEST(test_exit)
+{
+	struct scn_expect zero = { .kind = SCN_EXPECT_EXIT,
+				   .range = { true, true, 0, 0 } };
+	struct scn_expect not_zero = zero;
+	struct scn_expect killed = { .kind = SCN_EXPECT_EXIT,
+				     .exit_signal = SIGKILL };
+
+	not_zero.exit_not = true;
+	judge(&zero, false, "server:", "exit status 0", "never started");
+	ended[0].starts = 1;
+	judge(&zero, false, "server:", "exit status 0", "did not end");
+	judge(&not_zero, false, "server:", "exit status other than 0",
+	      "did not end");
+	ended[0].exited = true;
+	judge(&zero, true, "server:", "exit status 0", "exit status 0");
+	judge(&not_zero, false, "server:", "exit status other than 0",
+	      "exit status 0");
+	judge(&killed, false, "server:", "ended by SIGKILL", "exit status 0");
+	ended[0].status = 3;
+	judge(&zero, false, "server:", "exit status 0", "exit status 3");
+	judge(&not_zero, true, "server:", "exit status other than 0",
+	      "exit status 3");
+	ended[0].status = 0;
+	ended[0].signal = SIGTERM;
+	ended[0].expected = true;
+	judge(&zero, false, "server:", "exit status 0",
+	      "ended by SIGTERM, as the run asked it to");
+	judge(&not_zero, false, "server:", "exit status other than 0",
+	      "ended by SIGTERM, as the run asked it to");
+	ended[0].signal = SIGKILL;
+	judge(&killed, true, "server:", "ended by SIGKILL", "ended by SIGKILL");
+}
+END_TEST
+
+static void write_log(size_t before, const char *text, size_t after)
+{
+	FILE *f = fopen(log_path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	for (size_t i = 0; i < before; i++)
+		fputc(i % 3 ? 'x' : '\0', f);
+	fputs(text, f);
+	for (size_t i = 0; i < after; i++)
+		fputc('\n', f);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+START_TEST(test_prints)
+{
+	struct scn_expect e = { .kind = SCN_EXPECT_PRINTS,
+				.text = (char *)"needle" };
+
+	judge(&e, false, "server:", "printed \"needle\"", "never started");
+	ended[0].starts = 1;
+	judge(&e, false, "server:", "printed \"needle\"",
+	      "0 bytes of output without it");
+	write_log(0, "need", 0);
+	judge(&e, false, "server:", "printed \"needle\"",
+	      "4 bytes of output without it");
+	write_log(0, "needle", 0);
+	judge(&e, true, "server:", "printed \"needle\"", "printed \"needle\"");
+	/* Wherever it lies across the border of what is read at once. */
+	for (size_t i = 65530; i < 65550; i++) {
+		write_log(i, "needle", 70000);
+		judge(&e, true, "server:", "printed \"needle\"",
+		      "printed \"needle\"");
+	}
+	write_log(200000, "needl", 70000);
+	judge(&e, false, "server:", "printed \"needle\"",
+	      "270005 bytes of output without it");
+}
+END_TEST
+
+START_TEST(test_capture)
+{
+	struct scn_expect e = { .kind = SCN_EXPECT_CAPTURE,
+				.subject = SCN_NONE,
+				.text = (char *)"icmp",
+				.range = { true, true, 0, 0 } };
+
+	ck_assert_int_eq(trace_counter_init(&counter, &e), 0);
+	judge(&e, true, "packets at every interface that match \"icmp\":", "0",
+	      "0");
+	counter.count = 7;
+	e.subject = D;
+	strcpy(e.ifname, "eth0");
+	judge(&e, false, "packets at d:eth0 that match \"icmp\":", "0", "7");
+	record.trace = NULL;
+	judge(&e, false, "packets at d:eth0 that match \"icmp\":", "0",
+	      "unknown: there is no trace");
+}
+END_TEST
+
+START_TEST(test_bad_filter)
+{
+	struct scn_expect e = { .kind = SCN_EXPECT_CAPTURE,
+				.subject = SCN_NONE,
+				.text = (char *)"icmp or or",
+				.range = { .has_max = true, .max = 10 } };
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(trace_counter_init(&counter, &e), 0);
+	ck_assert_int_eq(expect_judge(&record, results, &counter, &e, &j, &err),
+			 0);
+	ck_assert(!j.held);
+	ck_assert_msg(strstr(j.actual, "unknown: not a pcap filter: ") ==
+				      j.actual &&
+			      strstr(j.actual, "syntax error"),
+		      "%s", j.actual);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("expect");
+	TCase *tc = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_counts);
+	tcase_add_test(tc, test_times);
+	tcase_add_test(tc, test_no_data);
+	tcase_add_test(tc, test_answered_by);
+	tcase_add_test(tc, test_exit);
+	tcase_add_test(tc, test_prints);
+	tcase_add_test(tc, test_capture);
+	tcase_add_test(tc, test_bad_filter);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a record on disk to its verdict, its summary and its results.json. */
+#include "tests/support/record_maker.h"
+
+#include <jansson.h>
+#include <locale.h>
+
+/* clang-format off */
+static const char passed_text[] =
+"ping-nat - 6 s - seed 7 - passed\n"
+"\n"
+"rtt: ping from a to echo (198.18.0.1), every 10 ms\n"
+"            sent  received  lost  dup  outage     rtt p50 / p99\n"
+"  before     200       200     0    0   10 ms  62 us /    62 us\n"
+"  2.000 s  migrate echo: c -> d  (100 us late, took 100 us)\n"
+"    during     3         0     3    0   40 ms                 -\n"
+"    after    197       197     0    0   10 ms  62 us /    62 us\n"
+"  4.000 s  migrate echo: d -> c  (100 us late, took 50 us)\n"
+"    during     0         0     0    0   10 ms                 -\n"
+"    after    200       200     0    0   10 ms  62 us /    62 us\n"
+"  all        600       597     3    0   40 ms  62 us /    62 us\n"
+"  longest outage 40 ms, from 1.990 s (9.84 ms before \"migrate echo: c -> d\")\n"
+"  answered by c 200 (0 to 199), d 197 (203 to 399), c 200 (400 to 599)\n"
+"\n"
+"processes\n"
+"  0.100 s  server ended with status 0\n"
+"\n"
+"expectations: 6 of 6 held\n"
+"  ok rtt: lost 3 (at most 3)                           some/ping-nat.yaml:26\n"
+"  ok rtt: outage 40 ms (at most 50 ms)                 some/ping-nat.yaml:26\n"
+"  ok echo: answered by c, d, c                         some/ping-nat.yaml:27\n"
+"  ok packets at d that match \"icmp\": 197 (at least 1)  some/ping-nat.yaml:28\n"
+"  ok server: exit status 0                             some/ping-nat.yaml:29\n"
+"  ok server: printed \"hello\"                           some/ping-nat.yaml:29\n";
+/* clang-format on */
+
+START_TEST(test_passed)
+{
+	char *text;
+
+	write_record(NULL);
+	make(REPORT_PASSED);
+	text = print(false, 100);
+	ck_assert_str_eq(text, passed_text);
+	free(text);
+	/* Too narrow for positions in a column: none is lost. */
+	text = print(true, 1);
+	ck_assert_ptr_nonnull(strstr(text, "  some/ping-nat.yaml:28\n"));
+	ck_assert_ptr_nonnull(strstr(text, "\033[1;32mpassed\033[0m"));
+	free(text);
+}
+END_TEST
+
+START_TEST(test_utf8)
+{
+	write_record(NULL);
+	make(REPORT_PASSED);
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	prints("ping-nat \u00b7 6 s \u00b7 seed 7 \u00b7 passed\n");
+	prints("  \u2713 rtt: lost 3 (at most 3) ");
+}
+END_TEST
+
+START_TEST(test_failed)
+{
+	static const char strict[] = "lost: { max: 2 }";
+	struct run run = { .exit_status = 4 };
+	char text[sizeof(scenario_text)];
+
+	write_record(&run);
+	memcpy(text, scenario_text, sizeof(text));
+	memcpy(strstr(text, "lost: { max: 3 }"), strict, strlen(strict));
+	write_text("scenario.yaml", text);
+	write_text("processes/server.log", "hell");
+	make(REPORT_FAILED);
+	prints("- failed\n");
+	prints("expectations: 3 of 6 held\n");
+	prints("  NO rtt: lost 3; expected at most 2 ");
+	prints("   26 |   - { probe: rtt, lost: { max: 2 }, outage: ");
+	prints("  NO server: exit status 4; expected exit status 0 ");
+	prints("  NO server: 4 bytes of output without it; expected printed");
+}
+END_TEST
+
+/* A process that ends by itself is told, unless that was to be expected. */
+START_TEST(test_process_ended)
+{
+	struct run run = { .exit_status = 4, .exit_expected = _i };
+	char text[sizeof(scenario_text)], *summary;
+
+	write_record(&run);
+	memcpy(text, scenario_text, sizeof(text));
+	memcpy(strstr(text, "exit: 0,"), "        ", 8);
+	write_text("scenario.yaml", text);
+	make(REPORT_PASSED);
+	summary = print(false, 80);
+	ck_assert_int_eq(strstr(summary,
+				"server ended with status 4: see "
+				"processes/server.log\n") == NULL,
+			 _i);
+	free(summary);
+}
+END_TEST
+
+START_TEST(test_action_failed)
+{
+	struct run run = { .failed = true, .interrupted = true };
+
+	write_record(&run);
+	make(REPORT_FAILED);
+	prints("- failed\n  failed: migrate echo: c -> d: no such rule\n");
+	prints("migrate echo: c -> d  (failed)\n");
+}
+END_TEST
+
+/* The error names the action itself, or it is of one that never began. */
+START_TEST(test_action_failed_otherwise)
+{
+	struct run run = { .failed = true };
+	FILE *f;
+
+	write_record(&run);
+	f = fopen(path_of("events.jsonl"), "a");
+	ck_assert_ptr_nonnull(f);
+	event(f, 6000 * MS, "action.failed",
+	      "\"id\":0,\"error\":\"migrate echo: c -> d: no\"");
+	event(f, 6000 * MS, "action.failed", "\"id\":7,\"error\":\"no timer\"");
+	close_file(f);
+	make(REPORT_FAILED);
+	prints("- failed\n  failed: migrate echo: c -> d: no\n"
+	       "  failed: no timer\n\n");
+}
+END_TEST
+
+START_TEST(test_interrupted)
+{
+	struct run run = { .interrupted = true };
+
+	write_record(&run);
+	make(REPORT_INTERRUPTED);
+	prints("- interrupted\n  the run was interrupted\n");
+}
+END_TEST
+
+START_TEST(test_clock_step)
+{
+	struct run run = { .clock_off_ns = 11 * MS + 6500 * MS / 2000 };
+
+	write_record(&run);
+	make(REPORT_INVALID);
+	prints("- invalid\n  the real-time clock was stepped by 14.3 ms: ");
+}
+END_TEST
+
+START_TEST(test_clock_step_back)
+{
+	struct run run = { .clock_off_ns = -14 * MS };
+
+	write_record(&run);
+	make(REPORT_INVALID);
+	prints("  the real-time clock was stepped by -14 ms: ");
+}
+END_TEST
+
+/* As much as slewing explains over 6.5 s, and the 10 ms. */
+START_TEST(test_clock_slew)
+{
+	struct run run = { .clock_off_ns = -13 * MS };
+
+	write_record(&run);
+	make(REPORT_PASSED);
+}
+END_TEST
+
+START_TEST(test_dropped)
+{
+	write_record(NULL);
+	write_text("trace.pcapng.json", "{\"packets\":9,\"dropped\":2}");
+	make(REPORT_INVALID);
+	prints("  the capture missed 2 packets, so ");
+}
+END_TEST
+
+START_TEST(test_no_counts)
+{
+	write_record(NULL);
+	unlink(path_of("trace.pcapng.json"));
+	make(REPORT_INVALID);
+}
+END_TEST
+
+START_TEST(test_unsorted_trace)
+{
+	write_record(NULL);
+	ck_assert_int_eq(unlink(path_of("trace.pcapng")), 0);
+	write_trace("trace.pcapng.part");
+	make(REPORT_INVALID);
+	prints("  the capture did not end properly: ");
+}
+END_TEST
+
+START_TEST(test_no_trace)
+{
+	write_record(NULL);
+	unlink(path_of("trace.pcapng"));
+	make(REPORT_INVALID);
+	prints("  there is no trace to judge by\n");
+}
+END_TEST
+
+START_TEST(test_probe_died)
+{
+	struct run run = { .probe_status = 1 };
+
+	write_record(&run);
+	make(REPORT_INVALID);
+	prints("  the probe rtt ended with status 1 instead of measuring\n");
+}
+END_TEST
+
+/* A killed run has what was written so far, and an unsorted trace. */
+START_TEST(test_killed)
+{
+	struct run run = { .killed = true };
+
+	write_record(&run);
+	ck_assert_int_eq(unlink(path_of("trace.pcapng")), 0);
+	ck_assert_int_eq(unlink(path_of("trace.pcapng.json")), 0);
+	ck_assert_int_eq(unlink(path_of("probes/rtt.csv")), 0);
+	write_trace("trace.pcapng.part");
+	ck_assert_int_eq(truncate(path_of("trace.pcapng.part"), 20000), 0);
+	make(REPORT_INVALID);
+	prints("  the record stops in the middle: the run was killed\n");
+	prints("  nothing was sent\n");
+}
+END_TEST
+
+/* ---- results.json ---------------------------------------------------------
+ */
+
+START_TEST(test_json)
+{
+	json_t *root, *probe, *phase, *actions, *expectation;
+	json_error_t error;
+	const char *schema, *name, *scenario, *verdict, *node, *text;
+	json_int_t seed, duration, lost, line, t_ns;
+	int held;
+
+	write_record(NULL);
+	make(REPORT_PASSED);
+	ck_assert_int_eq(report_write_json(report, dir, &err), 0);
+	root = json_load_file(path_of("results.json"), 0, &error);
+	ck_assert_msg(root != NULL, "%s", error.text);
+	ck_assert_int_eq(json_unpack_ex(root, &error, 0,
+					"{s:s,s:s,s:s,s:s,s:I,s:I,s:{s:o},s:o}",
+					"schema", &schema, "name", &name,
+					"scenario", &scenario, "verdict",
+					&verdict, "seed", &seed, "duration_ns",
+					&duration, "probes", "rtt", &probe,
+					"actions", &actions),
+			 0);
+	ck_assert_str_eq(schema, "servalab-results/1");
+	ck_assert_str_eq(name, "ping-nat");
+	ck_assert_str_eq(scenario, "some/ping-nat.yaml");
+	ck_assert_str_eq(verdict, "passed");
+	ck_assert_int_eq(seed, 7);
+	ck_assert_int_eq(duration, 6000 * MS);
+
+	ck_assert_int_eq(json_array_size(json_object_get(probe, "phases")), 5);
+	phase = json_array_get(json_object_get(probe, "phases"), 1);
+	ck_assert_int_eq(json_unpack(phase, "{s:s,s:I,s:{s:I}}", "phase", &text,
+				     "lost", &lost, "outage", "t_ns", &t_ns),
+			 0);
+	ck_assert_str_eq(text, "during");
+	ck_assert_int_eq(lost, 3);
+	ck_assert_int_eq(t_ns, 1990 * MS + 1 + RTT);
+	ck_assert_int_eq(
+		json_unpack(json_array_get(json_object_get(probe, "served"), 1),
+			    "{s:s,s:I}", "node", &node, "first_t_ns", &t_ns),
+		0);
+	ck_assert_str_eq(node, "d");
+	ck_assert_int_eq(t_ns, 2030 * MS + RTT / 2);
+
+	ck_assert_int_eq(json_unpack(root, "{s:{s:I},s:{s:{s:I,s:b}}}",
+				     "lateness", "p50_ns", &t_ns, "processes",
+				     "server", "status", &line, "expected",
+				     &held),
+			 0);
+	ck_assert_int_eq(t_ns, 100000);
+	ck_assert_int_eq(line, 0);
+	ck_assert_int_eq(held, 0);
+
+	ck_assert_int_eq(json_array_size(actions), 2);
+	ck_assert_int_eq(json_unpack(json_array_get(actions, 1), "{s:I,s:I}",
+				     "late_ns", &t_ns, "line", &line),
+			 0);
+	ck_assert_int_eq(t_ns, 100000);
+	ck_assert_int_eq(line, 24);
+	expectation = json_array_get(json_object_get(root, "expectations"), 0);
+	ck_assert_int_eq(json_unpack(expectation, "{s:s,s:b,s:I}", "text",
+				     &text, "held", &held, "line", &line),
+			 0);
+	ck_assert_str_eq(text, "rtt: lost at most 3");
+	ck_assert_int_eq(held, 1);
+	ck_assert_int_eq(line, 26);
+	json_decref(root);
+}
+END_TEST
+
+START_TEST(test_json_nowhere)
+{
+	write_record(NULL);
+	make(REPORT_PASSED);
+	ck_assert_int_eq(report_write_json(report, path_of("nowhere"), &err),
+			 -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.msg, "nowhere/results.json"));
+}
+END_TEST
+
+/* What cannot be put in place is not left lying about (teardown looks). */
+START_TEST(test_json_in_the_way)
+{
+	write_record(NULL);
+	make(REPORT_PASSED);
+	ck_assert_int_eq(mkdir(path_of("results.json"), 0755), 0);
+	ck_assert_int_eq(report_write_json(report, dir, &err), -EISDIR);
+	ck_assert_int_eq(rmdir(path_of("results.json")), 0);
+}
+END_TEST
+
+START_TEST(test_filter)
+{
+	ck_assert_int_eq(report_check_filter("icmp and host 10.0.0.1", &err),
+			 0);
+	ck_assert_int_eq(err.code, 0);
+	ck_assert_int_eq(report_check_filter("icmp and and", &err), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.msg, "syntax error"));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("report");
+	TCase *tc = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_passed);
+	tcase_add_test(tc, test_utf8);
+	tcase_add_test(tc, test_failed);
+	tcase_add_loop_test(tc, test_process_ended, 0, 2);
+	tcase_add_test(tc, test_action_failed);
+	tcase_add_test(tc, test_action_failed_otherwise);
+	tcase_add_test(tc, test_interrupted);
+	tcase_add_test(tc, test_clock_step);
+	tcase_add_test(tc, test_clock_step_back);
+	tcase_add_test(tc, test_clock_slew);
+	tcase_add_test(tc, test_dropped);
+	tcase_add_test(tc, test_no_counts);
+	tcase_add_test(tc, test_unsorted_trace);
+	tcase_add_test(tc, test_no_trace);
+	tcase_add_test(tc, test_probe_died);
+	tcase_add_test(tc, test_killed);
+	tcase_add_test(tc, test_json);
+	tcase_add_test(tc, test_json_nowhere);
+	tcase_add_test(tc, test_json_in_the_way);
+	tcase_add_test(tc, test_filter);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who answered, from hand-made packets. Nodes: a asks (a host, and for the UDP
+ * probe an instance as well), c and d are instances, r is a router that sees
+ * every packet too.
+ */
+#include "orchestrator/report/served.h"
+#include "tests/support/marked_frame.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+enum { A, C, D, R };
+enum { PING, UDP_ECHO, DIRECT };
+
+static struct scn_node nodes[] = {
+	[A] = { .name = "a" },
+	[C] = { .name = "c" },
+	[D] = { .name = "d.x-1" },
+	[R] = { .name = "r", .kind = SCN_NODE_ROUTER },
+};
+static struct scn_service services[] = {
+	{ .name = "echo", .instance = C },
+	{ .name = "mine", .instance = A },
+};
+static struct scn_probe probes[] = {
+	[PING] = { .name = "ping", .kind = SCN_PROBE_PING, .node = A, .to = 0 },
+	[UDP_ECHO] = { .name = "udp",
+		       .kind = SCN_PROBE_UDP_ECHO,
+		       .node = A,
+		       .to = 1 },
+	[DIRECT] = { .name = "direct",
+		     .kind = SCN_PROBE_PING,
+		     .node = A,
+		     .target = SCN_TARGET_NODE,
+		     .to = C },
+};
+static struct scn_action moves[] = {
+	{ .kind = SCN_ACTION_MIGRATE, .migrate = { .to = D, .from = C } },
+	{ .kind = SCN_ACTION_MIGRATE,
+	  .migrate = { .service = 1, .from = A, .to = C } },
+	{ .kind = SCN_ACTION_STOP, .process = { .process = 5 } },
+};
+static struct scn_entry entries[] = {
+	{ .actions = { .v = moves, .n = 3 } },
+};
+static const struct scenario scenario = {
+	.nodes = { .v = nodes, .n = 4 },
+	.services = { .v = services, .n = 2 },
+	.probes = { .v = probes, .n = 3 },
+	.timeline = { .v = entries, .n = 1 },
+};
+
+static struct served *served;
+static served_runs runs;
+static uint64_t twice;
+
+static void setup(void)
+{
+	served = served_new(&scenario);
+	ck_assert_ptr_nonnull(served);
+}
+
+static void teardown(void)
+{
+	VEC_FREE(&runs);
+	served = served_free(served);
+}
+
+static void packet(const char *interface, enum pcapng_direction direction,
+		   struct marked_frame frame, int64_t time_ns)
+{
+	struct pcapng_packet p = { .time_ns = time_ns,
+				   .data = frame.bytes,
+				   .captured = sizeof(frame.bytes),
+				   .length = sizeof(frame.bytes),
+				   .direction = direction };
+
+	ck_assert_int_eq(served_add(served, interface, &p), 0);
+}
+
+/* A reply to the ping probe leaves an instance. */
+static void reply(const char *interface, uint64_t seq, int64_t time_ns)
+{
+	packet(interface, PCAPNG_OUT,
+	       marked_frame(IPPROTO_ICMP, ICMP_ECHOREPLY, PING, seq), time_ns);
+}
+
+static void fold(size_t probe)
+{
+	VEC_FREE(&runs);
+	ck_assert_int_eq(served_fold(served, probe, &runs, &twice), 0);
+}
+
+static void check_run(size_t i, size_t node, uint64_t count, uint64_t first,
+		      uint64_t last)
+{
+	ck_assert_uint_lt(i, runs.n);
+	ck_assert_uint_eq(runs.v[i].node, node);
+	ck_assert_uint_eq(runs.v[i].count, count);
+	ck_assert_uint_eq(runs.v[i].first_seq, first);
+	ck_assert_uint_eq(runs.v[i].last_seq, last);
+}
+
+START_TEST(test_there_and_back)
+{
+	/* Out of order in the trace; seq 5 was never answered. */
+	for (uint64_t i = 12; i-- > 0;) {
+		if (i != 5)
+			reply(i >= 4 && i < 8 ? "d.x-1:eth0" : "c:eth0", i,
+			      1000 + (int64_t)i);
+	}
+	fold(PING);
+	ck_assert_uint_eq(runs.n, 3);
+	check_run(0, C, 4, 0, 3);
+	check_run(1, D, 3, 4, 7);
+	check_run(2, C, 4, 8, 11);
+	ck_assert_int_eq(runs.v[1].first_ns, 1004);
+	ck_assert_int_eq(runs.v[1].last_ns, 1007);
+	ck_assert_uint_eq(twice, 0);
+}
+END_TEST
+
+START_TEST(test_only_an_instance_answers)
+{
+	struct marked_frame echo =
+		marked_frame(IPPROTO_ICMP, ICMP_ECHOREPLY, PING, 1);
+	struct marked_frame bad = echo;
+
+	packet("c:eth0", PCAPNG_IN, echo, 1);
+	packet("c:eth0", PCAPNG_UNKNOWN, echo, 1);
+	packet("r:eth0", PCAPNG_OUT, echo, 1); /* forwards */
+	packet("a:eth0", PCAPNG_OUT, echo, 1);
+	packet("elsewhere:eth0", PCAPNG_OUT, echo, 1);
+	packet("c", PCAPNG_OUT, echo, 1); /* no interface of a node */
+	packet("", PCAPNG_OUT, echo, 1);
+	packet(NULL, PCAPNG_OUT, echo, 1);
+	packet("c:eth0", PCAPNG_OUT,
+	       marked_frame(IPPROTO_ICMP, ICMP_ECHO, PING, 1), 1);
+	packet("c:eth0", PCAPNG_OUT, marked_frame(IPPROTO_UDP, 0, PING, 1), 1);
+	packet("c:eth0", PCAPNG_OUT,
+	       marked_frame(IPPROTO_ICMP, ICMP_ECHOREPLY, DIRECT, 1), 1);
+	packet("c:eth0", PCAPNG_OUT,
+	       marked_frame(IPPROTO_ICMP, ICMP_ECHOREPLY, 77, 1), 1);
+	bad.bytes[42] ^= 1; /* no mark of ours */
+	packet("c:eth0", PCAPNG_OUT, bad, 1);
+	for (size_t i = 0; i < 3; i++) {
+		fold(i);
+		ck_assert_uint_eq(runs.n, 0);
+	}
+	packet("c:eth7", PCAPNG_OUT, echo, 1);
+	fold(PING);
+	ck_assert_uint_eq(runs.n, 1);
+}
+END_TEST
+
+/* What leaves the asking node are requests, even where it is an instance. */
+START_TEST(test_udp)
+{
+	struct marked_frame frame = marked_frame(IPPROTO_UDP, 0, UDP_ECHO, 9);
+
+	packet("a:eth0", PCAPNG_OUT, frame, 1);
+	packet("c:eth0", PCAPNG_OUT, frame, 2);
+	packet("d.x-1:eth0", PCAPNG_OUT, frame, 2); /* of the other service */
+	fold(UDP_ECHO);
+	ck_assert_uint_eq(runs.n, 1);
+	check_run(0, C, 1, 9, 9);
+}
+END_TEST
+
+START_TEST(test_cut_off_packets)
+{
+	struct marked_frame frame =
+		marked_frame(IPPROTO_ICMP, ICMP_ECHOREPLY, PING, 1);
+	struct pcapng_packet p = { .direction = PCAPNG_OUT,
+				   .length = sizeof(frame.bytes) };
+
+	for (uint32_t n = 0; n < sizeof(frame.bytes); n++) {
+		uint8_t *copy = malloc(n ? n : 1);
+
+		ck_assert_ptr_nonnull(copy);
+		memcpy(copy, frame.bytes, n);
+		p.data = copy;
+		p.captured = n;
+		ck_assert_int_eq(served_add(served, "c:eth0", &p), 0);
+		free(copy);
+	}
+	fold(PING);
+	ck_assert_uint_eq(runs.n, 0);
+}
+END_TEST
+
+START_TEST(test_repeated_reply_counts_once)
+{
+	reply("c:eth0", 0, 1);
+	reply("c:eth0", 0, 2);
+	reply("c:eth1", 0, 2);
+	fold(PING);
+	ck_assert_uint_eq(runs.n, 1);
+	check_run(0, C, 1, 0, 0);
+	ck_assert_int_eq(runs.v[0].first_ns, 1);
+	ck_assert_uint_eq(twice, 0);
+}
+END_TEST
+
+/* At the border the order of time does not matter: c, d and not c, d, c, d. */
+START_TEST(test_answered_by_both)
+{
+	reply("c:eth0", 0, 1);
+	reply("d.x-1:eth0", 1, 2);
+	reply("c:eth0", 1, 3);
+	reply("d.x-1:eth0", 2, 4);
+	fold(PING);
+	ck_assert_uint_eq(runs.n, 2);
+	check_run(0, C, 2, 0, 1);
+	check_run(1, D, 2, 1, 2);
+	ck_assert_uint_eq(twice, 1);
+
+	/* In the middle of d's, c's answer is told. */
+	reply("d.x-1:eth0", 3, 5);
+	reply("c:eth0", 3, 5);
+	reply("d.x-1:eth0", 4, 6);
+	fold(PING);
+	ck_assert_uint_eq(runs.n, 4);
+	check_run(1, D, 3, 1, 3);
+	check_run(2, C, 1, 3, 3);
+	check_run(3, D, 1, 4, 4);
+	ck_assert_uint_eq(twice, 2);
+}
+END_TEST
+
+START_TEST(test_first_answered_by_both)
+{
+	reply("c:eth0", 0, 2);
+	reply("d.x-1:eth0", 0, 1);
+	fold(PING);
+	ck_assert_uint_eq(runs.n, 2);
+	check_run(0, D, 1, 0, 0); /* the earlier one */
+	check_run(1, C, 1, 0, 0);
+	ck_assert_uint_eq(twice, 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("served");
+	TCase *tc = tcase_create("all");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_there_and_back);
+	tcase_add_test(tc, test_only_an_instance_answers);
+	tcase_add_test(tc, test_udp);
+	tcase_add_test(tc, test_cut_off_packets);
+	tcase_add_test(tc, test_repeated_reply_counts_once);
+	tcase_add_test(tc, test_answered_by_both);
+	tcase_add_test(tc, test_first_answered_by_both);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
