@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the commands share. Only this folder prints and decides exit codes. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/diag.h"
+#include "base/err.h"
+#include "orchestrator/plan/plan.h"
+
+#include <stdbool.h>
+
+enum exit_code {
+	EXIT_HELD = 0, /* every expectation held */
+	EXIT_NOT_HELD = 1,
+	EXIT_USAGE = 2, /* the command line or the scenario is wrong */
+	EXIT_BROKEN = 3, /* the lab could not be built, or broke */
+	EXIT_INVALID = 4, /* the run cannot be judged */
+	EXIT_SIGNAL = 128, /* plus the signal that interrupted */
+};
+
+/* Each command gets its own words only, argv[0] being the command's name. */
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+
+/* A scenario that was read and planned, with what may be quoted from it. */
+struct loaded {
+	struct diag *diag;
+	struct scenario *scenario;
+	struct plan *plan;
+};
+
+/*
+ * Reads, checks and plans; prints everything that is wrong on standard error.
+ * 0, or the exit code. loaded is to be unloaded either way.
+ */
+int load_scenario(const char *path, struct loaded *out);
+void unload_scenario(struct loaded *l);
+
+/* "servalab: error: ...", with the place in the scenario (diag may be NULL)
+ * and the remedy, on standard error. */
+void print_error(const struct diag *diag, const struct err *err);
+
+/* Tries all that a plan needs of the kernel, and prints what is missing, why,
+ * and the remedy, in the doctor's words. */
+void check_features(const struct plan *plan);
+
+/* One line for a wrong command line; returns EXIT_USAGE. */
+int usage_error(const char *command, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

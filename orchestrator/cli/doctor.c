@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What this kernel lets this user do, and what to do where it does not. */
+#include "orchestrator/cli/cli.h"
+
+#include "orchestrator/kernel/kernel.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static const struct {
+	bool required; /* by every lab */
+	const char *purpose, *remedy;
+} facts[KERNEL_FEATURE_COUNT_] = {
+	[KERNEL_USERNS] = { true, "labs of an ordinary user",
+			    "sysctl kernel.unprivileged_userns_clone=1 or "
+			    "kernel.apparmor_restrict_unprivileged_userns=0, "
+			    "as this system has it; or run as root" },
+	[KERNEL_NETNS] = { true, "nodes",
+			   "a kernel with CONFIG_NET_NS; inside a container, "
+			   "the right to unshare (docker: --security-opt "
+			   "seccomp=unconfined --cap-add SYS_ADMIN)" },
+	[KERNEL_PIDNS_PROC] = { true, "the sandbox",
+				"inside a container, an unmasked /proc "
+				"(docker: "
+				"--security-opt systempaths=unconfined)" },
+	[KERNEL_VETH] = { true, "links",
+			  "a kernel with CONFIG_VETH, or 'modprobe veth'" },
+	[KERNEL_BRIDGE] = { false, "nodes of kind bridge, links that go down",
+			    "a kernel with CONFIG_BRIDGE, or 'modprobe "
+			    "bridge'" },
+	[KERNEL_NFT_NAT] = { false, "services with resolver nat",
+			     "a kernel with CONFIG_NF_TABLES_INET, "
+			     "CONFIG_NFT_NAT and CONFIG_NF_CONNTRACK, or "
+			     "'modprobe -a nf_tables nft_chain_nat nft_nat "
+			     "nf_conntrack_netlink'" },
+	[KERNEL_TUN] = { false, "services with resolver sal, to come",
+			 "'chmod 666 /dev/net/tun' as root (distributions ship "
+			 "it so), or 'modprobe tun'" },
+	[KERNEL_SCH_TBF] = { false, "links with a rate, to come",
+			     "a kernel with CONFIG_NET_SCH_TBF" },
+	[KERNEL_SCH_NETEM] = { false,
+			       "comparing with the kernel's emulation, "
+			       "to come",
+			       "a kernel with CONFIG_NET_SCH_NETEM; labs do "
+			       "without" },
+};
+
+static void print_missing(enum kernel_feature feature, const struct err *why)
+{
+	fprintf(stderr, "servalab: error: %s: %s\n",
+		kernel_feature_name(feature), why->msg);
+	fprintf(stderr, "  needed for: %s\n", facts[feature].purpose);
+	fprintf(stderr, "help: %s\n", facts[feature].remedy);
+}
+
+void check_features(const struct plan *plan)
+{
+	bool need[KERNEL_FEATURE_COUNT_] = { false };
+
+	for (size_t f = 0; f < KERNEL_FEATURE_COUNT_; f++)
+		need[f] = facts[f].required;
+	for (size_t i = 0; i < plan->networks.n; i++)
+		need[KERNEL_BRIDGE] |=
+			plan->networks.v[i].bridge_iface != SCN_NONE;
+	need[KERNEL_NFT_NAT] = plan->services.n > 0;
+	need[KERNEL_VETH] = plan->links.n > 0;
+	for (size_t f = 0; f < KERNEL_FEATURE_COUNT_; f++) {
+		struct err why = ERR_INIT;
+
+		if (need[f] && !kernel_probe((enum kernel_feature)f, &why))
+			print_missing((enum kernel_feature)f, &why);
+	}
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	struct utsname uts;
+	bool good = true;
+
+	(void)argv;
+	if (argc > 1)
+		return usage_error("doctor", "it takes no words");
+	uname(&uts);
+	printf("kernel %s, %s\n\n", uts.release,
+	       geteuid() ? "an ordinary user" : "root");
+	for (size_t f = 0; f < KERNEL_FEATURE_COUNT_; f++) {
+		struct err why = ERR_INIT;
+		bool works = kernel_probe((enum kernel_feature)f, &why);
+
+		printf("%-8s %-28s %s\n",
+		       works		 ? "ok" :
+		       facts[f].required ? "MISSING" :
+					   "missing",
+		       kernel_feature_name((enum kernel_feature)f),
+		       facts[f].purpose);
+		if (works)
+			continue;
+		printf("         %s\n         help: %s\n", why.msg,
+		       facts[f].remedy);
+		good &= !facts[f].required;
+	}
+	printf("\n%s\n", good ? "Labs can be built here." :
+				"Labs cannot be built here yet.");
+	return good ? EXIT_HELD : EXIT_BROKEN;
+}

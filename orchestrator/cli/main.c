@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "orchestrator/cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *words, *summary;
+	const char *details; /* NULL: the summary says it all */
+} commands[] = {
+	{ "run", cmd_run, "[OPTIONS] FILE",
+	  "build the lab of a scenario, play it, judge it",
+	  "  -r, --results DIR   keep the record below DIR (default: results)\n"
+	  "  -s, --seed N        use this seed instead of the scenario's\n"
+	  "  -q, --quiet         print the summary only, no progress\n"
+	  "      --inject-failure K[:ERRNO]\n"
+	  "                      make the K-th operation on the kernel fail, "
+	  "to\n"
+	  "                      see how that is told and unwound\n"
+	  "\n"
+	  "The record is kept in DIR/NAME/TIME; its summary is printed. "
+	  "Ctrl-C\n"
+	  "ends a run early with the record written; twice, at once.\n"
+	  "\n"
+	  "Exit codes: 0 every expectation held, 1 one failed, 2 the scenario "
+	  "or\n"
+	  "the command line is wrong, 3 the lab could not be built or broke,\n"
+	  "4 the run is invalid, 130 or 143 interrupted.\n" },
+	{ "check", cmd_check, "FILE...", "say all that is wrong with scenarios",
+	  "Prints nothing and exits 0 where there is nothing wrong, else 2.\n"
+	  "Nothing is built.\n" },
+	{ "plan", cmd_plan, "FILE",
+	  "print what 'run' would build, without building it",
+	  "Networks, addresses, services, and every operation with the line "
+	  "of\n"
+	  "the scenario that asks for it.\n" },
+	{ "doctor", cmd_doctor, "",
+	  "say what this kernel and user can do, and the remedies",
+	  "Exits 0 where labs can be built, else 3.\n" },
+	{ "version", cmd_version, "", "print the version", NULL },
+	{ "help", cmd_help, "[COMMAND]", "print help", NULL },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[COMMANDS];
+	const char *near;
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		names[i] = commands[i].name;
+	near = diag_nearest(name, names, COMMANDS);
+	fprintf(stderr, "servalab: there is no command '%s'", name);
+	if (near)
+		fprintf(stderr, "; did you mean '%s'?", near);
+	fprintf(stderr, "\nTry 'servalab help'.\n");
+	return EXIT_USAGE;
+}
+
+static void print_help(FILE *out)
+{
+	fprintf(out,
+		"servalab builds a network out of namespaces from a scenario "
+		"file, plays\nmigrations and failures against unmodified "
+		"programs, and says what each\nconversation lived through.\n"
+		"\nusage: servalab COMMAND ...\n\n");
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %-8s %-16s %s\n", commands[i].name,
+			commands[i].words, commands[i].summary);
+	fprintf(out, "\n'servalab help COMMAND' says more about one.\n");
+}
+
+static void print_command_help(const struct command *c, FILE *out)
+{
+	fprintf(out, "usage: servalab %s %s\n\n%s.\n", c->name, c->words,
+		c->summary);
+	if (c->details)
+		fprintf(out, "\n%s", c->details);
+}
+
+int cmd_help(int argc, char **argv)
+{
+	const struct command *c;
+
+	if (argc < 2) {
+		print_help(stdout);
+		return EXIT_HELD;
+	}
+	c = find_command(argv[1]);
+	if (!c)
+		return unknown_command(argv[1]);
+	print_command_help(c, stdout);
+	return EXIT_HELD;
+}
+
+int cmd_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	printf("servalab %s\n", SERVALAB_VERSION);
+	return EXIT_HELD;
+}
+
+int usage_error(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "servalab %s: ", command);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nTry 'servalab help %s'.\n", command);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *c;
+	int code;
+
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return cmd_help(1, argv);
+	if (!strcmp(argv[1], "--version"))
+		return cmd_version(1, argv);
+	c = find_command(argv[1]);
+	if (!c)
+		return unknown_command(argv[1]);
+	if (argc > 2 &&
+	    (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
+		print_command_help(c, stdout);
+		return EXIT_HELD;
+	}
+	code = c->run(argc - 1, argv + 1);
+	if (fflush(stdout)) {
+		perror("servalab: standard output");
+		return code ? code : EXIT_BROKEN;
+	}
+	return code;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "orchestrator/cli/recorder.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "orchestrator/observe/eventlog.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct begun {
+	int64_t actual_ns;
+	char text[256];
+};
+
+struct recorder {
+	const struct plan *plan;
+	const struct scenario *scenario;
+	struct eventlog *log;
+	int64_t zero_ns;
+	VEC(struct begun) actions; /* by id */
+};
+
+int recorder_open(const struct plan *plan, const char *version,
+		  struct recorder **out, struct err *err)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+	const struct scenario *s = plan->scenario;
+	struct utsname uts;
+	int e;
+
+	if (!r)
+		return err_errno(err, ENOMEM, "open the event log");
+	r->plan = plan;
+	r->scenario = s;
+	e = eventlog_open(RECORD_EVENTS, &r->log, err);
+	if (e) {
+		free(r);
+		return e;
+	}
+	uname(&uts);
+	eventlog_write(r->log, "run.start",
+		       json_pack("{s:s, s:s, s:s, s:s, s:I, s:i}", "version",
+				 version, "kernel", uts.release, "scenario",
+				 s->path, "name", s->name, "seed",
+				 (json_int_t)s->seed, "uid", (int)getuid()));
+	eventlog_clock_pair(r->log);
+	*out = r;
+	return 0;
+}
+
+int recorder_close(struct recorder *r, struct err *err)
+{
+	int e;
+
+	eventlog_clock_pair(r->log);
+	eventlog_write(r->log, "run.end", NULL);
+	e = eventlog_error(r->log);
+	if (e)
+		err_errno(err, -e, "write %s", RECORD_EVENTS);
+	eventlog_close(r->log);
+	VEC_FREE(&r->actions);
+	free(r);
+	return e;
+}
+
+void recorder_clock_pair(struct recorder *r)
+{
+	eventlog_clock_pair(r->log);
+}
+
+void recorder_built(struct recorder *r, uint64_t operations, int64_t ns)
+{
+	eventlog_write(r->log, "lab.built",
+		       json_pack("{s:I, s:I}", "operations",
+				 (json_int_t)operations, "duration_ns",
+				 (json_int_t)ns));
+}
+
+void recorder_ready(struct recorder *r, int64_t ns)
+{
+	eventlog_write(r->log, "lab.ready",
+		       json_pack("{s:I}", "duration_ns", (json_int_t)ns));
+}
+
+void recorder_interrupted(struct recorder *r, int signal)
+{
+	eventlog_write(r->log, "run.interrupted",
+		       json_pack("{s:i}", "signal", signal));
+}
+
+void recorder_timeline_started(struct recorder *r, int64_t zero_ns)
+{
+	r->zero_ns = zero_ns;
+	eventlog_set_zero(r->log, zero_ns);
+	eventlog_write_at(r->log, zero_ns, "timeline.start", NULL);
+}
+
+int64_t recorder_zero(const struct recorder *r)
+{
+	return r->zero_ns;
+}
+
+/* ---- processes and probes ---------------------------------------------- */
+
+static const char *process_name(const struct recorder *r, size_t process)
+{
+	return r->scenario->processes.v[process].name;
+}
+
+void recorder_process_started(struct recorder *r, size_t process, pid_t pid)
+{
+	const struct scn_process *p = &r->scenario->processes.v[process];
+
+	eventlog_write(r->log, "process.start",
+		       json_pack("{s:s, s:s, s:i}", "process", p->name, "node",
+				 r->scenario->nodes.v[p->node].name, "pid",
+				 (int)pid));
+}
+
+void recorder_process_ready(struct recorder *r, size_t process)
+{
+	eventlog_write(r->log, "process.ready",
+		       json_pack("{s:s}", "process", process_name(r, process)));
+}
+
+void recorder_process_exited(struct recorder *r, size_t process,
+			     int wait_status, bool expected)
+{
+	bool exited = WIFEXITED(wait_status);
+
+	eventlog_write(r->log, "process.exit",
+		       json_pack("{s:s, s:i, s:b}", "process",
+				 process_name(r, process),
+				 exited ? "status" : "signal",
+				 exited ? WEXITSTATUS(wait_status) :
+					  WTERMSIG(wait_status),
+				 "expected", expected));
+}
+
+void recorder_probe_started(struct recorder *r, size_t probe,
+			    const struct ip_addr *to)
+{
+	const struct scn_probe *p = &r->scenario->probes.v[probe];
+	char text[IP_TEXT_MAX];
+
+	eventlog_write(r->log, "probe.start",
+		       json_pack("{s:s, s:s, s:s}", "probe", p->name, "node",
+				 r->scenario->nodes.v[p->node].name, "to",
+				 ip_format_addr(to, text, sizeof(text))));
+}
+
+void recorder_probe_ended(struct recorder *r, size_t probe, int wait_status)
+{
+	eventlog_write(r->log, "probe.end",
+		       json_pack("{s:s, s:i}", "probe",
+				 r->scenario->probes.v[probe].name, "status",
+				 WIFEXITED(wait_status) ?
+					 WEXITSTATUS(wait_status) :
+					 128 + WTERMSIG(wait_status)));
+}
+
+/* ---- actions ----------------------------------------------------------- */
+
+void recorder_action_started(struct recorder *r, unsigned id,
+			     const struct scn_action *a, int64_t planned_ns,
+			     int64_t actual_ns)
+{
+	struct begun *b = VEC_PUSH(&r->actions);
+	char text[256];
+
+	scn_action_text(r->scenario, a, text, sizeof(text));
+	if (b) {
+		b->actual_ns = actual_ns;
+		memcpy(b->text, text, sizeof(text));
+	}
+	eventlog_write_at(r->log, actual_ns, "action.start",
+			  json_pack("{s:i, s:s, s:s, s:i, s:I}", "id", (int)id,
+				    "action", scn_action_name(a->kind), "text",
+				    text, "line", (int)a->pos.line,
+				    "planned_ns",
+				    (json_int_t)(planned_ns - r->zero_ns)));
+}
+
+void recorder_action_step(struct recorder *r, unsigned id, const char *step,
+			  int64_t now_ns, int64_t deleted)
+{
+	json_t *fields = json_pack("{s:i, s:s}", "id", (int)id, "step", step);
+
+	if (fields && deleted >= 0)
+		json_object_set_new(fields, "deleted", json_integer(deleted));
+	eventlog_write_at(r->log, now_ns, "action.step", fields);
+}
+
+void recorder_action_done(struct recorder *r, unsigned id, int64_t now_ns)
+{
+	int64_t began = id < r->actions.n ? r->actions.v[id].actual_ns : now_ns;
+
+	eventlog_write_at(r->log, now_ns, "action.done",
+			  json_pack("{s:i, s:I}", "id", (int)id, "duration_ns",
+				    (json_int_t)(now_ns - began)));
+}
+
+void recorder_action_failed(struct recorder *r, unsigned id,
+			    const struct err *err)
+{
+	eventlog_write(
+		r->log, "action.failed",
+		json_pack("{s:i, s:s}", "id", (int)id, "error", err->msg));
+}
+
+void recorder_write_comments(struct recorder *r)
+{
+	CLEANUP_FCLOSE FILE *f = NULL;
+	int64_t offset = clock_real_minus_mono_ns();
+
+	if (!r->actions.n)
+		return;
+	f = fopen(RECORD_TRACE ".comments", "we");
+	for (size_t i = 0; f && i < r->actions.n; i++)
+		fprintf(f, "%" PRId64 " %s\n",
+			r->actions.v[i].actual_ns + offset,
+			r->actions.v[i].text);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes what happens in a run into its record's event log (docs/record.md), in
+ * the current folder. A write that fails is told when the recorder is closed.
+ */
+#ifndef CLI_RECORDER_H
+#define CLI_RECORDER_H
+
+#include "orchestrator/plan/plan.h"
+
+#include <sys/types.h>
+
+/* Names within a record. */
+#define RECORD_SCENARIO "scenario.yaml"
+#define RECORD_EVENTS "events.jsonl"
+#define RECORD_TRACE "trace.pcapng"
+#define RECORD_PROBES "probes"
+#define RECORD_SUMMARY "summary.txt"
+
+struct recorder;
+
+int recorder_open(const struct plan *plan, const char *version,
+		  struct recorder **out, struct err *err);
+/* Writes run.end; 0, or the first error of any write. Frees it. */
+int recorder_close(struct recorder *r, struct err *err);
+
+void recorder_clock_pair(struct recorder *r);
+void recorder_built(struct recorder *r, uint64_t operations, int64_t ns);
+void recorder_ready(struct recorder *r, int64_t ns);
+void recorder_interrupted(struct recorder *r, int signal);
+
+/* Zero lies a little ahead: the event is written now, and is then. */
+void recorder_timeline_started(struct recorder *r, int64_t zero_ns);
+int64_t recorder_zero(const struct recorder *r);
+
+void recorder_process_started(struct recorder *r, size_t process, pid_t pid);
+void recorder_process_ready(struct recorder *r, size_t process);
+void recorder_process_exited(struct recorder *r, size_t process,
+			     int wait_status, bool expected);
+void recorder_probe_started(struct recorder *r, size_t probe,
+			    const struct ip_addr *to);
+void recorder_probe_ended(struct recorder *r, size_t probe, int wait_status);
+
+void recorder_action_started(struct recorder *r, unsigned id,
+			     const struct scn_action *a, int64_t planned_ns,
+			     int64_t actual_ns);
+void recorder_action_step(struct recorder *r, unsigned id, const char *step,
+			  int64_t now_ns, int64_t deleted);
+void recorder_action_done(struct recorder *r, unsigned id, int64_t now_ns);
+void recorder_action_failed(struct recorder *r, unsigned id,
+			    const struct err *err);
+
+/* The actions as comments for the trace, where the capture looks for them. */
+void recorder_write_comments(struct recorder *r);
+
+#endif

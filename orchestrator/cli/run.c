@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The owner of a run. It reads the scenario, makes the record's folder, starts
+ * the sandbox, and does nothing then but pass messages on to the terminal and
+ * signals to the sandbox. When all of that is over it judges the record.
+ */
+#include "orchestrator/cli/cli.h"
+
+#include "base/cleanup.h"
+#include "orchestrator/cli/recorder.h"
+#include "orchestrator/cli/supervise.h"
+#include "orchestrator/report/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define SUMMARY_WIDTH 80
+
+struct options {
+	const char *results, *scenario;
+	bool has_seed, quiet;
+	uint64_t seed;
+	uint64_t fail_at;
+	int fail_errno;
+};
+
+/* The record's folder. */
+struct record {
+	char path[PATH_MAX];
+	int fd;
+};
+
+/* ---- command line ------------------------------------------------------ */
+
+static bool parse_number(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	if (*text < '0' || *text > '9')
+		return false;
+	*out = strtoull(text, &end, 0);
+	return !errno && !*end;
+}
+
+/* "K" or "K:ERRNO", the errno as a number. */
+static bool parse_failure(char *text, struct options *o)
+{
+	char *colon = strchr(text, ':');
+	uint64_t code = ENOBUFS;
+
+	if (colon) {
+		*colon = '\0';
+		if (!parse_number(colon + 1, &code) || !code || code > 4095)
+			return false;
+	}
+	o->fail_errno = (int)code;
+	return parse_number(text, &o->fail_at) && o->fail_at;
+}
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "results", required_argument, NULL, 'r' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "inject-failure", required_argument, NULL, 'F' },
+		{ 0 },
+	};
+	int c;
+
+	memset(o, 0, sizeof(*o));
+	o->results = "results";
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":r:s:q", longs, NULL)) != -1) {
+		switch (c) {
+		case 'r':
+			o->results = optarg;
+			break;
+		case 's':
+			if (!parse_number(optarg, &o->seed))
+				return usage_error("run",
+						   "'%s' is no seed; write a "
+						   "whole number",
+						   optarg);
+			o->has_seed = true;
+			break;
+		case 'q':
+			o->quiet = true;
+			break;
+		case 'F':
+			if (!parse_failure(optarg, o))
+				return usage_error("run",
+						   "write --inject-failure "
+						   "K[:ERRNO], K from 1");
+			break;
+		case ':':
+			return usage_error("run", "'%s' wants a value",
+					   argv[optind - 1]);
+		default:
+			return usage_error("run", "there is no option '%s'",
+					   argv[optind - 1]);
+		}
+	}
+	if (optind != argc - 1)
+		return usage_error(
+			"run", optind == argc ? "name a scenario file" :
+						"name one scenario file only");
+	o->scenario = argv[optind];
+	return 0;
+}
+
+/* ---- the record's folder ----------------------------------------------- */
+
+static int make_dirs(char *path, struct err *err)
+{
+	for (char *p = path + 1;; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return err_errno(err, errno, "make the folder %s",
+					 path);
+		*p = c;
+		if (!c)
+			return 0;
+	}
+}
+
+/* Closes a file that was written: 0, or the errno of what went wrong. */
+static int finish_file(FILE *f)
+{
+	int code = 0;
+
+	if (ferror(f) || fflush(f))
+		code = errno ? errno : EIO;
+	if (fclose(f) && !code)
+		code = errno;
+	return code;
+}
+
+static int write_copy(int dir, const char *name, const char *text, size_t len,
+		      struct err *err)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+			0644);
+	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	int code = errno;
+
+	if (!f) {
+		if (fd >= 0)
+			close(fd);
+		return err_errno(err, code, "write %s", name);
+	}
+	fwrite(text, 1, len, f);
+	code = finish_file(f);
+	return code ? err_errno(err, code, "write %s", name) : 0;
+}
+
+/* RESULTS/NAME/TIME, or TIME-2, ... where another run has it. */
+static int make_record(const struct options *o, const struct scenario *s,
+		       struct record *rec, struct err *err)
+{
+	time_t now = time(NULL);
+	char stamp[32], parent[PATH_MAX];
+	struct tm tm;
+	int n, r;
+
+	localtime_r(&now, &tm);
+	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
+	n = snprintf(parent, sizeof(parent), "%s/%s", o->results, s->name);
+	if (n < 0 || (size_t)n + 64 > sizeof(parent))
+		return err_errno(err, ENAMETOOLONG, "%s", o->results);
+	r = make_dirs(parent, err);
+	if (r) {
+		err_hint(err, "keep the records elsewhere: --results DIR");
+		return r;
+	}
+	for (unsigned i = 1;; i++) {
+		snprintf(rec->path, sizeof(rec->path),
+			 i == 1 ? "%.*s/%s" : "%.*s/%s-%u", PATH_MAX - 64,
+			 parent, stamp, i);
+		if (!mkdir(rec->path, 0755))
+			break;
+		if (errno != EEXIST || i == 10000)
+			return err_errno(err, errno, "make the folder %s",
+					 rec->path);
+	}
+	rec->fd = open(rec->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rec->fd < 0)
+		return err_errno(err, errno, "open %s", rec->path);
+	return write_copy(rec->fd, RECORD_SCENARIO, s->text, s->text_len, err);
+}
+
+/* ---- while the lab lives ----------------------------------------------- */
+
+/* Passes on what the sandbox says until it has nothing more to say. *signal:
+ * the one that asked for an early end. */
+static void listen_to(struct sandbox *sandbox, int signals, bool quiet,
+		      int *signal, struct err *err)
+{
+	struct pollfd fds[] = {
+		{ .fd = sandbox->messages, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
+	};
+	unsigned interrupts = 0;
+
+	for (;;) {
+		struct signalfd_siginfo info;
+		struct message m;
+		ssize_t n;
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (fds[1].revents & POLLIN &&
+		    read(signals, &info, sizeof(info)) == sizeof(info)) {
+			if (++interrupts > 1) {
+				kill(sandbox->init, SIGKILL);
+				continue;
+			}
+			if (!quiet)
+				fprintf(stderr, "stopping; once more to stop "
+						"at once\n");
+			*signal = (int)info.ssi_signo;
+			sandbox_interrupt(sandbox, *signal);
+		}
+		if (!(fds[0].revents & (POLLIN | POLLHUP)))
+			continue;
+		n = recv(sandbox->messages, &m, sizeof(m), MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n != sizeof(m))
+			return; /* the end */
+		if (m.kind == MESSAGE_ERROR)
+			*err = m.err;
+		else if (!quiet)
+			fprintf(stderr, "%s\n", m.text);
+	}
+}
+
+/* Blocked for the owner and its children alike; the lab's processes get the
+ * defaults back. Returns a descriptor to read them from. */
+static int take_signals(void)
+{
+	struct sigaction hangup;
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	/* Blocked, it would be seen even where nohup(1) has it ignored. */
+	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
+		sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	return signalfd(-1, &mask, SFD_CLOEXEC);
+}
+
+/* A few descriptors a node: the usual soft limit of 1,024 is soon reached. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/*
+ * Tells why, and whether something that the lab needs is missing here. Asking
+ * that beforehand would be of no use to anybody whose labs work, and cost each
+ * run more than building a small one does; and nothing is left of what was
+ * built until the failure.
+ */
+static int lab_broke(const struct loaded *l, const struct err *err)
+{
+	print_error(l->diag, err);
+	check_features(l->plan);
+	return EXIT_BROKEN;
+}
+
+/* 0, or the exit code where there is nothing to judge. *signal: the one that
+ * interrupted, else 0. */
+static int run_lab(const struct options *o, struct loaded *l,
+		   const struct record *rec, int *signal)
+{
+	struct supervise_args args = {
+		.plan = l->plan,
+		.version = SERVALAB_VERSION,
+		.fail_at = o->fail_at,
+		.fail_errno = o->fail_errno,
+	};
+	struct err err = ERR_INIT;
+	struct sandbox sandbox;
+	int signals = take_signals();
+	int status;
+
+	raise_file_limit();
+	if (signals < 0) {
+		err_errno(&err, errno, "signalfd");
+		print_error(NULL, &err);
+		return EXIT_BROKEN;
+	}
+	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
+		close(signals);
+		return lab_broke(l, &err);
+	}
+	listen_to(&sandbox, signals, o->quiet, signal, &err);
+	status = sandbox_wait(&sandbox);
+	sandbox_deinit(&sandbox);
+	close(signals);
+
+	if (err.code)
+		return lab_broke(l, &err);
+	if (status < 0 || !WIFEXITED(status) ||
+	    (WEXITSTATUS(status) != SUPERVISE_DONE &&
+	     WEXITSTATUS(status) != SUPERVISE_INTERRUPTED)) {
+		if (*signal) {
+			fprintf(stderr,
+				"stopped at once; what was recorded is in %s\n",
+				rec->path);
+			return EXIT_SIGNAL + *signal;
+		}
+		err_set(&err, ECHILD,
+			"the lab was killed; what it had "
+			"recorded is in %s",
+			rec->path);
+		print_error(NULL, &err);
+		return EXIT_BROKEN;
+	}
+	return 0;
+}
+
+/* ---- afterwards -------------------------------------------------------- */
+
+static int write_summary(const struct report *report, const char *dir,
+			 struct err *err)
+{
+	char path[PATH_MAX + 32];
+	FILE *f;
+	int code;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, RECORD_SUMMARY);
+	f = fopen(path, "we");
+	if (!f)
+		return err_errno(err, errno, "write %s", path);
+	report_print(report, f, false, SUMMARY_WIDTH);
+	code = finish_file(f);
+	return code ? err_errno(err, code, "write %s", path) : 0;
+}
+
+static unsigned terminal_width(void)
+{
+	struct winsize ws;
+
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col >= 40)
+		return ws.ws_col;
+	return SUMMARY_WIDTH;
+}
+
+static int judge(const struct record *rec, int signal)
+{
+	static const int codes[] = {
+		[REPORT_PASSED] = EXIT_HELD,
+		[REPORT_FAILED] = EXIT_NOT_HELD,
+		[REPORT_INVALID] = EXIT_INVALID,
+	};
+	struct report *report = NULL;
+	struct err err = ERR_INIT;
+	int code = EXIT_BROKEN;
+	bool color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+
+	if (report_make(rec->path, &report, &err)) {
+		print_error(NULL, &err);
+		return EXIT_BROKEN;
+	}
+	if (write_summary(report, rec->path, &err) ||
+	    report_write_json(report, rec->path, &err)) {
+		print_error(NULL, &err);
+		report_free(report);
+		return EXIT_BROKEN;
+	}
+	report_print(report, stdout, color, terminal_width());
+	printf("\nrecord: %s\n", rec->path);
+	if (report_verdict(report) == REPORT_INTERRUPTED)
+		code = EXIT_SIGNAL + signal;
+	else
+		code = codes[report_verdict(report)];
+	report_free(report);
+	return code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct options o;
+	struct loaded l;
+	struct record rec = { .fd = -1 };
+	struct err err = ERR_INIT;
+	int code = parse_options(argc, argv, &o);
+
+	if (code)
+		return code;
+	setlocale(LC_CTYPE, "");
+	code = load_scenario(o.scenario, &l);
+	if (!code && o.has_seed)
+		l.scenario->seed = o.seed;
+	if (!code && make_record(&o, l.scenario, &rec, &err)) {
+		print_error(NULL, &err);
+		code = EXIT_BROKEN;
+	}
+	if (!code) {
+		int signal = 0;
+
+		code = run_lab(&o, &l, &rec, &signal);
+		if (!code)
+			code = judge(&rec, signal);
+	}
+	if (rec.fd >= 0)
+		close(rec.fd);
+	unload_scenario(&l);
+	return code;
+}

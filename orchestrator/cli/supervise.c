@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * A run has four parts. Building is done straight through. Starting, playing
+ * and stopping are driven by one event loop each, which turns until a condition
+ * holds; all of them watch the lifeline, so that init leaves when its owner is
+ * gone (sandbox.c) and stops when the owner asks it to.
+ *
+ * Whatever goes wrong on the way is kept in run->err, ends the part that is
+ * under way, and then the run is stopped like any other: processes first, then
+ * the probes, then the capture, so that the record is whole up to the failure.
+ */
+#include "orchestrator/cli/supervise.h"
+
+#include "base/clock.h"
+#include "orchestrator/cli/recorder.h"
+#include "orchestrator/lab/lab.h"
+#include "orchestrator/observe/capture.h"
+#include "orchestrator/observe/probe.h"
+#include "orchestrator/timeline/timeline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_TIMEOUT_NS (10 * NSEC_PER_SEC)
+#define STOP_TIMEOUT_US UINT64_C(5000000)
+#define CLOCK_PAIR_US UINT64_C(1000000)
+#define LEAD_NS (2 * NSEC_PER_MSEC) /* from "now" to the timeline's zero */
+#define RING_BYTES_ALL ((size_t)256 << 20) /* over all nodes */
+#define RING_BYTES_ONE ((size_t)8 << 20)
+
+struct run {
+	const struct sandbox_ends *ends;
+	const struct supervise_args *args;
+	const struct plan *plan;
+	const struct scenario *scenario;
+	sd_event *event;
+	struct recorder *recorder;
+	struct lab *lab;
+	struct timeline *timeline;
+	struct capture *capture;
+	pid_t capture_pid;
+	int capture_stop[2];
+	struct probe_run *probes; /* by the scenario's index */
+	size_t probes_running;
+	bool timeline_done, time_over;
+	int interrupted; /* the signal; 0: not */
+	struct err err;
+};
+
+struct probe_run {
+	struct run *run;
+	size_t index;
+	pid_t pid;
+	struct probe_config config;
+};
+
+static void send_message(const struct run *run, const struct message *m)
+{
+	(void)!send(run->ends->messages, m, sizeof(*m), MSG_NOSIGNAL);
+}
+
+static void progress(const struct run *run, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void progress(const struct run *run, const char *fmt, ...)
+{
+	struct message m = { .kind = MESSAGE_PROGRESS };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m.text, sizeof(m.text), fmt, ap);
+	va_end(ap);
+	send_message(run, &m);
+}
+
+/* Ends the part under way; the first reason stays. */
+static void fail(struct run *run, const struct err *err)
+{
+	if (!run->err.code)
+		run->err = *err;
+}
+
+/* ---- what the layers below tell ---------------------------------------- */
+
+static void process_started(void *arg, size_t process, pid_t pid)
+{
+	struct run *run = arg;
+
+	recorder_process_started(run->recorder, process, pid);
+}
+
+static void process_ready(void *arg, size_t process)
+{
+	struct run *run = arg;
+
+	recorder_process_ready(run->recorder, process);
+}
+
+static void process_exited(void *arg, size_t process, int status, bool expected)
+{
+	struct run *run = arg;
+
+	recorder_process_exited(run->recorder, process, status, expected);
+}
+
+static void process_unready(void *arg, size_t process, const struct err *err)
+{
+	(void)process;
+	fail(arg, err);
+}
+
+static void action_started(void *arg, unsigned id, const struct scn_action *a,
+			   int64_t planned_ns, int64_t actual_ns)
+{
+	struct run *run = arg;
+	char text[256];
+
+	recorder_action_started(run->recorder, id, a, planned_ns, actual_ns);
+	progress(run, "%7.3f s  %s",
+		 (double)(planned_ns - recorder_zero(run->recorder)) /
+			 NSEC_PER_SEC,
+		 scn_action_text(run->scenario, a, text, sizeof(text)));
+}
+
+static void action_step(void *arg, unsigned id, const char *step,
+			int64_t now_ns, int64_t deleted)
+{
+	struct run *run = arg;
+
+	recorder_action_step(run->recorder, id, step, now_ns, deleted);
+}
+
+static void action_done(void *arg, unsigned id, int64_t now_ns)
+{
+	struct run *run = arg;
+
+	recorder_action_done(run->recorder, id, now_ns);
+}
+
+static void action_failed(void *arg, unsigned id, const struct err *err)
+{
+	struct run *run = arg;
+
+	recorder_action_failed(run->recorder, id, err);
+	fail(run, err);
+}
+
+static void timeline_finished(void *arg)
+{
+	struct run *run = arg;
+
+	run->timeline_done = true;
+}
+
+static int on_lifeline(sd_event_source *source, int fd, uint32_t events,
+		       void *arg)
+{
+	struct run *run = arg;
+	unsigned char signal_byte;
+
+	(void)source;
+	(void)events;
+	if (read(fd, &signal_byte, 1) != 1)
+		_exit(1); /* the owner is gone: so is all of this */
+	if (!run->interrupted) {
+		run->interrupted = signal_byte;
+		recorder_interrupted(run->recorder, signal_byte);
+	}
+	return 0;
+}
+
+/* ---- turning the loop -------------------------------------------------- */
+
+static int on_deadline(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	(void)source;
+	(void)now_us;
+	*(bool *)arg = true;
+	return 0;
+}
+
+static uint64_t now_us(void)
+{
+	return (uint64_t)(clock_mono_ns() / NSEC_PER_USEC);
+}
+
+/*
+ * Turns the loop until done(run) or *over; within a timeout where it is not 0,
+ * whose passing sets *over.
+ */
+static void turn_until(struct run *run, bool (*done)(const struct run *run),
+		       uint64_t timeout_us, bool *over)
+{
+	sd_event_source *deadline = NULL;
+
+	if (timeout_us &&
+	    sd_event_add_time(run->event, &deadline, CLOCK_MONOTONIC,
+			      now_us() + timeout_us, 1, on_deadline, over) < 0)
+		*over = true;
+	while (!*over && !done(run)) {
+		int r = sd_event_run(run->event, UINT64_MAX);
+
+		if (r < 0) {
+			struct err e = ERR_INIT;
+
+			err_errno(&e, -r, "event loop");
+			fail(run, &e);
+			break;
+		}
+	}
+	sd_event_source_disable_unref(deadline);
+}
+
+static bool is_broken(const struct run *run)
+{
+	return run->err.code || run->interrupted;
+}
+
+static bool processes_are_ready(const struct run *run)
+{
+	return is_broken(run) || !lab_processes_unready(run->lab);
+}
+
+/* After its duration, else when nothing that has an end is still under way. */
+static bool run_is_over(const struct run *run)
+{
+	if (is_broken(run))
+		return true;
+	if (run->scenario->duration_ns || !run->timeline_done ||
+	    run->probes_running)
+		return false;
+	for (size_t i = 0; i < run->scenario->processes.n; i++)
+		if (lab_process_runs(run->lab, i) &&
+		    !lab_process_serves(run->lab, i))
+			return false;
+	return true;
+}
+
+static bool all_is_quiet(const struct run *run)
+{
+	if (run->probes_running)
+		return false;
+	for (size_t i = 0; i < run->scenario->processes.n; i++)
+		if (lab_process_runs(run->lab, i))
+			return false;
+	return true;
+}
+
+static bool capture_has_ended(const struct run *run)
+{
+	return !run->capture_pid;
+}
+
+/* ---- capture ----------------------------------------------------------- */
+
+static int capture_child(void *arg, int status_fd)
+{
+	struct run *run = arg;
+
+	close(run->capture_stop[1]);
+	close(status_fd);
+	return capture_main(run->capture, RECORD_TRACE, run->capture_stop[0],
+			    STDERR_FILENO);
+}
+
+static void capture_ended(void *arg, int status)
+{
+	struct run *run = arg;
+
+	run->capture_pid = 0;
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		struct err e = ERR_INIT;
+
+		err_set(&e, EIO, "the capture failed%s",
+			WIFSIGNALED(status) ? ": it was killed" : "");
+		fail(run, &e);
+	}
+}
+
+static int capture_node(struct run *run, size_t node, size_t ring_bytes,
+			struct err *err)
+{
+	VEC(struct capture_iface) ifaces = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < run->plan->ifaces.n && !r; i++) {
+		const struct plan_iface *f = &run->plan->ifaces.v[i];
+		struct capture_iface *slot;
+
+		if (f->node != node)
+			continue;
+		slot = VEC_PUSH(&ifaces);
+		if (!slot) {
+			r = err_errno(err, ENOMEM, "capture");
+			break;
+		}
+		slot->ifindex = f->ifindex;
+		slot->name = f->name;
+	}
+	if (!r)
+		r = capture_add(run->capture, run->scenario->nodes.v[node].name,
+				lab_netns(run->lab, node), ifaces.v, ifaces.n,
+				ring_bytes, err);
+	VEC_FREE(&ifaces);
+	return r;
+}
+
+static int start_capture(struct run *run, struct err *err)
+{
+	size_t nodes = 0, ring;
+	int r = 0;
+
+	for (size_t i = 0; i < run->scenario->nodes.n; i++)
+		nodes += run->scenario->nodes.v[i].kind != SCN_NODE_BRIDGE;
+	if (!nodes)
+		return 0;
+	ring = RING_BYTES_ALL / nodes;
+	if (ring > RING_BYTES_ONE)
+		ring = RING_BYTES_ONE;
+	run->capture = capture_new();
+	if (!run->capture)
+		return err_errno(err, ENOMEM, "capture");
+	for (size_t i = 0; i < run->scenario->nodes.n && !r; i++)
+		if (run->scenario->nodes.v[i].kind != SCN_NODE_BRIDGE)
+			r = capture_node(run, i, ring, err);
+	if (!r)
+		r = capture_open(run->capture, err);
+	if (!r && pipe2(run->capture_stop, O_CLOEXEC))
+		r = err_errno(err, errno, "pipe");
+	if (!r)
+		r = lab_spawn(run->lab, SCN_NONE, capture_child, run,
+			      capture_ended, run, &run->capture_pid, err);
+	if (r)
+		err_wrap(err, "start the capture");
+	run->capture = capture_free(run->capture);
+	return r;
+}
+
+/* ---- probes ------------------------------------------------------------ */
+
+static int probe_child(void *arg, int status_fd)
+{
+	const struct probe_run *p = arg;
+	const struct scn_probe *s = &p->run->scenario->probes.v[p->index];
+	char path[128];
+
+	close(status_fd);
+	snprintf(path, sizeof(path), RECORD_PROBES "/%s.csv", s->name);
+	return probe_main(&p->config, path, -1, STDERR_FILENO);
+}
+
+static void probe_ended(void *arg, int status)
+{
+	struct probe_run *p = arg;
+
+	p->pid = 0;
+	p->run->probes_running--;
+	recorder_probe_ended(p->run->recorder, p->index, status);
+}
+
+static int start_probe(struct run *run, size_t index, int64_t zero_ns,
+		       struct err *err)
+{
+	const struct scn_probe *s = &run->scenario->probes.v[index];
+	struct probe_run *p = &run->probes[index];
+	int r;
+
+	p->run = run;
+	p->index = index;
+	p->config = (struct probe_config){
+		.index = (uint32_t)index,
+		.udp = s->kind == SCN_PROBE_UDP_ECHO,
+		.to = plan_probe_target(run->plan, s),
+		.port = s->port,
+		.start_mono_ns = zero_ns + s->start_ns,
+		.interval_ns = s->interval_ns,
+		.for_ns = s->for_ns,
+		.payload = s->payload,
+	};
+	recorder_probe_started(run->recorder, index, &p->config.to);
+	r = lab_spawn(run->lab, s->node, probe_child, p, probe_ended, p,
+		      &p->pid, err);
+	if (r) {
+		err_wrap(err, "probe '%s'", s->name);
+		err_at(err, s->pos);
+		return r;
+	}
+	run->probes_running++;
+	return 0;
+}
+
+/* ---- the four parts ---------------------------------------------------- */
+
+static int build(struct run *run, struct err *err)
+{
+	int64_t start = clock_mono_ns(), built;
+	int r = lab_build(run->lab, err);
+
+	if (r)
+		return r;
+	built = clock_mono_ns();
+	recorder_built(run->recorder, lab_steps(run->lab), built - start);
+	r = lab_wait_ready(run->lab, run->ends->lifeline, READY_TIMEOUT_NS,
+			   err);
+	if (r == -EINTR) /* the loop will read why */
+		return 0;
+	if (r)
+		return r;
+	recorder_ready(run->recorder, clock_mono_ns() - start);
+	progress(run, "built %zu nodes and %zu links in %.1f ms",
+		 run->scenario->nodes.n, run->scenario->links.n,
+		 (double)(clock_mono_ns() - start) / NSEC_PER_MSEC);
+	return 0;
+}
+
+static int start(struct run *run, struct err *err)
+{
+	const struct scenario *s = run->scenario;
+	bool over = false;
+	int64_t zero;
+	int r = start_capture(run, err);
+
+	for (size_t i = 0; i < s->processes.n && !r; i++)
+		if (s->processes.v[i].autostart)
+			r = lab_start_process(run->lab, i, err);
+	if (r)
+		return r;
+	turn_until(run, processes_are_ready, 0, &over);
+	if (is_broken(run))
+		return 0;
+
+	/* Starting a probe takes about a millisecond: none shall be late. */
+	zero = clock_mono_ns() + LEAD_NS +
+	       (int64_t)s->probes.n * 2 * NSEC_PER_MSEC;
+	recorder_timeline_started(run->recorder, zero);
+	for (size_t i = 0; i < s->probes.n && !r; i++)
+		r = start_probe(run, i, zero, err);
+	if (!r)
+		r = timeline_start(run->timeline, zero, err);
+	return r;
+}
+
+static void play(struct run *run)
+{
+	int64_t end = recorder_zero(run->recorder) + run->scenario->duration_ns;
+	int64_t left = end - clock_mono_ns();
+	uint64_t timeout_us = 0;
+
+	if (run->scenario->duration_ns)
+		timeout_us =
+			left > 0 ? (uint64_t)(left / NSEC_PER_USEC) + 1 : 1;
+	turn_until(run, run_is_over, timeout_us, &run->time_over);
+}
+
+static void stop(struct run *run)
+{
+	bool over = false;
+
+	timeline_stop(run->timeline);
+	for (size_t i = 0; i < run->scenario->processes.n; i++)
+		if (lab_process_runs(run->lab, i))
+			lab_stop_process(run->lab, i, NULL);
+	for (size_t i = 0; i < run->scenario->probes.n; i++)
+		if (run->probes[i].pid)
+			kill(run->probes[i].pid, SIGTERM);
+	turn_until(run, all_is_quiet, STOP_TIMEOUT_US, &over);
+	if (run->capture_pid) {
+		recorder_write_comments(run->recorder);
+		(void)!write(run->capture_stop[1], "", 1);
+		over = false;
+		turn_until(run, capture_has_ended, 0, &over);
+	}
+}
+
+static int on_clock(sd_event_source *source, uint64_t now, void *arg)
+{
+	struct run *run = arg;
+
+	recorder_clock_pair(run->recorder);
+	sd_event_source_set_time(source, now + CLOCK_PAIR_US);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int prepare(struct run *run, struct err *err)
+{
+	const struct lab_options options = {
+		.fail_at = run->args->fail_at,
+		.fail_errno = run->args->fail_errno,
+		.echo_main = echo_main,
+	};
+	const struct lab_listener lab_listener = {
+		.arg = run,
+		.process_started = process_started,
+		.process_ready = process_ready,
+		.process_exited = process_exited,
+		.process_unready = process_unready,
+	};
+	const struct timeline_listener timeline_listener = {
+		.arg = run,
+		.started = action_started,
+		.step = action_step,
+		.done = action_done,
+		.failed = action_failed,
+		.finished = timeline_finished,
+	};
+	int r;
+
+	if (mkdir(RECORD_PROBES, 0755) && errno != EEXIST)
+		return err_errno(err, errno, "mkdir %s", RECORD_PROBES);
+	run->probes = calloc(run->scenario->probes.n + 1, sizeof(*run->probes));
+	if (!run->probes)
+		return err_errno(err, ENOMEM, "prepare the probes");
+	/* Late by 50 us in the median instead of 100, see docs/measures.md. */
+	prctl(PR_SET_TIMERSLACK, 1);
+	r = sd_event_new(&run->event);
+	if (r >= 0)
+		r = sd_event_add_io(run->event, NULL, run->ends->lifeline,
+				    EPOLLIN, on_lifeline, run);
+	if (r >= 0)
+		r = sd_event_add_time(run->event, NULL, CLOCK_MONOTONIC,
+				      now_us() + CLOCK_PAIR_US, 1000, on_clock,
+				      run);
+	if (r < 0)
+		return err_errno(err, -r, "event loop");
+	r = recorder_open(run->plan, run->args->version, &run->recorder, err);
+	if (!r)
+		r = lab_new(run->plan, run->event, &options, &lab_listener,
+			    &run->lab, err);
+	if (!r)
+		r = timeline_new(run->lab, run->plan, run->event,
+				 &timeline_listener, &run->timeline, err);
+	return r;
+}
+
+int supervise(const struct sandbox_ends *ends, void *arg)
+{
+	const struct supervise_args *args = arg;
+	struct run run = { .ends = ends,
+			   .args = args,
+			   .plan = args->plan,
+			   .scenario = args->plan->scenario };
+	struct err err = ERR_INIT;
+	int r = prepare(&run, &err);
+
+	if (!r)
+		r = build(&run, &err);
+	if (!r && !is_broken(&run))
+		r = start(&run, &err);
+	if (r)
+		fail(&run, &err);
+	if (!is_broken(&run))
+		play(&run);
+	if (run.timeline)
+		stop(&run);
+	if (run.recorder) {
+		struct err e = ERR_INIT;
+
+		if (recorder_close(run.recorder, &e))
+			fail(&run, &e);
+	}
+
+	timeline_free(run.timeline);
+	lab_free(run.lab);
+	sd_event_unref(run.event);
+	free(run.probes);
+	if (run.err.code) {
+		struct message m = { .kind = MESSAGE_ERROR, .err = run.err };
+
+		send_message(&run, &m);
+		return SUPERVISE_BROKEN;
+	}
+	return run.interrupted ? SUPERVISE_INTERRUPTED : SUPERVISE_DONE;
+}

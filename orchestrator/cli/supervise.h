@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The run itself, inside the sandbox: builds, starts, plays, stops, and leaves
+ * the record in the current folder. What people are told meanwhile goes to the
+ * owner as messages.
+ */
+#ifndef CLI_SUPERVISE_H
+#define CLI_SUPERVISE_H
+
+#include "orchestrator/lab/sandbox.h"
+#include "orchestrator/plan/plan.h"
+
+enum message_kind {
+	MESSAGE_PROGRESS, /* a line of text */
+	MESSAGE_ERROR, /* why the run ends */
+};
+
+/* The owner and init are one image: what err points to is there in both. */
+struct message {
+	enum message_kind kind;
+	union {
+		char text[512];
+		struct err err;
+	};
+};
+
+struct supervise_args {
+	const struct plan *plan;
+	const char *version;
+	uint64_t fail_at;
+	int fail_errno;
+};
+
+enum supervise_status {
+	SUPERVISE_DONE = 0,
+	SUPERVISE_BROKEN = 3, /* a MESSAGE_ERROR said why */
+	SUPERVISE_INTERRUPTED = 4,
+};
+
+/* For sandbox_start(); arg is a struct supervise_args. */
+int supervise(const struct sandbox_ends *ends, void *arg);
+
+#endif

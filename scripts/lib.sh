@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Shared by the scripts here: which Debian packages what needs, and installing
+# those that are missing. To be sourced.
+
+BUILD_PACKAGES=(
+  gcc libc6-dev cmake ninja-build pkg-config
+  libyaml-dev libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev
+  libnetfilter-conntrack-dev libsystemd-dev libjansson-dev libpcap-dev
+)
+# What the scenarios run inside their nodes.
+SCENARIO_PACKAGES=(iputils-ping iperf3)
+# Programs that the tests hold our results against, and drive them with.
+TEST_PACKAGES=(check tshark iproute2 nftables conntrack util-linux procps jq)
+
+say() {
+  printf '%s\n' "$*"
+}
+
+die() {
+  printf '%s\n' "$*" >&2
+  exit 3
+}
+
+# Prints those of the packages that are not installed.
+missing_packages() {
+  local p
+  for p in "$@"; do
+    dpkg-query -W -f='${Status}' "$p" 2>/dev/null |
+      grep -q '^install ok installed$' || printf '%s\n' "$p"
+  done
+}
+
+# Installs what is missing of the packages; only root can.
+need_packages() {
+  local missing
+  command -v dpkg-query >/dev/null ||
+    die "This script installs Debian packages; elsewhere, install these by hand: $*"
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    say "These Debian packages are missing:"
+    printf '  %s\n' "${missing[@]}"
+    say "Install them as root, then run this again:"
+    say "  apt-get install --no-install-recommends ${missing[*]}"
+    exit 3
+  fi
+  say "Installing Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  local log
+  log=$(mktemp)
+  if ! { apt-get update -q && apt-get install -q -y --no-install-recommends "${missing[@]}"; } \
+    >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    die "apt-get could not install them; the lines above say why."
+  fi
+  rm -f "$log"
+}
+
+# Configures and builds one of the presets, quietly unless it fails.
+build_preset() {
+  local preset=$1 log
+  log=$(mktemp)
+  say "Building (preset $preset)"
+  if ! { cmake --preset "$preset" && cmake --build --preset "$preset"; } >"$log" 2>&1; then
+    grep -E -A 5 'error|FAILED|CMake Error' "$log" | tail -n 60 >&2
+    rm -f "$log"
+    die "The build failed; the lines above say where."
+  fi
+  rm -f "$log"
+}
