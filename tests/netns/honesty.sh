@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What goes wrong is told as it is: what was expected, what was, which line of
+# the scenario, with the exit code for it; and each time nothing is left.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+
+records=$work/results
+mkdir "$records"
+lab='version: 1
+name: lab
+topology:
+  nodes: { a: {}, b: {} }
+  links:
+    - { name: cable, endpoints: ["a:eth0", "b:eth0"] }
+probes:
+  rtt: { kind: ping, node: a, to: b, interval: 10ms, for: 100ms }'
+
+# A scenario of the lab above and of what is read from standard input.
+scenario() {
+  printf '%s\n' "$lab" >"$stage/lab.yaml"
+  cat >>"$stage/lab.yaml"
+}
+
+# line_of TEXT: its number in the scenario.
+line_of() {
+  grep -nF -m 1 -- "$1" "$stage/lab.yaml" | cut -d: -f1
+}
+
+# run CODE WHAT [OPTION...]: the scenario ends with that code.
+run() {
+  local expected=$1 code=0
+  what=$2
+  rm -rf "${records:?}"/*
+  "$program" run -q -r "$records" "${@:3}" "$stage/lab.yaml" \
+    >"$records/out" 2>"$records/err" || code=$?
+  [ "$code" = "$expected" ] ||
+    fail "$what: exit code $code instead of $expected: $(cat "$records/out" "$records/err")"
+}
+
+says() {
+  grep -qE -- "$1" "$records/out" "$records/err" ||
+    fail "$what: nothing says '$1': $(cat "$records/out" "$records/err")"
+}
+
+scenario </dev/null
+mkdir /run/mount # where umount(8) keeps notes
+host_remember "$records"
+run 0 "nothing is wrong"
+
+scenario <<'Y'
+timeline:
+  - { at: 50ms, link: cable, state: down }
+expect:
+  - { probe: rtt, lost: { max: 0 } }
+  - { probe: rtt, sent: 10 }
+Y
+run 1 "a link is down, and no packet may be lost"
+says "rtt: lost [1-9]; expected 0|rtt: lost [1-9]; expected at most 0"
+says "lab.yaml:$(line_of 'lost: { max: 0 }')"
+says "1 of 2 held"
+record=$(only_record)
+jq -e '.verdict == "failed" and ([.expectations[] | .held] == [false, true])' \
+  "$record/results.json" >/dev/null || fail "$what: results.json does not say so"
+host_is_as_before "after: $what"
+
+scenario <<'Y'
+expect:
+  - { probe: rtt, lost: { max: 9 } }
+  - { capture: "icmp6", node: a, count: 12345 }
+Y
+run 1 "a count of packets that cannot be"
+says "12345"
+says "lab.yaml:$(line_of 12345)"
+
+scenario <<'Y'
+processes:
+  ghost: { node: b, run: ["no-such-program", "-x"] }
+Y
+run 3 "a program that does not exist"
+says "^$stage/lab.yaml:$(line_of ghost):[0-9]+: error: .*ghost.*no-such-program.*No such file"
+says "^help: "
+[ ! -e "$(only_record)/results.json" ] || fail "$what: there are results"
+host_is_as_before "after: $what"
+
+scenario <<'Y'
+processes:
+  late: { node: b, run: "sleep 60", ready: { listens: tcp/80, timeout: 300ms } }
+Y
+run 3 "a process that is never ready"
+says "lab.yaml:$(line_of late:):[0-9]+: error: .*late.*not ready within 0\.3 s"
+says "^help: .*processes/late.log"
+host_is_as_before "after: $what"
+
+scenario <<'Y'
+processes:
+  short: { node: b, run: "echo I am no server; exit 5", ready: { listens: tcp/80 } }
+Y
+run 3 "a process that ends before it is ready"
+says "lab.yaml:$(line_of short:):[0-9]+: error: .*short.*ended before it was ready"
+grep -q "I am no server" "$(only_record)/processes/short.log" ||
+  fail "$what: its log does not hold what it printed"
+host_is_as_before "after: $what"
+
+scenario <<'Y'
+processes:
+  victim: { node: b, run: "sleep 60 & sleep 60; wait" }
+timeline:
+  - { at: 50ms, kill: victim, signal: KILL }
+expect:
+  - { process: victim, exit: 0 }
+Y
+run 1 "a process that an action kills, and that should end well"
+says "victim: .*(KILL|signal)"
+says "lab.yaml:$(line_of 'exit: 0')"
+jq -e '.processes.victim | .signal == 9 and .signal_name == "KILL" and .expected' \
+  "$(only_record)/results.json" >/dev/null || fail "$what: results.json does not say so"
+host_is_as_before "after: $what"
+
+# The scenario is wrong: all that is wrong is told, and nothing is built.
+scenario <<'Y'
+timeline:
+  - { at: 50, link: cabel, state: down }
+expect:
+  - { prob: rtt, lost: 0 }
+Y
+run 2 "three mistakes"
+says "lab.yaml:$(line_of cabel):.* error: "
+says "did you mean 'cable'"
+says "lab.yaml:$(line_of prob:):.* error: "
+[ "$(find "$records" -mindepth 1 -type d | wc -l)" = 0 ] || fail "$what: a record was made"
+
+code=0
+"$program" run -r "$records" "$work/missing.yaml" >"$records/out" 2>"$records/err" || code=$?
+what="a file that is not there"
+[ "$code" = 2 ] || fail "$what: exit code $code instead of 2"
+says "missing.yaml: No such file"
+
+# Nowhere to keep the record: told before anything is built.
+scenario </dev/null
+: >"$records/file"
+code=0
+what="results below a file"
+"$program" run -q -r "$records/file/deep" "$stage/lab.yaml" \
+  >"$records/out" 2>"$records/err" || code=$?
+[ "$code" = 3 ] || fail "$what: exit code $code instead of 3: $(<"$records/err")"
+says "$records/file.*Not a directory"
+says "^help: .*--results"
+
+# A disk with so many KiB left; 0: not even the scenario fits.
+mkdir "$records/full"
+for left in 0 4 8 12 16; do
+  what="a disk with $left KiB left"
+  mount -t tmpfs -o size=256k tmpfs "$records/full"
+  mkdir "$records/full/lab"
+  head -c $((256 - left))k /dev/zero >"$records/full/filler"
+  code=0
+  "$program" run -q -r "$records/full" "$stage/lab.yaml" \
+    >"$records/out" 2>"$records/err" || code=$?
+  [ "$code" = 3 ] || fail "$what: exit code $code instead of 3: $(<"$records/err")"
+  says "No space left on device"
+  [ "$left" = 16 ] || umount "$records/full"
+done
+mount -o remount,ro "$records/full"
+code=0
+what="a folder that cannot be written to"
+"$program" run -q -r "$records/full/new" "$stage/lab.yaml" \
+  >"$records/out" 2>"$records/err" || code=$?
+[ "$code" = 3 ] || fail "$what: exit code $code instead of 3: $(<"$records/err")"
+says "Read-only file system"
+umount "$records/full"
+host_is_as_before "after runs whose record could not be written"

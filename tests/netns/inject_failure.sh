@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Whichever operation on the kernel fails, in the middle of building or later:
+# the error names the line of the scenario that asked for it and the kernel's
+# reason, the exit code is 3, no results are claimed, and nothing is left.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+
+records=$work/results
+scenario=$work/ping.yaml
+shorten "$scenarios/ping-migration-nat.yaml" "$scenario" \
+  's/for: 6s/for: 100ms/;s/at: 2s/at: 30ms/;s/at: 4s/at: 60ms/;s/sent: 600/sent: 10/;/answered_by/d'
+mkdir "$records"
+host_remember "$records"
+
+run() {
+  code=0
+  rm -rf "${records:?}"/*
+  "$program" run -q -r "$records" "$@" "$scenario" \
+    >"$records/out" 2>"$records/err" || code=$?
+}
+
+run
+[ "$code" = 0 ] || fail "the scenario fails by itself: $(<"$records/out")"
+built=$(jq -r 'select(.event == "lab.built").operations' "$(only_record)/events.jsonl")
+[ "$built" -gt 30 ] || fail "only $built operations for four nodes and a NAT?"
+host_is_as_before "by an undisturbed run"
+
+# The operations that no line of a scenario asks for: any lab needs them.
+of_no_line='open the home namespace|prepare the lab.s own namespace'
+# ... and the capture, which is for all the nodes.
+of_no_line+='|start the capture'
+
+declare -A lines=()
+unplaced=()
+reasons=([0]="No buffer space available" [1]="Cannot allocate memory")
+options=([0]="" [1]=":12") # the errno; ENOBUFS unless told
+
+# The error of the last run, which failed at the operation $1.
+judge_failure() {
+  local k=$1 message
+  message=$(<"$records/err")
+  [ "$code" = 3 ] || fail "operation $k fails: exit code $code: $message"
+  [[ $message == *"injected failure: ${reasons[k % 2]}"* ]] ||
+    fail "operation $k: the kernel's reason is not told: $message"
+  [ "$(grep -c 'error: ' "$records/err")" = 1 ] ||
+    fail "operation $k: not exactly one error: $message"
+  [ ! -e "$(only_record)/results.json" ] ||
+    fail "operation $k fails, and there are results"
+  ! grep -q passed "$records/out" || fail "operation $k fails, and the run 'passed'"
+  if [[ $message =~ ^"$scenario":([0-9]+):[0-9]+:" error: " ]]; then
+    lines[${BASH_REMATCH[1]}]=1
+  elif [[ $message =~ ^"servalab: error: "($of_no_line) ]]; then
+    unplaced+=("$k")
+  else
+    fail "operation $k: no place in the scenario is told: $message"
+  fi
+  host_is_as_before "after operation $k failed"
+}
+
+for ((k = 1; k <= built; k++)); do
+  run --inject-failure "$k${options[k % 2]}"
+  judge_failure "$k"
+  ! has_event "$records" lab.built || fail "operation $k of the build fails, and it goes on"
+done
+
+# What the lines ask for: nodes, links, the service. All are among those told.
+while IFS=: read -r line text; do
+  [ "${lines[$line]:-}" ] ||
+    fail "no failure is blamed on line $line, which says: $text"
+done < <(grep -nE '^    [arcd]:|endpoints:|^  echo:' "$scenario")
+[ ${#unplaced[@]} -le 6 ] ||
+  fail "too many failures without a place in the scenario: ${unplaced[*]}"
+
+# Later ones: starting the capture and the probe, then the migrations.
+lines=()
+for ((; k <= built + 50; k++)); do
+  run --inject-failure "$k${options[k % 2]}"
+  [ "$code" != 0 ] || break
+  judge_failure "$k"
+  has_event "$records" lab.built || fail "operation $k is one of the build"
+done
+[ "$code" = 0 ] || fail "there seems to be no end of operations: $k so far"
+while IFS=: read -r line text; do
+  [ "${lines[$line]:-}" ] ||
+    fail "no failure is blamed on line $line, which says: $text"
+done < <(grep -nE '^  rtt:|^  - at:' "$scenario")
+
+echo "$((k - 1)) operations failed, $built of them while building; of no line: ${unplaced[*]}"

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# kill -9 of servalab at any moment leaves nothing of the lab, and a record of
+# what was until then. $3: how often (20), $4: the seed, to see the same again.
+#
+# Every third kill is of a lab made by an ordinary user. A few hit the first
+# 30 ms, while the sandbox starts and the lab is built; the others are spread
+# over the whole run.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+need capinfos
+
+times=${3:-20}
+seed=${4:-$(($(date +%s) % 32768))}
+records=$work/results
+echo "seed $seed, $times kills"
+RANDOM=$seed
+
+# With programs that have left their parent behind, and now are init's.
+stray='stray: { node: a, run: "setsid sleep 1000 \& setsid sleep 1000 \&" }'
+shorten "$scenarios/udp-survives-nat.yaml" "$work/udp.yaml" \
+  's/for: 3s/for: 300ms/;s/at: 1s/at: 100ms/;s/at: 2s/at: 200ms/;s/sent: 300/sent: 30/;/answered_by/d'";s/^  echo-d: .*/&\n  $stray/"
+grep -q "sleep 1000 & setsid" "$work/udp.yaml" || fail "no stray programs"
+mkdir "$records"
+host_remember "$records"
+
+now_us() {
+  local t=${EPOCHREALTIME/[.,]/}
+  printf '%s\n' "$t"
+}
+
+begin=$(now_us)
+"$program" run -q -r "$records" "$work/udp.yaml" >"$records/out" 2>&1 ||
+  fail "the scenario fails even if nobody kills it: $(<"$records/out")"
+whole_us=$(($(now_us) - begin))
+host_is_as_before "by an undisturbed run"
+rm -r "${records:?}"/*
+
+begun=0 caught=0
+for ((i = 1; i <= times; i++)); do
+  span=$((i % 4 ? whole_us : 30000))
+  at_us=$(((RANDOM * 32768 + RANDOM) % span))
+  how=()
+  [ $((i % 3)) != 0 ] || how=("${AS_USER[@]}")
+  "${how[@]}" "$program" run -q -r "$records" "$work/udp.yaml" \
+    >"$records/out" 2>&1 &
+  pid=$!
+  sleep "$(printf '%d.%06d' $((at_us / 1000000)) $((at_us % 1000000)))"
+  kill -KILL "$pid" 2>/dev/null || true
+  code=0
+  { wait "$pid"; } 2>/dev/null || code=$?
+  [ "$code" != 137 ] || caught=$((caught + 1))
+  # Ended before: held, or not on a busy machine.
+  [[ $code =~ ^(137|0|1)$ ]] ||
+    fail "kill $i after $at_us us: exit code $code: $(<"$records/out")"
+  host_is_as_before "after kill $i of seed $seed, $at_us us after the start"
+  rm -f "$records/out"
+  [ $((i % 100)) != 0 ] || echo "$i kills, nothing left"
+
+  [ -z "$(ls "$records")" ] && continue
+  record=$(only_record)
+  if [ -e "$record/events.jsonl" ]; then
+    begun=$((begun + 1))
+    cmp -s "$record/scenario.yaml" "$work/udp.yaml" ||
+      fail "kill $i after $at_us us: the record's scenario is not that of the run"
+    events_are_whole "$record" ||
+      fail "kill $i after $at_us us: a line of events.jsonl is not whole"
+  fi
+  if [ -s "$record/trace.pcapng.part" ]; then
+    capinfos -c "$record/trace.pcapng.part" >"$records/out" 2>&1 ||
+      grep -q "cut short" "$records/out" ||
+      fail "kill $i after $at_us us: the trace is no capture: $(<"$records/out")"
+  fi
+  rm -r "${records:?}"/*
+done
+
+[ "$caught" -gt $((times / 2)) ] ||
+  fail "only $caught of $times runs were killed before they had ended"
+echo "$caught of $times were killed under way, $begun had begun to record; nothing was left"
+
+# Init killed from outside: the owner says so.
+"$program" run -q -r "$records" "$work/udp.yaml" >"$records/out" 2>&1 &
+pid=$!
+wait_until 20 has_event "$records" timeline.start || fail "the run never started"
+kill -KILL "$(child_of "$pid")"
+code=0
+wait "$pid" || code=$?
+[ "$code" = 3 ] || fail "init was killed, and the exit code is $code instead of 3"
+grep -q "the lab was killed" "$records/out" ||
+  fail "init was killed, and the message is: $(<"$records/out")"
+host_is_as_before "after init was killed"

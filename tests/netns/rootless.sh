@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# All of it works for an ordinary user. Run by root, the test goes on as nobody.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+need setpriv jq
+
+if [ "$(id -u)" = 0 ]; then
+  # A build below root's home is out of nobody's reach.
+  folder=$(mktemp -d)
+  trap 'rm -rf "$folder"' EXIT
+  mkdir "$folder/tests" "$folder/home"
+  cp "$1" "$folder/servalab"
+  cp -r "$2/scenarios" "$folder/scenarios"
+  cp -r "$2/tests/support" "$folder/tests/support"
+  cp "$0" "$folder/again.sh"
+  chmod -R go+rX "$folder"
+  chown 65534:65534 "$folder/home"
+  cd "$folder/home"
+  env HOME="$folder/home" setpriv --reuid 65534 --regid 65534 --clear-groups \
+    "$folder/again.sh" "$folder/servalab" "$folder"
+  exit
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+[ "$(id -u)" != 0 ] || fail "this should be an ordinary user"
+
+"$1" doctor >"$folder/doctor" || fail "the doctor says: $(<"$folder/doctor")"
+grep -q "an ordinary user" "$folder/doctor" || fail "the doctor sees no ordinary user"
+
+shorten "$2/scenarios/ping-migration-nat.yaml" "$folder/1.yaml" \
+  's/for: 6s/for: 900ms/;s/at: 2s/at: 300ms/;s/at: 4s/at: 600ms/;s/sent: 600/sent: 90/'
+shorten "$2/scenarios/ping-migration-nat-client.yaml" "$folder/2.yaml" \
+  's/for: 6s/for: 900ms/;s/at: 2s/at: 300ms/;s/at: 4s/at: 600ms/;s/sent: 600/sent: 90/'
+shorten "$2/scenarios/udp-survives-nat.yaml" "$folder/3.yaml" \
+  's/for: 3s/for: 900ms/;s/at: 1s/at: 300ms/;s/at: 2s/at: 600ms/;s/sent: 300/sent: 90/'
+shorten "$2/scenarios/link-flap.yaml" "$folder/4.yaml" \
+  's/for: 2s/for: 600ms/;s/at: 700ms/at: 200ms/;s/at: 1200ms/at: 400ms/;s/sent: 200/sent: 60/;s/min: 49, max: 70/min: 19, max: 40/;s/min: 490ms/min: 190ms/'
+
+for i in 1 2 3 4; do
+  "$1" run -q -r "$folder/results" "$folder/$i.yaml" >"$folder/out" 2>&1 ||
+    fail "exit code $?: $(<"$folder/out")"
+  record=$(sed -n 's/^record: //p' "$folder/out")
+  [ -z "$(find "$record" ! -user "$(id -u)")" ] || fail "$record has files of others"
+done

@@ -1,0 +1,246 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Every scenario that we ship holds, and what its results say is what others
+# find in its trace: tshark and capinfos count again, by rules of their own.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+need tshark capinfos jq awk xargs
+
+program=$1 scenarios=$2/scenarios
+records=$(mktemp -d)
+trap 'rm -rf "$records"' EXIT
+
+# ---- run them all, two at a time, the longest first -------------------------
+
+# Exit codes are judged below: xargs would stop at the first one.
+run_one() {
+  local name code=0
+  name=$(basename "$1" .yaml)
+  "$program" run -q -r "$records" "$1" >"$records/$name.out" 2>&1 || code=$?
+  echo "$code" >"$records/$name.code"
+}
+export -f run_one
+export program records
+
+mapfile -t files < <(find "$scenarios" -maxdepth 1 -name '*.yaml' | sort)
+[ ${#files[@]} -ge 8 ] || fail "only ${#files[@]} scenarios in $scenarios"
+{
+  printf '%s\n' "${files[@]}" | grep ping-migration
+  printf '%s\n' "${files[@]}" | grep -v ping-migration
+} | xargs -P 2 -I '{}' bash -c 'run_one {}'
+
+# ---- for all of them --------------------------------------------------------
+
+record_of() {
+  local found
+  mapfile -t found < <(find "$records/$1" -mindepth 1 -maxdepth 1 -type d)
+  [ ${#found[@]} = 1 ] || fail "$1 has ${#found[@]} records"
+  printf '%s\n' "${found[0]}"
+}
+
+for file in "${files[@]}"; do
+  name=$(basename "$file" .yaml)
+  [ "$(<"$records/$name.code")" = 0 ] ||
+    fail "$name: exit code $(<"$records/$name.code"): $(<"$records/$name.out")"
+  record=$(record_of "$name")
+  cmp -s "$file" "$record/scenario.yaml" || fail "$name: another scenario is recorded"
+  capinfos -T -M -r -c -o "$record/trace.pcapng" >"$records/info" 2>&1 ||
+    fail "$name: capinfos refuses the trace: $(<"$records/info")"
+  jq -e '.verdict == "passed" and .reasons == [] and .capture.dropped == 0' \
+    "$record/results.json" >/dev/null || fail "$name: the results are not those of a passed run"
+  IFS=$'\t' read -r _ packets order <"$records/info"
+  [ "$order" = True ] || fail "$name: the packets are not in order: $(<"$records/info")"
+  [ "$packets" = "$(jq .capture.packets "$record/results.json")" ] ||
+    fail "$name: capinfos counts $packets packets"
+  # The bridges' own interfaces are no node's, and are not captured.
+  "$program" plan "$file" >"$records/plan"
+  diff <(sed -n '/^interfaces$/,/^[^ ]/s/^  *\([^ ]*:[^ ]*\) .*/\1/p' "$records/plan" | sort) \
+    <(capinfos -I "$record/trace.pcapng" 2>/dev/null |
+      sed -n 's/^ *Name = //p' | sort) >&2 ||
+    fail "$name: the trace has other interfaces than the plan (above)"
+done
+
+# ---- by tshark, one by one --------------------------------------------------
+
+# open_record NAME
+open_record() {
+  name=$1
+  record=$(record_of "$1")
+  results=$record/results.json
+}
+
+# see FILTER FIELD...: these fields of the packets that match, in their order.
+see() {
+  local filter=$1 field
+  local -a fields=()
+  shift
+  for field; do
+    fields+=(-e "$field")
+  done
+  tshark -n -r "$record/trace.pcapng" -Y "$filter" -T fields -E separator=' ' \
+    "${fields[@]}" 2>/dev/null
+}
+
+# on NODE:IFACE in|out: the filter of what came, or left, there.
+on() {
+  printf 'frame.interface_name == "%s" && frame.packet_flags_direction == %s' \
+    "$1" "$([ "$2" = in ] && echo 1 || echo 2)"
+}
+
+# same WHAT OURS THEIRS
+same() {
+  [ "$2" = "$3" ] || fail "$name: $1: servalab says '$2', tshark '$3'"
+}
+
+# "real" times, in nanoseconds, of a moment of the run. (Doubles: to 256 ns.)
+zero_real_ns() {
+  jq -s '(map(select(.event == "clock"))[0]) as $c |
+    (map(select(.event == "timeline.start"))[0].mono_ns) - $c.mono_ns + $c.real_ns' \
+    "$record/events.jsonl"
+}
+
+# served_by PROTOCOL REPLY SEQUENCE NODE...: who answered, by the trace: "NODE FIRST LAST
+# COUNT" for each run of sequence numbers, as in results.json.
+served_by() {
+  local protocol=$1 reply=$2 sequence=$3 node
+  shift 3
+  for node; do
+    see "$(on "$node:eth0" out) && $protocol.type == $reply" "$sequence" |
+      sed "s/$/ $node/"
+  done | sort -n | awk '
+    $2 != node { if (NR > 1) print node, first, last, n; node = $2; first = $1; n = 0 }
+    { last = $1; n++ }
+    END { print node, first, last, n }'
+}
+
+# replies_agree PROBE FILTER FAMILY: as many came from the service's address as
+# results.json says. A reply on its way while the NAT forgets its connection
+# keeps the instance's address: the probe takes it for lost, and so do we.
+replies_agree() {
+  local address lost
+  address=$(jq -r ".probes[\"$1\"].to" "$results")
+  lost=$(jq ".probes[\"$1\"].lost" "$results")
+  same "replies to $1" \
+    "$(jq ".probes[\"$1\"] | .received + .duplicated" "$results")" \
+    "$(see "$(on a:eth0 in) && $2 && $3.src == $address" frame.number | wc -l)"
+  [ "$(see "$(on a:eth0 in) && $2 && $3.src != $address" frame.number | wc -l)" -le "$lost" ] ||
+    fail "$name: more than the $lost lost replies come from another address"
+}
+
+# ping_agrees PROTOCOL FAMILY REQUEST REPLY SEQUENCE: sent, received, outage, who
+# answered, of the only probe, "rtt".
+ping_agrees() {
+  local protocol=$1 family=$2 request=$3 reply=$4
+  same sent "$(jq .probes.rtt.sent "$results")" \
+    "$(see "$(on a:eth0 out) && $protocol.type == $request" frame.number | wc -l)"
+  replies_agree rtt "$protocol.type == $reply" "$family"
+  same "who answered" \
+    "$(jq -r '.probes.rtt.served[] | "\(.node) \(.first_seq) \(.last_seq) \(.count)"' "$results")" \
+    "$(served_by "$protocol" "$reply" "$5" c d)"
+  see "$(on a:eth0 in) && $protocol.type == $reply && $family.src == $(jq -r .probes.rtt.to "$results")" \
+    frame.time_epoch |
+    awk -v ours="$(jq .probes.rtt.outage.length_ns "$results")" '
+      NR > 1 && $1 - last > gap { gap = $1 - last }
+      { last = $1 }
+      END {
+        off = gap * 1000 - ours / 1e6
+        printf "outage %.3f ms, by tshark %.3f ms\n", ours / 1e6, gap * 1000
+        exit !(NR > 1 && off < 1 && off > -1)
+      }' >"$records/outage" || fail "$name: $(<"$records/outage")"
+}
+
+# rewrites_in_router PROTOCOL FAMILY REQUEST SERVICE C D: who is asked, where.
+rewrites_in_router() {
+  local protocol=$1 family=$2 request=$3
+  same "who is asked by a" "$4" \
+    "$(see "$(on a:eth0 out) && $protocol.type == $request" "$family.dst" | sort -u)"
+  same "who is asked at c" "$5" \
+    "$(see "$(on c:eth0 in) && $protocol.type == $request" "$family.dst" | sort -u)"
+  same "who is asked at d" "$6" \
+    "$(see "$(on d:eth0 in) && $protocol.type == $request" "$family.dst" | sort -u)"
+}
+
+open_record ping-migration-nat
+ping_agrees icmpv6 ipv6 128 129 icmpv6.echo.sequence_number
+rewrites_in_router icmpv6 ipv6 128 fe00::1 fc01::1 fc02::1
+# Every fault is a comment in the trace: tshark shows both migrations.
+same "migrations told in the trace" "$(jq '.actions | length' "$results")" \
+  "$(see 'frame.comment contains "migrate"' frame.number | wc -l)"
+
+open_record ping-migration-nat4
+ping_agrees icmp ip 8 0 icmp.seq
+rewrites_in_router icmp ip 8 10.9.0.1 10.0.1.1 10.0.2.1
+
+# With the NAT in the client, the service's address is never on the wire.
+open_record ping-migration-nat-client
+for probe in rtt4:icmp:8:ip rtt6:icmpv6:128:ipv6; do
+  IFS=: read -r probe protocol request family <<<"$probe"
+  to=$(jq -r ".probes.$probe.to" "$results")
+  same "sent by $probe" "$(jq ".probes.$probe.sent" "$results")" \
+    "$(see "$(on a:eth0 out) && $protocol.type == $request" frame.number | wc -l)"
+  same "packets of $probe to $to" "" \
+    "$(see "$protocol && $family.addr == $to" "$family.dst" | sort -u)"
+  same "number of addresses asked by $probe" 2 \
+    "$(see "$(on a:eth0 out) && $protocol.type == $request" "$family.dst" | sort -u | wc -l)"
+done
+
+# Wrong orders change nothing for the ping under way: it stays with c.
+open_record nat-flush-order
+for service in right:"c d" no-flush:c too-soon:c; do
+  probe=to-${service%:*}
+  to=$(jq -r ".probes[\"$probe\"].to" "$results")
+  id=$(see "$(on a:eth0 out) && icmp.type == 8 && ip.dst == $to" icmp.ident | sort -u)
+  [[ $id =~ ^[0-9]+$ ]] || fail "$name: $probe has the ids '$id'"
+  nodes=$(for node in c d; do
+    see "$(on $node:eth0 out) && icmp.type == 0 && icmp.ident == $id" icmp.ident |
+      sed "s/.*/$node/" | sort -u
+  done | xargs)
+  same "who answers $probe" "${service#*:}" "$nodes"
+  same "who answers $probe" "$(jq -r "[.probes[\"$probe\"].served[].node] | unique | join(\" \")" "$results")" \
+    "$nodes"
+done
+
+# Both instances answer, in the name of the service.
+open_record udp-survives-nat
+for probe in talk4:ip talk6:ipv6; do
+  IFS=: read -r probe family <<<"$probe"
+  replies_agree "$probe" "udp.srcport == 7" "$family"
+done
+for node in c d; do
+  [ "$(see "$(on $node:eth0 out) && udp.srcport == 7" frame.number | wc -l)" -gt 50 ] ||
+    fail "$name: $node hardly answers"
+done
+
+# The connection lives for two seconds, and is reset by the second instance.
+open_record tcp-breaks-nat
+zero=$(zero_real_ns)
+moved=$(jq '.actions[0].actual_ns' "$results")
+see "$(on a:eth0 in) && tcp.flags.reset == 1" frame.time_epoch ip.src |
+  awk -v zero="$zero" -v moved="$moved" '
+    { at = $1 * 1e9 - zero }
+    at < moved || $2 != "198.18.0.1" { print "reset after", at / 1e9, "s by", $2; bad = 1 }
+    END { if (!NR) print "none"; exit bad || !NR }' >"$records/resets" ||
+  fail "$name: resets at the client, of a service that moved after $moved ns: $(<"$records/resets")"
+[ "$(see "$(on d:eth0 out) && tcp.flags.reset == 1" frame.number | wc -l)" -gt 0 ] ||
+  fail "$name: the new instance never reset"
+[ "$(see "$(on c:eth0 in) && tcp.len > 0" frame.number | wc -l)" -gt 10 ] ||
+  fail "$name: there was no conversation before"
+
+# While the carrier is gone nothing crosses the link.
+open_record link-flap
+zero=$(zero_real_ns)
+see '(frame.interface_name == "b:eth0" || frame.interface_name == "r:eth1") && frame.packet_flags_direction == 1' \
+  frame.time_epoch |
+  awk -v zero="$zero" \
+    -v down="$(jq '.actions[0] | .actual_ns + .duration_ns' "$results")" \
+    -v up="$(jq '.actions[1].actual_ns' "$results")" '
+    { at = $1 * 1e9 - zero }
+    at > down && at < up { print at / 1e9; bad = 1 }
+    at < down { before++ }
+    at > up { after++ }
+    END { print before + 0, "before,", after + 0, "after"; exit bad || !before || !after }' \
+    >"$records/flap" || fail "$name: packets across a link that is down, at: $(<"$records/flap")"
+
+echo "${#files[@]} scenarios held, and tshark agrees"
