@@ -63,7 +63,7 @@ START_TEST(ready_bridge_carries_the_first_packet)
 		lab_ready(s.host[i]);
 	for (int i = 0; i < 3; i++) {
 		int j = (i + 1) % 3, from, to;
-		char a[16], b[16];
+		char a[32], b[32];
 
 		snprintf(a, sizeof(a), "10.1.0.%d", 1 + i);
 		snprintf(b, sizeof(b), "10.1.0.%d", 1 + j);
