@@ -295,14 +295,42 @@ static int lab_broke(const struct loaded *l, const struct err *err)
 	return EXIT_BROKEN;
 }
 
+/*
+ * The sald that came with this program: beside it in a build, in ../sbin where
+ * it is installed. Looked for here, where the host's files are still seen.
+ */
+static const char *find_sald(char *buf, size_t size)
+{
+	static const char *const places[] = { "sald", "../sbin/sald" };
+	const char *given = getenv("SERVALAB_SALD");
+	char exe[PATH_MAX], path[PATH_MAX + 16];
+	ssize_t n;
+
+	if (given)
+		return realpath(given, buf);
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	if (n < 0)
+		return NULL;
+	exe[n] = '\0';
+	*(strrchr(exe, '/') + 1) = '\0';
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s%s", exe, places[i]);
+		if (!access(path, X_OK) && strlen(path) < size)
+			return strcpy(buf, path);
+	}
+	return NULL;
+}
+
 /* 0, or the exit code where there is nothing to judge. *signal: the one that
  * interrupted, else 0. */
 static int run_lab(const struct options *o, struct loaded *l,
 		   const struct record *rec, int *signal)
 {
+	char sald[PATH_MAX];
 	struct supervise_args args = {
 		.plan = l->plan,
 		.version = SERVALAB_VERSION,
+		.sald = find_sald(sald, sizeof(sald)),
 		.fail_at = o->fail_at,
 		.fail_errno = o->fail_errno,
 	};

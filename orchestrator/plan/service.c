@@ -7,11 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Calls visit for each node that is an instance at some time. */
-static void each_instance(const struct scenario *s, size_t service,
-			  void (*visit)(size_t node, struct src_pos pos,
-					void *arg),
-			  void *arg)
+void plan_each_instance(const struct scenario *s, size_t service,
+			void (*visit)(size_t node, struct src_pos pos,
+				      void *arg),
+			void *arg)
 {
 	visit(s->services.v[service].instance,
 	      s->services.v[service].instance_pos, arg);
@@ -42,7 +41,9 @@ struct check {
 	size_t service;
 };
 
-/* Each instance must have an address of each family the service has. */
+/* Each instance must have an address of each family the service has: what NAT
+ * translates into. (With the SAL, what is inside of a packet has nothing to do
+ * with what is outside.) */
 static void check_instance(size_t node, struct src_pos pos, void *arg)
 {
 	struct check *c = arg;
@@ -80,7 +81,8 @@ static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 			if (s->addresses.v[i].prefix.addr.family == family[f])
 				a = s->addresses.v[i].prefix.addr;
 		if (!a.family && !s->addresses.n &&
-		    plan_node_address(p, s->instance, family[f]).family) {
+		    (s->resolver == SCN_RESOLVER_SAL ||
+		     plan_node_address(p, s->instance, family[f]).family)) {
 			if (ip_parse_prefix(range[f], &all) ||
 			    !ip_prefix_host(&all, service + 1, &a)) {
 				diag_error(diag, s->pos, 1,
@@ -169,7 +171,7 @@ static int choose_holders(struct plan *p, struct diag *diag, size_t service)
 
 	if (!is_instance)
 		return -ENOMEM;
-	each_instance(s, service, mark_instance, is_instance);
+	plan_each_instance(s, service, mark_instance, is_instance);
 	for (size_t i = 0; i < svc->at.n && !r; i++) {
 		size_t *slot = VEC_PUSH(&out->holders);
 
@@ -209,12 +211,17 @@ int plan_services(struct plan *p, struct diag *diag)
 		if (!VEC_PUSH(&p->services))
 			return -ENOMEM;
 		r = choose_addresses(p, diag, i);
-		if (!r)
+		if (!r && p->scenario->services.v[i].resolver ==
+				  SCN_RESOLVER_NAT)
 			r = choose_holders(p, diag, i);
 		if (r)
 			return r;
 		check_addresses(p, diag, i);
-		each_instance(p->scenario, i, check_instance, &c);
+		if (p->scenario->services.v[i].resolver == SCN_RESOLVER_SAL)
+			plan_service_id(p, i);
+		else
+			plan_each_instance(p->scenario, i, check_instance,
+					   &c);
 	}
 	return 0;
 }
