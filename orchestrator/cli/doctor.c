@@ -33,10 +33,11 @@ static const struct {
 			     "CONFIG_NFT_NAT and CONFIG_NF_CONNTRACK, or "
 			     "'modprobe -a nf_tables nft_chain_nat nft_nat "
 			     "nf_conntrack_netlink'" },
-	[KERNEL_TUN] = { false, "services with resolver sal, to come",
-			 "'chmod 666 /dev/net/tun' as root (distributions ship "
-			 "it so), or 'modprobe tun'" },
-	[KERNEL_SCH_TBF] = { false, "links with a rate, to come",
+	[KERNEL_TUN] = { false, "services with resolver sal",
+			 "'modprobe tun' and 'chmod 666 /dev/net/tun' as root "
+			 "(distributions ship it so); in a container, the "
+			 "device (docker: --device /dev/net/tun)" },
+	[KERNEL_SCH_TBF] = { false, "links with a rate",
 			     "a kernel with CONFIG_NET_SCH_TBF" },
 	[KERNEL_SCH_NETEM] = { false,
 			       "comparing with the kernel's emulation, "
@@ -62,7 +63,13 @@ void check_features(const struct plan *plan)
 	for (size_t i = 0; i < plan->networks.n; i++)
 		need[KERNEL_BRIDGE] |=
 			plan->networks.v[i].bridge_iface != SCN_NONE;
-	need[KERNEL_NFT_NAT] = plan->services.n > 0;
+	for (size_t i = 0; i < plan->services.n; i++)
+		need[KERNEL_NFT_NAT] |=
+			plan->scenario->services.v[i].resolver ==
+			SCN_RESOLVER_NAT;
+	need[KERNEL_TUN] = plan_has_sald(plan);
+	for (size_t i = 0; i < plan->links.n; i++)
+		need[KERNEL_SCH_TBF] |= plan->scenario->links.v[i].rate_bps > 0;
 	need[KERNEL_VETH] = plan->links.n > 0;
 	for (size_t f = 0; f < KERNEL_FEATURE_COUNT_; f++) {
 		struct err why = ERR_INIT;
