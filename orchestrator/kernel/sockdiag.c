@@ -146,6 +146,7 @@ static int close_socket(int fd, int protocol,
 	struct netlink_request asked = { .tolerated = ENOENT,
 					 .what = "close a socket" };
 	struct inet_diag_req_v2 *diag;
+	size_t failed;
 
 	mnl_nlmsg_put_header(&request);
 	request.header.nlmsg_type = SOCK_DESTROY;
@@ -156,7 +157,7 @@ static int close_socket(int fd, int protocol,
 	diag->idiag_states = 1u << socket->idiag_state;
 	diag->id = socket->id;
 	return netlink_transact(fd, &request, request.header.nlmsg_len, &asked,
-				0, NULL, err);
+				0, &failed, err);
 }
 
 static int close_sockets(int fd, sa_family_t family, int protocol,
