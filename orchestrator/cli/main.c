@@ -37,6 +37,11 @@ static const struct command {
 	  "Networks, addresses, services, and every operation with the line "
 	  "of\n"
 	  "the scenario that asks for it.\n" },
+	{ "compare", cmd_compare, "RECORD...",
+	  "print what the probes of runs lived through, side by side",
+	  "RECORD is the folder of a run's record, or its results.json. Probes "
+	  "of\n"
+	  "the same name stand in the same rows; others by their order.\n" },
 	{ "doctor", cmd_doctor, "",
 	  "say what this kernel and user can do, and the remedies",
 	  "Exits 0 where labs can be built, else 3.\n" },
