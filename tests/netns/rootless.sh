@@ -49,7 +49,7 @@ shorten "$2/scenarios/link-flap.yaml" "$folder/4.yaml" \
   's/for: 2s/for: 600ms/;s/at: 700ms/at: 200ms/;s/at: 1200ms/at: 400ms/;s/sent: 200/sent: 60/;s/min: 49 }/min: 19 }/;s/min: 90 }/min: 25 }/;s/min: 490ms/min: 190ms/'
 
 shorten "$2/scenarios/ping-migration.yaml" "$folder/5.yaml" \
-  's/for: 6s/for: 900ms/;s/at: 2s/at: 300ms/;s/at: 4s/at: 600ms/'
+  's/for: 6s/for: 900ms/;s/at: 2s/at: 300ms/;s/at: 4s/at: 600ms/;s/sent: 600/sent: 90/'
 
 for i in 1 2 3 4 5; do
   "$1" run -q -r "$folder/results" "$folder/$i.yaml" >"$folder/out" 2>&1 ||
