@@ -10,6 +10,7 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <poll.h>
 
 /* Three hosts on one bridge:
  *
@@ -52,6 +53,31 @@ static void star_free(struct star *s)
 		lab_ns_free(s->host[i]);
 	lab_ns_free(s->sw);
 }
+
+/* An address answers solicitations only once its interface is up, and then not
+ * at once. */
+START_TEST(ready_address_answers)
+{
+	struct kns *a = lab_ns(), *b = lab_ns();
+	uint32_t ifindex = 0;
+	int r, waited = 0;
+
+	ck_assert_int_eq(kns_addresses_ready(a, &ifindex, &E), 1);
+	lab_veth(a, 11, b, 21, 0);
+	lab_address(a, 11, "10.1.0.1/24");
+	ck_assert_int_eq(kns_addresses_ready(a, &ifindex, &E), 1);
+	lab_address(a, 11, "fd00:1::1/64");
+	ck_assert_int_eq(kns_addresses_ready(a, &ifindex, &E), 0);
+	ck_assert_uint_eq(ifindex, 11);
+	lab_link(b, 21, true);
+	lab_link(a, 11, true);
+	while (!(r = kns_addresses_ready(a, &ifindex, &E)) && waited++ < 5000)
+		poll(NULL, 0, 1);
+	ck_assert_int_eq(r, 1);
+	lab_ns_free(a);
+	lab_ns_free(b);
+}
+END_TEST
 
 START_TEST(ready_bridge_carries_the_first_packet)
 {
@@ -292,6 +318,7 @@ int main(void)
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, lab_setup, lab_teardown);
 	tcase_set_timeout(tc, 90);
+	tcase_add_test(tc, ready_address_answers);
 	tcase_add_test(tc, ready_bridge_carries_the_first_packet);
 	tcase_add_test(tc, unready_port_is_named);
 	tcase_add_test(tc, port_that_does_not_forward_is_not_ready);
