@@ -4,7 +4,8 @@
  * duplicate address detection: a work queue takes it into service a little
  * later, and joins its solicited-node group then (RFC 4861, 7.2.1). Until it
  * has, solicitations for it go unheard, and who asked waits a second before it
- * asks again. So an address is ready when its interface is in that group.
+ * asks again. So an address is ready when its interface is in that group; where
+ * nobody solicits (IFF_NOARP: a TUN device), it is ready anyway.
  */
 #include "orchestrator/kernel/kernel.h"
 
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <netlink/socket.h>
@@ -87,6 +89,36 @@ static int group_each(const struct nlmsghdr *nlh, void *data, struct err *err)
 	return 0;
 }
 
+static int link_each(const struct nlmsghdr *nlh, void *data, struct err *err)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	waiting_vec *all = data;
+
+	(void)err;
+	if (nlh->nlmsg_type != RTM_NEWLINK ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*info) ||
+	    !(info->ifi_flags & IFF_NOARP))
+		return 0;
+	for (size_t i = 0; i < all->n; i++)
+		if (all->v[i].ifindex == (uint32_t)info->ifi_index)
+			all->v[i].joined = true;
+	return 0;
+}
+
+static bool all_joined(const waiting_vec *all, uint32_t *ifindex)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->v[i].joined)
+			continue;
+		if (ifindex)
+			*ifindex = all->v[i].ifindex;
+		return false;
+	}
+	return true;
+}
+
+/* Requests of all three kinds begin with the family, in one byte; a link's is
+ * the longest. */
 static int dump(struct kns *ns, uint16_t type, netlink_each_fn *each,
 		waiting_vec *all, struct err *err)
 {
@@ -94,13 +126,13 @@ static int dump(struct kns *ns, uint16_t type, netlink_each_fn *each,
 		struct nlmsghdr header;
 		char bytes[64];
 	} request = { 0 };
-	struct ifaddrmsg *msg;
+	struct ifinfomsg *msg;
 	int r;
 
 	mnl_nlmsg_put_header(&request);
 	request.header.nlmsg_type = type;
 	msg = mnl_nlmsg_put_extra_header(&request.header, sizeof(*msg));
-	msg->ifa_family = AF_INET6;
+	msg->ifi_family = type == RTM_GETLINK ? AF_UNSPEC : AF_INET6;
 	r = netlink_dump(nl_socket_get_fd(ns->rt), &request.header,
 			 "list addresses", each, all, err);
 	return r < 0 ? r : 0; /* whoever changed them meanwhile asks again */
@@ -110,17 +142,13 @@ int kns_addresses_ready(struct kns *ns, uint32_t *ifindex, struct err *err)
 {
 	waiting_vec all = { 0 };
 	int r = dump(ns, RTM_GETADDR, address_each, &all, err);
-	int ready = 1;
 
 	if (!r && all.n)
 		r = dump(ns, RTM_GETMULTICAST, group_each, &all, err);
-	for (size_t i = 0; i < all.n; i++) {
-		if (all.v[i].joined)
-			continue;
-		ready = 0;
-		if (ifindex)
-			*ifindex = all.v[i].ifindex;
-	}
+	if (!r && !all_joined(&all, NULL))
+		r = dump(ns, RTM_GETLINK, link_each, &all, err);
+	if (!r)
+		r = all_joined(&all, ifindex);
 	VEC_FREE(&all);
-	return r ? r : ready;
+	return r;
 }
