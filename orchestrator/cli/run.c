@@ -210,9 +210,9 @@ static int make_record(const struct options *o, const struct scenario *s,
 
 /* ---- while the lab lives ----------------------------------------------- */
 
-/* Passes on what the sandbox says until it has nothing more to say. *signal:
- * the one that asked for an early end. */
-static void listen_to(struct sandbox *sandbox, int signals, bool quiet,
+/* Passes on what the sandbox says until it has nothing more to say. True: the
+ * record is whole. *signal: the one that asked for an early end. */
+static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
 		      int *signal, struct err *err)
 {
 	struct pollfd fds[] = {
@@ -227,7 +227,7 @@ static void listen_to(struct sandbox *sandbox, int signals, bool quiet,
 		ssize_t n;
 
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return;
+			return false;
 		if (fds[1].revents & POLLIN &&
 		    read(signals, &info, sizeof(info)) == sizeof(info)) {
 			if (++interrupts > 1) {
@@ -246,7 +246,9 @@ static void listen_to(struct sandbox *sandbox, int signals, bool quiet,
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (n != sizeof(m))
-			return; /* the end */
+			return false; /* the end */
+		if (m.kind == MESSAGE_RECORDED)
+			return true;
 		if (m.kind == MESSAGE_ERROR)
 			*err = m.err;
 		else if (!quiet)
@@ -282,72 +284,7 @@ static void raise_file_limit(void)
 	}
 }
 
-/*
- * Tells why, and whether something that the lab needs is missing here. Asking
- * that beforehand would be of no use to anybody whose labs work, and cost each
- * run more than building a small one does; and nothing is left of what was
- * built until the failure.
- */
-static int lab_broke(const struct loaded *l, const struct err *err)
-{
-	print_error(l->diag, err);
-	check_features(l->plan);
-	return EXIT_BROKEN;
-}
-
-/* 0, or the exit code where there is nothing to judge. *signal: the one that
- * interrupted, else 0. */
-static int run_lab(const struct options *o, struct loaded *l,
-		   const struct record *rec, int *signal)
-{
-	struct supervise_args args = {
-		.plan = l->plan,
-		.version = SERVALAB_VERSION,
-		.fail_at = o->fail_at,
-		.fail_errno = o->fail_errno,
-	};
-	struct err err = ERR_INIT;
-	struct sandbox sandbox;
-	int signals = take_signals();
-	int status;
-
-	raise_file_limit();
-	if (signals < 0) {
-		err_errno(&err, errno, "signalfd");
-		print_error(NULL, &err);
-		return EXIT_BROKEN;
-	}
-	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
-		close(signals);
-		return lab_broke(l, &err);
-	}
-	listen_to(&sandbox, signals, o->quiet, signal, &err);
-	status = sandbox_wait(&sandbox);
-	sandbox_deinit(&sandbox);
-	close(signals);
-
-	if (err.code)
-		return lab_broke(l, &err);
-	if (status < 0 || !WIFEXITED(status) ||
-	    (WEXITSTATUS(status) != SUPERVISE_DONE &&
-	     WEXITSTATUS(status) != SUPERVISE_INTERRUPTED)) {
-		if (*signal) {
-			fprintf(stderr,
-				"stopped at once; what was recorded is in %s\n",
-				rec->path);
-			return EXIT_SIGNAL + *signal;
-		}
-		err_set(&err, ECHILD,
-			"the lab was killed; what it had "
-			"recorded is in %s",
-			rec->path);
-		print_error(NULL, &err);
-		return EXIT_BROKEN;
-	}
-	return 0;
-}
-
-/* ---- afterwards -------------------------------------------------------- */
+/* ---- judging -------------------------------------------------------- */
 
 static int write_summary(const struct report *report, const char *dir,
 			 struct err *err)
@@ -406,6 +343,78 @@ static int judge(const struct record *rec, int signal)
 	return code;
 }
 
+/* ---- all of it ------------------------------------------------------- */
+
+/*
+ * Tells why, and whether something that the lab needs is missing here. Asking
+ * that beforehand would be of no use to anybody whose labs work, and cost each
+ * run more than building a small one does; and nothing is left of what was
+ * built until the failure.
+ */
+static int lab_broke(const struct loaded *l, const struct err *err)
+{
+	print_error(l->diag, err);
+	check_features(l->plan);
+	return EXIT_BROKEN;
+}
+
+/* Why there is nothing to judge; returns the exit code. */
+static int tell_end(const struct loaded *l, const struct record *rec,
+		    int signal, const struct err *why)
+{
+	struct err err = ERR_INIT;
+
+	if (why->code)
+		return lab_broke(l, why);
+	if (signal) {
+		fprintf(stderr, "stopped at once; what was recorded is in %s\n",
+			rec->path);
+		return EXIT_SIGNAL + signal;
+	}
+	err_set(&err, ECHILD,
+		"the lab was killed; what it had recorded is in %s", rec->path);
+	print_error(NULL, &err);
+	return EXIT_BROKEN;
+}
+
+/* Returns the exit code. */
+static int run_lab(const struct options *o, struct loaded *l,
+		   const struct record *rec)
+{
+	struct supervise_args args = {
+		.plan = l->plan,
+		.version = SERVALAB_VERSION,
+		.fail_at = o->fail_at,
+		.fail_errno = o->fail_errno,
+	};
+	struct err err = ERR_INIT;
+	struct sandbox sandbox;
+	int signals = take_signals();
+	int signal = 0, code;
+
+	raise_file_limit();
+	if (signals < 0) {
+		err_errno(&err, errno, "signalfd");
+		print_error(NULL, &err);
+		return EXIT_BROKEN;
+	}
+	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
+		close(signals);
+		return lab_broke(l, &err);
+	}
+	if (listen_to(&sandbox, signals, o->quiet, &signal, &err)) {
+		/* While the kernel takes down what is left of the lab. */
+		code = judge(rec, signal);
+		sandbox_wait(&sandbox);
+	} else {
+		sandbox_wait(&sandbox);
+		code = tell_end(l, rec, signal, &err);
+	}
+	sandbox_deinit(&sandbox);
+	close(signals);
+	return code;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct options o;
@@ -424,13 +433,8 @@ int cmd_run(int argc, char **argv)
 		print_error(NULL, &err);
 		code = EXIT_BROKEN;
 	}
-	if (!code) {
-		int signal = 0;
-
-		code = run_lab(&o, &l, &rec, &signal);
-		if (!code)
-			code = judge(&rec, signal);
-	}
+	if (!code)
+		code = run_lab(&o, &l, &rec);
 	if (rec.fd >= 0)
 		close(rec.fd);
 	unload_scenario(&l);

@@ -51,7 +51,8 @@ struct run {
 	struct timeline *timeline;
 	struct capture *capture;
 	pid_t capture_pid;
-	int capture_stop[2];
+	int capture_stop[2], capture_done[2]; /* pipes */
+	bool capture_complete;
 	struct probe_run *probes; /* by the scenario's index */
 	size_t probes_running;
 	bool timeline_done, time_over;
@@ -258,9 +259,9 @@ static bool all_is_quiet(const struct run *run)
 	return true;
 }
 
-static bool capture_has_ended(const struct run *run)
+static bool capture_is_complete(const struct run *run)
 {
-	return !run->capture_pid;
+	return run->capture_complete || !run->capture_pid;
 }
 
 /* ---- capture ----------------------------------------------------------- */
@@ -272,7 +273,20 @@ static int capture_child(void *arg, int status_fd)
 	close(run->capture_stop[1]);
 	close(status_fd);
 	return capture_main(run->capture, RECORD_TRACE, run->capture_stop[0],
-			    STDERR_FILENO);
+			    run->capture_done[1], STDERR_FILENO);
+}
+
+static int on_capture_done(sd_event_source *source, int fd, uint32_t events,
+			   void *arg)
+{
+	struct run *run = arg;
+	char byte;
+
+	(void)events;
+	run->capture_complete = read(fd, &byte, 1) == 1;
+	/* Else it died, and its exit status will tell. */
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
 }
 
 static void capture_ended(void *arg, int status)
@@ -337,11 +351,18 @@ static int start_capture(struct run *run, struct err *err)
 			r = capture_node(run, i, ring, err);
 	if (!r)
 		r = capture_open(run->capture, err);
-	if (!r && pipe2(run->capture_stop, O_CLOEXEC))
+	if (!r && (pipe2(run->capture_stop, O_CLOEXEC) ||
+		   pipe2(run->capture_done, O_CLOEXEC)))
 		r = err_errno(err, errno, "pipe");
 	if (!r)
 		r = lab_spawn(run->lab, SCN_NONE, capture_child, run,
 			      capture_ended, run, &run->capture_pid, err);
+	if (!r) {
+		close(run->capture_done[1]);
+		r = sd_event_add_io(run->event, NULL, run->capture_done[0],
+				    EPOLLIN, on_capture_done, run);
+		r = r < 0 ? err_errno(err, -r, "event loop") : 0;
+	}
 	if (r)
 		err_wrap(err, "start the capture");
 	run->capture = capture_free(run->capture);
@@ -480,7 +501,7 @@ static void stop(struct run *run)
 		recorder_write_comments(run->recorder);
 		(void)!write(run->capture_stop[1], "", 1);
 		over = false;
-		turn_until(run, capture_has_ended, 0, &over);
+		turn_until(run, capture_is_complete, 0, &over);
 	}
 }
 
@@ -572,15 +593,14 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 			fail(&run, &e);
 	}
 
+	/* The owner judges while the kernel takes down what is left. */
+	send_message(&run,
+		     &(struct message){ .kind = run.err.code ? MESSAGE_ERROR :
+							       MESSAGE_RECORDED,
+					.err = run.err });
 	timeline_free(run.timeline);
 	lab_free(run.lab);
 	sd_event_unref(run.event);
 	free(run.probes);
-	if (run.err.code) {
-		struct message m = { .kind = MESSAGE_ERROR, .err = run.err };
-
-		send_message(&run, &m);
-		return SUPERVISE_BROKEN;
-	}
-	return run.interrupted ? SUPERVISE_INTERRUPTED : SUPERVISE_DONE;
+	return run.err.code != 0;
 }
