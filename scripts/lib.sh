@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Shared by the scripts here: which Debian packages what needs, and installing
 # those that are missing. To be sourced.
 
@@ -7,6 +7,7 @@ BUILD_PACKAGES=(
   gcc libc6-dev cmake ninja-build pkg-config
   libyaml-dev libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev
   libnetfilter-conntrack-dev libsystemd-dev libjansson-dev libpcap-dev
+  libsodium-dev
 )
 # What the scenarios run inside their nodes.
 SCENARIO_PACKAGES=(iputils-ping iperf3)
