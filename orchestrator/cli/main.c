@@ -38,7 +38,7 @@ static const struct command {
 	  "of\n"
 	  "the scenario that asks for it.\n" },
 	{ "doctor", cmd_doctor, "",
-	  "say what this kernel and user can do, and the remedies",
+	  "say what this kernel allows, and the remedies",
 	  "Exits 0 where labs can be built, else 3.\n" },
 	{ "version", cmd_version, "", "print the version", NULL },
 	{ "help", cmd_help, "[COMMAND]", "print help", NULL },

@@ -266,6 +266,7 @@ static int take_signals(void)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGTERM);
+	signal(SIGPIPE, SIG_IGN); /* the record matters more than the reader */
 	/* Blocked, it would be seen even where nohup(1) has it ignored. */
 	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
 		sigaddset(&mask, SIGHUP);
@@ -351,9 +352,11 @@ static int judge(const struct record *rec, int signal)
  * run more than building a small one does; and nothing is left of what was
  * built until the failure.
  */
-static int lab_broke(const struct loaded *l, const struct err *err)
+static int lab_broke(const struct loaded *l, const struct record *rec,
+		     const struct err *err)
 {
 	print_error(l->diag, err);
+	fprintf(stderr, "record, up to then: %s\n", rec->path);
 	check_features(l->plan);
 	return EXIT_BROKEN;
 }
@@ -365,7 +368,7 @@ static int tell_end(const struct loaded *l, const struct record *rec,
 	struct err err = ERR_INIT;
 
 	if (why->code)
-		return lab_broke(l, why);
+		return lab_broke(l, rec, why);
 	if (signal) {
 		fprintf(stderr, "stopped at once; what was recorded is in %s\n",
 			rec->path);
@@ -400,7 +403,7 @@ static int run_lab(const struct options *o, struct loaded *l,
 	}
 	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
 		close(signals);
-		return lab_broke(l, &err);
+		return lab_broke(l, rec, &err);
 	}
 	if (listen_to(&sandbox, signals, o->quiet, &signal, &err)) {
 		/* While the kernel takes down what is left of the lab. */

@@ -83,7 +83,9 @@ static void progress(const struct run *run, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(m.text, sizeof(m.text), fmt, ap);
 	va_end(ap);
-	send_message(run, &m);
+	/* The timeline does not wait for a terminal that was stopped. */
+	(void)!send(run->ends->messages, &m, sizeof(m),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Ends the part under way; the first reason stays. */
@@ -440,8 +442,9 @@ static int build(struct run *run, struct err *err)
 	if (r)
 		return r;
 	recorder_ready(run->recorder, clock_mono_ns() - start);
-	progress(run, "built %zu nodes and %zu links in %.1f ms",
-		 run->scenario->nodes.n, run->scenario->links.n,
+	progress(run, "built %zu node%s and %zu link%s in %.1f ms",
+		 run->scenario->nodes.n, run->scenario->nodes.n == 1 ? "" : "s",
+		 run->scenario->links.n, run->scenario->links.n == 1 ? "" : "s",
 		 (double)(clock_mono_ns() - start) / NSEC_PER_MSEC);
 	return 0;
 }
