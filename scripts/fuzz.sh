@@ -24,8 +24,9 @@ out=build/fuzz/$name
 mkdir -p "$out/corpus"
 [ $# = 0 ] || cp -- "$@" "$out/corpus/"
 
-mapfile -t sources < <(ls base/*.c orchestrator/scenario/*.c orchestrator/observe/*.c node/wire/*.c node/table/*.c 2>/dev/null)
-read -ra flags < <(pkg-config --cflags --libs yaml-0.1 jansson)
+mapfile -t sources < <(ls base/*.c orchestrator/scenario/*.c orchestrator/observe/*.c node/wire/*.c node/table/*.c \
+  node/sal/*.c node/io/*.c node/control/*.c 2>/dev/null)
+read -ra flags < <(pkg-config --cflags --libs yaml-0.1 jansson libsodium libmnl)
 clang -g -O1 -std=gnu17 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
   -fno-sanitize-recover=all "tests/fuzz/fuzz_$name.c" "${sources[@]}" "${flags[@]}" \
   -lm -lpthread -o "$out/fuzz"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Shared by the scripts here: which Debian packages what needs, and installing
 # those that are missing. To be sourced.
 

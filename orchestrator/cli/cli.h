@@ -49,6 +49,12 @@ void print_error(const struct diag *diag, const struct err *err);
  * and the remedy, in the doctor's words. */
 void check_features(const struct plan *plan);
 
+/*
+ * The sald to run in hosts; buf, of PATH_MAX bytes, holds the path. NULL: there
+ * is none. To be asked where the host's files are still seen.
+ */
+const char *find_sald(char *buf);
+
 /* One line for a wrong command line; returns EXIT_USAGE. */
 int usage_error(const char *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -43,7 +43,7 @@ static const struct command {
 	  "of\n"
 	  "the same name stand in the same rows; others by their order.\n" },
 	{ "doctor", cmd_doctor, "",
-	  "say what this kernel and user can do, and the remedies",
+	  "say what this kernel allows, and the remedies",
 	  "Exits 0 where labs can be built, else 3.\n" },
 	{ "version", cmd_version, "", "print the version", NULL },
 	{ "help", cmd_help, "[COMMAND]", "print help", NULL },

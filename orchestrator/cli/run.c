@@ -210,9 +210,9 @@ static int make_record(const struct options *o, const struct scenario *s,
 
 /* ---- while the lab lives ----------------------------------------------- */
 
-/* Passes on what the sandbox says until it has nothing more to say. *signal:
- * the one that asked for an early end. */
-static void listen_to(struct sandbox *sandbox, int signals, bool quiet,
+/* Passes on what the sandbox says until it has nothing more to say. True: the
+ * record is whole. *signal: the one that asked for an early end. */
+static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
 		      int *signal, struct err *err)
 {
 	struct pollfd fds[] = {
@@ -227,7 +227,7 @@ static void listen_to(struct sandbox *sandbox, int signals, bool quiet,
 		ssize_t n;
 
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return;
+			return false;
 		if (fds[1].revents & POLLIN &&
 		    read(signals, &info, sizeof(info)) == sizeof(info)) {
 			if (++interrupts > 1) {
@@ -246,7 +246,9 @@ static void listen_to(struct sandbox *sandbox, int signals, bool quiet,
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (n != sizeof(m))
-			return; /* the end */
+			return false; /* the end */
+		if (m.kind == MESSAGE_RECORDED)
+			return true;
 		if (m.kind == MESSAGE_ERROR)
 			*err = m.err;
 		else if (!quiet)
@@ -264,6 +266,7 @@ static int take_signals(void)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGTERM);
+	signal(SIGPIPE, SIG_IGN); /* the record matters more than the reader */
 	/* Blocked, it would be seen even where nohup(1) has it ignored. */
 	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
 		sigaddset(&mask, SIGHUP);
@@ -282,100 +285,7 @@ static void raise_file_limit(void)
 	}
 }
 
-/*
- * Tells why, and whether something that the lab needs is missing here. Asking
- * that beforehand would be of no use to anybody whose labs work, and cost each
- * run more than building a small one does; and nothing is left of what was
- * built until the failure.
- */
-static int lab_broke(const struct loaded *l, const struct err *err)
-{
-	print_error(l->diag, err);
-	check_features(l->plan);
-	return EXIT_BROKEN;
-}
-
-/*
- * The sald that came with this program: beside it in a build, in ../sbin where
- * it is installed. Looked for here, where the host's files are still seen.
- */
-static const char *find_sald(char *buf, size_t size)
-{
-	static const char *const places[] = { "sald", "../sbin/sald" };
-	const char *given = getenv("SERVALAB_SALD");
-	char exe[PATH_MAX], path[PATH_MAX + 16];
-	ssize_t n;
-
-	if (given)
-		return realpath(given, buf);
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n < 0)
-		return NULL;
-	exe[n] = '\0';
-	*(strrchr(exe, '/') + 1) = '\0';
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s%s", exe, places[i]);
-		if (!access(path, X_OK) && strlen(path) < size)
-			return strcpy(buf, path);
-	}
-	return NULL;
-}
-
-/* 0, or the exit code where there is nothing to judge. *signal: the one that
- * interrupted, else 0. */
-static int run_lab(const struct options *o, struct loaded *l,
-		   const struct record *rec, int *signal)
-{
-	char sald[PATH_MAX];
-	struct supervise_args args = {
-		.plan = l->plan,
-		.version = SERVALAB_VERSION,
-		.sald = find_sald(sald, sizeof(sald)),
-		.fail_at = o->fail_at,
-		.fail_errno = o->fail_errno,
-	};
-	struct err err = ERR_INIT;
-	struct sandbox sandbox;
-	int signals = take_signals();
-	int status;
-
-	raise_file_limit();
-	if (signals < 0) {
-		err_errno(&err, errno, "signalfd");
-		print_error(NULL, &err);
-		return EXIT_BROKEN;
-	}
-	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
-		close(signals);
-		return lab_broke(l, &err);
-	}
-	listen_to(&sandbox, signals, o->quiet, signal, &err);
-	status = sandbox_wait(&sandbox);
-	sandbox_deinit(&sandbox);
-	close(signals);
-
-	if (err.code)
-		return lab_broke(l, &err);
-	if (status < 0 || !WIFEXITED(status) ||
-	    (WEXITSTATUS(status) != SUPERVISE_DONE &&
-	     WEXITSTATUS(status) != SUPERVISE_INTERRUPTED)) {
-		if (*signal) {
-			fprintf(stderr,
-				"stopped at once; what was recorded is in %s\n",
-				rec->path);
-			return EXIT_SIGNAL + *signal;
-		}
-		err_set(&err, ECHILD,
-			"the lab was killed; what it had "
-			"recorded is in %s",
-			rec->path);
-		print_error(NULL, &err);
-		return EXIT_BROKEN;
-	}
-	return 0;
-}
-
-/* ---- afterwards -------------------------------------------------------- */
+/* ---- judging -------------------------------------------------------- */
 
 static int write_summary(const struct report *report, const char *dir,
 			 struct err *err)
@@ -434,6 +344,82 @@ static int judge(const struct record *rec, int signal)
 	return code;
 }
 
+/* ---- all of it ------------------------------------------------------- */
+
+/*
+ * Tells why, and whether something that the lab needs is missing here. Asking
+ * that beforehand would be of no use to anybody whose labs work, and cost each
+ * run more than building a small one does; and nothing is left of what was
+ * built until the failure.
+ */
+static int lab_broke(const struct loaded *l, const struct record *rec,
+		     const struct err *err)
+{
+	print_error(l->diag, err);
+	fprintf(stderr, "record, up to then: %s\n", rec->path);
+	check_features(l->plan);
+	return EXIT_BROKEN;
+}
+
+/* Why there is nothing to judge; returns the exit code. */
+static int tell_end(const struct loaded *l, const struct record *rec,
+		    int signal, const struct err *why)
+{
+	struct err err = ERR_INIT;
+
+	if (why->code)
+		return lab_broke(l, rec, why);
+	if (signal) {
+		fprintf(stderr, "stopped at once; what was recorded is in %s\n",
+			rec->path);
+		return EXIT_SIGNAL + signal;
+	}
+	err_set(&err, ECHILD,
+		"the lab was killed; what it had recorded is in %s", rec->path);
+	print_error(NULL, &err);
+	return EXIT_BROKEN;
+}
+
+/* Returns the exit code. */
+static int run_lab(const struct options *o, struct loaded *l,
+		   const struct record *rec)
+{
+	char sald[PATH_MAX];
+	struct supervise_args args = {
+		.plan = l->plan,
+		.version = SERVALAB_VERSION,
+		.sald = find_sald(sald),
+		.fail_at = o->fail_at,
+		.fail_errno = o->fail_errno,
+	};
+	struct err err = ERR_INIT;
+	struct sandbox sandbox;
+	int signals = take_signals();
+	int signal = 0, code;
+
+	raise_file_limit();
+	if (signals < 0) {
+		err_errno(&err, errno, "signalfd");
+		print_error(NULL, &err);
+		return EXIT_BROKEN;
+	}
+	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
+		close(signals);
+		return lab_broke(l, rec, &err);
+	}
+	if (listen_to(&sandbox, signals, o->quiet, &signal, &err)) {
+		/* While the kernel takes down what is left of the lab. */
+		code = judge(rec, signal);
+		sandbox_wait(&sandbox);
+	} else {
+		sandbox_wait(&sandbox);
+		code = tell_end(l, rec, signal, &err);
+	}
+	sandbox_deinit(&sandbox);
+	close(signals);
+	return code;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct options o;
@@ -452,13 +438,8 @@ int cmd_run(int argc, char **argv)
 		print_error(NULL, &err);
 		code = EXIT_BROKEN;
 	}
-	if (!code) {
-		int signal = 0;
-
-		code = run_lab(&o, &l, &rec, &signal);
-		if (!code)
-			code = judge(&rec, signal);
-	}
+	if (!code)
+		code = run_lab(&o, &l, &rec);
 	if (rec.fd >= 0)
 		close(rec.fd);
 	unload_scenario(&l);

@@ -51,7 +51,8 @@ struct run {
 	struct timeline *timeline;
 	struct capture *capture;
 	pid_t capture_pid;
-	int capture_stop[2];
+	int capture_stop[2], capture_done[2]; /* pipes */
+	bool capture_complete;
 	struct probe_run *probes; /* by the scenario's index */
 	size_t probes_running;
 	bool timeline_done, time_over;
@@ -82,7 +83,9 @@ static void progress(const struct run *run, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(m.text, sizeof(m.text), fmt, ap);
 	va_end(ap);
-	send_message(run, &m);
+	/* The timeline does not wait for a terminal that was stopped. */
+	(void)!send(run->ends->messages, &m, sizeof(m),
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Ends the part under way; the first reason stays. */
@@ -282,9 +285,9 @@ static bool salds_have_ended(const struct run *run)
 	return !lab_salds_run(run->lab);
 }
 
-static bool capture_has_ended(const struct run *run)
+static bool capture_is_complete(const struct run *run)
 {
-	return !run->capture_pid;
+	return run->capture_complete || !run->capture_pid;
 }
 
 /* ---- capture ----------------------------------------------------------- */
@@ -296,7 +299,20 @@ static int capture_child(void *arg, int status_fd)
 	close(run->capture_stop[1]);
 	close(status_fd);
 	return capture_main(run->capture, RECORD_TRACE, run->capture_stop[0],
-			    STDERR_FILENO);
+			    run->capture_done[1], STDERR_FILENO);
+}
+
+static int on_capture_done(sd_event_source *source, int fd, uint32_t events,
+			   void *arg)
+{
+	struct run *run = arg;
+	char byte;
+
+	(void)events;
+	run->capture_complete = read(fd, &byte, 1) == 1;
+	/* Else it died, and its exit status will tell. */
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
 }
 
 static void capture_ended(void *arg, int status)
@@ -361,11 +377,18 @@ static int start_capture(struct run *run, struct err *err)
 			r = capture_node(run, i, ring, err);
 	if (!r)
 		r = capture_open(run->capture, err);
-	if (!r && pipe2(run->capture_stop, O_CLOEXEC))
+	if (!r && (pipe2(run->capture_stop, O_CLOEXEC) ||
+		   pipe2(run->capture_done, O_CLOEXEC)))
 		r = err_errno(err, errno, "pipe");
 	if (!r)
 		r = lab_spawn(run->lab, SCN_NONE, capture_child, run,
 			      capture_ended, run, &run->capture_pid, err);
+	if (!r) {
+		close(run->capture_done[1]);
+		r = sd_event_add_io(run->event, NULL, run->capture_done[0],
+				    EPOLLIN, on_capture_done, run);
+		r = r < 0 ? err_errno(err, -r, "event loop") : 0;
+	}
 	if (r)
 		err_wrap(err, "start the capture");
 	run->capture = capture_free(run->capture);
@@ -443,8 +466,9 @@ static int build(struct run *run, struct err *err)
 	if (r)
 		return r;
 	recorder_ready(run->recorder, clock_mono_ns() - start);
-	progress(run, "built %zu nodes and %zu links in %.1f ms",
-		 run->scenario->nodes.n, run->scenario->links.n,
+	progress(run, "built %zu node%s and %zu link%s in %.1f ms",
+		 run->scenario->nodes.n, run->scenario->nodes.n == 1 ? "" : "s",
+		 run->scenario->links.n, run->scenario->links.n == 1 ? "" : "s",
 		 (double)(clock_mono_ns() - start) / NSEC_PER_MSEC);
 	return 0;
 }
@@ -507,7 +531,7 @@ static void stop(struct run *run)
 		recorder_write_comments(run->recorder);
 		(void)!write(run->capture_stop[1], "", 1);
 		over = false;
-		turn_until(run, capture_has_ended, 0, &over);
+		turn_until(run, capture_is_complete, 0, &over);
 	}
 }
 
@@ -602,15 +626,14 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 			fail(&run, &e);
 	}
 
+	/* The owner judges while the kernel takes down what is left. */
+	send_message(&run,
+		     &(struct message){ .kind = run.err.code ? MESSAGE_ERROR :
+							       MESSAGE_RECORDED,
+					.err = run.err });
 	timeline_free(run.timeline);
 	lab_free(run.lab);
 	sd_event_unref(run.event);
 	free(run.probes);
-	if (run.err.code) {
-		struct message m = { .kind = MESSAGE_ERROR, .err = run.err };
-
-		send_message(&run, &m);
-		return SUPERVISE_BROKEN;
-	}
-	return run.interrupted ? SUPERVISE_INTERRUPTED : SUPERVISE_DONE;
+	return run.err.code != 0;
 }

@@ -13,6 +13,7 @@
 enum message_kind {
 	MESSAGE_PROGRESS, /* a line of text */
 	MESSAGE_ERROR, /* why the run ends */
+	MESSAGE_RECORDED, /* the record is whole; the last message */
 };
 
 /* The owner and init are one image: what err points to is there in both. */
@@ -32,13 +33,8 @@ struct supervise_args {
 	int fail_errno;
 };
 
-enum supervise_status {
-	SUPERVISE_DONE = 0,
-	SUPERVISE_BROKEN = 3, /* a MESSAGE_ERROR said why */
-	SUPERVISE_INTERRUPTED = 4,
-};
-
-/* For sandbox_start(); arg is a struct supervise_args. */
+/* For sandbox_start(); arg is a struct supervise_args. 0, or 1 where a
+ * MESSAGE_ERROR said why. */
 int supervise(const struct sandbox_ends *ends, void *arg);
 
 #endif

@@ -156,6 +156,8 @@ int kbatch_rate(struct kbatch *b, size_t tag, uint32_t ifindex, uint64_t bps,
  * *ifindex names one that is not, if any) or a negative errno.
  */
 int kns_links_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
+/* Do all IPv6 addresses of ns (but lo's) answer solicitations? The same. */
+int kns_addresses_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
 
 /* Is a socket bound to the port (UDP) or listening on it (TCP) in ns, in
  * either family? protocol: IPPROTO_TCP or IPPROTO_UDP. 1, 0, negative errno. */

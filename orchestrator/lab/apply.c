@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <netinet/in.h>
-#include <stdio.h>
 
 #define IFINDEX_LO 1
 
@@ -231,12 +230,10 @@ static const char *address_text(const struct plan *plan, size_t service,
 
 static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 {
-	const uint8_t *id = plan->services.v[op->sal.service].id;
-	char text[2 * PLAN_SERVICE_ID_LEN + 3] = "0x";
-	char addr[2][IP_TEXT_MAX];
+	char text[SERVICE_ID_TEXT_MAX], addr[2][IP_TEXT_MAX];
 
-	for (size_t i = 0; i < PLAN_SERVICE_ID_LEN; i++)
-		snprintf(text + 2 + 2 * i, 3, "%02x", id[i]);
+	service_id_format(&plan->services.v[op->sal.service].id, text,
+			  sizeof(text));
 	if (op->kind == PLAN_OP_SAL_NAME)
 		return json_pack(
 			"{s:s, s:s, s:s, s:s?, s:s?}", "cmd", "name set",

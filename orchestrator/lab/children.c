@@ -134,6 +134,7 @@ int lab_spawn(struct lab *lab, size_t node,
 	ssize_t n;
 	int r;
 
+	*pid = 0;
 	if (node != SCN_NONE && !lab->nodes[node].ns)
 		return err_set(err, ENOENT, "the node is not built");
 	r = kernel_step(&lab->kernel, err, "start a process");
@@ -154,6 +155,7 @@ int lab_spawn(struct lab *lab, size_t node,
 		close(status[0]);
 		if (child)
 			lab->children.n--;
+		*pid = 0; /* kill(-1) would reach everybody */
 		return err_errno(err, r, "fork");
 	}
 	child->pid = *pid;
@@ -165,6 +167,7 @@ int lab_spawn(struct lab *lab, size_t node,
 	if (n == (ssize_t)sizeof(child_err)) {
 		if (err)
 			*err = child_err;
+		*pid = 0;
 		return -child_err.code;
 	}
 	child->exited = exited;

@@ -133,6 +133,8 @@ int lab_wait_ready(struct lab *lab, int interrupt_fd, int64_t timeout_ns,
 		uint32_t ifindex = 0;
 		int r = ns ? kns_links_ready(ns, &ifindex, err) : 1;
 
+		if (r > 0 && ns)
+			r = kns_addresses_ready(ns, &ifindex, err);
 		if (r < 0)
 			return r;
 		if (r) {

@@ -285,6 +285,15 @@ static void process_exited(void *arg, int status)
 	}
 }
 
+static long log_size(const struct scn_process *s)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "processes/%s.log", s->name);
+	return stat(path, &st) ? 0 : (long)st.st_size;
+}
+
 int lab_start_process(struct lab *lab, size_t process, struct err *err)
 {
 	struct lab_process *p = &lab->processes[process];
@@ -299,6 +308,7 @@ int lab_start_process(struct lab *lab, size_t process, struct err *err)
 	if (!s->argv && pipe2(ready, O_CLOEXEC))
 		return err_errno(err, errno, "pipe");
 	arg.ready_fd = ready[1];
+	p->log_read = log_size(s); /* what an earlier life printed is no sign */
 	p->ready = p->ending = false;
 	p->started = true;
 	r = lab_spawn(lab, s->node, child_main, &arg, process_exited, p,

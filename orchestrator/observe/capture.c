@@ -152,7 +152,8 @@ static int node_init(struct node *n, const char *name, int ns_fd,
 		if (at < n->ifaces.n && n->ifaces.v[at].ifindex == ifindex)
 			return err_set(err, EINVAL,
 				       "capture: two interfaces of %s are "
-				       "number %u", name, ifindex);
+				       "number %u",
+				       name, ifindex);
 		if (!iface_insert(n, at, ifindex, ifaces[i].name))
 			return err_errno(err, ENOMEM, "capture");
 	}
@@ -269,8 +270,9 @@ static int capture_until_stopped(struct capture *c, int epoll_fd)
 
 		if (r)
 			return r < 0 ? r : 0;
-		if (c->pending && clock_mono_ns() - c->flushed_ns >
-					  FLUSH_MS * NSEC_PER_MSEC &&
+		if (c->pending &&
+		    clock_mono_ns() - c->flushed_ns >
+			    FLUSH_MS * NSEC_PER_MSEC &&
 		    flush_part(c))
 			return c->error;
 	}
@@ -372,11 +374,14 @@ static int run(struct capture *c, const char *path, int stop_fd,
 	return r ? r : capture_finish(c, part, path, err);
 }
 
-int capture_main(struct capture *c, const char *path, int stop_fd, int err_fd)
+int capture_main(struct capture *c, const char *path, int stop_fd, int done_fd,
+		 int err_fd)
 {
 	struct err err = ERR_INIT;
 	int r = run(c, path, stop_fd, &err);
 
+	if (!r && done_fd >= 0)
+		(void)!write(done_fd, "", 1);
 	capture_close_rings(c);
 	if (!r)
 		return 0;

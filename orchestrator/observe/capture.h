@@ -52,9 +52,10 @@ int capture_open(struct capture *c, struct err *err);
 /*
  * Reads and writes until a byte or the end of file arrives at stop_fd, then
  * takes what is still in the rings, sorts and closes. All traffic should have
- * ended by then: what the kernel captures after that may be in or not. Meant
- * as a process's main function: returns an exit status (0, or 1 with a message
- * on err_fd).
+ * ended by then: what the kernel captures after that may be in or not. Writes a
+ * byte to done_fd (-1: nowhere) when the files are complete: closing the rings,
+ * which comes then, takes the kernel a while. Meant as a process's main
+ * function: returns an exit status (0, or 1 with a message on err_fd).
  *
  * Leaves PATH and, beside it, PATH.json:
  *
@@ -69,6 +70,7 @@ int capture_open(struct capture *c, struct err *err);
  * their times). Texts behind the last packet, and lines that are not of the
  * form, are passed over.
  */
-int capture_main(struct capture *c, const char *path, int stop_fd, int err_fd);
+int capture_main(struct capture *c, const char *path, int stop_fd, int done_fd,
+		 int err_fd);
 
 #endif

@@ -60,7 +60,8 @@ static int for_each_node(struct capture *c,
 	}
 	for (size_t i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
-	/* Fewer threads than wanted did it all the same, unless there was none. */
+	/* Fewer threads than wanted did it all the same, unless there was none.
+	 */
 	if (!n && r)
 		return err_errno(err, r, "capture: start a thread");
 	if (w.err.code && err)

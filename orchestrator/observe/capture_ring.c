@@ -64,8 +64,7 @@ static int attach_filter(int fd, struct err *err)
 			  sizeof(program), "SO_ATTACH_FILTER", err);
 }
 
-static int make_ring(int fd, size_t blocks, unsigned retire_ms,
-		     struct err *err)
+static int make_ring(int fd, size_t blocks, unsigned retire_ms, struct err *err)
 {
 	const unsigned frame = 2048; /* no limit: V3 only checks the product */
 	struct tpacket_req3 req = {
@@ -152,7 +151,8 @@ static struct tpacket_hdr_v1 *next_block(const struct capture_ring *r)
 static bool is_ready(struct tpacket_hdr_v1 *block)
 {
 	return atomic_load_explicit((_Atomic uint32_t *)&block->block_status,
-				    memory_order_acquire) & TP_STATUS_USER;
+				    memory_order_acquire) &
+	       TP_STATUS_USER;
 }
 
 static void give_back(struct tpacket_hdr_v1 *block)
@@ -201,8 +201,8 @@ int capture_ring_read(struct capture_ring *r, capture_frame_fn fn,
 		p += block->offset_to_first_pkt;
 		for (uint32_t i = 0; i < block->num_pkts; i++) {
 			struct capture_frame frame;
-			uint32_t step = ((struct tpacket3_hdr *)p)
-						->tp_next_offset;
+			uint32_t step =
+				((struct tpacket3_hdr *)p)->tp_next_offset;
 			int ret;
 
 			read_frame(p, &frame);

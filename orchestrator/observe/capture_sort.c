@@ -115,8 +115,8 @@ static int copy_commented(const struct sorter *s, uint64_t at,
 	const uint8_t *block = s->map + at;
 	struct pcapng_packet p = {
 		.interface = load32(block + PCAPNG_PACKET_INTERFACE),
-		.time_ns = (int64_t)((uint64_t)load32(
-					     block + PCAPNG_PACKET_TIME_HIGH)
+		.time_ns = (int64_t)((uint64_t)load32(block +
+						      PCAPNG_PACKET_TIME_HIGH)
 					     << 32 |
 				     load32(block + PCAPNG_PACKET_TIME_LOW)),
 		.data = block + PCAPNG_PACKET_DATA,
@@ -140,8 +140,8 @@ static int copy_others(const struct sorter *s, bool before_packets, FILE *out)
 {
 	for (uint64_t at = 0; at < s->size; at += block_length(s, at)) {
 		uint32_t type = block_type(s, at);
-		bool before = type == PCAPNG_SECTION ||
-			      type == PCAPNG_INTERFACE;
+		bool before =
+			type == PCAPNG_SECTION || type == PCAPNG_INTERFACE;
 
 		if (type == PCAPNG_PACKET || before != before_packets)
 			continue;

@@ -364,10 +364,14 @@ static int give_automatic_addresses(struct plan *p, struct diag *diag,
 		first[i] = next.n;
 		for (size_t k = 0; k < p->networks.v[i].subnets.n; k++) {
 			uint64_t *n = VEC_PUSH(&next);
+			const struct ip_prefix *sub;
 
 			if (!n)
 				goto out;
-			*n = 1;
+			/* /31 and /127 start at their network address. */
+			sub = &p->networks.v[i].subnets.v[k];
+			*n = ip_addr_size(&sub->addr) * 8 - sub->len == 1 ? 0 :
+									    1;
 		}
 	}
 	for (size_t i = 0; i < p->ifaces.n; i++) {
@@ -386,9 +390,6 @@ static int give_automatic_addresses(struct plan *p, struct diag *diag,
 					&a, &f->addresses.v[j].addr);
 			if (has)
 				continue;
-			/* /31 and /127 start at their network address. */
-			if (*n == 1 && ip_addr_size(&a.addr) * 8 - a.len == 1)
-				*n = 0;
 			do
 				found = ip_prefix_host(&net->subnets.v[k],
 						       (*n)++, &a.addr);

@@ -146,9 +146,11 @@ static int add_address(struct plan *p, size_t iface,
 
 /*
  * Interfaces come up without the link-local address that the kernel would make
- * (and the solicitations that go with it). A host does without: it asks for its
- * neighbours from the address that it sends from. A router that forwards has no
- * such address of its own, and asks from its link-local one or not at all.
+ * (and the solicitations that go with it). A host with one interface does
+ * without: it asks for its neighbours from the address that it sends from. Who
+ * sends from an address that the interface does not have (a router that
+ * forwards, a host that answers from its other interface's address), asks from
+ * the link-local one or not at all.
  */
 static struct ip_prefix link_local(const uint8_t mac[6])
 {
@@ -163,7 +165,8 @@ static struct ip_prefix link_local(const uint8_t mac[6])
 }
 
 /* Everything inside of a node about one of its interfaces, but the routes. */
-static int configure_iface(struct plan *p, size_t iface, bool switched)
+static int configure_iface(struct plan *p, size_t iface, bool switched,
+			   bool several)
 {
 	const struct plan_iface *f = &p->ifaces.v[iface];
 	bool has_ipv6 = false;
@@ -182,7 +185,7 @@ static int configure_iface(struct plan *p, size_t iface, bool switched)
 			return -ENOMEM;
 		has_ipv6 |= f->addresses.v[k].addr.family == AF_INET6;
 	}
-	if (forwarding && has_ipv6) {
+	if ((forwarding || several) && has_ipv6) {
 		struct ip_prefix local = link_local(f->mac);
 
 		return add_address(p, iface, &local);
@@ -316,7 +319,8 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 	}
 	for (size_t i = 0; i < s->nodes.n && !r; i++) {
 		for (size_t k = 0; k < own[i].n && !r; k++)
-			r = configure_iface(p, own[i].v[k], switched[i]);
+			r = configure_iface(p, own[i].v[k], switched[i],
+					    own[i].n > 1);
 		if (!r)
 			r = add_routes(p, i, routes, &route);
 	}

@@ -7,6 +7,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define IPV6_MTU_MIN 1280 /* RFC 8200, section 5 */
+
+static void check_mtus(const struct plan *p, struct diag *diag)
+{
+	for (size_t i = 0; i < p->links.n; i++) {
+		const struct scn_link *l = &p->scenario->links.v[i];
+		const struct plan_network *net =
+			&p->networks.v[p->links.v[i].network];
+
+		for (size_t k = 0; k < net->subnets.n; k++) {
+			if (!l->mtu || l->mtu >= IPV6_MTU_MIN ||
+			    net->subnets.v[k].addr.family != AF_INET6)
+				continue;
+			diag_error(diag, l->pos, 1,
+				   "an mtu of %u is too small for IPv6, which "
+				   "needs %d",
+				   l->mtu, IPV6_MTU_MIN);
+			diag_help(diag,
+				  "give the %s an IPv4 subnet only, as "
+				  "in 'subnet: 10.0.0.0/24'",
+				  net->bridge == SCN_NONE ? "link" : "bridge");
+			break;
+		}
+	}
+}
+
 int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 {
 	struct plan *p = calloc(1, sizeof(*p));
@@ -20,6 +46,8 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 	r = plan_topology(p);
 	if (!r)
 		r = plan_addresses(p, diag);
+	if (!r)
+		check_mtus(p, diag);
 	if (!r)
 		r = plan_readdresses(p, diag);
 	if (!r)

@@ -12,6 +12,7 @@
 #ifndef PLAN_PLAN_H
 #define PLAN_PLAN_H
 
+#include "include/serval/service_id.h"
 #include "orchestrator/scenario/model.h"
 
 #include <stdio.h>
@@ -28,10 +29,9 @@
 #define PLAN_AUTO_INNER4 "198.19.0.0/16" /* the other half of RFC 2544's */
 #define PLAN_AUTO_INNER6 "fd5e:1ab:fffe::/64"
 
-/* Every lab's service IDs begin with these bytes; the rest is the SHA-256 of
- * the name, cut to fit. */
-#define PLAN_SERVICE_ID_LEN 32
-#define PLAN_SERVICE_ID_PREFIX { 0xfd, 0x5e, 0x01, 0xab }
+/* Every lab's service IDs begin with this; the rest is the SHA-256 of the name,
+ * cut to fit. */
+#define PLAN_SERVICE_ID_PREFIX "0xfd5e01ab/32"
 
 /*
  * A device: an interface of a host or router, or, in the lab's namespace, a
@@ -68,7 +68,7 @@ struct plan_link {
 struct plan_service {
 	VEC(struct ip_addr) addresses; /* one a family, IPv4 first */
 	scn_index_vec holders; /* nat: nodes with NAT rules */
-	uint8_t id[PLAN_SERVICE_ID_LEN]; /* sal */
+	struct service_id id; /* sal */
 };
 
 /*

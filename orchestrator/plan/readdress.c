@@ -180,7 +180,8 @@ static int take_renewed(struct plan *p, struct diag *diag,
 
 	for (size_t k = 0; k < net->subnets.n; k++) {
 		struct ip_prefix a = net->subnets.v[k], *slot;
-		uint64_t n = 1;
+		/* /31 and /127 start at their network address. */
+		uint64_t n = ip_addr_size(&a.addr) * 8 - a.len != 1;
 		bool found;
 
 		do

@@ -368,6 +368,51 @@ static int find_members(struct walk *w)
 	return 0;
 }
 
+static bool is_somewhere(const struct plan *p, const struct ip_addr *a)
+{
+	for (size_t i = 0; i < p->networks.n; i++)
+		for (size_t k = 0; k < p->networks.v[i].subnets.n; k++)
+			if (ip_prefix_contains(&p->networks.v[i].subnets.v[k],
+					       a))
+				return true;
+	for (size_t i = 0; i < p->services.n; i++)
+		for (size_t k = 0; k < p->services.v[i].addresses.n; k++)
+			if (ip_addr_equal(&p->services.v[i].addresses.v[k], a))
+				return true;
+	return false;
+}
+
+/* What check_probes() cannot find, as no network and no service has it. */
+static void check_targets(const struct plan *p, struct diag *diag)
+{
+	const struct scenario *s = p->scenario;
+	char text[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < s->probes.n; i++) {
+		const struct scn_probe *pr = &s->probes.v[i];
+		struct ip_addr to = plan_probe_target(p, pr);
+
+		if (!to.family) {
+			diag_error(diag, pr->to_pos, 1,
+				   "'%s' has no %saddress to send to",
+				   pr->target == SCN_TARGET_SERVICE ?
+					   s->services.v[pr->to].name :
+					   s->nodes.v[pr->to].name,
+				   pr->family == 4 ? "IPv4 " :
+				   pr->family == 6 ? "IPv6 " :
+						     "");
+			diag_help(diag, "connect it by a link, or ask for the "
+					"family that it has");
+		} else if (!is_somewhere(p, &to)) {
+			diag_error(diag, pr->to_pos, 1,
+				   "no network and no service has %s",
+				   ip_format_addr(&to, text, sizeof(text)));
+			diag_help(diag, "'servalab plan' prints the addresses "
+					"of a scenario that is right");
+		}
+	}
+}
+
 int plan_routes(struct plan *p, struct diag *diag, plan_route_vec *out)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
@@ -391,6 +436,8 @@ int plan_routes(struct plan *p, struct diag *diag, plan_route_vec *out)
 		if (!r)
 			r = route_to_services(&w);
 	}
+	if (!r)
+		check_targets(p, diag);
 	if (!r && out->n)
 		qsort(out->v, out->n, sizeof(*out->v), compare_routes);
 	for (size_t i = 0; w.members && i < p->networks.n; i++)

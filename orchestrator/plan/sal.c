@@ -163,14 +163,16 @@ int plan_sal(struct plan *p, struct diag *diag)
 
 void plan_service_id(struct plan *p, size_t service)
 {
-	static const uint8_t prefix[] = PLAN_SERVICE_ID_PREFIX;
 	const char *name = p->scenario->services.v[service].name;
-	uint8_t *id = p->services.v[service].id;
 	uint8_t hash[crypto_hash_sha256_BYTES];
+	struct service_prefix prefix = { 0 };
 
+	_Static_assert(SERVICE_ID_LEN == crypto_hash_sha256_BYTES,
+		       "an ID is as long as a hash");
 	crypto_hash_sha256(hash, (const unsigned char *)name, strlen(name));
-	memcpy(id, prefix, sizeof(prefix));
-	memcpy(id + sizeof(prefix), hash, PLAN_SERVICE_ID_LEN - sizeof(prefix));
+	/* Our own constant: it is right. */
+	service_prefix_parse(PLAN_SERVICE_ID_PREFIX, &prefix);
+	p->services.v[service].id = service_id_under(&prefix, hash);
 }
 
 void plan_sald_key(const struct plan *p, size_t node, uint8_t key[PLAN_KEY_LEN])

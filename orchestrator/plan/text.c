@@ -252,7 +252,7 @@ static void print_inner(const struct plan *p, FILE *out)
 
 static void print_services(const struct plan *p, FILE *out)
 {
-	char text[IP_TEXT_MAX];
+	char text[IP_TEXT_MAX], id[SERVICE_ID_TEXT_MAX];
 
 	if (!p->services.n)
 		return;
@@ -267,11 +267,9 @@ static void print_services(const struct plan *p, FILE *out)
 				ip_format_addr(&svc->addresses.v[k], text,
 					       sizeof(text)));
 		if (s->resolver == SCN_RESOLVER_SAL) {
-			fprintf(out, "  at %s, SAL\n  %20s ID ",
-				node_name(p, s->instance), "");
-			for (size_t k = 0; k < PLAN_SERVICE_ID_LEN; k++)
-				fprintf(out, "%02x", svc->id[k]);
-			fprintf(out, "\n");
+			fprintf(out, "  at %s, SAL\n  %20s ID %s\n",
+				node_name(p, s->instance), "",
+				service_id_format(&svc->id, id, sizeof(id)));
 			continue;
 		}
 		fprintf(out, "  at %s, NAT in", node_name(p, s->instance));

@@ -115,8 +115,11 @@ static json_t *phase_value(struct builder *b, const struct figures_phase *p)
 	set(b, o, "action",
 	    p->kind == PHASE_BEFORE ? json_null() :
 				      json_integer((json_int_t)p->action));
+	/* Before the first packet, or (delivery never came back) never. */
 	set(b, o, "begin_t_ns",
-	    p->begin_ns == INT64_MIN ? json_null() : t_value(b, p->begin_ns));
+	    p->begin_ns == INT64_MIN || p->begin_ns == FIGURE_FOREVER ?
+		    json_null() :
+		    t_value(b, p->begin_ns));
 	set(b, o, "end_t_ns",
 	    p->end_ns == FIGURE_FOREVER ? json_null() : t_value(b, p->end_ns));
 	set_counts(b, o, &p->counts);

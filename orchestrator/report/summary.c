@@ -197,8 +197,10 @@ static void print_judgement(const struct summary *s, const struct judgement *j,
 	fputc(' ', s->out);
 	n = text_print(s->out, text ? text : "?", s->utf8);
 	if (pos->file && pos->line) {
-		fprintf(s->out, "%*s", (int)(n < column ? column - n : 0) + 2,
-			"");
+		if (n > column) /* no room behind it */
+			fputs("\n      ", s->out);
+		else
+			fprintf(s->out, "%*s", (int)(column - n) + 2, "");
 		summary_put(s, pos->file);
 		fprintf(s->out, ":%u", pos->line);
 	}

@@ -125,6 +125,20 @@ static void add_phases(struct table *t, const struct report *r,
 			       f->actions.n - SHOWN_ACTIONS);
 }
 
+/* Did the outage go on while this action disturbed the flow? Any other gap is
+ * no doing of its. */
+static bool touches_during(const struct figures *f, size_t action)
+{
+	for (size_t i = 0; i < f->phases.n; i++) {
+		const struct figures_phase *p = &f->phases.v[i];
+
+		if (p->kind == PHASE_DURING && p->action == action)
+			return p->outage.begin_ns == f->outage.begin_ns &&
+			       p->outage.length_ns == f->outage.length_ns;
+	}
+	return false;
+}
+
 /* Of the actions that the longest outage overlaps, the one nearest to where it
  * began; SCN_NONE where there is none. */
 static size_t outage_action(const struct report *r, const struct figures *f)
@@ -138,6 +152,8 @@ static size_t outage_action(const struct report *r, const struct figures *f)
 
 		if (away < 0)
 			away = -away;
+		if (!touches_during(f, i))
+			continue;
 		if (f->actions.v[i].begin_ns == f->outage.begin_ns &&
 		    away < best) {
 			best = away;

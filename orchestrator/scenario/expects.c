@@ -369,8 +369,7 @@ static bool check_interface(struct loader *l, const struct value *node,
 	return false;
 }
 
-static void read_capture(struct loader *l, const struct tree_node *node,
-			 const struct value *v)
+static void read_capture(struct loader *l, const struct value *v)
 {
 	const struct value *iface = &v[CAPTURE_INTERFACE];
 	struct range_source range;
@@ -383,7 +382,7 @@ static void read_capture(struct loader *l, const struct tree_node *node,
 	good &= read_range(l, &type_count_range, &v[CAPTURE_COUNT], &range);
 	if (!good)
 		return;
-	expect = add_expect(l, SCN_EXPECT_CAPTURE, node,
+	expect = add_expect(l, SCN_EXPECT_CAPTURE, v[CAPTURE_FILTER].node,
 			    v[CAPTURE_NODE].node ? v[CAPTURE_NODE].index :
 						   SCN_NONE);
 	if (!expect)
@@ -448,7 +447,7 @@ void expects_read(struct loader *l, const struct tree_node *node)
 		if (variant == &expect_service)
 			read_service(l, v);
 		else if (variant == &expect_capture)
-			read_capture(l, item, v);
+			read_capture(l, v);
 		else if (variant == &expect_probe)
 			read_probe(l, item, v);
 		else if (variant == &expect_process)

@@ -114,18 +114,22 @@ rm -r "${records:?}"/*
 # there is no time for a complete record, but what there is must be readable.
 what="a second SIGINT"
 start "$work/stubborn.yaml" timeline.start
+record=$(only_record)
+wait_until 30 test -e "$record/trace.pcapng.part" || fail "$what: nothing is captured"
 kill -INT "$pid"
 wait_until 30 has_event "$records" run.interrupted || fail "$what: the first one is ignored"
 kill -INT "$pid"
 finish 130
 grep -q "what was recorded is in" "$records/err" ||
   fail "$what: not told where the record is: $(<"$records/err")"
-record=$(only_record)
 events_are_whole "$record" || fail "$what: events.jsonl is not whole"
 ! has_event "$records" run.end ||
   fail "$what: the run was ended in an orderly way, as after the first"
 [ ! -e "$record/results.json" ] || fail "$what: there are results"
-tshark -r "$record/trace.pcapng.part" >/dev/null 2>"$records/err" ||
+# Init's end is the capture's sign to finish, and now and then there is time to.
+trace=$record/trace.pcapng.part
+[ -e "$trace" ] || trace=$record/trace.pcapng
+tshark -r "$trace" >/dev/null 2>"$records/err" ||
   grep -q "cut short" "$records/err" ||
   fail "$what: what was captured cannot be read: $(<"$records/err")"
 

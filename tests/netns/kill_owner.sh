@@ -66,7 +66,11 @@ for ((i = 1; i <= times; i++)); do
   rm -f "$records/out"
   [ $((i % 100)) != 0 ] || echo "$i kills, nothing left"
 
-  [ -z "$(ls "$records")" ] && continue
+  # Killed between the two folders, it has left the outer one alone.
+  [ -n "$(find "$records" -mindepth 2 -maxdepth 2 -type d)" ] || {
+    rm -rf "${records:?}"/*
+    continue
+  }
   record=$(only_record)
   if [ -e "$record/events.jsonl" ]; then
     begun=$((begun + 1))

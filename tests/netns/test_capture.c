@@ -123,7 +123,7 @@ static struct capturing capture_start(struct capture *c)
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fds[1]);
-		status = capture_main(c, trace, fds[0], STDERR_FILENO);
+		status = capture_main(c, trace, fds[0], -1, STDERR_FILENO);
 		capture_free(c);
 		exit(status);
 	}
@@ -535,7 +535,7 @@ START_TEST(no_place_for_the_file)
 	int fds[2];
 
 	ck_assert_int_eq(pipe(fds), 0);
-	ck_assert_int_eq(capture_main(c, "/nowhere/trace", -1, fds[1]), 1);
+	ck_assert_int_eq(capture_main(c, "/nowhere/trace", -1, -1, fds[1]), 1);
 	ck_assert_int_gt(read(fds[0], message, sizeof(message) - 1), 0);
 	ck_assert_str_eq(message, "/nowhere/trace.part: No such file or "
 				  "directory\n");

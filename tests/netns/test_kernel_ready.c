@@ -6,10 +6,13 @@
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 
 /* Three hosts on one bridge:
  *
@@ -52,6 +55,65 @@ static void star_free(struct star *s)
 		lab_ns_free(s->host[i]);
 	lab_ns_free(s->sw);
 }
+
+static void set_noarp(struct kns *ns, const char *name, bool on)
+{
+	struct ifreq req = { 0 };
+	int fd;
+
+	OK(kns_enter(&K, ns, &E));
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	OK(kns_enter(&K, NULL, &E));
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", name);
+	OK(ioctl(fd, SIOCGIFFLAGS, &req));
+	req.ifr_flags = (short)(on ? req.ifr_flags | IFF_NOARP :
+				     req.ifr_flags & ~IFF_NOARP);
+	OK(ioctl(fd, SIOCSIFFLAGS, &req));
+	close(fd);
+}
+
+/*
+ * An interface that nobody solicits joins no groups, also not when it is
+ * solicited later: a way to see an address that is there and does not answer.
+ */
+START_TEST(ready_address_answers)
+{
+	struct kns *a = lab_ns(), *b = lab_ns();
+	uint32_t ifindex = 0;
+	bool seen = false;
+	int r, tries = 0;
+
+	ck_assert_int_eq(kns_addresses_ready(a, &ifindex, &E), 1);
+	lab_veth(a, 11, b, 21, 0);
+	lab_address(a, 11, "10.1.0.1/24");
+	lab_link(b, 21, true);
+	lab_link(a, 11, true);
+	ck_assert_int_eq(kns_addresses_ready(a, &ifindex, &E), 1);
+
+	/* It joins from a work queue, which may come too late to see the flag. */
+	for (int i = 0; i < 100 && !seen; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "fd00:1::%d/64", 100 + i);
+		set_noarp(a, "e11", true);
+		lab_address(a, 11, address);
+		ck_assert_int_eq(kns_addresses_ready(a, &ifindex, &E), 1);
+		poll(NULL, 0, 10);
+		set_noarp(a, "e11", false);
+		ifindex = 0;
+		seen = kns_addresses_ready(a, &ifindex, &E) == 0;
+	}
+	ck_assert(seen);
+	ck_assert_uint_eq(ifindex, 11);
+
+	lab_address(b, 21, "fd00:1::2/64");
+	while (!(r = kns_addresses_ready(b, &ifindex, &E)) && tries++ < 5000)
+		poll(NULL, 0, 1);
+	ck_assert_int_eq(r, 1);
+	lab_ns_free(a);
+	lab_ns_free(b);
+}
+END_TEST
 
 START_TEST(ready_bridge_carries_the_first_packet)
 {
@@ -292,6 +354,7 @@ int main(void)
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, lab_setup, lab_teardown);
 	tcase_set_timeout(tc, 90);
+	tcase_add_test(tc, ready_address_answers);
 	tcase_add_test(tc, ready_bridge_carries_the_first_packet);
 	tcase_add_test(tc, unready_port_is_named);
 	tcase_add_test(tc, port_that_does_not_forward_is_not_ready);

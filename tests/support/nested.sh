@@ -50,7 +50,7 @@ wait_until() {
 # scenarios.
 nested_enter() {
   local dir
-  need unshare mount ip jq find cksum setpriv
+  need unshare mount ip jq find cksum
   if [ -z "${SERVALAB_TEST_NESTED:-}" ]; then
     SERVALAB_TEST_NESTED=1 exec unshare --user --map-root-user --fork --pid \
       --kill-child --mount --mount-proc --net --ipc --uts -- "$0" "$@"
@@ -65,7 +65,7 @@ nested_enter() {
     mount -t tmpfs -o mode=1777 tmpfs "$dir"
   done
   export program=$stage/servalab scenarios=$stage/scenarios
-  # Reports of the sanitizers' own, where the program was built with them.
+  # A program with AddressSanitizer is to say what it has leaked.
   export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1}
   mkdir "$work"
   cd "$work" || exit

@@ -105,7 +105,7 @@ START_TEST(service_id)
 	};
 
 	must_plan(SAL);
-	ck_assert_mem_eq(plan->services.v[0].id, id, sizeof(id));
+	ck_assert_mem_eq(plan->services.v[0].id.bytes, id, sizeof(id));
 }
 END_TEST
 
