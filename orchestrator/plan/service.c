@@ -202,6 +202,44 @@ static int choose_holders(struct plan *p, struct diag *diag, size_t service)
 	return r;
 }
 
+static bool migrates(const struct scenario *s, size_t service)
+{
+	for (size_t i = 0; i < s->timeline.n; i++)
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
+			const struct scn_action *a =
+				&s->timeline.v[i].actions.v[k];
+
+			if (a->kind == SCN_ACTION_MIGRATE &&
+			    a->migrate.service == service)
+				return true;
+		}
+	return false;
+}
+
+/*
+ * A client on an instance's own node talks to it over the loopback, and is none
+ * of the SAL's: it would not follow when the service moves.
+ */
+static void check_client(size_t node, struct src_pos pos, void *arg)
+{
+	struct check *c = arg;
+	const struct scenario *s = c->plan->scenario;
+
+	for (size_t i = 0; i < s->probes.n; i++) {
+		const struct scn_probe *pr = &s->probes.v[i];
+
+		if (pr->target != SCN_TARGET_SERVICE || pr->to != c->service ||
+		    pr->node != node || !migrates(s, c->service))
+			continue;
+		diag_error(c->diag, pr->to_pos, 1,
+			   "'%s' is an instance of '%s' itself: from there, the "
+			   "probe would not follow the service",
+			   s->nodes.v[node].name,
+			   s->services.v[c->service].name);
+		diag_note(c->diag, pos, 1, "it is made an instance here");
+	}
+}
+
 int plan_services(struct plan *p, struct diag *diag)
 {
 	for (size_t i = 0; i < p->scenario->services.n; i++) {
@@ -217,11 +255,12 @@ int plan_services(struct plan *p, struct diag *diag)
 		if (r)
 			return r;
 		check_addresses(p, diag, i);
-		if (p->scenario->services.v[i].resolver == SCN_RESOLVER_SAL)
+		if (p->scenario->services.v[i].resolver == SCN_RESOLVER_SAL) {
 			plan_service_id(p, i);
-		else
-			plan_each_instance(p->scenario, i, check_instance,
-					   &c);
+			plan_each_instance(p->scenario, i, check_client, &c);
+		} else {
+			plan_each_instance(p->scenario, i, check_instance, &c);
+		}
 	}
 	return 0;
 }

@@ -279,6 +279,32 @@ static void print_services(const struct plan *p, FILE *out)
 	}
 }
 
+static void print_prefixes(const struct ip_prefix *v, size_t n, FILE *out)
+{
+	char text[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, " %s",
+			ip_format_prefix(&v[i], text, sizeof(text)));
+}
+
+/* What "renew" gives. */
+static void print_readdress(const struct plan *p, const struct scn_action *a,
+			    FILE *out)
+{
+	for (size_t i = 0; i < p->readdresses.n; i++) {
+		const struct plan_readdress *r = &p->readdresses.v[i];
+
+		if (r->action != a)
+			continue;
+		fprintf(out, "%26s", "");
+		print_prefixes(r->old.v, r->old.n, out);
+		fprintf(out, " ->");
+		print_prefixes(r->new.v, r->new.n, out);
+		fprintf(out, "\n");
+	}
+}
+
 static void print_timeline(const struct plan *p, FILE *out)
 {
 	char text[320];
@@ -289,12 +315,14 @@ static void print_timeline(const struct plan *p, FILE *out)
 	for (size_t i = 0; i < p->scenario->timeline.n; i++) {
 		const struct scn_entry *e = &p->scenario->timeline.v[i];
 
-		for (size_t k = 0; k < e->actions.n; k++)
+		for (size_t k = 0; k < e->actions.n; k++) {
 			fprintf(out, "  line %-5u %8.3f s  %s\n",
 				e->actions.v[k].pos.line,
 				(double)e->at_ns / 1e9,
 				scn_action_text(p->scenario, &e->actions.v[k],
 						text, sizeof(text)));
+			print_readdress(p, &e->actions.v[k], out);
+		}
 	}
 }
 
