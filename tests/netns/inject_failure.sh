@@ -11,10 +11,7 @@ nested_enter "$@"
 
 records=$work/results
 scenario=$work/ping.yaml
-shorten "$scenarios/ping-migration-nat.yaml" "$scenario" \
-  's/for: 6s/for: 100ms/;s/at: 2s/at: 30ms/;s/at: 4s/at: 60ms/;s/sent: 600/sent: 10/;/answered_by/d'
 mkdir "$records"
-host_remember "$records"
 
 run() {
   code=0
@@ -22,12 +19,6 @@ run() {
   "$program" run -q -r "$records" "$@" "$scenario" \
     >"$records/out" 2>"$records/err" || code=$?
 }
-
-run
-[ "$code" = 0 ] || fail "the scenario fails by itself: $(<"$records/out")"
-built=$(jq -r 'select(.event == "lab.built").operations' "$(only_record)/events.jsonl")
-[ "$built" -gt 30 ] || fail "only $built operations for four nodes and a NAT?"
-host_is_as_before "by an undisturbed run"
 
 # The operations that no line of a scenario asks for: any lab needs them.
 of_no_line='open the home namespace|prepare the lab.s own namespace'
@@ -61,32 +52,49 @@ judge_failure() {
   host_is_as_before "after operation $k failed"
 }
 
-for ((k = 1; k <= built; k++)); do
-  run --inject-failure "$k${options[k % 2]}"
-  judge_failure "$k"
-  ! has_event "$records" lab.built || fail "operation $k of the build fails, and it goes on"
-done
+# walk NAME: the scenario, with each of its operations failing in turn.
+walk() {
+  local k built line text
+  shorten "$scenarios/$1.yaml" "$scenario" \
+    's/for: 6s/for: 100ms/;s/at: 2s/at: 30ms/;s/at: 4s/at: 60ms/;s/sent: 600/sent: 10/;/answered_by/d'
+  host_remember "$records"
+  run
+  [ "$code" = 0 ] || fail "the scenario fails by itself: $(<"$records/out")"
+  built=$(jq -r 'select(.event == "lab.built").operations' "$(only_record)/events.jsonl")
+  [ "$built" -gt 30 ] || fail "only $built operations for a lab with a service?"
+  host_is_as_before "by an undisturbed run"
+  lines=() unplaced=()
 
-# What the lines ask for: nodes, links, the service. All are among those told.
-while IFS=: read -r line text; do
-  [ "${lines[$line]:-}" ] ||
-    fail "no failure is blamed on line $line, which says: $text"
-done < <(grep -nE '^    [arcd]:|endpoints:|^  echo:' "$scenario")
-[ ${#unplaced[@]} -le 6 ] ||
-  fail "too many failures without a place in the scenario: ${unplaced[*]}"
+  for ((k = 1; k <= built; k++)); do
+    run --inject-failure "$k${options[k % 2]}"
+    judge_failure "$k"
+    ! has_event "$records" lab.built || fail "operation $k of the build fails, and it goes on"
+  done
 
-# Later ones: starting the capture and the probe, then the migrations.
-lines=()
-for ((; k <= built + 50; k++)); do
-  run --inject-failure "$k${options[k % 2]}"
-  [ "$code" != 0 ] || break
-  judge_failure "$k"
-  has_event "$records" lab.built || fail "operation $k is one of the build"
-done
-[ "$code" = 0 ] || fail "there seems to be no end of operations: $k so far"
-while IFS=: read -r line text; do
-  [ "${lines[$line]:-}" ] ||
-    fail "no failure is blamed on line $line, which says: $text"
-done < <(grep -nE '^  rtt:|^  - at:' "$scenario")
+  # What the lines ask for: nodes, links, the service. All are among those told.
+  while IFS=: read -r line text; do
+    [ "${lines[$line]:-}" ] ||
+      fail "no failure is blamed on line $line, which says: $text"
+  done < <(grep -nE '^    [arcd]:|endpoints:|^  echo:' "$scenario")
+  [ ${#unplaced[@]} -le 6 ] ||
+    fail "too many failures without a place in the scenario: ${unplaced[*]}"
 
-echo "$((k - 1)) operations failed, $built of them while building; of no line: ${unplaced[*]}"
+  # Later ones: starting the capture and the probe, then the migrations.
+  lines=()
+  for ((; k <= built + 50; k++)); do
+    run --inject-failure "$k${options[k % 2]}"
+    [ "$code" != 0 ] || break
+    judge_failure "$k"
+    has_event "$records" lab.built || fail "operation $k is one of the build"
+  done
+  [ "$code" = 0 ] || fail "there seems to be no end of operations: $k so far"
+  while IFS=: read -r line text; do
+    [ "${lines[$line]:-}" ] ||
+      fail "no failure is blamed on line $line, which says: $text"
+  done < <(grep -nE '^  rtt:|^  - at:' "$scenario")
+
+  echo "$1: $((k - 1)) operations failed, $built of them while building; of no line: ${unplaced[*]}"
+}
+
+walk ping-migration-nat
+walk ping-migration
