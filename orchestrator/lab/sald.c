@@ -498,7 +498,8 @@ int lab_sald_request(struct lab *lab, size_t node, size_t tag,
 	if (!r && s->ready_fd >= 0)
 		r = wait_ready(s, err);
 	if (!r && s->fd < 0)
-		r = err_set(err, ECHILD, "its sald does not run any more");
+		r = err_set(err, ECHILD, "its sald %s",
+			    s->pid ? "has hung up" : "does not run any more");
 	if (r) {
 		json_decref(request);
 		return r;

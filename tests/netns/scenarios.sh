@@ -229,6 +229,21 @@ see "$(on a:eth0 in) && tcp.flags.reset == 1" frame.time_epoch ip.src |
 [ "$(see "$(on c:eth0 in) && tcp.len > 0" frame.number | wc -l)" -gt 10 ] ||
   fail "$name: there was no conversation before"
 
+# Not a byte is taken by the client for 5 s (what is still sent to its old
+# address comes, but is not acknowledged); with the SAL they go on at once.
+open_record readdress-plain
+zero=$(zero_real_ns)
+see "$(on client:eth0 out) && tcp" frame.time_epoch |
+  awk -v zero="$zero" -v moved="$(jq '.actions[1] | .actual_ns + .duration_ns' "$results")" '
+    { at = $1 * 1e9 - zero }
+    at > moved && at < moved + 5e9 { print at / 1e9; bad = 1 }
+    at < moved { before++ }
+    END { print before + 0, "before"; exit bad || !before }' \
+    >"$records/plain" || fail "$name: the client goes on, at: $(<"$records/plain")"
+open_record readdress-sal
+same "addresses from which the client speaks" "10.0.0.1 10.0.0.3" \
+  "$(see "$(on client:eth0 out) && ip.proto == 144" ip.src | sort -u | xargs)"
+
 # While the carrier is gone nothing crosses the link.
 open_record link-flap
 zero=$(zero_real_ns)
