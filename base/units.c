@@ -11,16 +11,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct unit {
-	const char *name;
-	int64_t ns;
-} time_units[] = {
+struct unit {
+	const char *name; /* NULL ends a table */
+	int64_t size; /* in the smallest one */
+};
+
+static const struct unit time_units[] = {
 	{ "ns", 1 },
 	{ "us", INT64_C(1000) },
 	{ "ms", INT64_C(1000000) },
 	{ "s", INT64_C(1000000000) },
 	{ "min", INT64_C(60000000000) },
 	{ "h", INT64_C(3600000000000) },
+	{ 0 },
+};
+
+static const struct unit rate_units[] = {
+	{ "bit", 1 },
+	{ "kbit", INT64_C(1000) },
+	{ "mbit", INT64_C(1000000) },
+	{ "gbit", INT64_C(1000000000) },
+	{ 0 },
 };
 
 static bool is_digit(char c)
@@ -56,20 +67,20 @@ int units_parse_uint(const char *text, uint64_t max, uint64_t *out)
 	return 0;
 }
 
-static const struct unit *find_unit(const char *name)
+static const struct unit *find_unit(const struct unit *units, const char *name)
 {
-	for (size_t i = 0; i < sizeof(time_units) / sizeof(*time_units); i++)
-		if (!strcmp(time_units[i].name, name))
-			return &time_units[i];
+	for (const struct unit *u = units; u->name; u++)
+		if (!strcmp(u->name, name))
+			return u;
 	return NULL;
 }
 
 /*
- * Adds the decimals [s, end) of one unit. Whatever is finer than a nanosecond
+ * Adds the decimals [s, end) of one unit. Whatever is finer than the smallest
  * is out of range rather than dropped: the text would not mean what it says.
  */
-static int add_decimals(const char *s, const char *end, int64_t unit_ns,
-			int64_t *ns)
+static int add_decimals(const char *s, const char *end, int64_t unit,
+			int64_t *sum)
 {
 	unsigned __int128 part = 0, scale = 1;
 
@@ -81,15 +92,16 @@ static int add_decimals(const char *s, const char *end, int64_t unit_ns,
 		part = part * 10 + (unsigned)(*s - '0');
 		scale *= 10;
 	}
-	part *= (uint64_t)unit_ns;
+	part *= (uint64_t)unit;
 	if (part % scale)
 		return -ERANGE;
-	return __builtin_add_overflow(*ns, (int64_t)(part / scale), ns) ?
+	return __builtin_add_overflow(*sum, (int64_t)(part / scale), sum) ?
 		       -ERANGE :
 		       0;
 }
 
-int units_parse_duration_ns(const char *text, int64_t *ns)
+static int parse_quantity(const char *text, const struct unit *units,
+			  int64_t *out)
 {
 	const char *whole = text, *p = text + strspn(text, "0123456789");
 	const char *decimals = p, *decimals_end = p;
@@ -108,16 +120,26 @@ int units_parse_duration_ns(const char *text, int64_t *ns)
 	for (const char *c = p; *c; c++)
 		if ((*c < 'a' || *c > 'z') && (*c < 'A' || *c > 'Z'))
 			return -EINVAL;
-	unit = find_unit(p);
+	unit = find_unit(units, p);
 	if (!unit)
 		return -ENOKEY;
 	if (!read_digits(whole, &n) || n > INT64_MAX ||
-	    __builtin_mul_overflow((int64_t)n, unit->ns, &total))
+	    __builtin_mul_overflow((int64_t)n, unit->size, &total))
 		return -ERANGE;
-	if (add_decimals(decimals, decimals_end, unit->ns, &total))
+	if (add_decimals(decimals, decimals_end, unit->size, &total))
 		return -ERANGE;
-	*ns = total;
+	*out = total;
 	return 0;
+}
+
+int units_parse_duration_ns(const char *text, int64_t *ns)
+{
+	return parse_quantity(text, time_units, ns);
+}
+
+int units_parse_rate_bps(const char *text, int64_t *bps)
+{
+	return parse_quantity(text, rate_units, bps);
 }
 
 /* n / scale, rounded to `decimals` places, without trailing zeros. */

@@ -14,6 +14,8 @@
 
 int units_parse_duration_ns(const char *text,
 			    int64_t *ns); /* ns us ms s min h */
+int units_parse_rate_bps(const char *text,
+			 int64_t *bps); /* bit kbit mbit gbit, by thousands */
 int units_parse_uint(const char *text, uint64_t max, uint64_t *out);
 
 /* Shortest exact-enough text of a duration: "12.3 ms", "480 us", "2.05 s". */

@@ -10,7 +10,7 @@ BUILD_PACKAGES=(
   libsodium-dev
 )
 # What the scenarios run inside their nodes.
-SCENARIO_PACKAGES=(iputils-ping iperf3)
+SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox)
 # Programs that the tests hold our results against, and drive them with.
 TEST_PACKAGES=(check tshark iproute2 nftables conntrack util-linux procps jq)
 

@@ -23,6 +23,7 @@ enum exit_code {
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 int cmd_help(int argc, char **argv);
@@ -70,6 +71,12 @@ bool take_words(int argc, char **argv, int *code);
 
 /* What to do where the error is that something ran out; NULL: it is another. */
 const char *resource_hint(int code);
+
+/*
+ * The sald to run in hosts; buf, of PATH_MAX bytes, holds the path. NULL: there
+ * is none. To be asked where the host's files are still seen.
+ */
+const char *find_sald(char *buf);
 
 /* One line for a wrong command line; returns EXIT_USAGE. */
 int usage_error(const char *command, const char *fmt, ...)

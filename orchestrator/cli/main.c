@@ -41,6 +41,11 @@ static const struct command {
 	  "Networks, addresses, services, every operation with the line of "
 	  "the\n"
 	  "scenario that asks for it, and the timeline.\n" },
+	{ "compare", cmd_compare, "RECORD...",
+	  "print what the probes of runs lived through, side by side",
+	  "RECORD is the folder of a run's record, or its results.json. Probes "
+	  "of\n"
+	  "the same name stand in the same rows; others by their order.\n" },
 	{ "doctor", cmd_doctor, "",
 	  "say what this kernel allows, and the remedies",
 	  "Exits 0 where labs can be built, else 3.\n" },

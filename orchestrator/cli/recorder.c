@@ -183,6 +183,41 @@ void recorder_probe_abandoned(struct recorder *r, size_t probe)
 		json_pack("{s:s}", "probe", r->scenario->probes.v[probe].name));
 }
 
+/* ---- salds ------------------------------------------------------------- */
+
+/* Its clock is ours, and its names are kept. */
+void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event)
+{
+	const char *name = json_string_value(json_object_get(event, "event"));
+	json_t *mono = json_object_get(event, "mono_ns");
+	json_t *fields =
+		json_pack("{s:s}", "node", r->scenario->nodes.v[node].name);
+	int64_t mono_ns = json_is_integer(mono) ? json_integer_value(mono) :
+						  clock_mono_ns();
+
+	if (fields)
+		json_object_update_missing(fields, event);
+	if (fields) {
+		json_object_del(fields, "event");
+		json_object_del(fields, "mono_ns");
+	}
+	eventlog_write_at(r->log, mono_ns, name ? name : "sal.unknown", fields);
+}
+
+void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
+			  bool expected, unsigned closed)
+{
+	bool exited = WIFEXITED(wait_status);
+
+	eventlog_write(r->log, "sald.exit",
+		       json_pack("{s:s, s:i, s:b, s:i}", "node",
+				 r->scenario->nodes.v[node].name,
+				 exited ? "status" : "signal",
+				 exited ? WEXITSTATUS(wait_status) :
+					  WTERMSIG(wait_status),
+				 "expected", expected, "closed", (int)closed));
+}
+
 /* ---- actions ----------------------------------------------------------- */
 
 void recorder_action_started(struct recorder *r, unsigned id,

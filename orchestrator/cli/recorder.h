@@ -18,6 +18,7 @@
 #define RECORD_SUMMARY "summary.txt"
 
 struct recorder;
+struct json_t; /* jansson's */
 
 int recorder_open(const struct plan *plan, const char *version,
 		  struct recorder **out, struct err *err);
@@ -45,6 +46,11 @@ void recorder_probe_started(struct recorder *r, size_t probe,
 			    const struct ip_addr *to);
 void recorder_probe_ended(struct recorder *r, size_t probe, int wait_status);
 void recorder_probe_abandoned(struct recorder *r, size_t probe);
+
+/* The event is borrowed. */
+void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event);
+void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
+			  bool expected, unsigned closed);
 
 void recorder_action_started(struct recorder *r, unsigned id,
 			     const struct scn_action *a, int64_t planned_ns,

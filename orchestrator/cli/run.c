@@ -423,9 +423,11 @@ static int tell_end(const struct loaded *l, const struct record *rec,
 static int run_lab(const struct options *o, struct loaded *l,
 		   const struct record *rec)
 {
+	char sald[PATH_MAX];
 	struct supervise_args args = {
 		.plan = l->plan,
 		.version = SERVALAB_VERSION,
+		.sald = find_sald(sald),
 		.fail_at = o->fail_at,
 		.fail_errno = o->fail_errno,
 		.file_limit = raise_file_limit(),

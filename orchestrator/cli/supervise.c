@@ -124,6 +124,25 @@ static void process_unready(void *arg, size_t process, const struct err *err)
 	fail(arg, err);
 }
 
+static void sald_event(void *arg, size_t node, struct json_t *event)
+{
+	struct run *run = arg;
+
+	recorder_sald_event(run->recorder, node, event);
+}
+
+/* Does not end the run: what the programs make of it shall be seen. */
+static void sald_exited(void *arg, size_t node, int status, bool expected,
+			unsigned closed)
+{
+	struct run *run = arg;
+
+	recorder_sald_exited(run->recorder, node, status, expected, closed);
+	if (!expected)
+		progress(run, "the sald of '%s' ended unexpectedly",
+			 run->scenario->nodes.v[node].name);
+}
+
 static void action_started(void *arg, unsigned id, const struct scn_action *a,
 			   int64_t planned_ns, int64_t actual_ns)
 {
@@ -266,6 +285,11 @@ static bool all_is_quiet(const struct run *run)
 		if (lab_process_runs(run->lab, i))
 			return false;
 	return true;
+}
+
+static bool salds_have_ended(const struct run *run)
+{
+	return !lab_salds_run(run->lab);
 }
 
 static bool capture_is_complete(const struct run *run)
@@ -539,6 +563,9 @@ static void stop(struct run *run)
 	turn_until(run, all_is_quiet, STOP_TIMEOUT_US, &over);
 	if (over)
 		abandon(run);
+	lab_stop_salds(run->lab);
+	over = false;
+	turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
 	if (run->capture_pid) {
 		write_comments(run);
 		(void)!write(run->capture_stop[1], "", 1);
@@ -565,6 +592,7 @@ static int prepare(struct run *run, struct err *err)
 		.file_limit = run->args->file_limit,
 		.timer_slack_ns = (unsigned long)prctl(PR_GET_TIMERSLACK),
 		.echo_main = echo_main,
+		.sald = run->args->sald,
 	};
 	const struct lab_listener lab_listener = {
 		.arg = run,
@@ -572,6 +600,8 @@ static int prepare(struct run *run, struct err *err)
 		.process_ready = process_ready,
 		.process_exited = process_exited,
 		.process_unready = process_unready,
+		.sald_event = sald_event,
+		.sald_exited = sald_exited,
 	};
 	const struct timeline_listener timeline_listener = {
 		.arg = run,

@@ -30,6 +30,7 @@ struct message {
 struct supervise_args {
 	const struct plan *plan;
 	const char *version;
+	const char *sald; /* the program; NULL: there is none */
 	uint64_t fail_at;
 	int fail_errno;
 	struct rlimit file_limit; /* what the lab's programs are to have */

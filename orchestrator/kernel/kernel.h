@@ -139,6 +139,18 @@ int kbatch_route(struct kbatch *b, size_t tag, bool add,
 		 struct err *err);
 
 /*
+ * Programs that send to the prefix get an error at once (EHOSTUNREACH) while
+ * there is no other route of the same length or a longer one. One that is there
+ * already is no failure.
+ */
+int kbatch_unreachable(struct kbatch *b, size_t tag, const struct ip_prefix *to,
+		       size_t *failed_tag, struct err *err);
+/* Makes the interface send at most so many bits a second (tbf): its queue holds
+ * what it sends in 50 ms, in place of any it had. */
+int kbatch_rate(struct kbatch *b, size_t tag, uint32_t ifindex, uint64_t bps,
+		size_t *failed_tag, struct err *err);
+
+/*
  * Are all interfaces of ns that are up ready to carry packets: operationally
  * up, and forwarding where they are ports of a bridge? Returns 1, 0 (not yet;
  * *ifindex names one that is not, if any) or a negative errno.
@@ -150,6 +162,15 @@ int kns_addresses_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
 /* Is a socket bound to the port (UDP) or listening on it (TCP) in ns, in
  * either family? protocol: IPPROTO_TCP or IPPROTO_UDP. 1, 0, negative errno. */
 int kns_listens(struct kns *ns, int protocol, uint16_t port, struct err *err);
+
+/*
+ * Closes, under the hands of whoever has them, the TCP and UDP sockets of ns
+ * whose own address lies in one of the n prefixes: their owners get
+ * ECONNABORTED. *closed: how many (may be NULL). -EOPNOTSUPP: this kernel
+ * cannot (CONFIG_INET_DIAG_DESTROY).
+ */
+int kns_destroy_sockets(struct kns *ns, const struct ip_prefix *prefixes,
+			size_t n, unsigned *closed, struct err *err);
 
 /* ---- nftables and conntrack -------------------------------------------- */
 

@@ -32,6 +32,7 @@
 #include <string.h>
 
 #define WHAT_MAX 104
+#define LAST_METRIC (UINT32_MAX - 1) /* behind any other route */
 #define LOOPBACK_IFINDEX 1 /* in every namespace, since Linux 3.7 */
 
 static void msg_freep(struct nl_msg **msg)
@@ -383,6 +384,44 @@ static int nexthop_add(struct rtnl_route *route, const struct ip_addr *via,
 		rtnl_route_nh_set_gateway(nh, gateway);
 	}
 	return 0;
+}
+
+static int unreachable_build(const struct ip_prefix *to, struct nl_msg **msg)
+{
+	CLEANUP(route_putp) struct rtnl_route *route = rtnl_route_alloc();
+	CLEANUP_ADDR struct nl_addr *dst = nl_addr_of(&to->addr, to->len);
+	int r;
+
+	if (!route || !dst)
+		return -NLE_NOMEM;
+	rtnl_route_set_family(route, (uint8_t)to->addr.family);
+	rtnl_route_set_table(route, RT_TABLE_MAIN);
+	rtnl_route_set_type(route, RTN_UNREACHABLE);
+	rtnl_route_set_protocol(route, RTPROT_STATIC);
+	rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
+	rtnl_route_set_priority(route, LAST_METRIC);
+	r = rtnl_route_set_dst(route, dst);
+	return r ? r :
+		   rtnl_route_build_add_request(
+			   route, NLM_F_CREATE | NLM_F_EXCL, msg);
+}
+
+int kbatch_unreachable(struct kbatch *b, size_t tag, const struct ip_prefix *to,
+		       size_t *failed_tag, struct err *err)
+{
+	struct ip_prefix net = ip_prefix_network(to);
+	CLEANUP_MSG struct nl_msg *msg = NULL;
+	char text[IP_TEXT_MAX];
+	char what[WHAT_MAX];
+	int r;
+
+	snprintf(what, sizeof(what), "make %s unreachable",
+		 ip_format_prefix(&net, text, sizeof(text)));
+	r = kbatch_step(b, tag, what, failed_tag, err);
+	if (r)
+		return r;
+	r = unreachable_build(&net, &msg);
+	return kbatch_put(b, tag, what, msg, r, EEXIST, failed_tag, err);
 }
 
 static int route_build(bool add, const struct ip_prefix *to,

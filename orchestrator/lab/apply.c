@@ -3,11 +3,14 @@
  * Carries out operations. Neighbouring requests to one namespace go to the
  * kernel together; whatever is not rtnetlink, and every change of namespace,
  * first sends what has been gathered, so that the order of the operations is
- * the order in which the kernel sees them.
+ * the order in which the kernel sees them. Likewise requests to salds: they are
+ * all sent before the first answer is waited for, so that what changes in many
+ * nodes changes at the same time.
  */
 #include "orchestrator/lab/internal.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -19,6 +22,7 @@ struct run {
 	size_t n;
 	struct kbatch *batch; /* NULL: nothing gathered */
 	size_t node; /* the batch's */
+	bool asked; /* salds have not answered yet */
 	/* Index of the operation to blame; n + a node's: its lo; SIZE_MAX: none
 	 */
 	size_t failed;
@@ -132,6 +136,9 @@ static int add_request(struct run *run, size_t i)
 		return kbatch_addr(b, i, op->kind == PLAN_OP_ADDR_ADD,
 				   ifaces[op->addr.iface].ifindex,
 				   &op->addr.address, &run->failed, run->err);
+	case PLAN_OP_RATE_SET:
+		return kbatch_rate(b, i, ifaces[op->rate.iface].ifindex,
+				   op->rate.bps, &run->failed, run->err);
 	case PLAN_OP_ROUTE_ADD:
 	case PLAN_OP_ROUTE_DEL:
 		return kbatch_route(b, i, op->kind == PLAN_OP_ROUTE_ADD,
@@ -190,6 +197,84 @@ static int rebind(struct run *run, size_t first, size_t *next)
 	return r;
 }
 
+/* ---- salds --------------------------------------------------------------- */
+
+/*
+ * The routes for the time when the sald is gone, and its TUN device with it: so
+ * that a program is told at once. They are there from the start, behind those
+ * of the sald, since nobody could add them as fast as it may end.
+ */
+static int start_sald(struct run *run, size_t i)
+{
+	const struct plan *plan = run->lab->plan;
+	const struct plan_node *node = &plan->nodes.v[run->ops[i].node];
+	struct ip_prefix to[PLAN_SAL_PREFIXES_MAX + 2];
+	size_t n = plan_sal_prefixes(plan, to);
+	int r = gather(run, i);
+
+	to[n++] = node->inner[0];
+	to[n++] = node->inner[1];
+	for (size_t k = 0; k < n && !r; k++)
+		r = kbatch_unreachable(run->batch, i, &to[k], &run->failed,
+				       run->err);
+	if (!r)
+		r = flush(run);
+	run->failed = r ? run->failed : i;
+	return r ? r : lab_sald_start(run->lab, run->ops[i].node, run->err);
+}
+
+static const char *address_text(const struct plan *plan, size_t service,
+				int family, char *buf, size_t size)
+{
+	struct ip_addr a = plan_service_address(plan, service, family);
+
+	return a.family ? ip_format_addr(&a, buf, size) : NULL;
+}
+
+static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
+{
+	char text[SERVICE_ID_TEXT_MAX], addr[2][IP_TEXT_MAX];
+
+	service_id_format(&plan->services.v[op->sal.service].id, text,
+			  sizeof(text));
+	if (op->kind == PLAN_OP_SAL_NAME)
+		return json_pack(
+			"{s:s, s:s, s:s, s:s?, s:s?}", "cmd", "name set",
+			"name", plan->scenario->services.v[op->sal.service].name,
+			"service", text, "addr4",
+			address_text(plan, op->sal.service, AF_INET, addr[0],
+				     sizeof(addr[0])),
+			"addr6",
+			address_text(plan, op->sal.service, AF_INET6, addr[1],
+				     sizeof(addr[1])));
+	return json_pack("{s:s, s:s, s:s, s:s?}", "cmd",
+			 op->kind == PLAN_OP_SAL_RULE_ADD ? "service add" :
+							    "service delete",
+			 "service", text, "kind",
+			 op->sal.to.family ? "forward" : "demux", "to",
+			 op->sal.to.family ?
+				 ip_format_addr(&op->sal.to, addr[0],
+						sizeof(addr[0])) :
+				 NULL);
+}
+
+static int settle(struct run *run)
+{
+	if (!run->asked)
+		return 0;
+	run->asked = false;
+	return lab_sald_settle(run->lab, &run->failed, run->err);
+}
+
+static int ask_sald(struct run *run, size_t i)
+{
+	const struct plan_op *op = &run->ops[i];
+
+	run->asked = true;
+	return lab_sald_request(run->lab, op->node, i,
+				sald_request(run->lab->plan, op), run->err);
+}
+
 /* One operation, or a few that belong together; *next is the one behind. */
 static int step(struct run *run, size_t i, size_t *next)
 {
@@ -210,7 +295,10 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_IFACE_CONF:
 	case PLAN_OP_ROUTE_ADD:
 	case PLAN_OP_ROUTE_DEL:
-		r = gather(run, i);
+	case PLAN_OP_RATE_SET:
+		r = settle(run);
+		if (!r)
+			r = gather(run, i);
 		if (r)
 			return r;
 		run->failed = i;
@@ -222,6 +310,14 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_NAT_BIND:
+		r = settle(run);
+		if (r)
+			return r;
+		break;
+	case PLAN_OP_SALD_START:
+	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_SAL_RULE_ADD:
+	case PLAN_OP_SAL_RULE_DEL:
 		break;
 	}
 
@@ -235,6 +331,12 @@ static int step(struct run *run, size_t i, size_t *next)
 	if (!ns)
 		return err_set(run->err, ENOENT, "the node is not built");
 	switch (op->kind) {
+	case PLAN_OP_SALD_START:
+		return start_sald(run, i);
+	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_SAL_RULE_ADD:
+	case PLAN_OP_SAL_RULE_DEL:
+		return ask_sald(run, i);
 	case PLAN_OP_NODE_DEL:
 		run->lab->nodes[op->node].ns = kns_free(ns);
 		return 0;
@@ -278,6 +380,8 @@ int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
 
 	for (size_t i = 0; i < n && !r;)
 		r = step(&run, i, &i);
+	if (!r)
+		r = settle(&run);
 	if (!r)
 		r = flush(&run);
 	kbatch_free(run.batch);

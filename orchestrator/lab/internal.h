@@ -29,6 +29,8 @@ struct lab_process {
 	long log_read; /* of its log, already searched */
 };
 
+struct lab_sald; /* sald.c */
+
 struct lab {
 	const struct plan *plan; /* borrowed */
 	sd_event *event; /* borrowed */
@@ -38,6 +40,7 @@ struct lab {
 	struct kns *home;
 	struct lab_node *nodes; /* by the scenario's index */
 	struct lab_process *processes; /* likewise */
+	struct lab_sald *salds; /* likewise */
 	VEC(struct lab_child) children;
 	sd_event_source *sigchld;
 	char *hosts;
@@ -49,5 +52,20 @@ void lab_processes_deinit(struct lab *lab);
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);
+
+/*
+ * sald.c. A sald is started at once and waited for when it is first asked
+ * for something. A request is under way when lab_sald_request() returns;
+ * lab_sald_settle() waits for the answers to all of them. tag: the caller's
+ * name for it, handed back for the one that failed (SIZE_MAX: none of them).
+ */
+struct json_t;
+int lab_salds_init(struct lab *lab, struct err *err);
+void lab_salds_deinit(struct lab *lab);
+int lab_sald_start(struct lab *lab, size_t node, struct err *err);
+/* request is stolen; NULL (out of memory) is told as what it is. */
+int lab_sald_request(struct lab *lab, size_t node, size_t tag,
+		     struct json_t *request, struct err *err);
+int lab_sald_settle(struct lab *lab, size_t *failed_tag, struct err *err);
 
 #endif

@@ -18,6 +18,7 @@
 #include <systemd/sd-event.h>
 
 struct lab;
+struct json_t; /* jansson's */
 
 /* What a lab tells of; each may be NULL. Called from the event loop. */
 struct lab_listener {
@@ -30,6 +31,12 @@ struct lab_listener {
 	/* Was not ready in time, or ended before it was. */
 	void (*process_unready)(void *arg, size_t process,
 				const struct err *err);
+	/* As the node's sald tells it (docs/control.md); borrowed. */
+	void (*sald_event)(void *arg, size_t node, struct json_t *event);
+	/* expected: it was told to end. Else the sockets that depended on it
+	 * are closed already: so many. */
+	void (*sald_exited)(void *arg, size_t node, int wait_status,
+			    bool expected, unsigned closed);
 };
 
 struct lab_options {
@@ -40,6 +47,7 @@ struct lab_options {
 	unsigned long timer_slack_ns;
 	/* The built-in UDP echo server, which lives in a layer above. */
 	int (*echo_main)(uint16_t port, int ready_fd, int err_fd);
+	const char *sald; /* the program; borrowed. NULL: there is none */
 };
 
 /* plan and event are borrowed. 0 or a negative errno. */
@@ -76,6 +84,10 @@ int lab_netns(const struct lab *lab, size_t node);
 /* Deletes the conntrack entries of a service at all who hold its rules. */
 int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
 		      struct err *err);
+
+/* Tells every sald to end. They have, when lab_salds_run() is false. */
+void lab_stop_salds(struct lab *lab);
+bool lab_salds_run(const struct lab *lab);
 
 /* ---- processes --------------------------------------------------------- */
 

@@ -6,6 +6,9 @@
  * padding of short Ethernet frames is no payload). Claims of zero length are
  * those of segments too long for the 16-bit field, so they do not shorten.
  *
+ * The Service Access Layer stands between IP and the transport, whatever the
+ * family of either: what is inside is told by its own field.
+ *
  * Only the first fragment of a datagram carries the transport's header, and
  * its payload is not whole; the other fragments are told by addresses alone.
  */
@@ -20,6 +23,8 @@
 #define VLAN_TAGS_MAX 2
 #define IPV6_EXTENSIONS_MAX 16
 #define ETHERTYPE_QINQ 0x88a8
+#define IPPROTO_SAL 144
+#define SAL_HEADER 12 /* without extensions */
 
 enum {
 	ICMP4_ECHO_REPLY = 0,
@@ -119,9 +124,10 @@ static void parse_tcp(struct cursor *c, struct packet_info *out)
 	set_payload(out, PACKET_TCP, c);
 }
 
-static void parse_transport(struct cursor *c, struct packet_info *out)
+static void parse_segment(struct cursor *c, struct packet_info *out,
+			  uint8_t protocol)
 {
-	switch (out->protocol) {
+	switch (protocol) {
 	case IPPROTO_UDP:
 		parse_udp(c, out);
 		break;
@@ -129,15 +135,39 @@ static void parse_transport(struct cursor *c, struct packet_info *out)
 		parse_tcp(c, out);
 		break;
 	case IPPROTO_ICMP:
-		if (out->src.family == AF_INET)
-			parse_icmp(c, out, ICMP4_ECHO_REQUEST,
-				   ICMP4_ECHO_REPLY);
+		parse_icmp(c, out, ICMP4_ECHO_REQUEST, ICMP4_ECHO_REPLY);
 		break;
 	case IPPROTO_ICMPV6:
-		if (out->src.family == AF_INET6)
-			parse_icmp(c, out, ICMP6_REQUEST, ICMP6_REPLY);
+		parse_icmp(c, out, ICMP6_REQUEST, ICMP6_REPLY);
 		break;
 	}
+}
+
+/* docs/wire-format.md */
+static void parse_sal(struct cursor *c, struct packet_info *out)
+{
+	size_t header;
+	uint8_t protocol;
+
+	cursor_take(c, 8); /* flow IDs */
+	header = cursor_u8(c) * (size_t)4;
+	protocol = cursor_u8(c);
+	cursor_take(c, 2); /* checksum */
+	if (c->overrun || header < SAL_HEADER)
+		return;
+	cursor_take(c, header - SAL_HEADER); /* extensions */
+	if (!c->overrun)
+		parse_segment(c, out, protocol);
+}
+
+static void parse_transport(struct cursor *c, struct packet_info *out)
+{
+	bool v4 = out->src.family == AF_INET;
+
+	if (out->protocol == IPPROTO_SAL)
+		parse_sal(c, out);
+	else if (out->protocol != (v4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		parse_segment(c, out, out->protocol);
 }
 
 static void parse_ipv4(struct cursor *c, struct packet_info *out)

@@ -195,17 +195,16 @@ static bool is_in_use(const struct plan *p, const struct ip_prefix *prefix)
 
 /* Where the automatic subnets of one family are taken from, one by one. */
 struct pool {
-	struct ip_prefix first, reserved;
+	struct ip_prefix first, reserved[2];
 	uint64_t next; /* in steps of the first one's length */
 };
 
-static int pool_init(struct pool *pool, const char *first, const char *reserved)
+struct ip_prefix plan_prefix(const char *text)
 {
-	pool->next = 0;
-	if (ip_parse_prefix(first, &pool->first) ||
-	    ip_parse_prefix(reserved, &pool->reserved))
-		return -EINVAL;
-	return 0;
+	struct ip_prefix p = { 0 };
+
+	ip_parse_prefix(text, &p); /* our own constants: they are right */
+	return p;
 }
 
 /* Takes the next free subnet with room for that many hosts. */
@@ -224,7 +223,8 @@ static bool pool_take(const struct plan *p, struct pool *pool, size_t hosts,
 	while (ip_prefix_step(&pool->first, pool->next, out)) {
 		pool->next += span;
 		out->len = len;
-		if (!ip_prefix_overlap(&pool->reserved, out) &&
+		if (!ip_prefix_overlap(&pool->reserved[0], out) &&
+		    !ip_prefix_overlap(&pool->reserved[1], out) &&
 		    !is_in_use(p, out))
 			return true;
 	}
@@ -235,14 +235,20 @@ static bool pool_take(const struct plan *p, struct pool *pool, size_t hosts,
 static int take_automatic_subnets(struct plan *p, struct diag *diag)
 {
 	size_t *hosts = calloc(p->networks.n + 1, sizeof(*hosts));
-	struct pool pool[2];
+	struct pool pool[2] = {
+		{ plan_prefix(PLAN_AUTO_SUBNET4),
+		  { plan_prefix(PLAN_AUTO_SERVICE4),
+		    plan_prefix(PLAN_AUTO_INNER4) },
+		  0 },
+		{ plan_prefix(PLAN_AUTO_SUBNET6),
+		  { plan_prefix(PLAN_AUTO_SERVICE6),
+		    plan_prefix(PLAN_AUTO_INNER6) },
+		  0 },
+	};
 	int r = 0;
 
 	if (!hosts)
 		return -ENOMEM;
-	if (pool_init(&pool[0], PLAN_AUTO_SUBNET4, PLAN_AUTO_SERVICE4) ||
-	    pool_init(&pool[1], PLAN_AUTO_SUBNET6, PLAN_AUTO_SERVICE6))
-		r = -EINVAL;
 	for (size_t i = 0; i < p->ifaces.n; i++)
 		hosts[p->ifaces.v[i].network] +=
 			p->ifaces.v[i].node != PLAN_LAB;

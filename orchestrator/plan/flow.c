@@ -355,7 +355,10 @@ int plan_flows(const struct plan *p, const plan_route_vec *routes,
 			next++;
 		f.first[i] = next;
 	}
+	/* The Service Access Layer finds its way by itself. */
 	for (size_t i = 0; i < s->services.n && !r; i++) {
+		if (s->services.v[i].resolver != SCN_RESOLVER_NAT)
+			continue;
 		f.service = i;
 		f.seen = calloc(s->nodes.n + 1, sizeof(*f.seen));
 		if (f.seen)
@@ -365,7 +368,9 @@ int plan_flows(const struct plan *p, const plan_route_vec *routes,
 		free(f.seen);
 	}
 	for (size_t i = 0; i < s->probes.n && !r; i++)
-		if (s->probes.v[i].target == SCN_TARGET_SERVICE)
+		if (s->probes.v[i].target == SCN_TARGET_SERVICE &&
+		    s->services.v[s->probes.v[i].to].resolver ==
+			    SCN_RESOLVER_NAT)
 			check_probe(&f, &s->probes.v[i]);
 	free(f.first);
 	return r;

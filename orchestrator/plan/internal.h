@@ -20,6 +20,14 @@ void plan_each_instance(const struct scenario *s, size_t service,
 			void (*visit)(size_t node, struct src_pos pos,
 				      void *arg),
 			void *arg);
+/* Inner addresses and service IDs. */
+int plan_sal(struct plan *p, struct diag *diag);
+void plan_service_id(struct plan *p, size_t service);
+/* The next action of the timeline, to look at what a has changed. */
+const struct scn_action *plan_action_behind(const struct plan *p,
+					    const struct scn_action *a);
+/* What each readdress action makes of its interface. */
+int plan_readdresses(struct plan *p, struct diag *diag);
 
 /* One route of one node. */
 struct plan_route {
@@ -47,6 +55,20 @@ size_t plan_joining_host(const struct plan *p, size_t node,
 
 /* The operations, of all the above. */
 int plan_operations(struct plan *p, const plan_route_vec *routes);
+
+/*
+ * Where a node's sald sends what is for a service with its instance there:
+ * IPv4 where both have it, else IPv6; AF_UNSPEC: nowhere. at: as
+ * plan_node_address_at().
+ */
+struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
+				size_t instance, const struct scn_action *at);
+
+/* The operations that start every sald and fill its tables. */
+int plan_sal_operations(struct plan *p);
+
+/* The automatic subnets and addresses of one kind: the prefix of that text. */
+struct ip_prefix plan_prefix(const char *text);
 
 /* Does some action take this link down or up? */
 bool plan_link_switched(const struct scenario *s, size_t link);

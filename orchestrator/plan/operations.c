@@ -107,6 +107,30 @@ static int add_iface_op(struct plan *p, enum plan_op_kind kind, size_t iface)
 	return 0;
 }
 
+/*
+ * A link's rate is kept by whoever sends into it: at each of its two ends, one
+ * of which is the bridge's port where the other node is a bridge. (A link that
+ * the timeline takes down has two ports as well, but its nodes keep the rate.)
+ */
+static int add_rate(struct plan *p, size_t iface)
+{
+	const struct plan_iface *f = &p->ifaces.v[iface];
+	const struct scn_link *l = &p->scenario->links.v[f->link];
+	size_t other = l->end[!f->end].node;
+	struct plan_op *op;
+
+	if (!l->rate_bps ||
+	    (f->node == PLAN_LAB &&
+	     p->scenario->nodes.v[other].kind != SCN_NODE_BRIDGE))
+		return 0;
+	op = add_op(p, PLAN_OP_RATE_SET, f->node, l->pos);
+	if (!op)
+		return -ENOMEM;
+	op->rate.iface = iface;
+	op->rate.bps = l->rate_bps;
+	return 0;
+}
+
 static int add_address(struct plan *p, size_t iface,
 		       const struct ip_prefix *address)
 {
@@ -154,7 +178,7 @@ static int configure_iface(struct plan *p, size_t iface, bool switched,
 		p->ops.v[p->ops.n - 1].iface.forwarding = forwarding;
 		p->ops.v[p->ops.n - 1].iface.ignore_linkdown = switched;
 	}
-	if (add_iface_op(p, PLAN_OP_IFACE_UP, iface))
+	if (add_rate(p, iface) || add_iface_op(p, PLAN_OP_IFACE_UP, iface))
 		return -ENOMEM;
 	for (size_t k = 0; k < f->addresses.n; k++) {
 		if (add_address(p, iface, &f->addresses.v[k]))
@@ -195,7 +219,7 @@ static unsigned binding_id(size_t service, int family)
 static int add_binding(const struct plan *p, plan_op_vec *out,
 		       enum plan_op_kind kind, size_t holder, size_t service,
 		       const struct ip_addr *address, size_t old, size_t new,
-		       struct src_pos pos)
+		       const struct scn_action *at, struct src_pos pos)
 {
 	struct plan_op *op = VEC_PUSH(out);
 
@@ -207,9 +231,10 @@ static int add_binding(const struct plan *p, plan_op_vec *out,
 	op->nat.service = service;
 	op->nat.id = binding_id(service, address->family);
 	op->nat.from = *address;
-	op->nat.to = plan_node_address(p, new, address->family);
+	op->nat.to = plan_node_address_at(p, new, address->family, at);
 	if (old != SCN_NONE)
-		op->nat.old_to = plan_node_address(p, old, address->family);
+		op->nat.old_to =
+			plan_node_address_at(p, old, address->family, at);
 	return 0;
 }
 
@@ -235,7 +260,7 @@ static int add_nat(struct plan *p)
 				r = add_binding(p, &ops, PLAN_OP_NAT_ADD, node,
 						i, &svc->addresses.v[k],
 						SCN_NONE,
-						s->services.v[i].instance,
+						s->services.v[i].instance, NULL,
 						s->services.v[i].pos);
 		}
 	}
@@ -280,6 +305,8 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 
 		if (f->node == PLAN_LAB) {
 			if (f->link != SCN_NONE)
+				r = add_rate(p, i);
+			if (f->link != SCN_NONE && !r)
 				r = add_iface_op(p, PLAN_OP_IFACE_UP, i);
 		} else {
 			size_t *slot = VEC_PUSH(&own[f->node]);
@@ -307,16 +334,17 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 	return r;
 }
 
-int plan_bind_ops(const struct plan *p, size_t service, size_t from, size_t to,
-		  struct src_pos pos, plan_op_vec *out)
+int plan_bind_ops(const struct plan *p, const struct scn_action *a,
+		  plan_op_vec *out)
 {
-	const struct plan_service *svc = &p->services.v[service];
+	const struct plan_service *svc = &p->services.v[a->migrate.service];
 
 	for (size_t h = 0; h < svc->holders.n; h++)
 		for (size_t k = 0; k < svc->addresses.n; k++)
 			if (add_binding(p, out, PLAN_OP_NAT_BIND,
-					svc->holders.v[h], service,
-					&svc->addresses.v[k], from, to, pos))
+					svc->holders.v[h], a->migrate.service,
+					&svc->addresses.v[k], a->migrate.from,
+					a->migrate.to, a, a->pos))
 				return -ENOMEM;
 	return 0;
 }

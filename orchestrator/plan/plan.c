@@ -86,8 +86,13 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 	if (!r) {
 		check_macs(p, diag);
 		check_mtus(p, diag);
-		r = plan_services(p, diag);
 	}
+	if (!r)
+		r = plan_readdresses(p, diag);
+	if (!r)
+		r = plan_sal(p, diag);
+	if (!r)
+		r = plan_services(p, diag);
 	/* Routes over wrong addresses would only repeat what was said. */
 	if (!r && diag_count(diag) == errors)
 		r = plan_routes(p, diag, &routes);
@@ -95,6 +100,8 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 		r = plan_flows(p, &routes, diag);
 	if (!r && diag_count(diag) == errors)
 		r = plan_operations(p, &routes);
+	if (!r && diag_count(diag) == errors)
+		r = plan_sal_operations(p);
 	VEC_FREE(&routes);
 	if (!r && diag_count(diag) > errors)
 		r = -EINVAL;
@@ -118,6 +125,12 @@ struct plan *plan_free(struct plan *p)
 		VEC_FREE(&p->services.v[i].addresses);
 		VEC_FREE(&p->services.v[i].holders);
 	}
+	for (size_t i = 0; i < p->readdresses.n; i++) {
+		VEC_FREE(&p->readdresses.v[i].old);
+		VEC_FREE(&p->readdresses.v[i].new);
+	}
+	VEC_FREE(&p->readdresses);
+	VEC_FREE(&p->nodes);
 	VEC_FREE(&p->networks);
 	VEC_FREE(&p->ifaces);
 	VEC_FREE(&p->links);
@@ -169,11 +182,20 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 		out->nat.to = op->nat.old_to;
 		out->nat.old_to = op->nat.to;
 		return true;
+	case PLAN_OP_SAL_RULE_ADD:
+		out->kind = PLAN_OP_SAL_RULE_DEL;
+		return true;
+	case PLAN_OP_SAL_RULE_DEL:
+		out->kind = PLAN_OP_SAL_RULE_ADD;
+		return true;
 	case PLAN_OP_NODE_DEL: /* what was in it is gone */
 	case PLAN_OP_BRIDGE_ADD: /* goes with the lab */
 	case PLAN_OP_IFACE_CONF:
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
+	case PLAN_OP_RATE_SET:
+	case PLAN_OP_SALD_START: /* goes with the lab */
+	case PLAN_OP_SAL_NAME:
 		return false;
 	}
 	return false;

@@ -12,6 +12,7 @@
 #ifndef PLAN_PLAN_H
 #define PLAN_PLAN_H
 
+#include "include/serval/service_id.h"
 #include "orchestrator/scenario/model.h"
 
 #include <stdio.h>
@@ -25,6 +26,12 @@
 #define PLAN_AUTO_SUBNET6 "fd5e:1ab::/64" /* then fd5e:1ab:0:1::/64, ... */
 #define PLAN_AUTO_SERVICE4 "198.18.0.0/16" /* RFC 2544: in nobody's way */
 #define PLAN_AUTO_SERVICE6 "fd5e:1ab:ffff::/64"
+#define PLAN_AUTO_INNER4 "198.19.0.0/16" /* the other half of RFC 2544's */
+#define PLAN_AUTO_INNER6 "fd5e:1ab:fffe::/64"
+
+/* Every lab's service IDs begin with this; the rest is the SHA-256 of the name,
+ * cut to fit. */
+#define PLAN_SERVICE_ID_PREFIX "0xfd5e01ab/32"
 
 /*
  * A device: an interface of a host or router, or, in the lab's namespace, a
@@ -60,7 +67,25 @@ struct plan_link {
 
 struct plan_service {
 	VEC(struct ip_addr) addresses; /* one a family, IPv4 first */
-	scn_index_vec holders; /* nodes with NAT rules */
+	scn_index_vec holders; /* nat: nodes with NAT rules */
+	struct service_id id; /* sal */
+};
+
+/*
+ * A node of the scenario. Where a lab has a sal service, every host runs a
+ * sald, and has an inner address of each family (with the length of the prefix
+ * that all of them are from), which no change of its interfaces touches.
+ */
+struct plan_node {
+	bool sald;
+	struct ip_prefix inner[2]; /* IPv4, IPv6 */
+};
+
+/* What an action of the timeline makes of an interface's addresses. */
+struct plan_readdress {
+	const struct scn_action *action;
+	size_t iface;
+	VEC(struct ip_prefix) old, new; /* only of the families that change */
 };
 
 enum plan_op_kind {
@@ -77,10 +102,15 @@ enum plan_op_kind {
 	PLAN_OP_IFACE_CONF, /* forwarding; routes without carrier are ignored */
 	PLAN_OP_ROUTE_ADD,
 	PLAN_OP_ROUTE_DEL,
+	PLAN_OP_RATE_SET, /* of what an interface sends */
 	PLAN_OP_NAT_INIT, /* table and chains */
 	PLAN_OP_NAT_DEL,
 	PLAN_OP_NAT_ADD, /* a service's binding, to its first instance */
 	PLAN_OP_NAT_BIND, /* to another instance, in place of the old one */
+	PLAN_OP_SALD_START, /* those behind it wait until it is ready */
+	PLAN_OP_SAL_NAME, /* a service's ID and addresses */
+	PLAN_OP_SAL_RULE_ADD,
+	PLAN_OP_SAL_RULE_DEL,
 };
 
 struct plan_op {
@@ -119,6 +149,14 @@ struct plan_op {
 				to; /* service's, instance's address */
 			struct ip_addr old_to; /* BIND: for the inverse */
 		} nat;
+		struct {
+			size_t iface;
+			uint64_t bps;
+		} rate;
+		struct {
+			size_t service;
+			struct ip_addr to; /* FORWARD; AF_UNSPEC: DEMUX */
+		} sal;
 	};
 	struct src_pos pos;
 };
@@ -137,6 +175,8 @@ struct plan {
 	VEC(struct plan_iface) ifaces;
 	VEC(struct plan_link) links; /* by the scenario's link index */
 	VEC(struct plan_service) services; /* by the scenario's service index */
+	VEC(struct plan_node) nodes; /* by the scenario's node index */
+	VEC(struct plan_readdress) readdresses; /* in the timeline's order */
 	VEC(struct plan_op) ops;
 };
 
@@ -165,6 +205,24 @@ struct ip_addr plan_node_address(const struct plan *p, size_t node, int family);
 /* A service's address of that family; AF_UNSPEC where it has none. */
 struct ip_addr plan_service_address(const struct plan *p, size_t service,
 				    int family);
+/*
+ * The same, and a service's instance, at that action of the timeline: with what
+ * the actions ahead of it have changed.
+ */
+struct ip_addr plan_node_address_at(const struct plan *p, size_t node,
+				    int family, const struct scn_action *at);
+size_t plan_instance_at(const struct plan *p, size_t service,
+			const struct scn_action *at);
+/* Does any host run a sald? */
+bool plan_has_sald(const struct plan *p);
+/* The prefixes that hold every sal service's address; how many (at most max). */
+#define PLAN_SAL_PREFIXES_MAX 16
+size_t plan_sal_prefixes(const struct plan *p,
+			 struct ip_prefix out[PLAN_SAL_PREFIXES_MAX]);
+/* What a node's sald draws its random numbers from. */
+#define PLAN_KEY_LEN 32
+void plan_sald_key(const struct plan *p, size_t node,
+		   uint8_t key[PLAN_KEY_LEN]);
 /* Where a probe sends to, by its family and its target's. */
 struct ip_addr plan_probe_target(const struct plan *p,
 				 const struct scn_probe *pr);
@@ -172,11 +230,27 @@ struct ip_addr plan_probe_target(const struct plan *p,
 char *plan_hosts_text(const struct plan *p);
 
 typedef VEC(struct plan_op) plan_op_vec;
-/* Appends the operations that move the service's name from one instance to
- * another at all of its holders, a holder's next to each other; 0 or -ENOMEM.
+/* All of these append, and return 0 or -ENOMEM. */
+/* Moves a nat service's name from one instance to another, as the migrate
+ * action says, at all of its holders, a holder's next to each other. */
+int plan_bind_ops(const struct plan *p, const struct scn_action *a,
+		  plan_op_vec *out);
+/*
+ * The same for a sal service, in three steps: the new instance serves, all
+ * others send there, the old one stops. In this order nobody is ever sent to a
+ * host that does not serve.
  */
-int plan_bind_ops(const struct plan *p, size_t service, size_t from, size_t to,
-		  struct src_pos pos, plan_op_vec *out);
+enum plan_sal_step { PLAN_SAL_START, PLAN_SAL_FORWARD, PLAN_SAL_STOP };
+int plan_sal_bind_ops(const struct plan *p, const struct scn_action *a,
+		      enum plan_sal_step step, plan_op_vec *out);
+/*
+ * A readdress action: first the addresses, and the routes that go with the old
+ * ones, then the rules of services that have their instance there.
+ */
+int plan_readdress_ops(const struct plan *p, const struct scn_action *a,
+		       plan_op_vec *out);
+int plan_follow_ops(const struct plan *p, const struct scn_action *a,
+		    plan_op_vec *out);
 /* The same for a link's carrier, at both ends. */
 int plan_carrier_ops(const struct plan *p, size_t link, bool up,
 		     struct src_pos pos, plan_op_vec *out);

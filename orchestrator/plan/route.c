@@ -187,7 +187,12 @@ static struct ip_addr probe_looks_for(const struct plan *p,
 {
 	struct ip_addr to = plan_probe_target(p, pr);
 
-	if (pr->target == SCN_TARGET_SERVICE) {
+	if (pr->target == SCN_TARGET_SERVICE &&
+	    p->scenario->services.v[pr->to].resolver == SCN_RESOLVER_SAL) {
+		to = plan_sal_forward(p, pr->node,
+				      p->scenario->services.v[pr->to].instance,
+				      NULL);
+	} else if (pr->target == SCN_TARGET_SERVICE) {
 		const scn_index_vec *at = &p->services.v[pr->to].holders;
 
 		for (size_t i = 0; i < at->n; i++)
@@ -246,8 +251,13 @@ static void check_probes(const struct walk *w, const struct ip_prefix *to)
 	}
 }
 
-/* Routes of every node to one destination, whose distances have spread. */
-static int add_routes_to(struct walk *w, const struct ip_prefix *to)
+/*
+ * Routes of every node to one destination, whose distances have spread.
+ * service: it is a service's address, which at a host with a sald the usual
+ * route does not reach, as the services' whole prefix leads to the sald.
+ */
+static int add_routes_to(struct walk *w, const struct ip_prefix *to,
+			 bool service)
 {
 	const struct scenario *s = w->plan->scenario;
 
@@ -261,7 +271,8 @@ static int add_routes_to(struct walk *w, const struct ip_prefix *to)
 		usual = next_hop(w, node, SCN_NONE, true);
 		if (hop.distance == FAR ||
 		    (!is_router(w, node) && usual.iface == hop.iface &&
-		     ip_addr_equal(&usual.via, &hop.via)))
+		     ip_addr_equal(&usual.via, &hop.via) &&
+		     !(service && w->plan->nodes.v[node].sald)))
 			continue;
 		if (add_route(w, node, &hop, to, 0))
 			return -ENOMEM;
@@ -288,7 +299,7 @@ static int route_to_networks(struct walk *w)
 			if (net->subnets.v[k].addr.family != w->family)
 				continue;
 			check_probes(w, &net->subnets.v[k]);
-			if (add_routes_to(w, &net->subnets.v[k]))
+			if (add_routes_to(w, &net->subnets.v[k], false))
 				return -ENOMEM;
 		}
 	}
@@ -335,7 +346,8 @@ static int route_to_services(struct walk *w)
 						p, i, w->family) };
 		size_t n = 0;
 
-		if (!to.addr.family)
+		if (!to.addr.family ||
+		    p->scenario->services.v[i].resolver == SCN_RESOLVER_SAL)
 			continue;
 		to.len = w->family == AF_INET ? 32 : 128;
 		forget_distances(w);
@@ -347,7 +359,7 @@ static int route_to_services(struct walk *w)
 		}
 		spread(w, n);
 		check_probes(w, &to);
-		if (add_routes_to(w, &to))
+		if (add_routes_to(w, &to, true))
 			return -ENOMEM;
 	}
 	return 0;

@@ -42,7 +42,9 @@ struct check {
 	bool *seen; /* by node */
 };
 
-/* Each instance must have an address of each family the service has. */
+/* Each instance must have an address of each family the service has: what NAT
+ * translates into. (With the SAL, what is inside of a packet has nothing to do
+ * with what is outside.) */
 static void check_instance(size_t node, struct src_pos pos, void *arg)
 {
 	struct check *c = arg;
@@ -159,7 +161,8 @@ static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 			if (s->addresses.v[i].prefix.addr.family == family[f])
 				a = s->addresses.v[i].prefix.addr;
 		if (!a.family && !s->addresses.n &&
-		    plan_node_address(p, s->instance, family[f]).family) {
+		    (s->resolver == SCN_RESOLVER_SAL ||
+		     plan_node_address(p, s->instance, family[f]).family)) {
 			if (!choose_automatic(p, service, range[f], &a)) {
 				diag_error(diag, s->pos, 1,
 					   "no automatic address is left for "
@@ -299,6 +302,44 @@ static int choose_holders(struct plan *p, struct diag *diag, size_t service)
 	return r;
 }
 
+static bool migrates(const struct scenario *s, size_t service)
+{
+	for (size_t i = 0; i < s->timeline.n; i++)
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
+			const struct scn_action *a =
+				&s->timeline.v[i].actions.v[k];
+
+			if (a->kind == SCN_ACTION_MIGRATE &&
+			    a->migrate.service == service)
+				return true;
+		}
+	return false;
+}
+
+/*
+ * A client on an instance's own node talks to it over the loopback, and is none
+ * of the SAL's: it would not follow when the service moves.
+ */
+static void check_client(size_t node, struct src_pos pos, void *arg)
+{
+	struct check *c = arg;
+	const struct scenario *s = c->plan->scenario;
+
+	for (size_t i = 0; i < s->probes.n; i++) {
+		const struct scn_probe *pr = &s->probes.v[i];
+
+		if (pr->target != SCN_TARGET_SERVICE || pr->to != c->service ||
+		    pr->node != node || !migrates(s, c->service))
+			continue;
+		diag_error(c->diag, pr->to_pos, 1,
+			   "'%s' is an instance of '%s' itself: from there, the "
+			   "probe would not follow the service",
+			   s->nodes.v[node].name,
+			   s->services.v[c->service].name);
+		diag_note(c->diag, pos, 1, "it is made an instance here");
+	}
+}
+
 int plan_services(struct plan *p, struct diag *diag)
 {
 	for (size_t i = 0; i < p->scenario->services.n; i++) {
@@ -308,7 +349,8 @@ int plan_services(struct plan *p, struct diag *diag)
 		if (!VEC_PUSH(&p->services))
 			return -ENOMEM;
 		r = choose_addresses(p, diag, i);
-		if (!r)
+		if (!r && p->scenario->services.v[i].resolver ==
+				  SCN_RESOLVER_NAT)
 			r = choose_holders(p, diag, i);
 		if (r)
 			return r;
@@ -316,7 +358,12 @@ int plan_services(struct plan *p, struct diag *diag)
 		c.seen = calloc(p->scenario->nodes.n + 1, sizeof(*c.seen));
 		if (!c.seen)
 			return -ENOMEM;
-		plan_each_instance(p->scenario, i, check_instance, &c);
+		if (p->scenario->services.v[i].resolver == SCN_RESOLVER_SAL) {
+			plan_service_id(p, i);
+			plan_each_instance(p->scenario, i, check_client, &c);
+		} else {
+			plan_each_instance(p->scenario, i, check_instance, &c);
+		}
 		free(c.seen);
 	}
 	return 0;

@@ -68,6 +68,26 @@ static void route_text(const struct plan *p, const struct plan_op *op,
 		append(buf, size, " metric %u", op->route.metric);
 }
 
+static void sal_text(const struct plan *p, const struct plan_op *op, char *buf,
+		     size_t size)
+{
+	const char *name = p->scenario->services.v[op->sal.service].name;
+	char to[IP_TEXT_MAX];
+
+	if (op->kind == PLAN_OP_SAL_NAME)
+		append(buf, size, "name service %s", name);
+	else if (!op->sal.to.family)
+		append(buf, size, "%s service %s",
+		       op->kind == PLAN_OP_SAL_RULE_ADD ? "serve" :
+							  "stop serving",
+		       name);
+	else
+		append(buf, size, "%s service %s to %s",
+		       op->kind == PLAN_OP_SAL_RULE_ADD ? "forward" :
+							  "stop forwarding",
+		       name, ip_format_addr(&op->sal.to, to, sizeof(to)));
+}
+
 const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 			 char *buf, size_t size)
 {
@@ -135,6 +155,23 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 	case PLAN_OP_ROUTE_DEL:
 		route_text(p, op, buf, size);
 		break;
+	case PLAN_OP_RATE_SET:
+		if (op->node == PLAN_LAB)
+			iface_name(p, op->rate.iface, one, sizeof(one));
+		else
+			snprintf(one, sizeof(one), "%s",
+				 p->ifaces.v[op->rate.iface].name);
+		append(buf, size, "set rate of %s to %llu kbit/s", one,
+		       (unsigned long long)(op->rate.bps / 1000));
+		break;
+	case PLAN_OP_SALD_START:
+		append(buf, size, "start sald");
+		break;
+	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_SAL_RULE_ADD:
+	case PLAN_OP_SAL_RULE_DEL:
+		sal_text(p, op, buf, size);
+		break;
 	case PLAN_OP_NAT_INIT:
 		append(buf, size, "add NAT table");
 		break;
@@ -192,9 +229,30 @@ static void print_interfaces(const struct plan *p, FILE *out)
 	}
 }
 
-static void print_services(const struct plan *p, FILE *out)
+static void print_inner(const struct plan *p, FILE *out)
 {
 	char text[IP_TEXT_MAX];
+
+	if (!plan_has_sald(p))
+		return;
+	fprintf(out, "inner addresses\n");
+	for (size_t i = 0; i < p->nodes.n; i++) {
+		const struct plan_node *n = &p->nodes.v[i];
+
+		if (!n->sald)
+			continue;
+		fprintf(out, "  %-20s", node_name(p, i));
+		for (size_t f = 0; f < 2; f++)
+			fprintf(out, " %s",
+				ip_format_addr(&n->inner[f].addr, text,
+					       sizeof(text)));
+		fprintf(out, "\n");
+	}
+}
+
+static void print_services(const struct plan *p, FILE *out)
+{
+	char text[IP_TEXT_MAX], id[SERVICE_ID_TEXT_MAX];
 
 	if (!p->services.n)
 		return;
@@ -208,9 +266,41 @@ static void print_services(const struct plan *p, FILE *out)
 			fprintf(out, " %s",
 				ip_format_addr(&svc->addresses.v[k], text,
 					       sizeof(text)));
+		if (s->resolver == SCN_RESOLVER_SAL) {
+			fprintf(out, "  at %s, SAL\n  %20s ID %s\n",
+				node_name(p, s->instance), "",
+				service_id_format(&svc->id, id, sizeof(id)));
+			continue;
+		}
 		fprintf(out, "  at %s, NAT in", node_name(p, s->instance));
 		for (size_t k = 0; k < svc->holders.n; k++)
 			fprintf(out, " %s", node_name(p, svc->holders.v[k]));
+		fprintf(out, "\n");
+	}
+}
+
+static void print_prefixes(const struct ip_prefix *v, size_t n, FILE *out)
+{
+	char text[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, " %s",
+			ip_format_prefix(&v[i], text, sizeof(text)));
+}
+
+/* What "renew" gives. */
+static void print_readdress(const struct plan *p, const struct scn_action *a,
+			    FILE *out)
+{
+	for (size_t i = 0; i < p->readdresses.n; i++) {
+		const struct plan_readdress *r = &p->readdresses.v[i];
+
+		if (r->action != a)
+			continue;
+		fprintf(out, "%26s", "");
+		print_prefixes(r->old.v, r->old.n, out);
+		fprintf(out, " ->");
+		print_prefixes(r->new.v, r->new.n, out);
 		fprintf(out, "\n");
 	}
 }
@@ -225,12 +315,14 @@ static void print_timeline(const struct plan *p, FILE *out)
 	for (size_t i = 0; i < p->scenario->timeline.n; i++) {
 		const struct scn_entry *e = &p->scenario->timeline.v[i];
 
-		for (size_t k = 0; k < e->actions.n; k++)
+		for (size_t k = 0; k < e->actions.n; k++) {
 			fprintf(out, "  line %-5u %8.3f s  %s\n",
 				e->actions.v[k].pos.line,
 				(double)e->at_ns / 1e9,
 				scn_action_text(p->scenario, &e->actions.v[k],
 						text, sizeof(text)));
+			print_readdress(p, &e->actions.v[k], out);
+		}
 	}
 }
 
@@ -240,6 +332,7 @@ void plan_print(const struct plan *p, FILE *out)
 
 	print_networks(p, out);
 	print_interfaces(p, out);
+	print_inner(p, out);
 	print_services(p, out);
 	fprintf(out, "operations\n");
 	for (size_t i = 0; i < p->ops.n; i++)

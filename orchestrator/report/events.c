@@ -8,9 +8,11 @@
 #include "orchestrator/report/record.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 struct event {
@@ -257,6 +259,29 @@ static int on_action_failed(struct record *rec, const struct event *ev)
 	return keep_text(ev, error, a ? &a->error : &rec->failure);
 }
 
+/* One that nobody told to end: what came after says nothing about the SAL. */
+static int on_sald_exit(struct record *rec, const struct event *ev)
+{
+	bool by_signal = json_object_get(ev->object, "signal") != NULL;
+	const char *node;
+	int64_t value;
+	int r = need_text(ev, "node", &node);
+
+	if (!r)
+		r = need_int(ev, by_signal ? "signal" : "status", &value);
+	if (r || rec->failure ||
+	    json_is_true(json_object_get(ev->object, "expected")))
+		return r;
+	if (asprintf(&rec->failure,
+		     "the sald of %s ended unexpectedly, %s %" PRId64
+		     "; see sald/%s.log of the record",
+		     node, by_signal ? "by signal" : "with status", value,
+		     node) >= 0)
+		return 0;
+	rec->failure = NULL;
+	return err_set(ev->err, ENOMEM, "out of memory");
+}
+
 static int on_timeline_start(struct record *rec, const struct event *ev)
 {
 	rec->zero_ns = ev->mono_ns;
@@ -300,6 +325,7 @@ static const struct {
 	{ "action.start", on_action_start },
 	{ "action.done", on_action_done },
 	{ "action.failed", on_action_failed },
+	{ "sald.exit", on_sald_exit },
 	{ "run.interrupted", on_interrupted },
 	{ "run.failed", on_failed },
 	{ "run.end", on_end },

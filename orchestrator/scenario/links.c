@@ -177,7 +177,14 @@ static const struct type type_mtu = {
 	.max = 65535,
 };
 
-enum { LINK_ENDPOINTS, LINK_NAME, LINK_SUBNET, LINK_MTU };
+static const struct type type_rate = {
+	.expects = "a rate, such as 100mbit",
+	.scalar = SCALAR_RATE,
+	.min = 8000,
+	.max = UINT64_C(10000000000), /* what tbf's tables can say */
+};
+
+enum { LINK_ENDPOINTS, LINK_NAME, LINK_SUBNET, LINK_MTU, LINK_RATE };
 
 static const struct field link_fields[] = {
 	[LINK_ENDPOINTS] = { .name = "endpoints",
@@ -194,6 +201,9 @@ static const struct field link_fields[] = {
 	[LINK_MTU] = { .name = "mtu",
 		       .type = &type_mtu,
 		       .doc = "the largest packet, in bytes" },
+	[LINK_RATE] = { .name = "rate",
+			.type = &type_rate,
+			.doc = "bits a second, in each direction" },
 };
 
 static const struct mapping mapping_link = {
@@ -297,10 +307,16 @@ static void read_link(struct loader *l, const struct tree_node *node,
 					      &v[LINK_SUBNET], &link->subnets);
 	if (v[LINK_MTU].ok)
 		link->mtu = (uint32_t)v[LINK_MTU].number;
+	if (v[LINK_RATE].ok)
+		link->rate_bps = (uint64_t)v[LINK_RATE].bps;
 	source->good &= check_ends(l, link, source, v[LINK_SUBNET].node);
 }
 
-/* ---- the second pass: names -------------------------------------------- */
+/*
+ * ---- the second pass: names --------------------------------------------
+ *
+ * The index behind an interface's name is 2 * link + end.
+ */
 
 static void define_given_names(struct loader *l, const source_vec *sources)
 {
@@ -315,13 +331,14 @@ static void define_given_names(struct loader *l, const source_vec *sources)
 				     end->ifname);
 		if (text)
 			loader_define(l, NAMES_IFACE, text,
-				      sources->v[i / 2].end[i % 2], 0);
+				      sources->v[i / 2].end[i % 2], i);
 	}
 }
 
 /* next: the ethN of the node from which on none has been tried. */
 static void define_free_name(struct loader *l, struct scn_endpoint *end,
-			     const struct tree_node *node, size_t *next)
+			     const struct tree_node *node, size_t index,
+			     size_t *next)
 {
 	struct names_found found;
 	const char *text;
@@ -334,7 +351,7 @@ static void define_free_name(struct loader *l, struct scn_endpoint *end,
 		return;
 	snprintf(end->ifname, sizeof(end->ifname), "%s",
 		 strrchr(text, ':') + 1);
-	loader_define(l, NAMES_IFACE, text, node, 0);
+	loader_define(l, NAMES_IFACE, text, node, index);
 }
 
 /* counts: a node's next ethN, or a bridge's ports. */
@@ -349,7 +366,7 @@ static void define_free_names(struct loader *l, const source_vec *sources,
 			continue;
 		if (!is_bridge(l, end)) {
 			if (!end->ifname[0])
-				define_free_name(l, end, source->end[i % 2],
+				define_free_name(l, end, source->end[i % 2], i,
 						 &counts[end->node]);
 			continue;
 		}

@@ -29,6 +29,7 @@ enum scalar_kind {
 	SCALAR_NAME, /* rule */
 	SCALAR_UINT, /* min, max */
 	SCALAR_DURATION, /* min, max: ns */
+	SCALAR_RATE, /* min, max: bits/s */
 	SCALAR_WORD, /* words */
 	SCALAR_PORT, /* "tcp/80"; protocol */
 	SCALAR_ADDRESS, /* "10.0.0.1" */
@@ -114,8 +115,8 @@ struct mapping {
 /* Types that several mappings share (types.c). */
 extern const struct type type_text, type_name, type_count, type_delay,
 	type_span, type_port, type_signal, type_host, type_machine, type_node,
-	type_service, type_process, type_probe, type_link, type_addresses,
-	type_subnets, type_ifaddrs;
+	type_service, type_process, type_probe, type_link, type_iface,
+	type_addresses, type_subnets, type_ifaddrs;
 extern const struct mapping mapping_scenario; /* the root (load.c) */
 
 /* ---- reading ----------------------------------------------------------- */
@@ -138,6 +139,7 @@ struct value {
 		const char *text; /* the tree's */
 		uint64_t number;
 		int64_t ns;
+		int64_t bps;
 		int word;
 		int signal;
 		size_t index; /* of what the reference names */

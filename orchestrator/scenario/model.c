@@ -55,8 +55,14 @@ struct scenario *scenario_free(struct scenario *s)
 		return NULL;
 	free_topology(s);
 	free_programs(s);
-	for (size_t i = 0; i < s->timeline.n; i++)
-		VEC_FREE(&s->timeline.v[i].actions);
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		struct scn_entry *e = &s->timeline.v[i];
+
+		for (size_t k = 0; k < e->actions.n; k++)
+			if (e->actions.v[k].kind == SCN_ACTION_READDRESS)
+				VEC_FREE(&e->actions.v[k].readdress.addresses);
+		VEC_FREE(&e->actions);
+	}
 	VEC_FREE(&s->timeline);
 	for (size_t i = 0; i < s->expects.n; i++) {
 		free(s->expects.v[i].text);

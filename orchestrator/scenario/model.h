@@ -62,6 +62,7 @@ struct scn_link {
 	scn_prefix_vec
 		subnets; /* of a link without a bridge; empty: automatic */
 	uint32_t mtu; /* bytes; 0: the kernel's default, 1500 */
+	uint64_t rate_bps; /* bits/s, either way; 0: as fast as it goes */
 	struct src_pos pos;
 };
 
@@ -69,6 +70,7 @@ struct scn_link {
 
 enum scn_resolver {
 	SCN_RESOLVER_NAT, /* nftables DNAT at a router or in the clients */
+	SCN_RESOLVER_SAL, /* the Service Access Layer, a sald in every host */
 };
 
 enum scn_protocol { SCN_PROTO_ANY, SCN_PROTO_TCP, SCN_PROTO_UDP };
@@ -146,6 +148,7 @@ struct scn_probe {
 enum scn_action_kind {
 	SCN_ACTION_MIGRATE,
 	SCN_ACTION_LINK_STATE,
+	SCN_ACTION_READDRESS, /* an interface gets other addresses */
 	SCN_ACTION_START,
 	SCN_ACTION_STOP, /* SIGTERM to the process group, SIGKILL after grace */
 	SCN_ACTION_KILL, /* signal to the process group */
@@ -167,6 +170,11 @@ struct scn_action {
 			size_t link;
 			bool up;
 		} link;
+		struct {
+			size_t link, end; /* which interface */
+			scn_prefix_vec addresses; /* empty: new automatic ones
+						     (renew) */
+		} readdress;
 		struct {
 			size_t process;
 			int signal; /* kill */

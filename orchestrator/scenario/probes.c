@@ -217,7 +217,8 @@ static bool check_ping(struct loader *l, const struct value *to,
 	if (probe->target != SCN_TARGET_SERVICE)
 		return true;
 	service = &l->s->services.v[probe->to];
-	if (service->port.protocol == SCN_PROTO_ANY)
+	if (service->resolver != SCN_RESOLVER_NAT ||
+	    service->port.protocol == SCN_PROTO_ANY)
 		return true;
 	tree_error(l->diag, to->node,
 		   "the service '%s' is on %s/%u, and a ping to it is never "

@@ -167,6 +167,44 @@ static bool read_duration(struct loader *l, const struct type *type,
 	return false;
 }
 
+/* ---- rates ------------------------------------------------------------- */
+
+static bool rate_error(struct loader *l, const struct type *type,
+		       const struct tree_node *node, int r)
+{
+	const char *text = node->text;
+	const char *unit = text + strspn(text, "0123456789.");
+
+	if (r == -ENOKEY && !*unit)
+		tree_error(l->diag, node,
+			   "%s has no unit; write %skbit, %smbit, ...", text,
+			   text, text);
+	else if (r == -ENOKEY)
+		tree_error_part(l->diag, node, unit, strlen(unit),
+				"unknown unit '%s' in '%s'", unit, text);
+	else if (r == -EINVAL)
+		tree_error(l->diag, node, "'%s' is not a rate", text);
+	else
+		tree_error(l->diag, node,
+			   "%s is out of range: %llukbit to %llugbit", text,
+			   (unsigned long long)type->min / 1000,
+			   (unsigned long long)type->max / 1000000000);
+	diag_help(l->diag, "rates are bits a second, such as 10mbit (bit, "
+			   "kbit, mbit, gbit)");
+	return false;
+}
+
+static bool read_rate(struct loader *l, const struct type *type,
+		      const struct tree_node *node, struct value *out)
+{
+	int r = units_parse_rate_bps(node->text, &out->bps);
+
+	if (!r && ((uint64_t)out->bps < type->min ||
+		   (uint64_t)out->bps > type->max))
+		r = -ERANGE;
+	return r ? rate_error(l, type, node, r) : true;
+}
+
 /* ---- words and signals ------------------------------------------------- */
 
 static bool read_word(struct loader *l, const struct type *type,
@@ -289,6 +327,8 @@ bool scalar_read(struct loader *l, const struct type *type,
 		return read_uint(l, type, node, out);
 	case SCALAR_DURATION:
 		return read_duration(l, type, node, out);
+	case SCALAR_RATE:
+		return read_rate(l, type, node, out);
 	case SCALAR_WORD:
 		return read_word(l, type, node, out);
 	case SCALAR_PORT:

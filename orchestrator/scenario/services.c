@@ -4,13 +4,14 @@
 
 static const struct word resolver_words[] = {
 	{ "nat", SCN_RESOLVER_NAT, NULL },
-	{ "sal", -1, "resolver 'sal' is not available yet; 'nat' is" },
-	{ "dns", -1, "resolver 'dns' is not available yet; 'nat' is" },
+	{ "sal", SCN_RESOLVER_SAL, NULL },
+	{ "dns", -1,
+	  "resolver 'dns' is not available yet; 'sal' and 'nat' are" },
 	{ 0 },
 };
 
 static const struct type type_resolver = {
-	.expects = "a resolver, such as nat",
+	.expects = "a resolver, such as sal",
 	.scalar = SCALAR_WORD,
 	.thing = "a resolver",
 	.words = resolver_words,
@@ -44,7 +45,7 @@ static const struct field service_fields[] = {
 	[SERVICE_RESOLVER] = { .name = "resolver",
 			       .type = &type_resolver,
 			       .required = true,
-			       .example = "nat",
+			       .example = "sal",
 			       .doc = "how the name is bound to an instance" },
 	[SERVICE_INSTANCES] = { .name = "instances",
 				.type = &type_instances,
@@ -61,8 +62,8 @@ static const struct field service_fields[] = {
 				     "one of each family" },
 	[SERVICE_AT] = { .name = "at",
 			 .type = &type_at,
-			 .doc = "the nodes that translate; without it, every "
-				"host that is no instance, for itself" },
+			 .doc = "of nat: the nodes that translate; without it, "
+				"every host that is no instance, for itself" },
 };
 
 static const struct mapping mapping_service = {
@@ -102,8 +103,9 @@ static bool read_instances(struct loader *l, const struct value *list,
 	if (n > 1) {
 		tree_error(
 			l->diag, value_item(list, 1),
-			"a nat service has one instance at a time; balancing "
-			"over several is not available yet");
+			"a %s service has one instance at a time; balancing "
+			"over several is not available yet",
+			service->resolver == SCN_RESOLVER_SAL ? "sal" : "nat");
 		diag_help(l->diag, "a 'migrate' in the timeline replaces the "
 				   "instance");
 	}
@@ -147,6 +149,12 @@ static bool read_at(struct loader *l, const struct value *list,
 {
 	bool good = true;
 
+	if (service->resolver == SCN_RESOLVER_SAL) {
+		tree_error(l->diag, list->node,
+			   "'at' is only for nat: every host resolves the name "
+			   "of a sal service itself");
+		return false;
+	}
 	service->at_pos = list->node->pos;
 	refs_read(l, type_at.item, list, &service->at, &good);
 	for (size_t i = 0; i < service->at.n; i++) {
@@ -177,6 +185,8 @@ static size_t read_service(struct loader *l, const struct tree_node *key,
 	service->pos = key->pos;
 	service->instance = SCN_NONE;
 	good = mapping_read(l, &mapping_service, value, key, v, NULL);
+	if (v[SERVICE_RESOLVER].ok)
+		service->resolver = (enum scn_resolver)v[SERVICE_RESOLVER].word;
 	if (v[SERVICE_INSTANCES].ok)
 		good &= read_instances(l, &v[SERVICE_INSTANCES], service);
 	if (v[SERVICE_PORT].ok)

@@ -267,6 +267,8 @@ void timeline_simulate(struct loader *l, const step_vec *steps)
 		case SCN_ACTION_LINK_STATE:
 			check_link(l, &st, &steps->v[i]);
 			break;
+		case SCN_ACTION_READDRESS: /* to whatever it has then */
+			break;
 		case SCN_ACTION_START:
 		case SCN_ACTION_STOP:
 		case SCN_ACTION_KILL:

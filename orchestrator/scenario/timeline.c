@@ -5,6 +5,8 @@
 
 #include "base/cleanup.h"
 
+#include <string.h>
+
 /* ---- migrate: ---------------------------------------------------------- */
 
 static const struct word flush_words[] = {
@@ -97,6 +99,25 @@ static const struct field link_fields[] = {
 	  .doc = "whether it carries packets from then on" },
 };
 
+static const struct type type_new_address = {
+	.expects = "renew, or an address such as 10.0.0.9/24, or a list of "
+		   "them",
+	.scalar = SCALAR_TEXT,
+	.item = &type_ifaddrs,
+};
+
+static const struct field interface_fields[] = {
+	{ .name = "interface",
+	  .type = &type_iface,
+	  .doc = "the interface that gets other addresses" },
+	{ .name = "address",
+	  .type = &type_new_address,
+	  .required = true,
+	  .example = "renew",
+	  .doc = "its new ones; renew: new ones of its network, as DHCP "
+		 "would give" },
+};
+
 static const struct field start_fields[] = {
 	{ .name = "start", .type = &type_process, .doc = "starts a process" },
 };
@@ -125,6 +146,10 @@ static const struct mapping action_link = {
 	.what = "action",
 	MAPPING_FIELDS(link_fields),
 };
+static const struct mapping action_interface = {
+	.what = "action",
+	MAPPING_FIELDS(interface_fields),
+};
 static const struct mapping action_start = {
 	.what = "action",
 	MAPPING_FIELDS(start_fields),
@@ -142,9 +167,9 @@ static const struct mapping mapping_action = {
 	.what = "action",
 	.doc = "One thing that happens.",
 	.variants =
-		(const struct mapping *const[]){ &action_migrate, &action_link,
-						 &action_start, &action_stop,
-						 &action_kill, NULL },
+		(const struct mapping *const[]){
+			&action_migrate, &action_link, &action_interface,
+			&action_start, &action_stop, &action_kill, NULL },
 	.example = "link: wifi, state: down",
 	.refused = "at",
 	.refused_why = "an action inside of 'do' has no time of its own: all "
@@ -189,8 +214,9 @@ static const struct mapping mapping_entry = {
 	MAPPING_FIELDS(entry_fields),
 	.variants =
 		(const struct mapping *const[]){
-			&entry_do, &action_migrate, &action_link, &action_start,
-			&action_stop, &action_kill, NULL },
+			&entry_do, &action_migrate, &action_link,
+			&action_interface, &action_start, &action_stop,
+			&action_kill, NULL },
 	.example = "link: wifi, state: down",
 	.several = "a list holds several actions of one time: "
 		   "'do: [{ stop: p }, { start: q }]'",
@@ -208,6 +234,21 @@ const struct type type_timeline = {
 };
 
 /* ---- reading ----------------------------------------------------------- */
+
+/* What a NAT forgets, and when, means nothing where there is no NAT. */
+static bool check_nat_only(struct loader *l, const struct value *v)
+{
+	bool good = true;
+
+	for (size_t i = MIGRATE_FLUSH; i <= MIGRATE_GAP; i++) {
+		if (!v[i].node)
+			continue;
+		tree_error(l->diag, v[i].node, "'%s' is only for nat services",
+			   migrate_fields[i].name);
+		good = false;
+	}
+	return good;
+}
 
 static bool read_migrate(struct loader *l, const struct tree_node *node,
 			 struct step *step)
@@ -233,6 +274,9 @@ static bool read_migrate(struct loader *l, const struct tree_node *node,
 			   v[MIGRATE_TO].node->text);
 		good = false;
 	}
+	if (v[MIGRATE_SERVICE].ok &&
+	    l->s->services.v[a->migrate.service].resolver == SCN_RESOLVER_SAL)
+		return check_nat_only(l, v) && good;
 	if (v[MIGRATE_GAP].ok && v[MIGRATE_GAP].ns && v[MIGRATE_FLUSH].ok &&
 	    a->migrate.flush == SCN_FLUSH_NONE) {
 		tree_error(l->diag, v[MIGRATE_GAP].node,
@@ -244,12 +288,49 @@ static bool read_migrate(struct loader *l, const struct tree_node *node,
 	return good;
 }
 
+/* v: of the interface and its new addresses. */
+static bool read_readdress(struct loader *l, const struct value *v,
+			   struct scn_action *a)
+{
+	const struct tree_node *node = v[1].node;
+	const struct scn_node *owner;
+
+	memset(&a->readdress, 0, sizeof(a->readdress));
+	if (!v[0].ok || !v[1].ok)
+		return false;
+	a->readdress.link = v[0].index / 2;
+	a->readdress.end = v[0].index % 2;
+	owner = &l->s->nodes.v[l->s->links.v[a->readdress.link]
+				       .end[a->readdress.end]
+				       .node];
+	if (owner->kind != SCN_NODE_HOST) {
+		tree_error(l->diag, v[0].node,
+			   "'%s' is a router: others reach their networks by "
+			   "its addresses",
+			   owner->name);
+		return false;
+	}
+	if (node->kind == TREE_SCALAR && !strcmp(node->text, "renew"))
+		return true;
+	if (!value_items(&v[1])) {
+		tree_error(l->diag, node, "this list has no addresses");
+		return false;
+	}
+	if (prefixes_read(l, type_ifaddrs.item, &v[1],
+			  &a->readdress.addresses))
+		return true;
+	VEC_FREE(&a->readdress.addresses);
+	return false;
+}
+
 static enum scn_action_kind kind_of(const struct mapping *variant)
 {
 	if (variant == &action_migrate)
 		return SCN_ACTION_MIGRATE;
 	if (variant == &action_link)
 		return SCN_ACTION_LINK_STATE;
+	if (variant == &action_interface)
+		return SCN_ACTION_READDRESS;
 	if (variant == &action_start)
 		return SCN_ACTION_START;
 	return variant == &action_stop ? SCN_ACTION_STOP : SCN_ACTION_KILL;
@@ -274,6 +355,9 @@ static bool read_action(struct loader *l, const struct mapping *variant,
 		a->link.up = v[1].word;
 		good &= v[1].ok;
 		break;
+	case SCN_ACTION_READDRESS:
+		good = read_readdress(l, v, a);
+		break;
 	case SCN_ACTION_KILL:
 		a->process.process = v[0].index;
 		a->process.signal = v[1].signal;
@@ -287,7 +371,7 @@ static bool read_action(struct loader *l, const struct mapping *variant,
 	return good;
 }
 
-static void add_step(struct loader *l, const struct step *step, bool good,
+static void add_step(struct loader *l, struct step *step, bool good,
 		     step_vec *steps)
 {
 	struct scn_entry *entry = &l->s->timeline.v[l->s->timeline.n - 1];
@@ -296,12 +380,16 @@ static void add_step(struct loader *l, const struct step *step, bool good,
 
 	if (!good) {
 		l->actions_unknown |= 1u << step->action.kind;
+		if (step->action.kind == SCN_ACTION_READDRESS)
+			VEC_FREE(&step->action.readdress.addresses);
 		return;
 	}
 	action = LOADER_PUSH(l, &entry->actions);
 	copy = LOADER_PUSH(l, steps);
-	if (!action || !copy)
+	if (!action || !copy) {
+		entry->actions.n -= action != NULL;
 		return;
+	}
 	*action = step->action;
 	*copy = *step;
 	copy->order = steps->n;

@@ -93,6 +93,12 @@ const struct type type_link = {
 	.names = NAMES_LINK,
 };
 
+const struct type type_iface = {
+	.expects = "an interface, such as 'a:eth0'",
+	.scalar = SCALAR_REF,
+	.names = NAMES_IFACE,
+};
+
 static const struct type type_address = {
 	.expects = "an IP address",
 	.scalar = SCALAR_ADDRESS,

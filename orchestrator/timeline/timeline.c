@@ -106,7 +106,7 @@ static void action_done(struct timeline *tl, unsigned id)
 		tl->listener.finished(tl->listener.arg);
 }
 
-/* ---- migrate ----------------------------------------------------------- */
+/* ---- migrate, of nat services ----------------------------------------------------------- */
 
 static int do_step(struct running *run, enum step step, struct err *err)
 {
@@ -120,8 +120,7 @@ static int do_step(struct running *run, enum step step, struct err *err)
 		r = lab_flush_service(tl->lab, a->migrate.service, &deleted,
 				      err);
 	} else {
-		r = plan_bind_ops(tl->plan, a->migrate.service, a->migrate.from,
-				  a->migrate.to, a->pos, &ops);
+		r = plan_bind_ops(tl->plan, a, &ops);
 		r = r ? err_errno(err, -r, "plan the change") :
 			lab_apply(tl->lab, ops.v, ops.n, err);
 		VEC_FREE(&ops);
@@ -200,6 +199,62 @@ static int begin_migrate(struct timeline *tl, const struct scn_action *a,
 	return 0;
 }
 
+/* ---- sal services and addresses ---------------------------------------- */
+
+/* Everything that changes for one step; told as done by its name. */
+static int do_ops(struct timeline *tl, unsigned id, const char *step, int made,
+		  plan_op_vec *ops, struct err *err)
+{
+	int r = made ? err_errno(err, -made, "plan the change") :
+		       lab_apply(tl->lab, ops->v, ops->n, err);
+
+	VEC_FREE(ops);
+	if (!r && tl->listener.step)
+		tl->listener.step(tl->listener.arg, id, step, clock_mono_ns(),
+				  -1);
+	return r;
+}
+
+static int migrate_sal(struct timeline *tl, const struct scn_action *a,
+		       unsigned id, struct err *err)
+{
+	static const char *const steps[] = {
+		[PLAN_SAL_START] = "start",
+		[PLAN_SAL_FORWARD] = "forward",
+		[PLAN_SAL_STOP] = "stop",
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps) && !r; i++) {
+		plan_op_vec ops = { 0 };
+
+		r = plan_sal_bind_ops(tl->plan, a, (enum plan_sal_step)i, &ops);
+		r = do_ops(tl, id, steps[i], r, &ops, err);
+	}
+	return r;
+}
+
+static int readdress(struct timeline *tl, const struct scn_action *a,
+		     unsigned id, struct err *err)
+{
+	plan_op_vec ops = { 0 };
+	int r = plan_readdress_ops(tl->plan, a, &ops);
+
+	r = do_ops(tl, id, "address", r, &ops, err);
+	if (r)
+		return r;
+	r = plan_follow_ops(tl->plan, a, &ops);
+	if (!r && !ops.n)
+		return 0; /* no service is there */
+	return do_ops(tl, id, "forward", r, &ops, err);
+}
+
+static bool is_sal(const struct timeline *tl, const struct scn_action *a)
+{
+	return tl->plan->scenario->services.v[a->migrate.service].resolver ==
+	       SCN_RESOLVER_SAL;
+}
+
 /* ---- the others -------------------------------------------------------- */
 
 static int set_link(struct timeline *tl, const struct scn_action *a,
@@ -227,12 +282,19 @@ static void begin(struct timeline *tl, const struct scn_action *a,
 				     clock_mono_ns());
 	switch (a->kind) {
 	case SCN_ACTION_MIGRATE:
+		if (is_sal(tl, a)) {
+			r = migrate_sal(tl, a, id, &err);
+			break;
+		}
 		r = begin_migrate(tl, a, id, &err);
 		if (r)
 			break;
 		return; /* says itself when it is done */
 	case SCN_ACTION_LINK_STATE:
 		r = set_link(tl, a, &err);
+		break;
+	case SCN_ACTION_READDRESS:
+		r = readdress(tl, a, id, &err);
 		break;
 	case SCN_ACTION_START:
 		r = lab_start_process(tl->lab, a->process.process, &err);

@@ -17,8 +17,11 @@ struct timeline_listener {
 	void *arg;
 	void (*started)(void *arg, unsigned id, const struct scn_action *a,
 			int64_t planned_ns, int64_t actual_ns);
-	/* "rule": new packets are bound anew; "flush": conntrack entries are
-	 * gone, deleted says how many (-1: not a flush) */
+	/* A step is done. Of migrate, with nat: "rule", new packets are bound
+	 * anew; "flush", conntrack entries are gone, deleted says how many (-1:
+	 * not a flush). With sal: "start", the new instance serves; "forward",
+	 * all others send there; "stop", the old one does not serve any more.
+	 * Of readdress: "address", "forward". */
 	void (*step)(void *arg, unsigned id, const char *step, int64_t now_ns,
 		     int64_t deleted);
 	void (*done)(void *arg, unsigned id, int64_t now_ns);

@@ -58,6 +58,8 @@ nested_enter() {
   mount -t tmpfs tmpfs /dev/shm
   mkdir "$stage"
   cp -- "$1" "$stage/servalab"
+  cp -- "${SERVALAB_SALD:-$(dirname "$1")/sald}" "$stage/sald"
+  unset SERVALAB_SALD
   cp -r -- "$2/scenarios" "$stage/scenarios"
   for dir in /tmp /run; do
     mount -t tmpfs -o mode=1777 tmpfs "$dir"

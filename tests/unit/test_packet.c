@@ -164,6 +164,58 @@ START_TEST(echo_v6)
 }
 END_TEST
 
+static void add_sal(struct frame *f, unsigned shl, unsigned protocol)
+{
+	add(f, "\1\2\3\4\5\6\7\10", 8);
+	add8(f, shl);
+	add8(f, protocol);
+	add16(f, 0);
+}
+
+/* What is inside has nothing to do with the family of what is outside. */
+START_TEST(sal)
+{
+	struct frame f = { 0 };
+	struct packet_info info;
+
+	add_ethernet(&f, 0x86dd);
+	add_ipv6(&f, 144, 20 + 8 + 4);
+	add_sal(&f, 5, 1);
+	add_zeros(&f, 8); /* extensions */
+	add_echo(&f, 0);
+	add(&f, "data", 4);
+	info = parse(&f);
+	ck_assert_int_eq(info.kind, PACKET_ECHO_REPLY);
+	ck_assert_uint_eq(info.protocol, 144);
+	expect_address(&info.src, "fd00::1");
+	ck_assert_uint_eq(info.echo_id, 0x1234);
+	ck_assert_uint_eq(info.payload_len, 4);
+	ck_assert_mem_eq(info.payload, "data", 4);
+
+	f = (struct frame){ 0 };
+	add_ethernet(&f, 0x0800);
+	add_ipv4(&f, 144, 12 + 8 + 2, 0);
+	add_sal(&f, 3, 17);
+	add_udp(&f, 2);
+	add(&f, "hi", 2);
+	info = parse(&f);
+	ck_assert_int_eq(info.kind, PACKET_UDP);
+	ck_assert_uint_eq(info.sport, 4000);
+	ck_assert_uint_eq(info.payload_len, 2);
+
+	/* A header shorter than itself, or longer than the packet. */
+	f.b[14 + 20 + 8] = 2;
+	ck_assert_int_eq(parse(&f).kind, PACKET_OTHER);
+	f.b[14 + 20 + 8] = 255;
+	ck_assert_int_eq(parse(&f).kind, PACKET_OTHER);
+	for (f.b[14 + 20 + 8] = 3; f.n > 14 + 20 + 20; f.n--)
+		ck_assert_int_eq(parse(&f).kind, PACKET_UDP);
+	for (; f.n > 0; f.n--)
+		ck_assert_int_ne(parse(&f).kind,
+				 f.n < 14 + 20 + 20 ? PACKET_UDP : PACKET_TCP);
+}
+END_TEST
+
 START_TEST(udp_behind_vlan_tags)
 {
 	struct frame f = { 0 };
@@ -325,6 +377,7 @@ int main(void)
 	tcase_add_test(tc, mark_comes_back);
 	tcase_add_test(tc, echo_v4);
 	tcase_add_test(tc, echo_v6);
+	tcase_add_test(tc, sal);
 	tcase_add_test(tc, udp_behind_vlan_tags);
 	tcase_add_test(tc, tcp_with_options);
 	tcase_add_test(tc, ipv6_extension_headers);

@@ -241,6 +241,7 @@ END_TEST
 START_TEST(service_in_a_router)
 {
 	plan_op_vec ops = { 0 };
+	struct scn_action move = { .kind = SCN_ACTION_MIGRATE };
 	struct plan_op back;
 	char text[512];
 
@@ -248,10 +249,9 @@ START_TEST(service_in_a_router)
 		  "services: { s: { resolver: nat, instances: [c], at: r } }\n");
 	ck_assert(has_op("r: bind service s: 198.18.0.1 to 10.0.1.1"));
 	ck_assert_uint_eq(count_ops("bind service"), 1);
-	ck_assert_int_eq(plan_bind_ops(plan, 0, scenario_find_node(scenario, "c"),
-				       scenario_find_node(scenario, "d"),
-				       (struct src_pos){ 0 }, &ops),
-			 0);
+	move.migrate.from = scenario_find_node(scenario, "c");
+	move.migrate.to = scenario_find_node(scenario, "d");
+	ck_assert_int_eq(plan_bind_ops(plan, &move, &ops), 0);
 	ck_assert_uint_eq(ops.n, 1);
 	ck_assert_str_eq(plan_op_text(plan, &ops.v[0], text, sizeof(text)),
 			 "r: rebind service s: 198.18.0.1 to 10.0.2.1");

@@ -132,6 +132,26 @@ START_TEST(test_action_failed_otherwise)
 }
 END_TEST
 
+/* A sald that was told to end says nothing; one that was not, fails the run. */
+START_TEST(test_sald_exit)
+{
+	struct run run = { 0 };
+	FILE *f;
+
+	write_record(&run);
+	f = fopen(path_of("events.jsonl"), "a");
+	ck_assert_ptr_nonnull(f);
+	event(f, 6000 * MS, "sald.exit",
+	      "\"node\":\"a\",\"status\":0,\"expected\":true,\"closed\":0");
+	event(f, 6000 * MS, "sald.exit",
+	      "\"node\":\"c\",\"signal\":9,\"expected\":false,\"closed\":1");
+	close_file(f);
+	make(REPORT_FAILED);
+	prints("- failed\n  failed: the sald of c ended unexpectedly, by signal "
+	       "9; see sald/c.log of the record\n\n");
+}
+END_TEST
+
 START_TEST(test_interrupted)
 {
 	struct run run = { .interrupted = true };
@@ -522,6 +542,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_process_ended, 0, 2);
 	tcase_add_test(tc, test_action_failed);
 	tcase_add_test(tc, test_action_failed_otherwise);
+	tcase_add_test(tc, test_sald_exit);
 	tcase_add_test(tc, test_interrupted);
 	tcase_add_test(tc, test_clock_step);
 	tcase_add_test(tc, test_clock_step_back);

@@ -66,6 +66,35 @@ START_TEST(a_duration_is_parsed)
 END_TEST
 
 static const struct {
+	const char *text;
+	int r;
+	int64_t bps;
+} rates[] = {
+	{ "1bit", 0, 1 },
+	{ "8kbit", 0, 8000 },
+	{ "100mbit", 0, 100000000 },
+	{ "1.5gbit", 0, 1500000000 },
+	{ "0.5bit", -ERANGE, 0 },
+	{ "9223372037gbit", -ERANGE, 0 },
+	{ "100", -ENOKEY, 0 },
+	{ "100mbps", -ENOKEY, 0 },
+	{ "100ms", -ENOKEY, 0 },
+	{ "100Mbit", -ENOKEY, 0 },
+	{ "-1mbit", -EINVAL, 0 },
+	{ "", -EINVAL, 0 },
+};
+
+START_TEST(a_rate_is_parsed)
+{
+	int64_t bps = -7;
+
+	ck_assert_int_eq(units_parse_rate_bps(rates[_i].text, &bps),
+			 rates[_i].r);
+	ck_assert_int_eq(bps, rates[_i].r ? -7 : rates[_i].bps);
+}
+END_TEST
+
+static const struct {
 	int64_t ns;
 	const char *text;
 } texts[] = {
@@ -156,6 +185,8 @@ int main(void)
 
 	tcase_add_loop_test(all, a_duration_is_parsed, 0,
 			    sizeof(durations) / sizeof(*durations));
+	tcase_add_loop_test(all, a_rate_is_parsed, 0,
+			    sizeof(rates) / sizeof(*rates));
 	tcase_add_loop_test(all, a_duration_is_printed, 0,
 			    sizeof(texts) / sizeof(*texts));
 	tcase_add_test(all, a_number_is_parsed);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the Service Access Layer needs of a lab: inner addresses of its hosts,
+ * service IDs, and who forwards which service where.
+ *
+ * There is no service controller: each host's sald is told all that it has to
+ * know. An instance serves (DEMUX) what every other host forwards to it
+ * (FORWARD). So a service with n hosts around it has n rules, and a change of
+ * its instance is a change of all of them.
+ */
+#include "orchestrator/plan/internal.h"
+
+#include "base/diag.h"
+
+#include <errno.h>
+#include <sodium/crypto_hash_sha256.h>
+#include <stdio.h>
+#include <string.h>
+
+bool plan_has_sald(const struct plan *p)
+{
+	for (size_t i = 0; i < p->nodes.n; i++)
+		if (p->nodes.v[i].sald)
+			return true;
+	return false;
+}
+
+/* ---- inner addresses and IDs -------------------------------------------- */
+
+static void check_network(struct diag *diag, const struct plan_network *net,
+			  const struct ip_prefix *reserved, const char *whose)
+{
+	char a[IP_TEXT_MAX], b[IP_TEXT_MAX];
+
+	for (size_t k = 0; k < net->subnets.n; k++) {
+		if (!ip_prefix_overlap(&net->subnets.v[k], reserved))
+			continue;
+		ip_format_prefix(&net->subnets.v[k], a, sizeof(a));
+		diag_error(diag, net->pos, (unsigned)strlen(a),
+			   "subnet %s overlaps %s, which is for %s", a,
+			   ip_format_prefix(reserved, b, sizeof(b)), whose);
+	}
+}
+
+/* The prefixes lead into the TUN device of every host: nothing else may be
+ * there. */
+static void check_networks(const struct plan *p, struct diag *diag)
+{
+	const struct ip_prefix reserved[] = {
+		plan_prefix(PLAN_AUTO_INNER4),
+		plan_prefix(PLAN_AUTO_INNER6),
+		plan_prefix(PLAN_AUTO_SERVICE4),
+		plan_prefix(PLAN_AUTO_SERVICE6),
+	};
+
+	for (size_t i = 0; i < p->networks.n; i++)
+		for (size_t k = 0; k < 4; k++)
+			check_network(diag, &p->networks.v[i], &reserved[k],
+				      k < 2 ? "the SAL's inner addresses" :
+					      "services");
+}
+
+/* Does the automatic prefix of its family hold the address? */
+static bool is_automatic(const struct ip_addr *a)
+{
+	struct ip_prefix all = plan_prefix(a->family == AF_INET ?
+						   PLAN_AUTO_SERVICE4 :
+						   PLAN_AUTO_SERVICE6);
+
+	return ip_prefix_contains(&all, a);
+}
+
+size_t plan_sal_prefixes(const struct plan *p,
+			 struct ip_prefix out[PLAN_SAL_PREFIXES_MAX])
+{
+	const struct scenario *s = p->scenario;
+	size_t n = 0;
+
+	out[n++] = plan_prefix(PLAN_AUTO_SERVICE4);
+	out[n++] = plan_prefix(PLAN_AUTO_SERVICE6);
+	for (size_t i = 0; i < s->services.n; i++) {
+		const struct scn_service *svc = &s->services.v[i];
+
+		if (svc->resolver != SCN_RESOLVER_SAL)
+			continue;
+		for (size_t k = 0; k < svc->addresses.n; k++) {
+			const struct ip_prefix *a =
+				&svc->addresses.v[k].prefix;
+
+			if (!is_automatic(&a->addr) &&
+			    n < PLAN_SAL_PREFIXES_MAX)
+				out[n++] = *a;
+		}
+	}
+	return n;
+}
+
+/* A sald takes so many prefixes and no more. */
+static void check_given_addresses(const struct scenario *s, struct diag *diag)
+{
+	size_t n = 2;
+
+	for (size_t i = 0; i < s->services.n; i++) {
+		const struct scn_service *svc = &s->services.v[i];
+
+		for (size_t k = 0; svc->resolver == SCN_RESOLVER_SAL &&
+				   k < svc->addresses.n;
+		     k++) {
+			const struct scn_prefix *a = &svc->addresses.v[k];
+
+			if (is_automatic(&a->prefix.addr) ||
+			    ++n != PLAN_SAL_PREFIXES_MAX + 1)
+				continue;
+			diag_error(diag, a->pos, 1,
+				   "at most %d addresses of sal services may "
+				   "lie outside of the automatic ones",
+				   PLAN_SAL_PREFIXES_MAX - 2);
+			diag_help(diag,
+				  "choose addresses in %s or %s, or none",
+				  PLAN_AUTO_SERVICE4, PLAN_AUTO_SERVICE6);
+			return;
+		}
+	}
+}
+
+/* Every host gets a sald as soon as there is one service for it. */
+int plan_sal(struct plan *p, struct diag *diag)
+{
+	const struct ip_prefix inner[] = {
+		plan_prefix(PLAN_AUTO_INNER4),
+		plan_prefix(PLAN_AUTO_INNER6),
+	};
+	const struct scenario *s = p->scenario;
+	bool wanted = false;
+	uint64_t host = 0;
+
+	for (size_t i = 0; i < s->services.n; i++)
+		wanted |= s->services.v[i].resolver == SCN_RESOLVER_SAL;
+	for (size_t i = 0; i < s->nodes.n; i++) {
+		struct plan_node *n = VEC_PUSH(&p->nodes);
+
+		if (!n)
+			return -ENOMEM;
+		if (!wanted || s->nodes.v[i].kind != SCN_NODE_HOST)
+			continue;
+		n->sald = true;
+		host++;
+		for (size_t f = 0; f < 2; f++) {
+			n->inner[f] = inner[f];
+			if (ip_prefix_host(&inner[f], host, &n->inner[f].addr))
+				continue;
+			diag_error(diag, s->nodes.v[i].pos, 1,
+				   "no inner address is left for this host");
+			return 0;
+		}
+	}
+	if (wanted) {
+		check_networks(p, diag);
+		check_given_addresses(s, diag);
+	}
+	return 0;
+}
+
+void plan_service_id(struct plan *p, size_t service)
+{
+	const char *name = p->scenario->services.v[service].name;
+	uint8_t hash[crypto_hash_sha256_BYTES];
+	struct service_prefix prefix = { 0 };
+
+	_Static_assert(SERVICE_ID_LEN == crypto_hash_sha256_BYTES,
+		       "an ID is as long as a hash");
+	crypto_hash_sha256(hash, (const unsigned char *)name, strlen(name));
+	/* Our own constant: it is right. */
+	service_prefix_parse(PLAN_SERVICE_ID_PREFIX, &prefix);
+	p->services.v[service].id = service_id_under(&prefix, hash);
+}
+
+void plan_sald_key(const struct plan *p, size_t node, uint8_t key[PLAN_KEY_LEN])
+{
+	char text[96];
+	int n = snprintf(text, sizeof(text), "servalab sald %llu %zu",
+			 (unsigned long long)p->scenario->seed, node);
+
+	_Static_assert(PLAN_KEY_LEN == crypto_hash_sha256_BYTES,
+		       "a key is a hash");
+	crypto_hash_sha256(key, (const unsigned char *)text, (size_t)n);
+}
+
+/* ---- rules --------------------------------------------------------------- */
+
+struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
+				size_t instance, const struct scn_action *at)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct ip_addr to = { 0 };
+
+	for (size_t f = 0; f < 2 && !to.family; f++)
+		if (plan_node_address_at(p, node, families[f], at).family)
+			to = plan_node_address_at(p, instance, families[f], at);
+	return to;
+}
+
+static int add_op(plan_op_vec *out, enum plan_op_kind kind, size_t node,
+		  size_t service, const struct ip_addr *to, struct src_pos pos)
+{
+	struct plan_op *op = VEC_PUSH(out);
+
+	if (!op)
+		return -ENOMEM;
+	op->kind = kind;
+	op->node = node;
+	op->sal.service = service;
+	if (to)
+		op->sal.to = *to;
+	op->pos = pos;
+	return 0;
+}
+
+/* The node's rule for a service whose instance is there. */
+static int add_rule(const struct plan *p, plan_op_vec *out,
+		    enum plan_op_kind kind, size_t node, size_t service,
+		    size_t instance, const struct scn_action *at,
+		    struct src_pos pos)
+{
+	struct ip_addr to = { 0 };
+
+	if (node != instance) {
+		to = plan_sal_forward(p, node, instance, at);
+		if (!to.family)
+			return 0; /* they have no network in common */
+	}
+	return add_op(out, kind, node, service, &to, pos);
+}
+
+int plan_sal_operations(struct plan *p)
+{
+	const struct scenario *s = p->scenario;
+	plan_op_vec ops = { 0 };
+	int r = 0;
+
+	/* All of them first, so that they start at the same time. */
+	for (size_t i = 0; i < p->nodes.n && !r; i++)
+		if (p->nodes.v[i].sald)
+			r = add_op(&ops, PLAN_OP_SALD_START, i, 0, NULL,
+				   s->nodes.v[i].pos);
+	for (size_t i = 0; i < p->nodes.n && !r; i++) {
+		for (size_t k = 0; k < s->services.n && !r; k++) {
+			const struct scn_service *svc = &s->services.v[k];
+
+			if (!p->nodes.v[i].sald ||
+			    svc->resolver != SCN_RESOLVER_SAL)
+				continue;
+			r = add_op(&ops, PLAN_OP_SAL_NAME, i, k, NULL,
+				   svc->pos);
+			if (!r)
+				r = add_rule(p, &ops, PLAN_OP_SAL_RULE_ADD, i,
+					     k, svc->instance, NULL, svc->pos);
+		}
+	}
+	for (size_t i = 0; i < ops.n && !r; i++) {
+		struct plan_op *op = VEC_PUSH(&p->ops);
+
+		if (op)
+			*op = ops.v[i];
+		else
+			r = -ENOMEM;
+	}
+	VEC_FREE(&ops);
+	return r;
+}
+
+/* A node that stands by: its rule leads to another instance from now on. The
+ * new one is added first, for a flow that finds none would be refused. */
+static int add_change(const struct plan *p, plan_op_vec *out, size_t node,
+		      const struct scn_action *a)
+{
+	size_t service = a->migrate.service;
+	int r = add_rule(p, out, PLAN_OP_SAL_RULE_ADD, node, service,
+			 a->migrate.to, a, a->pos);
+
+	return r ? r :
+		   add_rule(p, out, PLAN_OP_SAL_RULE_DEL, node, service,
+			    a->migrate.from, a, a->pos);
+}
+
+int plan_sal_bind_ops(const struct plan *p, const struct scn_action *a,
+		      enum plan_sal_step step, plan_op_vec *out)
+{
+	size_t service = a->migrate.service;
+	size_t from = a->migrate.from, to = a->migrate.to;
+	int r = 0;
+
+	switch (step) {
+	case PLAN_SAL_START:
+		r = add_rule(p, out, PLAN_OP_SAL_RULE_ADD, to, service, to, a,
+			     a->pos);
+		/* It has clients of its own: they stay until this is done. */
+		return r ? r :
+			   add_rule(p, out, PLAN_OP_SAL_RULE_DEL, to, service,
+				    from, a, a->pos);
+	case PLAN_SAL_FORWARD:
+		for (size_t i = 0; i < p->nodes.n && !r; i++)
+			if (p->nodes.v[i].sald && i != from && i != to)
+				r = add_change(p, out, i, a);
+		return r;
+	case PLAN_SAL_STOP:
+		return add_change(p, out, from, a);
+	}
+	return 0;
+}
+
+/* ---- an instance has moved ------------------------------------------------ */
+
+/* The rules are judged at the action (old) and right behind it (new). */
+int plan_follow_ops(const struct plan *p, const struct scn_action *a,
+		    plan_op_vec *out)
+{
+	const struct scenario *s = p->scenario;
+	size_t node = s->links.v[a->readdress.link].end[a->readdress.end].node;
+	const struct scn_action *behind = plan_action_behind(p, a);
+	int r = 0;
+
+	for (size_t k = 0; k < s->services.n; k++) {
+		if (s->services.v[k].resolver != SCN_RESOLVER_SAL ||
+		    plan_instance_at(p, k, a) != node)
+			continue;
+		for (size_t i = 0; i < p->nodes.n && !r; i++) {
+			struct ip_addr old, new;
+
+			if (!p->nodes.v[i].sald || i == node)
+				continue;
+			old = plan_sal_forward(p, i, node, a);
+			new = plan_sal_forward(p, i, node, behind);
+			if (ip_addr_equal(&old, &new))
+				continue;
+			r = add_op(out, PLAN_OP_SAL_RULE_ADD, i, k, &new,
+				   a->pos);
+			if (!r)
+				r = add_op(out, PLAN_OP_SAL_RULE_DEL, i, k,
+					   &old, a->pos);
+		}
+	}
+	return r;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Plans of the Service Access Layer, and of addresses that change. */
+#include "orchestrator/plan/plan.h"
+#include "tests/support/scenario_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct plan *plan;
+
+static void plan_teardown(void)
+{
+	plan = plan_free(plan);
+	teardown();
+}
+
+static void must_plan(const char *text)
+{
+	parse_good(text);
+	if (plan_make(s, diag, &plan)) {
+		diag_render(diag, stderr);
+		ck_abort_msg("no plan");
+	}
+}
+
+#define SAL                                                                    \
+	HEAD "topology:\n"                                                     \
+	     "  nodes:\n"                                                      \
+	     "    a: {}\n"                                                     \
+	     "    c: {}\n"                                                     \
+	     "    r: { kind: router }\n"                                       \
+	     "    d: {}\n"                                                     \
+	     "    lan: { kind: bridge, subnet: [10.0.0.0/24, fd00:1::/64] }\n" \
+	     "  links:\n"                                                      \
+	     "    - { endpoints: [\"a:eth0\", lan], rate: 10mbit }\n"          \
+	     "    - endpoints: [\"c:eth0\", lan]\n"                            \
+	     "    - endpoints: [\"r:eth0\", lan]\n"                            \
+	     "    - { endpoints: [\"r:eth1\", \"d:eth0\"], rate: 1mbit,\n"     \
+	     "        subnet: 10.0.1.0/24 }\n"                                 \
+	     "services:\n"                                                     \
+	     "  echo: { resolver: sal, instances: [c] }\n"
+
+/* The texts of the operations, joined by " | ". */
+static const char *texts(const struct plan_op *ops, size_t n, const char *part)
+{
+	static char all[4096];
+	char one[512];
+
+	all[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		plan_op_text(plan, &ops[i], one, sizeof(one));
+		if (part && !strstr(one, part))
+			continue;
+		strcat(all, all[0] ? " | " : "");
+		strcat(all, one);
+	}
+	return all;
+}
+
+static const char *planned(const char *part)
+{
+	return texts(plan->ops.v, plan->ops.n, part);
+}
+
+START_TEST(hosts_have_a_sald)
+{
+	char text[IP_TEXT_MAX];
+
+	must_plan(SAL);
+	ck_assert(plan_has_sald(plan));
+	ck_assert_str_eq(planned("sald"),
+			 "a: start sald | c: start sald | d: start sald");
+	ck_assert_str_eq(planned("service"),
+			 "a: name service echo | a: forward service echo to "
+			 "10.0.0.2 | c: name service echo | c: serve service "
+			 "echo | d: name service echo | d: forward service "
+			 "echo to 10.0.0.2");
+	ck_assert_str_eq(ip_format_prefix(&plan->nodes.v[1].inner[0], text,
+					  sizeof(text)),
+			 "198.19.0.2/16");
+	/* Hosts are counted, not nodes. */
+	ck_assert_str_eq(ip_format_prefix(&plan->nodes.v[3].inner[1], text,
+					  sizeof(text)),
+			 "fd5e:1ab:fffe::3/64");
+	ck_assert(!plan->nodes.v[2].sald);
+}
+END_TEST
+
+START_TEST(no_service_no_sald)
+{
+	must_plan(NETWORK "services: { s: { resolver: nat, instances: [c] } }\n");
+	ck_assert(!plan_has_sald(plan));
+	ck_assert_str_eq(planned("sald"), "");
+}
+END_TEST
+
+/* As sha256sum(1) has it of "echo", behind the prefix. */
+START_TEST(service_id)
+{
+	static const uint8_t id[] = {
+		0xfd, 0x5e, 0x01, 0xab, 0x09, 0x2c, 0x79, 0xe8,
+		0xf8, 0x0e, 0x55, 0x9e, 0x40, 0x4b, 0xcf, 0x66,
+		0x0c, 0x48, 0xf3, 0x52, 0x2b, 0x67, 0xab, 0xa9,
+		0xff, 0x14, 0x84, 0xb0, 0x36, 0x7e, 0x1a, 0x4d,
+	};
+
+	must_plan(SAL);
+	ck_assert_mem_eq(plan->services.v[0].id.bytes, id, sizeof(id));
+}
+END_TEST
+
+START_TEST(keys_follow_the_seed)
+{
+	uint8_t first[PLAN_KEY_LEN], other[PLAN_KEY_LEN];
+
+	must_plan(SAL);
+	plan_sald_key(plan, 0, first);
+	plan_sald_key(plan, 1, other);
+	ck_assert_mem_ne(first, other, sizeof(first));
+	s->seed++;
+	plan_sald_key(plan, 0, other);
+	ck_assert_mem_ne(first, other, sizeof(first));
+	s->seed--;
+	plan_sald_key(plan, 0, other);
+	ck_assert_mem_eq(first, other, sizeof(first));
+}
+END_TEST
+
+/* At both ends, in the port of a bridge where one is such. */
+START_TEST(rates)
+{
+	must_plan(SAL);
+	ck_assert_str_eq(planned("rate"),
+			 "set rate of p3 (port to a:eth0) to 10000 kbit/s | "
+			 "a: set rate of eth0 to 10000 kbit/s | "
+			 "r: set rate of eth1 to 1000 kbit/s | "
+			 "d: set rate of eth0 to 1000 kbit/s");
+}
+END_TEST
+
+static const char *step(const struct scn_action *a, enum plan_sal_step which)
+{
+	plan_op_vec ops = { 0 };
+	const char *text;
+
+	ck_assert_int_eq(plan_sal_bind_ops(plan, a, which, &ops), 0);
+	text = texts(ops.v, ops.n, NULL);
+	VEC_FREE(&ops);
+	return text;
+}
+
+START_TEST(migration)
+{
+	const struct scn_action *a;
+
+	must_plan(SAL "duration: 9s\n"
+		      "timeline:\n"
+		      "  - { at: 1s, migrate: { service: echo, from: c, to: d } }\n");
+	a = &s->timeline.v[0].actions.v[0];
+	ck_assert_str_eq(step(a, PLAN_SAL_START),
+			 "d: serve service echo | d: stop forwarding service "
+			 "echo to 10.0.0.2");
+	ck_assert_str_eq(step(a, PLAN_SAL_FORWARD),
+			 "a: forward service echo to 10.0.1.2 | a: stop "
+			 "forwarding service echo to 10.0.0.2");
+	ck_assert_str_eq(step(a, PLAN_SAL_STOP),
+			 "c: forward service echo to 10.0.1.2 | c: stop serving "
+			 "service echo");
+}
+END_TEST
+
+static const char *change(const struct scn_action *a, bool follow)
+{
+	plan_op_vec ops = { 0 };
+	const char *text;
+
+	ck_assert_int_eq(follow ? plan_follow_ops(plan, a, &ops) :
+				  plan_readdress_ops(plan, a, &ops),
+			 0);
+	text = texts(ops.v, ops.n, NULL);
+	VEC_FREE(&ops);
+	return text;
+}
+
+/* The old address goes first; IPv4 routes over the interface come back. */
+START_TEST(readdress)
+{
+	const struct scn_action *renew, *given, *again;
+
+	must_plan(SAL
+		  "duration: 9s\n"
+		  "timeline:\n"
+		  "  - { at: 1s, interface: \"a:eth0\", address: renew }\n"
+		  "  - { at: 2s, interface: \"a:eth0\", address: 10.0.0.9/24 }\n"
+		  "  - { at: 3s, interface: \"c:eth0\", address: renew }\n");
+	renew = &s->timeline.v[0].actions.v[0];
+	given = &s->timeline.v[1].actions.v[0];
+	again = &s->timeline.v[2].actions.v[0];
+	ck_assert_str_eq(change(renew, false),
+			 "a: delete address 10.0.0.1/24 from eth0 | "
+			 "a: delete address fd00:1::1/64 from eth0 | "
+			 "a: add address 10.0.0.4/24 to eth0 | "
+			 "a: add address fd00:1::4/64 to eth0 | "
+			 "a: add route to 0.0.0.0/0 via 10.0.0.3 dev eth0");
+	ck_assert_str_eq(change(renew, true), ""); /* no instance is there */
+	/* Only the family that is given changes. */
+	ck_assert_str_eq(change(given, false),
+			 "a: delete address 10.0.0.4/24 from eth0 | "
+			 "a: add address 10.0.0.9/24 to eth0 | "
+			 "a: add route to 0.0.0.0/0 via 10.0.0.3 dev eth0");
+	ck_assert_str_eq(change(again, true),
+			 "a: forward service echo to 10.0.0.5 | "
+			 "a: stop forwarding service echo to 10.0.0.2 | "
+			 "d: forward service echo to 10.0.0.5 | "
+			 "d: stop forwarding service echo to 10.0.0.2");
+}
+END_TEST
+
+/* What is bound later is bound to the address that there is by then. */
+START_TEST(migration_after_readdress)
+{
+	must_plan(SAL
+		  "duration: 9s\n"
+		  "timeline:\n"
+		  "  - { at: 1s, interface: \"d:eth0\", address: renew }\n"
+		  "  - { at: 2s, migrate: { service: echo, from: c, to: d } }\n"
+		  "  - { at: 3s, interface: \"d:eth0\", address: renew }\n");
+	ck_assert_str_eq(change(&s->timeline.v[0].actions.v[0], true), "");
+	ck_assert_str_eq(step(&s->timeline.v[1].actions.v[0],
+			      PLAN_SAL_FORWARD),
+			 "a: forward service echo to 10.0.1.3 | a: stop "
+			 "forwarding service echo to 10.0.0.2");
+	ck_assert_str_eq(change(&s->timeline.v[2].actions.v[0], true),
+			 "a: forward service echo to 10.0.1.4 | a: stop "
+			 "forwarding service echo to 10.0.1.3 | c: forward "
+			 "service echo to 10.0.1.4 | c: stop forwarding service "
+			 "echo to 10.0.1.3");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("plan_sal");
+	TCase *tc = tcase_create("plan_sal");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, plan_teardown);
+	tcase_add_test(tc, hosts_have_a_sald);
+	tcase_add_test(tc, no_service_no_sald);
+	tcase_add_test(tc, service_id);
+	tcase_add_test(tc, keys_follow_the_seed);
+	tcase_add_test(tc, rates);
+	tcase_add_test(tc, migration);
+	tcase_add_test(tc, readdress);
+	tcase_add_test(tc, migration_after_readdress);
+	suite_add_tcase(suite, tc);
+	sr = srunner_create(suite);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
