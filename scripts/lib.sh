@@ -36,7 +36,13 @@ missing_packages() {
 need_packages() {
   local missing
   command -v dpkg-query >/dev/null ||
-    die "This script installs Debian packages; elsewhere, install these by hand: $*"
+    die "This script installs Debian packages, and this is no Debian. Install what
+these hold by hand:
+  $*
+then build and install:
+  cmake --preset release
+  cmake --build --preset release
+  sudo cmake --install build/release"
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ]; then

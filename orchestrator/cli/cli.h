@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "orchestrator/plan/plan.h"
 
+#include <getopt.h>
 #include <stdbool.h>
 
 enum exit_code {
@@ -48,6 +49,28 @@ void print_error(const struct diag *diag, const struct err *err);
 /* Tries all that a plan needs of the kernel, and prints what is missing, why,
  * and the remedy, in the doctor's words. */
 void check_features(const struct plan *plan);
+
+/*
+ * getopt_long(), for the words of one command. -1 when there are no more
+ * options; OPTION_STOP where the command is to end with *code: help was asked
+ * for and printed, or the option is wrong, which was told. shorts begin with
+ * ":h", and longs with OPTION_HELP_LONG.
+ */
+#define OPTION_STOP '?'
+#define OPTION_HELP 'h'
+#define OPTION_HELP_LONG                                                       \
+	{                                                                      \
+		"help", no_argument, NULL, OPTION_HELP                         \
+	}
+int next_option(int argc, char **argv, const char *shorts,
+		const struct option *longs, int *code);
+
+/* For a command without options: its words begin at argv[optind]. False: it is
+ * to end with *code. */
+bool take_words(int argc, char **argv, int *code);
+
+/* What to do where the error is that something ran out; NULL: it is another. */
+const char *resource_hint(int code);
 
 /*
  * The sald to run in hosts; buf, of PATH_MAX bytes, holds the path. NULL: there

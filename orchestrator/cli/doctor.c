@@ -52,12 +52,20 @@ static const struct {
 			       "without" },
 };
 
+/* Without processes or descriptors to try with, nothing is known of it. */
+static const char *remedy_of(enum kernel_feature feature, const struct err *why)
+{
+	const char *hint = resource_hint(why->code);
+
+	return hint ? hint : facts[feature].remedy;
+}
+
 static void print_missing(enum kernel_feature feature, const struct err *why)
 {
 	fprintf(stderr, "servalab: error: %s: %s\n",
 		kernel_feature_name(feature), why->msg);
 	fprintf(stderr, "  needed for: %s\n", facts[feature].purpose);
-	fprintf(stderr, "help: %s\n", facts[feature].remedy);
+	fprintf(stderr, "help: %s\n", remedy_of(feature, why));
 }
 
 void check_features(const struct plan *plan)
@@ -89,9 +97,11 @@ int cmd_doctor(int argc, char **argv)
 {
 	struct utsname uts;
 	bool good = true, always = true;
+	int code;
 
-	(void)argv;
-	if (argc > 1)
+	if (!take_words(argc, argv, &code))
+		return code;
+	if (optind < argc)
 		return usage_error("doctor", "it takes no words");
 	uname(&uts);
 	printf("kernel %s, %s\n\n", uts.release,
@@ -109,7 +119,7 @@ int cmd_doctor(int argc, char **argv)
 		if (works)
 			continue;
 		printf("         %s\n         help: %s\n", why.msg,
-		       facts[f].remedy);
+		       remedy_of((enum kernel_feature)f, &why));
 		good &= facts[f].need == OPTIONAL;
 		always &= facts[f].need != ALWAYS;
 	}

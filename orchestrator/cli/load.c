@@ -6,8 +6,29 @@
 #include <errno.h>
 #include <string.h>
 
+const char *resource_hint(int code)
+{
+	switch (code) {
+	case EMFILE:
+		return "raise the limit of open files: ulimit -n";
+	case ENFILE:
+		return "raise the system's limit of open files: sysctl "
+		       "fs.file-max";
+	case EAGAIN:
+		return "raise the limit of processes: ulimit -u, or the pids "
+		       "limit of the container or cgroup";
+	case ENOMEM:
+		return "free some memory, or raise its limit: ulimit -v, or "
+		       "that of the container or cgroup";
+	default:
+		return NULL;
+	}
+}
+
 void print_error(const struct diag *diag, const struct err *err)
 {
+	const char *hint = err->hint[0] ? err->hint : resource_hint(err->code);
+
 	if (err->pos.line)
 		fprintf(stderr, "%s:%u:%u: error: %s\n", err->pos.file,
 			err->pos.line, err->pos.col, err->msg);
@@ -15,8 +36,8 @@ void print_error(const struct diag *diag, const struct err *err)
 		fprintf(stderr, "servalab: error: %s\n", err->msg);
 	if (err->pos.line && diag)
 		diag_quote(diag, err->pos, 1, stderr);
-	if (err->hint[0])
-		fprintf(stderr, "help: %s\n", err->hint);
+	if (hint)
+		fprintf(stderr, "help: %s\n", hint);
 }
 
 /* Filters are libpcap's language: it alone can say whether one is right. */
@@ -73,9 +94,11 @@ int cmd_check(int argc, char **argv)
 {
 	int code = EXIT_HELD;
 
-	if (argc < 2)
+	if (!take_words(argc, argv, &code))
+		return code;
+	if (optind == argc)
 		return usage_error("check", "name a scenario file");
-	for (int i = 1; i < argc; i++) {
+	for (int i = optind; i < argc; i++) {
 		struct loaded l;
 		int r = load_scenario(argv[i], &l);
 
@@ -91,9 +114,11 @@ int cmd_plan(int argc, char **argv)
 	struct loaded l;
 	int r;
 
-	if (argc != 2)
+	if (!take_words(argc, argv, &r))
+		return r;
+	if (optind != argc - 1)
 		return usage_error("plan", "name one scenario file");
-	r = load_scenario(argv[1], &l);
+	r = load_scenario(argv[optind], &l);
 	if (!r)
 		plan_print(l.plan, stdout);
 	unload_scenario(&l);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/cli/cli.h"
 
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,9 @@ static const struct command {
 	  "  -s, --seed N        use this seed instead of the scenario's\n"
 	  "  -q, --quiet         print the summary only, no progress\n"
 	  "      --inject-failure K[:ERRNO]\n"
-	  "                      make the K-th operation on the kernel fail, "
+	  "                      make the K-th operation on the kernel fail "
+	  "with\n"
+	  "                      that error (ENOBUFS, or any name or number), "
 	  "to\n"
 	  "                      see how that is told and unwound\n"
 	  "\n"
@@ -28,15 +31,16 @@ static const struct command {
 	  "Exit codes: 0 every expectation held, 1 one failed, 2 the scenario "
 	  "or\n"
 	  "the command line is wrong, 3 the lab could not be built or broke,\n"
-	  "4 the run is invalid, 130 or 143 interrupted.\n" },
+	  "4 the run is invalid, 129, 130 or 143 interrupted (SIGHUP, SIGINT, "
+	  "SIGTERM).\n" },
 	{ "check", cmd_check, "FILE...", "say all that is wrong with scenarios",
 	  "Prints nothing and exits 0 where there is nothing wrong, else 2.\n"
 	  "Nothing is built.\n" },
 	{ "plan", cmd_plan, "FILE",
 	  "print what 'run' would build, without building it",
-	  "Networks, addresses, services, and every operation with the line "
-	  "of\n"
-	  "the scenario that asks for it.\n" },
+	  "Networks, addresses, services, every operation with the line of "
+	  "the\n"
+	  "scenario that asks for it, and the timeline.\n" },
 	{ "compare", cmd_compare, "RECORD...",
 	  "print what the probes of runs lived through, side by side",
 	  "RECORD is the folder of a run's record, or its results.json. Probes "
@@ -89,8 +93,8 @@ static void print_help(FILE *out)
 
 static void print_command_help(const struct command *c, FILE *out)
 {
-	fprintf(out, "usage: servalab %s %s\n\n%s.\n", c->name, c->words,
-		c->summary);
+	fprintf(out, "usage: servalab %s%s%s\n\n%s.\n", c->name,
+		*c->words ? " " : "", c->words, c->summary);
 	if (c->details)
 		fprintf(out, "\n%s", c->details);
 }
@@ -98,22 +102,35 @@ static void print_command_help(const struct command *c, FILE *out)
 int cmd_help(int argc, char **argv)
 {
 	const struct command *c;
+	const char *name;
+	int code;
 
-	if (argc < 2) {
+	/* Other commands come here for their --help. */
+	optind = 1;
+	if (!take_words(argc, argv, &code))
+		return code;
+	if (optind == argc) {
 		print_help(stdout);
 		return EXIT_HELD;
 	}
-	c = find_command(argv[1]);
+	if (optind < argc - 1)
+		return usage_error("help", "name one command only");
+	name = argv[optind];
+	c = find_command(name);
 	if (!c)
-		return unknown_command(argv[1]);
+		return unknown_command(name);
 	print_command_help(c, stdout);
 	return EXIT_HELD;
 }
 
 int cmd_version(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
+	int code;
+
+	if (!take_words(argc, argv, &code))
+		return code;
+	if (optind < argc)
+		return usage_error("version", "it takes no words");
 	printf("servalab %s\n", SERVALAB_VERSION);
 	return EXIT_HELD;
 }
@@ -133,24 +150,22 @@ int usage_error(const char *command, const char *fmt, ...)
 int main(int argc, char **argv)
 {
 	const struct command *c;
+	const char *name;
 	int code;
 
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return cmd_help(1, argv);
-	if (!strcmp(argv[1], "--version"))
-		return cmd_version(1, argv);
-	c = find_command(argv[1]);
+	name = argv[1];
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		name = "help";
+	else if (!strcmp(name, "--version"))
+		name = "version";
+	c = find_command(name);
 	if (!c)
-		return unknown_command(argv[1]);
-	if (argc > 2 &&
-	    (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"))) {
-		print_command_help(c, stdout);
-		return EXIT_HELD;
-	}
+		return unknown_command(name);
+	argv[1] = (char *)c->name;
 	code = c->run(argc - 1, argv + 1);
 	if (fflush(stdout)) {
 		perror("servalab: standard output");

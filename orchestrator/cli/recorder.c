@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/cli/recorder.h"
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "orchestrator/observe/eventlog.h"
 
@@ -94,6 +93,12 @@ void recorder_interrupted(struct recorder *r, int signal)
 		       json_pack("{s:i}", "signal", signal));
 }
 
+void recorder_failed(struct recorder *r, const struct err *err)
+{
+	eventlog_write(r->log, "run.failed",
+		       json_pack("{s:s}", "error", err->msg));
+}
+
 void recorder_timeline_started(struct recorder *r, int64_t zero_ns)
 {
 	r->zero_ns = zero_ns;
@@ -143,6 +148,12 @@ void recorder_process_exited(struct recorder *r, size_t process,
 				 "expected", expected));
 }
 
+void recorder_process_abandoned(struct recorder *r, size_t process)
+{
+	eventlog_write(r->log, "process.abandoned",
+		       json_pack("{s:s}", "process", process_name(r, process)));
+}
+
 void recorder_probe_started(struct recorder *r, size_t probe,
 			    const struct ip_addr *to)
 {
@@ -163,6 +174,13 @@ void recorder_probe_ended(struct recorder *r, size_t probe, int wait_status)
 				 WIFEXITED(wait_status) ?
 					 WEXITSTATUS(wait_status) :
 					 128 + WTERMSIG(wait_status)));
+}
+
+void recorder_probe_abandoned(struct recorder *r, size_t probe)
+{
+	eventlog_write(
+		r->log, "probe.abandoned",
+		json_pack("{s:s}", "probe", r->scenario->probes.v[probe].name));
 }
 
 /* ---- salds ------------------------------------------------------------- */
@@ -249,16 +267,24 @@ void recorder_action_failed(struct recorder *r, unsigned id,
 		json_pack("{s:i, s:s}", "id", (int)id, "error", err->msg));
 }
 
-void recorder_write_comments(struct recorder *r)
+int recorder_write_comments(struct recorder *r, struct err *err)
 {
-	CLEANUP_FCLOSE FILE *f = NULL;
+	static const char path[] = RECORD_TRACE ".comments";
 	int64_t offset = clock_real_minus_mono_ns();
+	bool good = true;
+	FILE *f;
 
 	if (!r->actions.n)
-		return;
-	f = fopen(RECORD_TRACE ".comments", "we");
-	for (size_t i = 0; f && i < r->actions.n; i++)
-		fprintf(f, "%" PRId64 " %s\n",
-			r->actions.v[i].actual_ns + offset,
-			r->actions.v[i].text);
+		return 0;
+	f = fopen(path, "we");
+	if (!f)
+		return err_errno(err, errno, "write %s", path);
+	for (size_t i = 0; good && i < r->actions.n; i++)
+		good = fprintf(f, "%" PRId64 " %s\n",
+			       r->actions.v[i].actual_ns + offset,
+			       r->actions.v[i].text) > 0;
+	/* A disk that is full may be told as late as here. */
+	if (fclose(f) || !good)
+		return err_errno(err, errno, "write %s", path);
+	return 0;
 }

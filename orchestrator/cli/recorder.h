@@ -29,6 +29,8 @@ void recorder_clock_pair(struct recorder *r);
 void recorder_built(struct recorder *r, uint64_t operations, int64_t ns);
 void recorder_ready(struct recorder *r, int64_t ns);
 void recorder_interrupted(struct recorder *r, int signal);
+/* Why the run ended before its end. */
+void recorder_failed(struct recorder *r, const struct err *err);
 
 /* Zero lies a little ahead: the event is written now, and is then. */
 void recorder_timeline_started(struct recorder *r, int64_t zero_ns);
@@ -38,9 +40,12 @@ void recorder_process_started(struct recorder *r, size_t process, pid_t pid);
 void recorder_process_ready(struct recorder *r, size_t process);
 void recorder_process_exited(struct recorder *r, size_t process,
 			     int wait_status, bool expected);
+/* It did not end when it was asked to. */
+void recorder_process_abandoned(struct recorder *r, size_t process);
 void recorder_probe_started(struct recorder *r, size_t probe,
 			    const struct ip_addr *to);
 void recorder_probe_ended(struct recorder *r, size_t probe, int wait_status);
+void recorder_probe_abandoned(struct recorder *r, size_t probe);
 
 /* The event is borrowed. */
 void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event);
@@ -56,7 +61,8 @@ void recorder_action_done(struct recorder *r, unsigned id, int64_t now_ns);
 void recorder_action_failed(struct recorder *r, unsigned id,
 			    const struct err *err);
 
-/* The actions as comments for the trace, where the capture looks for them. */
-void recorder_write_comments(struct recorder *r);
+/* The actions as comments for the trace, where the capture looks for them. 0
+ * or a negative errno. */
+int recorder_write_comments(struct recorder *r, struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "orchestrator/cli/cli.h"
 
 #include "base/cleanup.h"
+#include "base/units.h"
 #include "orchestrator/cli/recorder.h"
 #include "orchestrator/cli/supervise.h"
 #include "orchestrator/report/report.h"
@@ -29,10 +30,12 @@
 #include <time.h>
 
 #define SUMMARY_WIDTH 80
+#define ERRNO_MAX 4095 /* the kernel's own */
 
 struct options {
 	const char *results, *scenario;
 	bool has_seed, quiet;
+	bool stop; /* help was all that was wanted */
 	uint64_t seed;
 	uint64_t fail_at;
 	int fail_errno;
@@ -46,53 +49,61 @@ struct record {
 
 /* ---- command line ------------------------------------------------------ */
 
-static bool parse_number(const char *text, uint64_t *out)
+/* By name or number; 0: it is neither. */
+static int parse_errno(const char *text)
 {
-	char *end;
+	uint64_t code;
 
-	errno = 0;
-	if (*text < '0' || *text > '9')
-		return false;
-	*out = strtoull(text, &end, 0);
-	return !errno && !*end;
+	if (!units_parse_uint(text, ERRNO_MAX, &code))
+		return (int)code;
+	for (int i = 1; i <= ERRNO_MAX; i++) {
+		const char *name = strerrorname_np(i);
+
+		if (name && !strcmp(name, text))
+			return i;
+	}
+	return 0;
 }
 
-/* "K" or "K:ERRNO", the errno as a number. */
+/* "K" or "K:ERRNO" */
 static bool parse_failure(char *text, struct options *o)
 {
 	char *colon = strchr(text, ':');
-	uint64_t code = ENOBUFS;
 
+	o->fail_errno = ENOBUFS;
 	if (colon) {
 		*colon = '\0';
-		if (!parse_number(colon + 1, &code) || !code || code > 4095)
-			return false;
+		o->fail_errno = parse_errno(colon + 1);
 	}
-	o->fail_errno = (int)code;
-	return parse_number(text, &o->fail_at) && o->fail_at;
+	return !units_parse_uint(text, UINT64_MAX, &o->fail_at) && o->fail_at &&
+	       o->fail_errno;
 }
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
+		OPTION_HELP_LONG,
 		{ "results", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "inject-failure", required_argument, NULL, 'F' },
 		{ 0 },
 	};
-	int c;
+	int c, code;
 
 	memset(o, 0, sizeof(*o));
 	o->results = "results";
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":r:s:q", longs, NULL)) != -1) {
+	while ((c = next_option(argc, argv, ":hr:s:q", longs, &code)) != -1) {
 		switch (c) {
 		case 'r':
+			if (!*optarg)
+				return usage_error("run",
+						   "'' is no folder; write "
+						   "--results DIR");
 			o->results = optarg;
 			break;
 		case 's':
-			if (!parse_number(optarg, &o->seed))
+			if (units_parse_uint(optarg, UINT64_MAX, &o->seed))
 				return usage_error("run",
 						   "'%s' is no seed; write a "
 						   "whole number",
@@ -106,14 +117,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 			if (!parse_failure(optarg, o))
 				return usage_error("run",
 						   "write --inject-failure "
-						   "K[:ERRNO], K from 1");
+						   "K[:ERRNO], K from 1, ERRNO "
+						   "a name or a number");
 			break;
-		case ':':
-			return usage_error("run", "'%s' wants a value",
-					   argv[optind - 1]);
-		default:
-			return usage_error("run", "there is no option '%s'",
-					   argv[optind - 1]);
+		default: /* OPTION_STOP */
+			o->stop = true;
+			return code;
 		}
 	}
 	if (optind != argc - 1)
@@ -256,33 +265,39 @@ static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
 	}
 }
 
-/* Blocked for the owner and its children alike; the lab's processes get the
- * defaults back. Returns a descriptor to read them from. */
+/*
+ * Blocked for the owner and its children alike; the lab's processes get the
+ * defaults back. Returns a descriptor to read them from. One that the caller
+ * ignores (nohup(1), a shell's background job) stays so: blocked, it would be
+ * seen.
+ */
 static int take_signals(void)
 {
-	struct sigaction hangup;
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction old;
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
 	signal(SIGPIPE, SIG_IGN); /* the record matters more than the reader */
-	/* Blocked, it would be seen even where nohup(1) has it ignored. */
-	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
-		sigaddset(&mask, SIGHUP);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		if (sigaction(signals[i], NULL, &old) ||
+		    old.sa_handler != SIG_IGN)
+			sigaddset(&mask, signals[i]);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	return signalfd(-1, &mask, SFD_CLOEXEC);
 }
 
-/* A few descriptors a node: the usual soft limit of 1,024 is soon reached. */
-static void raise_file_limit(void)
+/* A few descriptors a node: the usual soft limit of 1,024 is soon reached.
+ * Returns what it was. */
+static struct rlimit raise_file_limit(void)
 {
-	struct rlimit limit;
+	struct rlimit old, limit;
 
-	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	getrlimit(RLIMIT_NOFILE, &old);
+	limit = old;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return old;
 }
 
 /* ---- judging -------------------------------------------------------- */
@@ -312,6 +327,14 @@ static unsigned terminal_width(void)
 	return SUMMARY_WIDTH;
 }
 
+static bool wants_color(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) &&
+	       !(term && !strcmp(term, "dumb"));
+}
+
 static int judge(const struct record *rec, int signal)
 {
 	static const int codes[] = {
@@ -322,7 +345,6 @@ static int judge(const struct record *rec, int signal)
 	struct report *report = NULL;
 	struct err err = ERR_INIT;
 	int code = EXIT_BROKEN;
-	bool color = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 
 	if (report_make(rec->path, &report, &err)) {
 		print_error(NULL, &err);
@@ -334,7 +356,7 @@ static int judge(const struct record *rec, int signal)
 		report_free(report);
 		return EXIT_BROKEN;
 	}
-	report_print(report, stdout, color, terminal_width());
+	report_print(report, stdout, wants_color(), terminal_width());
 	printf("\nrecord: %s\n", rec->path);
 	if (report_verdict(report) == REPORT_INTERRUPTED)
 		code = EXIT_SIGNAL + signal;
@@ -342,6 +364,22 @@ static int judge(const struct record *rec, int signal)
 		code = codes[report_verdict(report)];
 	report_free(report);
 	return code;
+}
+
+/*
+ * The results of a run that broke, for programs that wait for them. What it
+ * left may be too little for that (its folder may be full), and why it broke is
+ * what people need to be told, so that they are not told of this.
+ */
+static void write_up(const struct record *rec)
+{
+	struct report *report = NULL;
+
+	if (report_make(rec->path, &report, NULL))
+		return;
+	if (!write_summary(report, rec->path, NULL))
+		report_write_json(report, rec->path, NULL);
+	report_free(report);
 }
 
 /* ---- all of it ------------------------------------------------------- */
@@ -356,6 +394,7 @@ static int lab_broke(const struct loaded *l, const struct record *rec,
 		     const struct err *err)
 {
 	print_error(l->diag, err);
+	write_up(rec);
 	fprintf(stderr, "record, up to then: %s\n", rec->path);
 	check_features(l->plan);
 	return EXIT_BROKEN;
@@ -391,13 +430,13 @@ static int run_lab(const struct options *o, struct loaded *l,
 		.sald = find_sald(sald),
 		.fail_at = o->fail_at,
 		.fail_errno = o->fail_errno,
+		.file_limit = raise_file_limit(),
 	};
 	struct err err = ERR_INIT;
 	struct sandbox sandbox;
 	int signals = take_signals();
 	int signal = 0, code;
 
-	raise_file_limit();
 	if (signals < 0) {
 		err_errno(&err, errno, "signalfd");
 		print_error(NULL, &err);
@@ -428,8 +467,10 @@ int cmd_run(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int code = parse_options(argc, argv, &o);
 
-	if (code)
+	if (code || o.stop)
 		return code;
+	/* What the caller has open is none of the lab's programs' business. */
+	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 	setlocale(LC_CTYPE, "");
 	code = load_scenario(o.scenario, &l);
 	if (!code && o.has_seed)

@@ -51,7 +51,7 @@ struct run {
 	struct timeline *timeline;
 	struct capture *capture;
 	pid_t capture_pid;
-	int capture_stop[2], capture_done[2]; /* pipes */
+	int capture_stop[2], capture_done[2], capture_error[2]; /* pipes */
 	bool capture_complete;
 	struct probe_run *probes; /* by the scenario's index */
 	size_t probes_running;
@@ -245,6 +245,13 @@ static void turn_until(struct run *run, bool (*done)(const struct run *run),
 	sd_event_source_disable_unref(deadline);
 }
 
+/* Takes what has come in meanwhile, without waiting for anything. */
+static void turn_once(struct run *run)
+{
+	while (sd_event_run(run->event, 0) > 0)
+		;
+}
+
 static bool is_broken(const struct run *run)
 {
 	return run->err.code || run->interrupted;
@@ -299,7 +306,7 @@ static int capture_child(void *arg, int status_fd)
 	close(run->capture_stop[1]);
 	close(status_fd);
 	return capture_main(run->capture, RECORD_TRACE, run->capture_stop[0],
-			    run->capture_done[1], STDERR_FILENO);
+			    run->capture_done[1], run->capture_error[1]);
 }
 
 static int on_capture_done(sd_event_source *source, int fd, uint32_t events,
@@ -322,9 +329,17 @@ static void capture_ended(void *arg, int status)
 	run->capture_pid = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
 		struct err e = ERR_INIT;
+		char why[512];
+		ssize_t n = read(run->capture_error[0], why, sizeof(why) - 1);
 
-		err_set(&e, EIO, "the capture failed%s",
-			WIFSIGNALED(status) ? ": it was killed" : "");
+		why[n > 0 ? n : 0] = '\0';
+		why[strcspn(why, "\n")] = '\0';
+		if (!*why)
+			snprintf(why, sizeof(why), "it ended by %s %d",
+				 WIFSIGNALED(status) ? "signal" : "status",
+				 WIFSIGNALED(status) ? WTERMSIG(status) :
+						       WEXITSTATUS(status));
+		err_set(&e, EIO, "the capture failed: %s", why);
 		fail(run, &e);
 	}
 }
@@ -378,13 +393,15 @@ static int start_capture(struct run *run, struct err *err)
 	if (!r)
 		r = capture_open(run->capture, err);
 	if (!r && (pipe2(run->capture_stop, O_CLOEXEC) ||
-		   pipe2(run->capture_done, O_CLOEXEC)))
+		   pipe2(run->capture_done, O_CLOEXEC) ||
+		   pipe2(run->capture_error, O_CLOEXEC | O_NONBLOCK)))
 		r = err_errno(err, errno, "pipe");
 	if (!r)
 		r = lab_spawn(run->lab, SCN_NONE, capture_child, run,
 			      capture_ended, run, &run->capture_pid, err);
 	if (!r) {
 		close(run->capture_done[1]);
+		close(run->capture_error[1]);
 		r = sd_event_add_io(run->event, NULL, run->capture_done[0],
 				    EPOLLIN, on_capture_done, run);
 		r = r < 0 ? err_errno(err, -r, "event loop") : 0;
@@ -461,7 +478,7 @@ static int build(struct run *run, struct err *err)
 	recorder_built(run->recorder, lab_steps(run->lab), built - start);
 	r = lab_wait_ready(run->lab, run->ends->lifeline, READY_TIMEOUT_NS,
 			   err);
-	if (r == -EINTR) /* the loop will read why */
+	if (r == -EINTR) /* turn_once() will read why */
 		return 0;
 	if (r)
 		return r;
@@ -512,6 +529,26 @@ static void play(struct run *run)
 	turn_until(run, run_is_over, timeout_us, &run->time_over);
 }
 
+/* They had their time. What they would have told is missing from the record,
+ * which says so; they end with the lab. */
+static void abandon(struct run *run)
+{
+	for (size_t i = 0; i < run->scenario->processes.n; i++)
+		if (lab_process_runs(run->lab, i))
+			recorder_process_abandoned(run->recorder, i);
+	for (size_t i = 0; i < run->scenario->probes.n; i++)
+		if (run->probes[i].pid)
+			recorder_probe_abandoned(run->recorder, i);
+}
+
+static void write_comments(struct run *run)
+{
+	struct err e = ERR_INIT;
+
+	if (recorder_write_comments(run->recorder, &e))
+		fail(run, &e);
+}
+
 static void stop(struct run *run)
 {
 	bool over = false;
@@ -524,11 +561,13 @@ static void stop(struct run *run)
 		if (run->probes[i].pid)
 			kill(run->probes[i].pid, SIGTERM);
 	turn_until(run, all_is_quiet, STOP_TIMEOUT_US, &over);
+	if (over)
+		abandon(run);
 	lab_stop_salds(run->lab);
 	over = false;
 	turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
 	if (run->capture_pid) {
-		recorder_write_comments(run->recorder);
+		write_comments(run);
 		(void)!write(run->capture_stop[1], "", 1);
 		over = false;
 		turn_until(run, capture_is_complete, 0, &over);
@@ -550,6 +589,8 @@ static int prepare(struct run *run, struct err *err)
 	const struct lab_options options = {
 		.fail_at = run->args->fail_at,
 		.fail_errno = run->args->fail_errno,
+		.file_limit = run->args->file_limit,
+		.timer_slack_ns = (unsigned long)prctl(PR_GET_TIMERSLACK),
 		.echo_main = echo_main,
 		.sald = run->args->sald,
 	};
@@ -611,6 +652,8 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 
 	if (!r)
 		r = build(&run, &err);
+	if (!r)
+		turn_once(&run);
 	if (!r && !is_broken(&run))
 		r = start(&run, &err);
 	if (r)
@@ -622,6 +665,8 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	if (run.recorder) {
 		struct err e = ERR_INIT;
 
+		if (run.err.code)
+			recorder_failed(run.recorder, &run.err);
 		if (recorder_close(run.recorder, &e))
 			fail(&run, &e);
 	}

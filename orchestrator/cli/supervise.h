@@ -10,6 +10,8 @@
 #include "orchestrator/lab/sandbox.h"
 #include "orchestrator/plan/plan.h"
 
+#include <sys/resource.h>
+
 enum message_kind {
 	MESSAGE_PROGRESS, /* a line of text */
 	MESSAGE_ERROR, /* why the run ends */
@@ -31,6 +33,7 @@ struct supervise_args {
 	const char *sald; /* the program; NULL: there is none */
 	uint64_t fail_at;
 	int fail_errno;
+	struct rlimit file_limit; /* what the lab's programs are to have */
 };
 
 /* For sandbox_start(); arg is a struct supervise_args. 0, or 1 where a

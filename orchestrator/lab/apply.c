@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <netinet/in.h>
+#include <string.h>
 
 #define IFINDEX_LO 1
 
@@ -22,7 +23,9 @@ struct run {
 	struct kbatch *batch; /* NULL: nothing gathered */
 	size_t node; /* the batch's */
 	bool asked; /* salds have not answered yet */
-	size_t failed; /* index of the operation to blame; SIZE_MAX: none */
+	/* Index of the operation to blame; n + a node's: its lo; SIZE_MAX: none
+	 */
+	size_t failed;
 	struct err *err;
 };
 
@@ -62,7 +65,7 @@ static int gather(struct run *run, size_t i)
 		return err_errno(run->err, ENOMEM, "gather requests");
 	/* Not at NODE_ADD: there it would be a system call of its own. */
 	if (node != PLAN_LAB && !lab->nodes[node].lo_up) {
-		r = kbatch_link_set(run->batch, i, IFINDEX_LO, true,
+		r = kbatch_link_set(run->batch, run->n + node, IFINDEX_LO, true,
 				    &run->failed, run->err);
 		lab->nodes[node].lo_up = !r;
 	}
@@ -352,6 +355,19 @@ static int step(struct run *run, size_t i, size_t *next)
 	}
 }
 
+/* The kernel's layer says what it was about, in numbers; the operation's text
+ * says so in the scenario's names. Leaves the reason, by which it ends. */
+static void say_once(struct err *err)
+{
+	static const char injected[] = "injected failure";
+	const char *reason = strstr(err->msg, injected);
+
+	if (!reason)
+		reason = strstr(err->msg, strerror(err->code));
+	if (reason)
+		memmove(err->msg, reason, strlen(reason) + 1);
+}
+
 int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
 	      struct err *err)
 {
@@ -374,9 +390,17 @@ int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
 	if (run.failed < n) {
 		const struct plan_op *op = &ops[run.failed];
 
+		say_once(&mine);
 		err_wrap(&mine, "%s",
 			 plan_op_text(lab->plan, op, text, sizeof(text)));
 		err_at(&mine, op->pos);
+	} else if (run.failed - n < lab->plan->scenario->nodes.n) {
+		const struct scn_node *node =
+			&lab->plan->scenario->nodes.v[run.failed - n];
+
+		say_once(&mine);
+		err_wrap(&mine, "%s: set lo up", node->name);
+		err_at(&mine, node->pos);
 	}
 	if (err)
 		*err = mine;

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
@@ -41,6 +42,9 @@ struct lab_listener {
 struct lab_options {
 	uint64_t fail_at; /* see kernel_step() */
 	int fail_errno;
+	/* What the programs of the scenario get, whatever the lab itself has */
+	struct rlimit file_limit; /* RLIMIT_NOFILE */
+	unsigned long timer_slack_ns;
 	/* The built-in UDP echo server, which lives in a layer above. */
 	int (*echo_main)(uint16_t port, int ready_fd, int err_fd);
 	const char *sald; /* the program; borrowed. NULL: there is none */
@@ -107,7 +111,12 @@ void lab_child_failed(int status_fd, const struct err *err);
 
 /* A process of the scenario. Readiness is told to the listener. */
 int lab_start_process(struct lab *lab, size_t process, struct err *err);
-/* SIGTERM to its process group, SIGKILL after a grace of 2 s. */
+/*
+ * SIGTERM to its process group, SIGKILL after a grace of 2 s; or that signal.
+ * LAB_HAD_ENDED: it had ended by itself, and there was nothing left to do.
+ * -ESRCH: it was never started.
+ */
+#define LAB_HAD_ENDED 1
 int lab_stop_process(struct lab *lab, size_t process, struct err *err);
 int lab_kill_process(struct lab *lab, size_t process, int signal,
 		     struct err *err);

@@ -18,12 +18,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #define READY_POLL_US 3000
 #define STOP_GRACE_US 2000000
-#define MAX_ENV 256
 
 extern char **environ;
 
@@ -102,22 +103,27 @@ static int change_dir(const char *node, struct err *err)
 }
 
 /* What a program needs to find its way, and nothing else of ours. */
-static void fill_env(const struct scn_process *s, const char *node, char **env,
-		     char *node_var, size_t size)
+static char **make_env(const struct scn_process *s, char *node_var)
 {
 	static const char *const keep[] = { "PATH=", "HOME=",	"TERM=",
 					    "LANG=", "LC_ALL=", "TZ=" };
-	size_t n = 0;
+	size_t n = 0, most = 2; /* NODE, and the NULL */
+	char **env;
 
 	for (char **e = environ; *e; e++)
+		most++;
+	for (char **e = s->env; e && *e; e++)
+		most++;
+	env = calloc(most, sizeof(*env));
+	if (!env)
+		return NULL;
+	for (char **e = environ; *e; e++)
 		for (size_t k = 0; k < sizeof(keep) / sizeof(keep[0]); k++)
-			if (!strncmp(*e, keep[k], strlen(keep[k])) &&
-			    n < MAX_ENV)
+			if (!strncmp(*e, keep[k], strlen(keep[k])))
 				env[n++] = *e;
-	snprintf(node_var, size, "NODE=%s", node);
 	env[n++] = node_var;
-	/* Later ones first: getenv() takes the first of a name. */
-	for (char **e = s->env; e && *e && n < MAX_ENV; e++) {
+	/* Each in the place of an earlier one of the same name. */
+	for (char **e = s->env; e && *e; e++) {
 		const char *equals = strchr(*e, '=');
 		size_t len = equals ? (size_t)(equals - *e) + 1 : strlen(*e);
 		size_t k = 0;
@@ -127,7 +133,17 @@ static void fill_env(const struct scn_process *s, const char *node, char **env,
 		env[k] = *e;
 		n += k == n;
 	}
-	env[n] = NULL;
+	return env;
+}
+
+/* What the lab changed for itself, and what a program would measure of it. */
+static int restore_limits(const struct lab_options *o, struct err *err)
+{
+	if (setrlimit(RLIMIT_NOFILE, &o->file_limit))
+		return err_errno(err, errno, "set the limit of open files");
+	if (prctl(PR_SET_TIMERSLACK, o->timer_slack_ns))
+		return err_errno(err, errno, "set the timer slack");
+	return 0;
 }
 
 static int child_main(void *arg, int status_fd)
@@ -136,7 +152,7 @@ static int child_main(void *arg, int status_fd)
 	const struct lab_process *p = a->process;
 	const struct scn_process *s = scenario_process(p);
 	const char *node = p->lab->plan->scenario->nodes.v[s->node].name;
-	char *env[MAX_ENV + 2], node_var[160];
+	char **env, node_var[160];
 	struct err err = ERR_INIT;
 
 	if (open_log(p, &err) || change_dir(node, &err))
@@ -146,10 +162,16 @@ static int child_main(void *arg, int status_fd)
 		return p->lab->options.echo_main(s->echo.port, a->ready_fd,
 						 STDERR_FILENO);
 	}
-	fill_env(s, node, env, node_var, sizeof(node_var));
-	execvpe(s->argv[0], s->argv, env);
+	if (restore_limits(&p->lab->options, &err))
+		goto failed;
+	snprintf(node_var, sizeof(node_var), "NODE=%s", node);
+	env = make_env(s, node_var);
+	if (env)
+		execvpe(s->argv[0], s->argv, env);
 	err_errno(&err, errno, "run '%s'", s->argv[0]);
-	if (err.code == ENOENT)
+	/* A folder of PATH that may not be looked into makes it EACCES. */
+	if (err.code == ENOENT ||
+	    (err.code == EACCES && !strchr(s->argv[0], '/')))
 		err_hint(&err, "install the program, or give its path");
 failed:
 	lab_child_failed(status_fd, &err);
@@ -342,9 +364,11 @@ int lab_kill_process(struct lab *lab, size_t process, int signal,
 {
 	struct lab_process *p = &lab->processes[process];
 
-	if (!p->pid)
-		return err_set(err, ESRCH, "process '%s' does not run",
+	if (!p->started)
+		return err_set(err, ESRCH, "process '%s' was never started",
 			       scenario_process(p)->name);
+	if (!p->pid)
+		return LAB_HAD_ENDED;
 	p->ending = true;
 	if (kill(-p->pid, signal) && errno != ESRCH)
 		return err_errno(err, errno, "kill process '%s'",

@@ -163,9 +163,13 @@ static int prepare(const struct start *start, struct err *err)
 	return 0;
 }
 
-static void explain_clone(struct err *err, int code)
+static void explain_clone(struct err *err, int code, bool is_root)
 {
-	if (code == EPERM || code == EACCES)
+	if ((code == EPERM || code == EACCES) && is_root)
+		err_hint(err, "this root lacks CAP_SYS_ADMIN; start the "
+			      "container with it (docker: --cap-add SYS_ADMIN "
+			      "--security-opt seccomp=unconfined)");
+	else if (code == EPERM || code == EACCES)
 		err_hint(err,
 			 "allow user namespaces for ordinary users (sysctl "
 			 "kernel.unprivileged_userns_clone=1, or the AppArmor "
@@ -227,7 +231,7 @@ int sandbox_start(struct sandbox *s, int work_dir,
 		int code = errno;
 
 		err_errno(err, code, "create the lab's namespaces");
-		explain_clone(err, code);
+		explain_clone(err, code, start.uid == 0);
 		close(line[0]);
 		close(line[1]);
 		close(msg[0]);

@@ -68,7 +68,7 @@ int capture_open(struct capture *c, struct err *err);
  * lines "REALTIME_NS TEXT", in any order. Each text becomes a comment of the
  * first packet at or after that time (several, one a line, in the order of
  * their times). Texts behind the last packet, and lines that are not of the
- * form, are passed over.
+ * form, are passed over. The file is removed once PATH has them.
  */
 int capture_main(struct capture *c, const char *path, int stop_fd, int done_fd,
 		 int err_fd);

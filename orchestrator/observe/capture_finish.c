@@ -90,6 +90,8 @@ static int sort_part(const char *part, const char *path, struct err *err)
 		return r;
 	r = capture_sort(part, path, &comments, err);
 	capture_comments_free(&comments);
+	if (!r)
+		unlink(comments_path); /* they are in the trace now */
 	return r;
 }
 

@@ -129,8 +129,7 @@ static bool is_event(const json_t *line)
 	       json_is_string(json_object_get(line, "event"));
 }
 
-static int read_lines(FILE *f, const char *path, json_t *array,
-		      struct err *err)
+static int read_lines(FILE *f, const char *path, json_t *array, struct err *err)
 {
 	CLEANUP_FREE char *text = NULL;
 	size_t size = 0, number = 0;
@@ -145,8 +144,8 @@ static int read_lines(FILE *f, const char *path, json_t *array,
 		if (!line && text[n - 1] != '\n')
 			return 0; /* cut off: the writer was killed */
 		if (!line)
-			return err_set(err, EBADMSG, "%s:%zu: %s", path,
-				       number, why.text);
+			return err_set(err, EBADMSG, "%s:%zu: %s", path, number,
+				       why.text);
 		if (!is_event(line)) {
 			json_decref(line);
 			return err_set(err, EBADMSG, "%s:%zu: not an event",

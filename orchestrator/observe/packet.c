@@ -83,8 +83,9 @@ static void parse_icmp(struct cursor *c, struct packet_info *out,
 		return;
 	out->echo_id = id;
 	out->echo_seq = seq;
-	set_payload(out, type == request ? PACKET_ECHO_REQUEST :
-					   PACKET_ECHO_REPLY, c);
+	set_payload(out,
+		    type == request ? PACKET_ECHO_REQUEST : PACKET_ECHO_REPLY,
+		    c);
 }
 
 static void parse_udp(struct cursor *c, struct packet_info *out)

@@ -137,8 +137,8 @@ static int parse_interface(struct pcapng_reader *r, struct cursor *c,
 	i->resolution = 6;
 	while ((more = next_option(r, c, &o)) > 0) {
 		if (o.code == PCAPNG_IF_NAME && !i->name) {
-			i->name = strndup((const char *)o.value.p,
-					  o.value.left);
+			i->name =
+				strndup((const char *)o.value.p, o.value.left);
 			if (!i->name)
 				return err_errno(err, ENOMEM, "%s", r->path);
 		} else if (o.code == PCAPNG_IF_TSRESOL) {

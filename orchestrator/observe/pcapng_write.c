@@ -129,10 +129,10 @@ int pcapng_write_packet(FILE *f, const struct pcapng_packet *p)
 	head[5] = p->captured;
 	head[6] = p->length;
 	if (put(f, head, sizeof(head)) || put_padded(f, p->data, p->captured) ||
-	    (p->comment && put_option(f, PCAPNG_OPT_COMMENT, p->comment,
-				      comment_len)) ||
-	    (p->direction && put_option(f, PCAPNG_EPB_FLAGS, &flags,
-					sizeof(flags))) ||
+	    (p->comment &&
+	     put_option(f, PCAPNG_OPT_COMMENT, p->comment, comment_len)) ||
+	    (p->direction &&
+	     put_option(f, PCAPNG_EPB_FLAGS, &flags, sizeof(flags))) ||
 	    ((p->comment || p->direction) &&
 	     put_option(f, PCAPNG_OPT_END, NULL, 0)) ||
 	    put(f, &head[1], sizeof(head[1])))

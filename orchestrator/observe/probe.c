@@ -30,6 +30,27 @@ enum { POLL_SOCKET, POLL_TIMER, POLL_STOP, POLL_SIGNAL, POLL_COUNT };
 
 /* ---- sending ------------------------------------------------------------ */
 
+/* In the words of an ICMP error that says the same (probe_socket.c). At most 23
+ * bytes, without commas: samples.h. */
+static const char *text_of_errno(int code)
+{
+	const char *name;
+
+	switch (code) {
+	case ENETUNREACH:
+		return "network unreachable";
+	case EHOSTUNREACH:
+		return "host unreachable";
+	case EMSGSIZE:
+		return "packet too big";
+	case EPERM:
+	case EACCES:
+		return "prohibited";
+	}
+	name = strerrorname_np(code);
+	return name ? name : "send";
+}
+
 static void send_one(struct probe *p)
 {
 	int64_t sent_ns = clock_mono_ns();
@@ -42,11 +63,8 @@ static void send_one(struct probe *p)
 		sent_ns = clock_mono_ns();
 		r = p->kind->send(p, p->next);
 	}
-	if (r) {
-		error = strerrorname_np(-r);
-		if (!error)
-			error = "send";
-	}
+	if (r)
+		error = text_of_errno(-r);
 	probe_window_sent(p, sent_ns, error);
 }
 
@@ -57,8 +75,8 @@ static bool send_due(struct probe *p)
 	unsigned n = 0;
 
 	for (; p->next < p->count; n++) {
-		int64_t due_ns = c->start_mono_ns +
-				 (int64_t)p->next * c->interval_ns;
+		int64_t due_ns =
+			c->start_mono_ns + (int64_t)p->next * c->interval_ns;
 
 		if (clock_mono_ns() < due_ns)
 			return false;
@@ -138,8 +156,8 @@ static int check_config(const struct probe_config *c, struct err *err)
 	if (c->payload < PROBE_MARK_SIZE || c->payload > PAYLOAD_MAX)
 		return err_set(err, EINVAL,
 			       "probe: a payload of %u bytes; %u to %u are "
-			       "possible", c->payload, PROBE_MARK_SIZE,
-			       PAYLOAD_MAX);
+			       "possible",
+			       c->payload, PROBE_MARK_SIZE, PAYLOAD_MAX);
 	return 0;
 }
 
@@ -176,8 +194,8 @@ static int probe_init(struct probe *p, const struct probe_config *c,
 	if (r)
 		return r;
 	p->kind = c->udp ? &probe_kind_udp : &probe_kind_ping;
-	p->count = (uint64_t)((c->for_ns + c->interval_ns - 1) /
-			      c->interval_ns);
+	p->count =
+		(uint64_t)((c->for_ns + c->interval_ns - 1) / c->interval_ns);
 	p->slots = calloc(PROBE_WINDOW, sizeof(*p->slots));
 	if (!p->slots)
 		return err_errno(err, ENOMEM, "probe");
@@ -218,8 +236,8 @@ static int open_sigterm(void)
 static int run(struct probe *p, int stop_fd, struct err *err)
 {
 	CLEANUP_CLOSE int signal_fd = open_sigterm();
-	CLEANUP_CLOSE int timer_fd = timerfd_create(CLOCK_MONOTONIC,
-						    TFD_CLOEXEC | TFD_NONBLOCK);
+	CLEANUP_CLOSE int timer_fd =
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	struct pollfd fds[POLL_COUNT] = {
 		[POLL_SOCKET] = { .fd = p->fd, .events = POLLIN },
 		[POLL_TIMER] = { .fd = timer_fd, .events = POLLIN },

@@ -31,7 +31,8 @@
 #include <stdint.h>
 
 #define PROBE_CSV_HEADER "seq,sent_ns,received_ns,copy,error\n"
-#define PROBE_LINGER_NS INT64_C(1000000000) /* waits so long for last replies */
+#define PROBE_LINGER_NS INT64_C(1000000000) /* waits so long for last replies  \
+					     */
 
 struct probe_config {
 	uint32_t index; /* goes into every packet's mark */

@@ -70,8 +70,8 @@ static void read_control(struct msghdr *msg, struct received *out)
 			struct timespec ts;
 
 			memcpy(&ts, data, sizeof(ts));
-			out->real_ns = (int64_t)ts.tv_sec * NSEC_PER_SEC +
-				       ts.tv_nsec;
+			out->real_ns =
+				(int64_t)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 		} else if ((c->cmsg_level == IPPROTO_IP &&
 			    c->cmsg_type == IP_RECVERR) ||
 			   (c->cmsg_level == IPPROTO_IPV6 &&
@@ -214,6 +214,5 @@ bool probe_socket_receive(struct probe *p)
 	unsigned replies = receive_replies(p);
 	unsigned errors = probe_socket_errors(p);
 
-	return replies == PROBE_RECEIVE_MAX ||
-	       errors == PROBE_RECEIVE_MAX;
+	return replies == PROBE_RECEIVE_MAX || errors == PROBE_RECEIVE_MAX;
 }

@@ -15,9 +15,9 @@
 
 static int udp_open(struct probe *p, struct err *err)
 {
-	CLEANUP_CLOSE int fd = socket(p->to.any.sa_family,
-				      SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-				      IPPROTO_UDP);
+	CLEANUP_CLOSE int fd =
+		socket(p->to.any.sa_family,
+		       SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
 
 	if (fd < 0)
 		return err_errno(err, errno, "probe: UDP socket");
@@ -49,8 +49,7 @@ static bool udp_match(const struct probe *p, const uint8_t *data, size_t len,
 {
 	struct probe_mark mark;
 
-	if (!probe_mark_get(data, len, &mark) ||
-	    mark.probe != p->config->index)
+	if (!probe_mark_get(data, len, &mark) || mark.probe != p->config->index)
 		return false;
 	*seq = mark.seq;
 	return true;

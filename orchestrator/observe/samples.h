@@ -12,7 +12,8 @@
 
 struct sample {
 	uint64_t seq;
-	int64_t sent_ns, received_ns; /* CLOCK_MONOTONIC; received: SAMPLE_NONE */
+	int64_t sent_ns,
+		received_ns; /* CLOCK_MONOTONIC; received: SAMPLE_NONE */
 	unsigned copies; /* replies in all */
 	char error[24];
 };

@@ -117,6 +117,59 @@ static int take_subnets_of_addresses(struct plan *p, struct diag *diag)
 	return 0;
 }
 
+/*
+ * Addresses of two subnets at the two ends of a link would make it two
+ * networks on one wire, and each end would get an automatic address in the
+ * other's. Who wants that says so with 'subnet:'.
+ */
+static void check_ends(const struct plan *p, struct diag *diag, size_t link,
+		       int family)
+{
+	const struct scn_link *l = &p->scenario->links.v[link];
+	const struct scn_prefix *one[2] = { NULL, NULL };
+	char a[IP_TEXT_MAX], b[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < l->end[0].addresses.n; i++) {
+		const struct scn_prefix *x = &l->end[0].addresses.v[i];
+
+		if (x->prefix.addr.family != family)
+			continue;
+		one[0] = one[0] ? one[0] : x;
+		for (size_t k = 0; k < l->end[1].addresses.n; k++) {
+			const struct scn_prefix *y = &l->end[1].addresses.v[k];
+
+			if (y->prefix.addr.family != family)
+				continue;
+			if (ip_prefix_overlap(&x->prefix, &y->prefix))
+				return;
+			one[1] = one[1] ? one[1] : y;
+		}
+	}
+	if (!one[0] || !one[1])
+		return;
+	ip_format_prefix(&one[0]->prefix, a, sizeof(a));
+	ip_format_prefix(&one[1]->prefix, b, sizeof(b));
+	diag_error(diag, one[1]->pos, (unsigned)strlen(b),
+		   "%s and %s, at the two ends of a link, share no subnet", a,
+		   b);
+	diag_note(diag, one[0]->pos, (unsigned)strlen(a),
+		  "the other end is here");
+	diag_help(diag, "if both networks are meant, give the link both with "
+			"'subnet:'");
+}
+
+static void check_links(const struct plan *p, struct diag *diag)
+{
+	for (size_t i = 0; i < p->networks.n; i++) {
+		const struct plan_network *net = &p->networks.v[i];
+
+		if (net->bridge != SCN_NONE || given_subnets(p, net)->n)
+			continue;
+		check_ends(p, diag, net->link, AF_INET);
+		check_ends(p, diag, net->link, AF_INET6);
+	}
+}
+
 /* Does anything that the file names overlap this prefix? */
 static bool is_in_use(const struct plan *p, const struct ip_prefix *prefix)
 {
@@ -426,8 +479,10 @@ int plan_addresses(struct plan *p, struct diag *diag)
 	r = take_given_subnets(p);
 	if (!r)
 		r = take_subnets_of_addresses(p, diag);
-	if (!r)
+	if (!r) {
+		check_links(p, diag);
 		r = take_automatic_subnets(p, diag);
+	}
 	if (!r)
 		r = find_overlaps(p, diag);
 	if (!r)

@@ -14,6 +14,12 @@ int plan_addresses(struct plan *p, struct diag *diag);
 /* Service addresses and who holds their rules. */
 int plan_services(struct plan *p, struct diag *diag);
 
+/* Calls visit for each node that is an instance at some time, as often as it
+ * becomes one, with the place that says so. */
+void plan_each_instance(const struct scenario *s, size_t service,
+			void (*visit)(size_t node, struct src_pos pos,
+				      void *arg),
+			void *arg);
 /* Inner addresses and service IDs. */
 int plan_sal(struct plan *p, struct diag *diag);
 void plan_service_id(struct plan *p, size_t service);
@@ -38,6 +44,15 @@ typedef VEC(struct plan_route) plan_route_vec;
  * that each probe's packets have one. */
 int plan_routes(struct plan *p, struct diag *diag, plan_route_vec *out);
 
+/* Do translated packets arrive, and do their answers come back? */
+int plan_flows(const struct plan *p, const plan_route_vec *routes,
+	       struct diag *diag);
+
+/* A host between the node and those networks, which would join them if it were
+ * a router; SCN_NONE: there is none. */
+size_t plan_joining_host(const struct plan *p, size_t node,
+			 const struct ip_prefix *to);
+
 /* The operations, of all the above. */
 int plan_operations(struct plan *p, const plan_route_vec *routes);
 
@@ -51,12 +66,6 @@ struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
 
 /* The operations that start every sald and fill its tables. */
 int plan_sal_operations(struct plan *p);
-
-/* Calls visit for each node that is an instance at some time. */
-void plan_each_instance(const struct scenario *s, size_t service,
-			void (*visit)(size_t node, struct src_pos pos,
-				      void *arg),
-			void *arg);
 
 /* The automatic subnets and addresses of one kind: the prefix of that text. */
 struct ip_prefix plan_prefix(const char *text);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, section 5 */
 
@@ -33,6 +34,42 @@ static void check_mtus(const struct plan *p, struct diag *diag)
 	}
 }
 
+static bool has_given_mac(const struct plan *p, const struct plan_iface *f)
+{
+	return f->node != PLAN_LAB &&
+	       p->scenario->links.v[f->link].end[f->end].has_mac;
+}
+
+/* Two interfaces with one MAC address take each other's packets. Automatic ones
+ * differ, so that one of two was given. */
+static void check_macs(const struct plan *p, struct diag *diag)
+{
+	for (size_t i = 0; i < p->ifaces.n; i++) {
+		const struct plan_iface *f = &p->ifaces.v[i];
+		const uint8_t *m = f->mac;
+
+		if (!has_given_mac(p, f))
+			continue;
+		for (size_t k = 0; k < p->ifaces.n; k++) {
+			const struct plan_iface *o = &p->ifaces.v[k];
+			bool given = has_given_mac(p, o);
+
+			if (k == i || o->network != f->network ||
+			    memcmp(m, o->mac, sizeof(o->mac)) ||
+			    (given && k > i))
+				continue;
+			diag_error(diag, f->pos, 1,
+				   "the MAC address %02x:%02x:%02x:%02x:%02x:"
+				   "%02x is taken on this network",
+				   m[0], m[1], m[2], m[3], m[4], m[5]);
+			diag_note(diag, o->pos, 1, "%s",
+				  given ? "it was given here first" :
+					  "this has it automatically");
+			break;
+		}
+	}
+}
+
 int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 {
 	struct plan *p = calloc(1, sizeof(*p));
@@ -46,8 +83,10 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 	r = plan_topology(p);
 	if (!r)
 		r = plan_addresses(p, diag);
-	if (!r)
+	if (!r) {
+		check_macs(p, diag);
 		check_mtus(p, diag);
+	}
 	if (!r)
 		r = plan_readdresses(p, diag);
 	if (!r)
@@ -57,6 +96,8 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 	/* Routes over wrong addresses would only repeat what was said. */
 	if (!r && diag_count(diag) == errors)
 		r = plan_routes(p, diag, &routes);
+	if (!r && diag_count(diag) == errors)
+		r = plan_flows(p, &routes, diag);
 	if (!r && diag_count(diag) == errors)
 		r = plan_operations(p, &routes);
 	if (!r && diag_count(diag) == errors)

@@ -206,6 +206,30 @@ static struct ip_addr probe_looks_for(const struct plan *p,
 	return to;
 }
 
+static void help_no_way(const struct walk *w, const struct scn_probe *pr,
+			const struct ip_prefix *to)
+{
+	const struct scenario *s = w->plan->scenario;
+	size_t host = plan_joining_host(w->plan, pr->node, to);
+	struct ip_addr target = plan_probe_target(w->plan, pr);
+
+	if (pr->target == SCN_TARGET_SERVICE && !s->services.v[pr->to].at.n &&
+	    ip_prefix_contains(to, &target))
+		diag_help(w->diag,
+			  "'%s' is an instance of '%s' at some time, and so "
+			  "does not translate: name a router in 'at:'",
+			  s->nodes.v[pr->node].name,
+			  s->services.v[pr->to].name);
+	else if (host != SCN_NONE)
+		diag_help(w->diag,
+			  "'%s' joins them but is a host: write "
+			  "'{ kind: router }'",
+			  s->nodes.v[host].name);
+	else
+		diag_help(w->diag, "join their networks by a node of kind "
+				   "router");
+}
+
 static void check_probes(const struct walk *w, const struct ip_prefix *to)
 {
 	const struct scenario *s = w->plan->scenario;
@@ -223,8 +247,7 @@ static void check_probes(const struct walk *w, const struct ip_prefix *to)
 			   "there is no way from '%s' to %s",
 			   s->nodes.v[pr->node].name,
 			   ip_format_addr(&want, text, sizeof(text)));
-		diag_help(w->diag, "join their networks by a node of kind "
-				   "router");
+		help_no_way(w, pr, to);
 	}
 }
 

@@ -22,7 +22,7 @@ void plan_each_instance(const struct scenario *s, size_t service,
 
 			if (a->kind == SCN_ACTION_MIGRATE &&
 			    a->migrate.service == service)
-				visit(a->migrate.to, a->pos, arg);
+				visit(a->migrate.to, a->migrate.to_pos, arg);
 		}
 	}
 }
@@ -39,6 +39,7 @@ struct check {
 	const struct plan *plan;
 	struct diag *diag;
 	size_t service;
+	bool *seen; /* by node */
 };
 
 /* Each instance must have an address of each family the service has: what NAT
@@ -49,6 +50,18 @@ static void check_instance(size_t node, struct src_pos pos, void *arg)
 	struct check *c = arg;
 	const struct plan_service *svc = &c->plan->services.v[c->service];
 
+	if (c->seen[node])
+		return;
+	c->seen[node] = true;
+	if (!plan_node_address(c->plan, node, AF_INET).family &&
+	    !plan_node_address(c->plan, node, AF_INET6).family) {
+		diag_error(c->diag, pos, 1,
+			   "'%s' has no link, and so cannot be an instance of "
+			   "'%s'",
+			   c->plan->scenario->nodes.v[node].name,
+			   c->plan->scenario->services.v[c->service].name);
+		return;
+	}
 	for (size_t i = 0; i < svc->addresses.n; i++) {
 		int family = svc->addresses.v[i].family;
 
@@ -65,6 +78,74 @@ static void check_instance(size_t node, struct src_pos pos, void *arg)
 	}
 }
 
+static bool is_taken(const struct plan *p, size_t service,
+		     const struct ip_addr *a)
+{
+	const struct scenario *s = p->scenario;
+
+	for (size_t i = 0; i < s->services.n; i++) {
+		const scn_prefix_vec *given = &s->services.v[i].addresses;
+
+		for (size_t k = 0; k < given->n; k++)
+			if (ip_addr_equal(&given->v[k].prefix.addr, a))
+				return true;
+	}
+	for (size_t i = 0; i < service; i++)
+		for (size_t k = 0; k < p->services.v[i].addresses.n; k++)
+			if (ip_addr_equal(&p->services.v[i].addresses.v[k], a))
+				return true;
+	return false;
+}
+
+/*
+ * The next host number behind n, where a network's subnet has the address; n
+ * where none has it; 0 where they have all of the range. Subnets are left in
+ * one step: one number at a time, a /65 would take for ever.
+ */
+static uint64_t leave_networks(const struct plan *p,
+			       const struct ip_prefix *all, uint64_t n,
+			       const struct ip_addr *a)
+{
+	unsigned bits = (unsigned)ip_addr_size(a) * 8;
+
+	for (size_t i = 0; i < p->networks.n; i++) {
+		const struct plan_network *net = &p->networks.v[i];
+
+		for (size_t k = 0; k < net->subnets.n; k++) {
+			const struct ip_prefix *sub = &net->subnets.v[k];
+
+			if (!ip_prefix_contains(sub, a))
+				continue;
+			if (sub->len <= all->len)
+				return 0;
+			return (n | ((UINT64_C(1) << (bits - sub->len)) - 1)) +
+			       1;
+		}
+	}
+	return n;
+}
+
+/* The lowest free address from the service's own number on, so that in most
+ * scenarios no service changes the address of another. */
+static bool choose_automatic(const struct plan *p, size_t service,
+			     const char *range, struct ip_addr *out)
+{
+	struct ip_prefix all;
+	uint64_t n = service + 1, next;
+
+	if (ip_parse_prefix(range, &all))
+		return false;
+	for (; n && ip_prefix_host(&all, n, out); n = next) {
+		next = leave_networks(p, &all, n, out);
+		if (next != n)
+			continue;
+		if (!is_taken(p, service, out))
+			return true;
+		next = n + 1;
+	}
+	return false;
+}
+
 static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 {
 	static const char *const range[] = { PLAN_AUTO_SERVICE4,
@@ -74,7 +155,6 @@ static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 	struct plan_service *out = &p->services.v[service];
 
 	for (size_t f = 0; f < 2; f++) {
-		struct ip_prefix all;
 		struct ip_addr a = { 0 }, *slot;
 
 		for (size_t i = 0; i < s->addresses.n; i++)
@@ -83,8 +163,7 @@ static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 		if (!a.family && !s->addresses.n &&
 		    (s->resolver == SCN_RESOLVER_SAL ||
 		     plan_node_address(p, s->instance, family[f]).family)) {
-			if (ip_parse_prefix(range[f], &all) ||
-			    !ip_prefix_host(&all, service + 1, &a)) {
+			if (!choose_automatic(p, service, range[f], &a)) {
 				diag_error(diag, s->pos, 1,
 					   "no automatic address is left for "
 					   "this service");
@@ -161,6 +240,25 @@ static void check_addresses(const struct plan *p, struct diag *diag,
 	}
 }
 
+static void no_holder(const struct plan *p, struct diag *diag, size_t service)
+{
+	const struct scenario *s = p->scenario;
+	const char *router = NULL;
+
+	for (size_t i = 0; i < s->nodes.n && !router; i++)
+		if (s->nodes.v[i].kind == SCN_NODE_ROUTER)
+			router = s->nodes.v[i].name;
+	diag_error(diag, s->services.v[service].pos, 1,
+		   "no node translates '%s': every host is its instance at "
+		   "some time",
+		   s->services.v[service].name);
+	if (router)
+		diag_help(diag, "add 'at: %s'", router);
+	else
+		diag_help(diag, "put a router between the hosts, and name it "
+				"in 'at:'");
+}
+
 static int choose_holders(struct plan *p, struct diag *diag, size_t service)
 {
 	const struct scenario *s = p->scenario;
@@ -198,6 +296,8 @@ static int choose_holders(struct plan *p, struct diag *diag, size_t service)
 		else
 			r = -ENOMEM;
 	}
+	if (!r && !out->holders.n)
+		no_holder(p, diag, service);
 	free(is_instance);
 	return r;
 }
@@ -255,12 +355,16 @@ int plan_services(struct plan *p, struct diag *diag)
 		if (r)
 			return r;
 		check_addresses(p, diag, i);
+		c.seen = calloc(p->scenario->nodes.n + 1, sizeof(*c.seen));
+		if (!c.seen)
+			return -ENOMEM;
 		if (p->scenario->services.v[i].resolver == SCN_RESOLVER_SAL) {
 			plan_service_id(p, i);
 			plan_each_instance(p->scenario, i, check_client, &c);
 		} else {
 			plan_each_instance(p->scenario, i, check_instance, &c);
 		}
+		free(c.seen);
 	}
 	return 0;
 }

@@ -128,6 +128,17 @@ static int on_process_exit(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+static int on_process_abandoned(struct record *rec, const struct event *ev)
+{
+	struct record_process *p;
+	int r = find_process(rec, ev, &p);
+
+	if (r)
+		return r;
+	p->abandoned = true;
+	return 0;
+}
+
 static int find_probe(const struct record *rec, const struct event *ev,
 		      struct record_probe **out)
 {
@@ -168,6 +179,17 @@ static int on_probe_end(struct record *rec, const struct event *ev)
 	if (r)
 		return r;
 	p->ended = true;
+	return 0;
+}
+
+static int on_probe_abandoned(struct record *rec, const struct event *ev)
+{
+	struct record_probe *p;
+	int r = find_probe(rec, ev, &p);
+
+	if (r)
+		return r;
+	p->abandoned = true;
 	return 0;
 }
 
@@ -273,6 +295,14 @@ static int on_interrupted(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+static int on_failed(struct record *rec, const struct event *ev)
+{
+	const char *error;
+	int r = need_text(ev, "error", &error);
+
+	return r ? r : keep_text(ev, error, &rec->broken);
+}
+
 static int on_end(struct record *rec, const struct event *ev)
 {
 	(void)ev;
@@ -287,14 +317,17 @@ static const struct {
 	{ "clock", on_clock },
 	{ "process.start", on_process_start },
 	{ "process.exit", on_process_exit },
+	{ "process.abandoned", on_process_abandoned },
 	{ "timeline.start", on_timeline_start },
 	{ "probe.start", on_probe_start },
 	{ "probe.end", on_probe_end },
+	{ "probe.abandoned", on_probe_abandoned },
 	{ "action.start", on_action_start },
 	{ "action.done", on_action_done },
 	{ "action.failed", on_action_failed },
 	{ "sald.exit", on_sald_exit },
 	{ "run.interrupted", on_interrupted },
+	{ "run.failed", on_failed },
 	{ "run.end", on_end },
 };
 

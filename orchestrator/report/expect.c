@@ -322,10 +322,15 @@ static int judge_prints(const struct record *rec, const struct scn_expect *e,
 	if (j->held)
 		say(&j->actual, "printed \"%s\"", e->text);
 	else if (!rec->processes[e->subject].starts)
-		say(&j->actual, "never started");
+		say(&j->actual, "did not print \"%s\" (it never started)",
+		    e->text);
+	else if (!total)
+		say(&j->actual, "did not print \"%s\" (its log is empty)",
+		    e->text);
 	else
-		say(&j->actual, "%" PRIu64 " bytes of output without it",
-		    total);
+		say(&j->actual,
+		    "did not print \"%s\" (its log has %" PRIu64 " byte%s)",
+		    e->text, total, total == 1 ? "" : "s");
 	return 0;
 }
 

@@ -110,6 +110,18 @@ static int64_t restored_at(const int64_t *answered, size_t n,
 	return low < n ? answered[low] : FIGURE_FOREVER;
 }
 
+/* An action with those that join it, as one; *n: how many they are. */
+static struct figures_action join(const struct figures_action *actions,
+				  size_t n_actions, size_t *n)
+{
+	struct figures_action whole = actions[0];
+
+	for (*n = 1; *n < n_actions && actions[*n].joins; ++*n)
+		if (actions[*n].end_ns > whole.end_ns)
+			whole.end_ns = actions[*n].end_ns;
+	return whole;
+}
+
 static int phases_cut(const struct sample *samples, size_t n,
 		      const struct figures_action *actions, size_t n_actions,
 		      struct figures *f)
@@ -130,11 +142,13 @@ static int phases_cut(const struct sample *samples, size_t n,
 	p->begin_ns = INT64_MIN;
 	p->end_ns = n_actions ? actions[0].begin_ns : FIGURE_FOREVER;
 
-	for (size_t i = 0; i < n_actions; i++) {
-		int64_t next = i + 1 < n_actions ? actions[i + 1].begin_ns :
-						   FIGURE_FOREVER;
-		int64_t restored =
-			restored_at(answered, n_answered, &actions[i]);
+	for (size_t i = 0, joined; i < n_actions; i += joined) {
+		struct figures_action whole =
+			join(&actions[i], n_actions - i, &joined);
+		int64_t next = i + joined < n_actions ?
+				       actions[i + joined].begin_ns :
+				       FIGURE_FOREVER;
+		int64_t restored = restored_at(answered, n_answered, &whole);
 
 		if (restored > next)
 			restored = next;
@@ -143,6 +157,7 @@ static int phases_cut(const struct sample *samples, size_t n,
 			return -ENOMEM;
 		p->kind = PHASE_DURING;
 		p->action = i;
+		p->n_actions = joined;
 		p->begin_ns = actions[i].begin_ns;
 		p->end_ns = restored;
 
@@ -151,6 +166,7 @@ static int phases_cut(const struct sample *samples, size_t n,
 			return -ENOMEM;
 		p->kind = PHASE_AFTER;
 		p->action = i;
+		p->n_actions = joined;
 		p->begin_ns = restored;
 		p->end_ns = next;
 	}
@@ -375,9 +391,12 @@ int figures_make(const struct sample *samples, size_t n_samples,
 
 	count_all(samples, n_samples, out);
 	r = rtt_all(samples, n_samples, out);
-	if (r)
-		return r;
-	return outages(samples, n_samples, out);
+	if (!r)
+		r = outages(samples, n_samples, out);
+	for (size_t i = 1; i < n_actions; i++)
+		if (actions[i].joins)
+			out->actions.v[i] = out->actions.v[i - 1];
+	return r;
 }
 
 void figures_free(struct figures *f)

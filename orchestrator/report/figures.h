@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "orchestrator/observe/samples.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@
 struct figures_action {
 	int64_t begin_ns;
 	int64_t end_ns; /* FIGURE_FOREVER: never done */
+	bool joins; /* the one before: nothing is cut between the two */
 };
 
 struct figures_rtt {
@@ -49,7 +51,8 @@ enum figures_phase_kind { PHASE_BEFORE, PHASE_DURING, PHASE_AFTER };
 
 struct figures_phase {
 	enum figures_phase_kind kind;
-	size_t action; /* index; before: 0 */
+	size_t action; /* index of the first; before: 0 */
+	size_t n_actions; /* it and those that join it; before: 0 */
 	int64_t begin_ns,
 		end_ns; /* [begin, end); the first begins at INT64_MIN,
 			   the last ends at FIGURE_FOREVER */
@@ -66,10 +69,10 @@ struct figures {
 	size_t n_errors;
 	int64_t interval_ns; /* mean time between sendings; FIGURE_NONE */
 	VEC(struct figures_phase)
-	phases; /* before, (during, after) per action */
+	phases; /* before, (during, after) per action that joins no other */
 	VEC(struct figures_outage)
-	actions; /* longest gap from an action's
-		    beginning to the next one's */
+	actions; /* longest gap from an action's beginning to the
+		    next one's; those that join have the same */
 };
 
 /*

@@ -210,6 +210,7 @@ void record_unload(struct record *rec)
 	}
 	VEC_FREE(&rec->actions);
 	free(rec->failure);
+	free(rec->broken);
 	VEC_FREE(&rec->clocks);
 	for (size_t i = 0; rec->probes && i < rec->scenario->probes.n; i++) {
 		VEC_FREE(&rec->probes[i].samples);

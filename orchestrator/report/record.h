@@ -40,10 +40,12 @@ struct record_process { /* by the scenario's index */
 	int status; /* where signal is 0 */
 	int signal;
 	bool expected; /* an action or the end of the run ended it */
+	bool abandoned; /* it did not end when the run did */
 };
 
 struct record_probe { /* by the scenario's index */
 	bool started, ended;
+	bool abandoned; /* it did not end when it was asked to */
 	int64_t status; /* of its process; 0 where it went well */
 	char *to; /* the address it was sent to; NULL: unknown */
 	sample_vec samples;
@@ -64,6 +66,7 @@ struct record {
 	VEC(struct record_clock) clocks;
 	VEC(struct record_action) actions; /* by their beginning */
 	char *failure; /* of an action that could not even begin; or NULL */
+	char *broken; /* why the run ended before its end; or NULL */
 	struct record_process *processes;
 	struct record_probe *probes;
 

@@ -17,6 +17,14 @@ static int out_of_memory(struct err *err)
 	return err_set(err, ENOMEM, "out of memory");
 }
 
+/* Actions of one moment, such as those of a "do:", follow each other at once:
+ * between them there is nothing to measure. */
+static bool joins_previous(const struct record *rec, size_t i)
+{
+	return i > 0 &&
+	       rec->actions.v[i].planned_ns == rec->actions.v[i - 1].planned_ns;
+}
+
 static int make_figures(struct report *r, struct err *err)
 {
 	const struct record *rec = &r->record;
@@ -31,6 +39,7 @@ static int make_figures(struct report *r, struct err *err)
 		actions[i].begin_ns = a->begin_ns;
 		actions[i].end_ns =
 			a->end_ns == RECORD_NONE ? FIGURE_FOREVER : a->end_ns;
+		actions[i].joins = joins_previous(rec, i);
 	}
 	for (size_t i = 0; i < rec->scenario->probes.n; i++) {
 		const sample_vec *samples = &rec->probes[i].samples;
@@ -97,13 +106,14 @@ static int compare_time(const void *a, const void *b)
 
 static int make_lateness(struct report *r, struct err *err)
 {
-	size_t n = r->record.actions.n;
-	CLEANUP_FREE int64_t *late = calloc(n + 1, sizeof(*late));
+	size_t all = r->record.actions.n, n = 0;
+	CLEANUP_FREE int64_t *late = calloc(all + 1, sizeof(*late));
 
 	if (!late)
 		return out_of_memory(err);
-	for (size_t i = 0; i < n; i++)
-		late[i] = report_late_ns(r, i);
+	for (size_t i = 0; i < all; i++)
+		if (!joins_previous(&r->record, i))
+			late[n++] = report_late_ns(r, i);
 	qsort(late, n, sizeof(*late), compare_time);
 	r->lateness = (struct report_lateness){
 		.p50_ns = figures_percentile(late, n, 50),

@@ -71,6 +71,8 @@ static void print_head(const struct summary *s)
 		    r->verdict == REPORT_FAILED ? RED :
 						  YELLOW,
 		    verdict_name(r->verdict));
+	if (r->verdict == REPORT_PASSED && !r->record.scenario->expects.n)
+		fputs(" (nothing was expected)", s->out);
 	fputc('\n', s->out);
 	for (size_t i = 0; i < r->reasons.n; i++) {
 		fputs("  ", s->out);
@@ -170,8 +172,11 @@ static char *judgement_text(const struct judgement *j)
 	bool same = strcmp(j->actual, j->expected) == 0;
 	char *text;
 	int n;
+	/* Or what did not happen, which is what was expected. */
+	bool all_said =
+		same || (!j->held && j->expect->kind == SCN_EXPECT_PRINTS);
 
-	if (j->held && same)
+	if (all_said)
 		n = asprintf(&text, "%s %s", j->subject, j->actual);
 	else if (j->held)
 		n = asprintf(&text, "%s %s (%s)", j->subject, j->actual,

@@ -59,8 +59,14 @@ static void add_figures(struct table *t, const struct figures *f,
 	cell(row, DUP, "%" PRIu64, c->duplicated);
 	if (f->counts.reordered)
 		cell(row, REORD, "%" PRIu64, c->reordered);
-	summary_duration(outage->length_ns ? outage->length_ns : FIGURE_NONE,
-			 row->cells[OUTAGE], TABLE_CELL);
+	/* All was lost, and the outage is that of a "during" which it led to.
+	 */
+	if (!outage->length_ns && c->sent && !c->received)
+		cell(row, OUTAGE, "(below)");
+	else
+		summary_duration(outage->length_ns ? outage->length_ns :
+						     FIGURE_NONE,
+				 row->cells[OUTAGE], TABLE_CELL);
 	if (rtt->p50_ns == FIGURE_NONE)
 		cell(row, RTT, "-");
 	else
@@ -104,6 +110,8 @@ static bool is_shown(const struct figures *f, size_t i)
 static void add_phases(struct table *t, const struct report *r,
 		       const struct figures *f)
 {
+	size_t left = f->actions.n;
+
 	for (size_t i = 0; i < f->phases.n && f->actions.n; i++) {
 		const struct figures_phase *p = &f->phases.v[i];
 		const char *label = p->kind == PHASE_BEFORE ? "before" :
@@ -112,17 +120,18 @@ static void add_phases(struct table *t, const struct report *r,
 
 		if (p->kind != PHASE_BEFORE && !is_shown(f, p->action))
 			continue;
-		if (p->kind == PHASE_DURING)
-			add_action(t, r, p->action);
+		for (size_t k = 0; p->kind == PHASE_DURING && k < p->n_actions;
+		     k++, left--)
+			add_action(t, r, p->action + k);
 		/* No time, or none in which it was looked at. */
 		if (p->counts.sent == 0 && p->outage.length_ns == 0)
 			continue;
 		add_figures(t, f, label, &p->counts, &p->outage, &p->rtt);
 	}
-	if (f->actions.n > SHOWN_ACTIONS)
+	if (left)
 		table_add_text(t,
-			       "... and %zu more actions with shorter outages",
-			       f->actions.n - SHOWN_ACTIONS);
+			       "... and %zu more action%s with shorter outages",
+			       left, left == 1 ? "" : "s");
 }
 
 /* Did the outage go on while this action disturbed the flow? Any other gap is

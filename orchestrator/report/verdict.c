@@ -5,9 +5,10 @@
  * with a broken rule, says nothing about it. It must neither fail nor, worse,
  * pass. In the order in which they win:
  *
- *   an action failed    failed: what was asked for could not be done
+ *   it broke            failed: what was asked for could not be done
  *   interrupted         somebody stopped it
- *   invalid             the clock, the capture or a probe cannot be trusted
+ *   invalid             it was not played to its end, or the clock, the capture
+ *                       or a probe cannot be trusted
  *   failed, passed      by the expectations
  */
 #include "orchestrator/report/internal.h"
@@ -74,7 +75,27 @@ static int check_actions(struct report *r)
 	}
 	if (!ret && rec->failure)
 		ret = reason(r, "failed: %s", rec->failure);
+	/* An action that failed is why the run broke, and was told. */
+	if (!ret && rec->broken && !r->reasons.n)
+		ret = reason(r, "failed: %s", rec->broken);
 	return ret;
+}
+
+/* The end of the run may come before an action, or while one is under way. */
+static int check_done(struct report *r)
+{
+	const struct record *rec = &r->record;
+	size_t planned = 0, done = 0;
+
+	for (size_t i = 0; i < rec->scenario->timeline.n; i++)
+		planned += rec->scenario->timeline.v[i].actions.n;
+	for (size_t i = 0; i < rec->actions.n; i++)
+		done += rec->actions.v[i].end_ns != RECORD_NONE;
+	/* Of a run that was killed, that is said. */
+	if (!rec->complete || done >= planned)
+		return 0;
+	return reason(r, "%zu of %zu action%s %s done", done, planned,
+		      planned == 1 ? "" : "s", done == 1 ? "was" : "were");
 }
 
 static int check_clock(struct report *r)
@@ -140,12 +161,32 @@ static int check_probes(struct report *r)
 	for (size_t i = 0; !ret && i < s->probes.n; i++) {
 		const struct record_probe *p = &r->record.probes[i];
 
-		if (p->ended && p->status != 0)
+		if (p->abandoned)
+			ret = reason(r,
+				     "the probe %s did not end when it was "
+				     "asked to: what it measured is not whole",
+				     s->probes.v[i].name);
+		else if (p->ended && p->status != 0)
 			ret = reason(r,
 				     "the probe %s ended with status %" PRId64
 				     " instead of measuring",
 				     s->probes.v[i].name, p->status);
 	}
+	return ret;
+}
+
+/* Its output may go on behind the record's end. */
+static int check_processes(struct report *r)
+{
+	const struct scenario *s = r->record.scenario;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < s->processes.n; i++)
+		if (r->record.processes[i].abandoned)
+			ret = reason(r,
+				     "the process %s did not end when the run "
+				     "did, not even by SIGKILL",
+				     s->processes.v[i].name);
 	return ret;
 }
 
@@ -168,7 +209,8 @@ static enum report_verdict by_expectations(const struct report *r)
 int verdict_make(struct report *r)
 {
 	static int (*const checks[])(struct report *) = {
-		check_clock, check_capture, check_probes, check_end
+		check_done,   check_clock,     check_capture,
+		check_probes, check_processes, check_end
 	};
 	int ret = check_actions(r);
 

@@ -187,6 +187,7 @@ static const struct field service_fields[] = {
 static void read_service(struct loader *l, const struct value *v)
 {
 	const struct value *list = &v[SERVICE_ANSWERED_BY];
+	size_t errors = diag_count(l->diag);
 	struct scn_expect *expect;
 	bool good = true;
 
@@ -217,6 +218,10 @@ static void read_service(struct loader *l, const struct value *v)
 			reach_check_instance(l, v[SERVICE_NAME].index, node,
 					     item);
 	}
+	/* Of a list that is wrong in itself, the order says nothing. */
+	if (good && v[SERVICE_NAME].ok && diag_count(l->diag) == errors)
+		reach_check_order(l, v[SERVICE_NAME].index,
+				  &expect->answered_by, list->node);
 }
 
 /* ---- processes --------------------------------------------------------- */
@@ -252,12 +257,14 @@ static const struct mapping mapping_exit = {
 	.doc = "How a process ended.",
 	.variants = (const struct mapping *const[]){ &mapping_not,
 						     &mapping_signal, NULL },
+	.example = "signal: KILL",
 };
 
 static const struct type type_exit = {
 	.expects = "an exit status, '{ not: 0 }' or '{ signal: KILL }'",
 	.scalar = SCALAR_UINT,
 	.max = 255,
+	.status = true,
 	.mapping = &mapping_exit,
 };
 
@@ -307,6 +314,8 @@ static void read_process(struct loader *l, const struct tree_node *node,
 	size_t subject = v[PROCESS_NAME].index;
 	struct scn_expect *expect;
 
+	if (v[PROCESS_NAME].ok && node->n > 1)
+		reach_check_started(l, subject, v[PROCESS_NAME].node);
 	if (v[PROCESS_EXIT].ok)
 		read_exit(l, &v[PROCESS_EXIT], subject);
 	if (v[PROCESS_PRINTS].ok) {
@@ -380,6 +389,7 @@ static void read_capture(struct loader *l, const struct value *v)
 	if (iface->ok)
 		good &= check_interface(l, &v[CAPTURE_NODE], iface);
 	good &= read_range(l, &type_count_range, &v[CAPTURE_COUNT], &range);
+	good = good && reach_check_least(l, &range);
 	if (!good)
 		return;
 	expect = add_expect(l, SCN_EXPECT_CAPTURE, v[CAPTURE_FILTER].node,
@@ -421,6 +431,7 @@ static const struct mapping mapping_expect = {
 						 &expect_process,
 						 &expect_capture, NULL },
 	.several = "make it several expectations",
+	.example = "probe: rtt, lost: 0",
 };
 
 static const struct type type_expect = {

@@ -61,6 +61,8 @@ struct type {
 	union {
 		struct {
 			uint64_t min, max;
+			bool status; /* an exit status, where a signal is
+					often written */
 		};
 		struct {
 			const char *thing; /* "a kind of node" */
@@ -100,6 +102,9 @@ struct mapping {
 	size_t n;
 	const struct mapping *const *variants; /* up to a NULL */
 	const char *several; /* what to write instead of two variants in one */
+	const char *example; /* of a variant, for where there is none */
+	const char *refused; /* a key that belongs elsewhere, and ... */
+	const char *refused_why; /* ... what to say of it */
 };
 
 #define FIELDS_MAX 16 /* of one mapping, or of one variant */

@@ -104,6 +104,36 @@ static bool in_some_variant(const struct mapping *m, const char *key)
 }
 
 /*
+ * The key that must have been meant: another language's word for it, or else
+ * the one that is spelt most alike. NULL: none.
+ */
+static const char *meant_key(const char *key, const struct key_list *keys)
+{
+	static const struct {
+		const char *wrong, *right;
+	} synonyms[] = {
+		{ "type", "kind" },	  { "from", "node" },
+		{ "source", "node" },	  { "src", "node" },
+		{ "host", "node" },	  { "target", "to" },
+		{ "dst", "to" },	  { "destination", "to" },
+		{ "cmd", "run" },	  { "command", "run" },
+		{ "exec", "run" },	  { "timeout", "for" },
+		{ "duration", "for" },	  { "size", "payload" },
+		{ "begin", "at" },	  { "time", "at" },
+		{ "environment", "env" }, { "ip", "address" },
+		{ "iface", "interface" }, { "nodes", "endpoints" },
+		{ "ends", "endpoints" },
+	};
+
+	for (size_t i = 0; i < sizeof(synonyms) / sizeof(*synonyms); i++)
+		for (size_t k = 0; k < keys->n; k++)
+			if (keys->v[k] && !strcmp(synonyms[i].wrong, key) &&
+			    !strcmp(synonyms[i].right, keys->v[k]))
+				return keys->v[k];
+	return diag_nearest(key, keys->v, keys->n);
+}
+
+/*
  * Which variant must have been meant, where the key that says so is misspelt.
  * It lends its keys, so that they are not called unknown as well.
  */
@@ -117,7 +147,7 @@ static const struct mapping *variant_guess(const struct mapping *m,
 
 		if (field_find(m, key) != SIZE_MAX || in_some_variant(m, key))
 			continue;
-		nearest = diag_nearest(key, keys.v, keys.n);
+		nearest = meant_key(key, &keys);
 		if (nearest && variant_by_key(m, nearest))
 			return variant_by_key(m, nearest);
 	}
@@ -187,6 +217,10 @@ static const char *unknown_key(struct loader *l, const struct mapping *m,
 			   m->variants[i]->fields[0].name);
 		return NULL;
 	}
+	if (m->refused && !strcmp(m->refused, key->text)) {
+		tree_error(l->diag, key, "%s", m->refused_why);
+		return NULL;
+	}
 	tree_error(l->diag, key, "unknown key '%s'", key->text);
 	if (diag_count(l->diag) > HELPED_ERRORS_MAX)
 		return NULL;
@@ -195,7 +229,7 @@ static const char *unknown_key(struct loader *l, const struct mapping *m,
 	for (size_t i = 0; i < keys.n; i++)
 		if (tree_get(map, keys.v[i]))
 			keys.v[i] = NULL;
-	nearest = diag_nearest(key->text, keys.v, keys.n);
+	nearest = meant_key(key->text, &keys);
 	if (nearest)
 		diag_help(l->diag, "did you mean '%s'?", nearest);
 	else
@@ -310,6 +344,8 @@ static void variant_missing(struct loader *l, const struct mapping *m,
 			   name->text, list);
 	else
 		tree_error(l->diag, node, "this %s has no %s", m->what, list);
+	if (m->example)
+		diag_help(l->diag, "add one of them, as in '%s'", m->example);
 }
 
 bool mapping_read(struct loader *l, const struct mapping *m,

@@ -164,6 +164,7 @@ struct scn_action {
 			enum scn_flush
 				flush; /* conntrack: when, as to the rule */
 			int64_t gap_ns; /* between rule and flush */
+			struct src_pos to_pos;
 		} migrate;
 		struct {
 			size_t link;
@@ -272,6 +273,8 @@ size_t scenario_find_node(const struct scenario *s, const char *name);
 /* The words of the language, as the messages, plans and reports print them. */
 const char *scn_metric_name(enum scn_metric m);
 bool scn_metric_is_time(enum scn_metric m);
+/* A duration as it would be typed: exact, and without a space. Returns buf. */
+const char *scn_duration_text(int64_t ns, char *buf, size_t size);
 const char *scn_node_kind_name(enum scn_node_kind k);
 const char *scn_action_name(enum scn_action_kind k);
 /* "migrate echo: c -> d", "link wifi down", "stop server". Returns buf. */

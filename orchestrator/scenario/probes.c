@@ -208,6 +208,33 @@ static bool check_family(struct loader *l, const struct value *family,
 	return false;
 }
 
+/* A NAT that binds one port passes nothing else, so no ping either. */
+static bool check_ping(struct loader *l, const struct value *to,
+		       const struct scn_probe *probe)
+{
+	const struct scn_service *service;
+
+	if (probe->target != SCN_TARGET_SERVICE)
+		return true;
+	service = &l->s->services.v[probe->to];
+	if (service->resolver != SCN_RESOLVER_NAT ||
+	    service->port.protocol == SCN_PROTO_ANY)
+		return true;
+	tree_error(l->diag, to->node,
+		   "the service '%s' is on %s/%u, and a ping to it is never "
+		   "answered",
+		   service->name,
+		   service->port.protocol == SCN_PROTO_TCP ? "tcp" : "udp",
+		   service->port.port);
+	diag_note(l->diag, service->pos, 1, "defined here");
+	if (service->port.protocol == SCN_PROTO_UDP)
+		diag_help(l->diag, "write 'kind: udp_echo', or give the "
+				   "service no port");
+	else
+		diag_help(l->diag, "a service without a port is pinged");
+	return false;
+}
+
 /* The port of a UDP probe, which a service may bring along. */
 static bool read_port(struct loader *l, const struct tree_node *key,
 		      const struct value *to, const struct value *port,
@@ -303,6 +330,8 @@ static size_t read_probe(struct loader *l, const struct tree_node *key,
 		tree_error(l->diag, v[PROBE_PORT].node, "a ping has no port");
 		good = false;
 	}
+	if (v[PROBE_KIND].ok && probe->kind == SCN_PROBE_PING && target)
+		good &= check_ping(l, &v[PROBE_TO], probe);
 	good &= check_time(l, v, key, probe);
 	return good ? index : SCN_NONE;
 }

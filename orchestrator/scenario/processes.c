@@ -95,6 +95,7 @@ static const struct mapping mapping_ready = {
 	MAPPING_FIELDS(ready_fields),
 	.variants = (const struct mapping *const[]){ &mapping_listens,
 						     &mapping_prints, NULL },
+	.example = "listens: tcp/80",
 };
 
 static const struct type type_ready = {
@@ -153,6 +154,7 @@ static const struct mapping mapping_process = {
 	MAPPING_FIELDS(process_fields),
 	.variants = (const struct mapping *const[]){ &mapping_run,
 						     &mapping_echo, NULL },
+	.example = "run: \"sleep 5\"",
 };
 
 static const struct type type_process_body = {

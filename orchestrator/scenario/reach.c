@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/scenario/reach.h"
 
-#include "base/units.h"
-
 /* A reply may still come this long after the last packet was sent. */
 #define LINGER_NS INT64_C(1000000000)
 
@@ -27,6 +25,11 @@ static void check_count(struct loader *l, const struct scn_probe *p,
 			   "so '%s' cannot be %lld",
 			   p->name, (long long)most, name,
 			   (long long)r->range.min);
+	else if (r->range.has_max && r->range.max == most && !r->range.min)
+		tree_error(l->diag, r->max,
+			   "this expectation cannot fail: '%s' sends %lld "
+			   "packets",
+			   p->name, (long long)most);
 	else if (r->range.has_max && r->range.max > most)
 		tree_error(l->diag, r->max,
 			   "this expectation cannot fail: '%s' sends %lld "
@@ -50,9 +53,21 @@ static void check_time(struct loader *l, const struct scn_probe *p,
 	tree_error(l->diag, r->min,
 		   "unreachable expectation: '%s' sends for %s, so no outage "
 		   "can last %s",
-		   p->name, units_format_duration(for_ns, text, sizeof(text)),
+		   p->name, scn_duration_text(for_ns, text, sizeof(text)),
 		   r->min->text);
 	diag_note(l->diag, p->pos, 1, "the probe is defined here");
+}
+
+bool reach_check_least(struct loader *l, const struct range_source *r)
+{
+	if (!r->range.has_min || r->range.min || r->range.has_max)
+		return true;
+	tree_error(l->diag, r->min,
+		   "this expectation cannot fail: nothing is below %s",
+		   r->min->text);
+	diag_help(l->diag, "leave it out, or say the most, as in "
+			   "'{ max: ... }'");
+	return false;
 }
 
 void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
@@ -60,6 +75,10 @@ void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
 {
 	const struct scn_probe *p = &l->s->probes.v[probe];
 
+	/* A quantile is there only if something was answered. */
+	if (metric != SCN_METRIC_RTT_P50 && metric != SCN_METRIC_RTT_P99 &&
+	    !reach_check_least(l, range))
+		return;
 	switch (metric) {
 	case SCN_METRIC_SENT:
 	case SCN_METRIC_RECEIVED:
@@ -107,4 +126,71 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 		  migrates ? "it begins with this one, and no 'migrate' leads "
 			     "to the other" :
 			     "this is its only instance");
+}
+
+/*
+ * Who answers, folded, is what the timeline binds one after the other, less
+ * those that were not asked meanwhile. That is certain only where every
+ * connection follows its rule at once: with another flush, or a gap before it,
+ * old connections and new ones are answered by turns.
+ */
+void reach_check_order(struct loader *l, size_t service,
+		       const scn_index_vec *nodes,
+		       const struct tree_node *where)
+{
+	const struct scenario *s = l->s;
+	size_t at = s->services.v[service].instance, next = 0;
+
+	if (l->actions_unknown & 1u << SCN_ACTION_MIGRATE)
+		return;
+	next += nodes->v[0] == at;
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
+			const struct scn_action *a =
+				&s->timeline.v[i].actions.v[k];
+
+			if (a->kind != SCN_ACTION_MIGRATE ||
+			    a->migrate.service != service)
+				continue;
+			if (a->migrate.flush != SCN_FLUSH_AFTER ||
+			    a->migrate.gap_ns)
+				return;
+			next += next < nodes->n &&
+				nodes->v[next] == a->migrate.to;
+		}
+	}
+	if (next == nodes->n)
+		return;
+	tree_error(l->diag, where,
+		   "unreachable expectation: the timeline does not lead '%s' "
+		   "to these hosts in this order",
+		   s->services.v[service].name);
+	diag_note(l->diag, s->services.v[service].instance_pos, 1,
+		  "it begins at '%s'", s->nodes.v[at].name);
+}
+
+void reach_check_started(struct loader *l, size_t process,
+			 const struct tree_node *where)
+{
+	const struct scenario *s = l->s;
+	const struct scn_process *p = &s->processes.v[process];
+
+	if (p->autostart || l->actions_unknown & 1u << SCN_ACTION_START)
+		return;
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
+			const struct scn_action *a =
+				&s->timeline.v[i].actions.v[k];
+
+			if (a->kind == SCN_ACTION_START &&
+			    a->process.process == process)
+				return;
+		}
+	}
+	tree_error(l->diag, where,
+		   "unreachable expectation: nothing starts the process '%s'",
+		   p->name);
+	diag_note(l->diag, p->pos, 1, "it has 'start: manual'");
+	diag_help(l->diag, "add '{ at: 1s, start: %s }' to the timeline",
+		  p->name);
 }

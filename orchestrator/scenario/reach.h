@@ -19,5 +19,14 @@ void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
 /* node: one that is to answer for the service at some time. */
 void reach_check_instance(struct loader *l, size_t service, size_t node,
 			  const struct tree_node *where);
+/* nodes: those that are to answer, in this order; at least one. */
+void reach_check_order(struct loader *l, size_t service,
+		       const scn_index_vec *nodes,
+		       const struct tree_node *where);
+/* process: one that is to end, or to print something. */
+void reach_check_started(struct loader *l, size_t process,
+			 const struct tree_node *where);
+/* A count or time that only must not be below zero? */
+bool reach_check_least(struct loader *l, const struct range_source *range);
 
 #endif

@@ -19,6 +19,24 @@ static bool is_digits(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
+static int find_signal(const char *text);
+
+/* What must have been meant by something that is no number. */
+static void number_help(struct loader *l, const struct type *type,
+			const char *text)
+{
+	int signal = type->status ? find_signal(text) : 0;
+	const char *name = signal ? sigabbrev_np(signal) : NULL;
+
+	if ((!strncmp(text, "udp/", 4) || !strncmp(text, "tcp/", 4)) &&
+	    is_digits(text + 4))
+		diag_help(l->diag, "write %s", text + 4);
+	else if (name)
+		diag_help(l->diag, "write { signal: %s }", name);
+	else
+		diag_help(l->diag, "write a whole number");
+}
+
 static bool read_uint(struct loader *l, const struct type *type,
 		      const struct tree_node *node, struct value *out)
 {
@@ -32,6 +50,7 @@ static bool read_uint(struct loader *l, const struct type *type,
 	default:
 		tree_error(l->diag, node, "'%s' is not a whole number",
 			   node->text);
+		number_help(l, type, node->text);
 		return false;
 	}
 	if (type->max == UINT64_MAX)
@@ -107,13 +126,13 @@ static bool duration_range(struct loader *l, const struct type *type,
 	else if ((uint64_t)ns < type->min)
 		tree_error(l->diag, node, "%s is out of range: at least %s",
 			   node->text,
-			   units_format_duration((int64_t)type->min, text,
-						 sizeof(text)));
+			   scn_duration_text((int64_t)type->min, text,
+					     sizeof(text)));
 	else if ((uint64_t)ns > type->max)
 		tree_error(l->diag, node, "%s is out of range: at most %s",
 			   node->text,
-			   units_format_duration((int64_t)type->max, text,
-						 sizeof(text)));
+			   scn_duration_text((int64_t)type->max, text,
+					     sizeof(text)));
 	else
 		return true;
 	return false;

@@ -40,8 +40,9 @@ static bool is_odd(enum name_rule rule, uint32_t c, bool first)
 		       (c >= 0x2028 && c <= 0x202f) || c == 0x205f ||
 		       c == 0x3000 || c == 0xfeff;
 	case NAME_IFACE:
+		/* The kernel numbers by a '%': it takes "e%d" for a pattern. */
 		return c <= ' ' || c >= 0x7f || c == ':' || c == '/' ||
-		       c == '"' || c == '\'';
+		       c == '"' || c == '\'' || c == '%';
 	case NAME_SERVICE:
 		return !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
 			 (!first && c == '-'));

@@ -12,12 +12,24 @@
 
 #include "base/cleanup.h"
 
+#include <signal.h>
+
+/* What is known of a process. Programs end when they like; an echo server does
+ * not, so that of it much more is known. */
+enum life {
+	LIFE_NEVER, /* nothing has started it */
+	LIFE_STARTED, /* and it may have ended since */
+	LIFE_RUNNING, /* for certain */
+	LIFE_ENDING, /* told to, and it ends when it does */
+};
+
 struct state {
 	size_t *instance; /* by service: the node; SCN_NONE: unknown */
 	bool *down; /* by link */
 	const struct step **moved; /* by service: the last migrate */
 	const struct step **switched; /* by link: the last change */
 	const struct step **touched; /* by process: the last action */
+	enum life *life; /* by process */
 };
 
 static bool is_known(const struct loader *l, enum scn_action_kind kind)
@@ -72,33 +84,74 @@ static void check_link(struct loader *l, struct state *st,
 			  before->at->text);
 }
 
+/* What the action leads to, and its error where it cannot: NULL, there is none.
+ */
+static const char *judge_process(const struct scn_process *p,
+				 const struct step *before,
+				 const struct step *step, enum life *life)
+{
+	enum life was = *life;
+
+	if (step->action.kind == SCN_ACTION_START) {
+		*life = p->command ? LIFE_STARTED : LIFE_RUNNING;
+		if (was == LIFE_RUNNING || (was == LIFE_STARTED && !before))
+			return "runs already";
+		/* At one time, nothing gives it the time to end. */
+		if (was == LIFE_ENDING && before->at_ns == step->at_ns)
+			return "may still be ending";
+		return NULL;
+	}
+	if (step->action.kind == SCN_ACTION_STOP ||
+	    step->action.process.signal == SIGKILL)
+		*life = LIFE_ENDING;
+	else if (was != LIFE_ENDING)
+		*life = LIFE_STARTED; /* a signal may end it, or not */
+	if (was == LIFE_ENDING && !p->command && before->at_ns != step->at_ns)
+		return "has ended by then";
+	return was == LIFE_NEVER ? "has not been started by then" : NULL;
+}
+
+static void help_process(struct loader *l, const struct scn_process *p,
+			 const struct step *before, bool start, enum life was)
+{
+	if (was == LIFE_ENDING && start)
+		diag_help(l->diag, "start it in an entry of its own, with a "
+				   "later 'at'");
+	else if (was == LIFE_ENDING)
+		diag_help(l->diag, "start it again first");
+	else if (was == LIFE_NEVER)
+		diag_help(l->diag, "remove its 'start: manual', or start it "
+				   "first");
+	else if (before)
+		diag_help(l->diag, "stop it first");
+	else
+		diag_help(l->diag, "give it 'start: manual', or stop it first");
+	if (before)
+		diag_note(l->diag, before->action.pos, 1,
+			  "it is %s here, at %s",
+			  was == LIFE_ENDING ? "told to end" : "started",
+			  before->at->text);
+	else
+		diag_note(l->diag, p->pos, 1, "the process is defined here");
+}
+
 static void check_process(struct loader *l, struct state *st,
 			  const struct step *step)
 {
 	size_t index = step->action.process.process;
 	const struct scn_process *p = &l->s->processes.v[index];
-	bool first = !st->touched[index];
-	bool start = step->action.kind == SCN_ACTION_START;
+	const struct step *before = st->touched[index];
+	enum life was = st->life[index];
+	const char *wrong = judge_process(p, before, step, &st->life[index]);
 
 	st->touched[index] = step;
-	if (!first || !is_known(l, SCN_ACTION_START) ||
+	if (!wrong || !is_known(l, SCN_ACTION_START) ||
 	    !is_known(l, SCN_ACTION_STOP) || !is_known(l, SCN_ACTION_KILL))
 		return;
-	if (start && p->autostart) {
-		tree_error(l->diag, step->subject,
-			   "the process '%s' runs already: it starts by itself",
-			   p->name);
-		diag_help(l->diag, "give it 'start: manual', or stop it first");
-	} else if (!start && !p->autostart) {
-		tree_error(l->diag, step->subject,
-			   "the process '%s' has not been started by then",
-			   p->name);
-		diag_help(l->diag, "remove its 'start: manual', or start it "
-				   "first");
-	} else {
-		return;
-	}
-	diag_note(l->diag, p->pos, 1, "the process is defined here");
+	tree_error(l->diag, step->subject, "the process '%s' %s%s", p->name,
+		   wrong,
+		   !before && was != LIFE_NEVER ? ": it starts by itself" : "");
+	help_process(l, p, before, step->action.kind == SCN_ACTION_START, was);
 }
 
 /*
@@ -139,6 +192,7 @@ static void check_ends(struct loader *l, const step_vec *steps)
 {
 	const struct scn_probe *last;
 	int64_t end_ns;
+	char text[32];
 
 	if (!find_end(l, &end_ns, &last))
 		return;
@@ -148,19 +202,31 @@ static void check_ends(struct loader *l, const step_vec *steps)
 					 step->action.migrate.gap_ns :
 					 0;
 
-		if (step->at_ns <= end_ns && gap_ns <= end_ns - step->at_ns)
+		/* At the end itself, a duration comes before the action. */
+		if (l->duration ? step->at_ns < end_ns &&
+					  gap_ns < end_ns - step->at_ns :
+				  step->at_ns <= end_ns &&
+					  gap_ns <= end_ns - step->at_ns)
 			continue;
-		tree_error(l->diag, step->at, "%s after the end of the run",
-			   step->at_ns > end_ns ?
-				   "an action" :
-				   "the gap of this action ends");
+		if (step->at_ns >= end_ns)
+			tree_error(l->diag, step->at,
+				   "an action %s the end of the run%s",
+				   step->at_ns == end_ns ? "at" : "after",
+				   l->duration ? " never happens" : "");
+		else
+			tree_error(l->diag, step->at,
+				   "the gap of this action is not over before "
+				   "the end of the run");
 		if (l->duration)
 			diag_note(l->diag, l->duration->pos, l->duration->width,
 				  "the run ends at %s", l->duration->text);
 		else if (last)
-			diag_note(l->diag, last->pos, 1,
-				  "the run ends with its last probe, '%s'",
-				  last->name);
+			diag_note(
+				l->diag, last->pos, 1,
+				"the run ends with its last probe, '%s', at "
+				"%s",
+				last->name,
+				scn_duration_text(end_ns, text, sizeof(text)));
 		if (!l->duration)
 			diag_help(l->diag, "a 'duration:' at the top makes the "
 					   "run longer");
@@ -179,14 +245,20 @@ void timeline_simulate(struct loader *l, const step_vec *steps)
 		calloc(s->links.n + 1, sizeof(*switched));
 	CLEANUP_FREE const struct step **touched =
 		calloc(s->processes.n + 1, sizeof(*touched));
-	struct state st = { instance, down, moved, switched, touched };
+	CLEANUP_FREE enum life *life =
+		calloc(s->processes.n + 1, sizeof(*life));
+	struct state st = { instance, down, moved, switched, touched, life };
 
-	if (!instance || !down || !moved || !switched || !touched) {
+	if (!instance || !down || !moved || !switched || !touched || !life) {
 		l->no_memory = true;
 		return;
 	}
 	for (size_t i = 0; i < s->services.n; i++)
 		instance[i] = s->services.v[i].instance;
+	for (size_t i = 0; i < s->processes.n; i++)
+		if (s->processes.v[i].autostart)
+			life[i] = s->processes.v[i].command ? LIFE_STARTED :
+							      LIFE_RUNNING;
 	for (size_t i = 0; i < steps->n; i++) {
 		switch (steps->v[i].action.kind) {
 		case SCN_ACTION_MIGRATE:

@@ -170,6 +170,10 @@ static const struct mapping mapping_action = {
 		(const struct mapping *const[]){
 			&action_migrate, &action_link, &action_interface,
 			&action_start, &action_stop, &action_kill, NULL },
+	.example = "link: wifi, state: down",
+	.refused = "at",
+	.refused_why = "an action inside of 'do' has no time of its own: all "
+		       "of them happen at the entry's 'at'",
 };
 
 static const struct type type_action = {
@@ -213,6 +217,7 @@ static const struct mapping mapping_entry = {
 			&entry_do, &action_migrate, &action_link,
 			&action_interface, &action_start, &action_stop,
 			&action_kill, NULL },
+	.example = "link: wifi, state: down",
 	.several = "a list holds several actions of one time: "
 		   "'do: [{ stop: p }, { start: q }]'",
 };
@@ -259,6 +264,8 @@ static bool read_migrate(struct loader *l, const struct tree_node *node,
 	a->migrate.gap_ns = v[MIGRATE_GAP].ns;
 	step->subject = v[MIGRATE_SERVICE].node;
 	step->from = v[MIGRATE_FROM].node;
+	if (v[MIGRATE_TO].node)
+		a->migrate.to_pos = v[MIGRATE_TO].node->pos;
 	if (v[MIGRATE_FROM].ok && v[MIGRATE_TO].ok &&
 	    a->migrate.from == a->migrate.to) {
 		tree_error(l->diag, v[MIGRATE_TO].node,

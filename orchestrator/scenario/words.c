@@ -30,6 +30,26 @@ bool scn_metric_is_time(enum scn_metric m)
 	       m == SCN_METRIC_RTT_P99;
 }
 
+const char *scn_duration_text(int64_t ns, char *buf, size_t size)
+{
+	static const struct {
+		int64_t ns;
+		const char *name;
+	} units[] = {
+		{ 1000000000, "s" },
+		{ 1000000, "ms" },
+		{ 1000, "us" },
+		{ 1, "ns" },
+	};
+	size_t i = 0;
+
+	while (ns % units[i].ns)
+		i++;
+	snprintf(buf, size, "%lld%s", (long long)(ns / units[i].ns),
+		 units[i].name);
+	return buf;
+}
+
 const char *scn_node_kind_name(enum scn_node_kind k)
 {
 	static const char *const words[] = {

@@ -307,10 +307,14 @@ static void begin(struct timeline *tl, const struct scn_action *a,
 				     a->process.signal, &err);
 		break;
 	}
-	if (r)
+	if (r < 0) {
 		action_failed(tl, id, a, &err);
-	else
-		action_done(tl, id);
+		return;
+	}
+	if (r == LAB_HAD_ENDED && tl->listener.step)
+		tl->listener.step(tl->listener.arg, id, "ended",
+				  clock_mono_ns(), -1);
+	action_done(tl, id);
 }
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);

@@ -83,7 +83,29 @@ Y
 run 3 "a program that does not exist"
 says "^$stage/lab.yaml:$(line_of ghost):[0-9]+: error: .*ghost.*no-such-program.*No such file"
 says "^help: "
-[ ! -e "$(only_record)/results.json" ] || fail "$what: there are results"
+says "^record, up to then: $(only_record)$"
+jq -e '.verdict == "failed" and (.reasons | length == 1) and
+  (.reasons[0] | contains("no-such-program"))' "$(only_record)/results.json" >/dev/null ||
+  fail "$what: results.json does not say why"
+grep -q no-such-program "$(only_record)/summary.txt" ||
+  fail "$what: summary.txt does not say why"
+host_is_as_before "after: $what"
+
+mkdir -m 0 /run/closed
+scenario <<'Y'
+processes:
+  ghost: { node: b, run: ["no-such-program", "-x"] }
+Y
+(
+  PATH=/run/closed:$PATH
+  unset IFS
+  exec "${AS_USER[@]}" "$program" run -q -r /tmp "$stage/lab.yaml"
+) >"$records/out" 2>"$records/err" || code=$?
+what="a program that does not exist, and a folder of PATH that is closed"
+[ "${code:-0}" = 3 ] || fail "$what: exit code ${code:-0} instead of 3: $(<"$records/err")"
+says "^help: install the program"
+rmdir /run/closed
+rm -r /tmp/lab
 host_is_as_before "after: $what"
 
 scenario <<'Y'
@@ -117,6 +139,82 @@ run 1 "a process that an action kills, and that should end well"
 says "victim: .*(KILL|signal)"
 says "lab.yaml:$(line_of 'exit: 0')"
 jq -e '.processes.victim | .signal == 9 and .signal_name == "KILL" and .expected' \
+  "$(only_record)/results.json" >/dev/null || fail "$what: results.json does not say so"
+host_is_as_before "after: $what"
+
+# What has ended by itself can be stopped, and killed, once more.
+scenario <<'Y'
+processes:
+  short: { node: b, run: "true" }
+timeline:
+  - { at: 50ms, stop: short }
+  - { at: 60ms, kill: short, signal: HUP }
+expect:
+  - { process: short, exit: 0 }
+Y
+run 0 "a process that ended before it was to be stopped"
+jq -e -s '[.[] | select(.event == "action.step") | .step] == ["ended", "ended"] and
+  ([.[] | select(.event == "action.done")] | length == 2) and
+  ([.[] | select(.event == "process.exit")] | length == 1 and .[0].expected == false)' \
+  "$(only_record)/events.jsonl" >/dev/null || fail "$what: the events do not say so"
+[ ! -e "$(only_record)/trace.pcapng.comments" ] || fail "$what: a file is left in the record"
+
+scenario <<'Y'
+processes:
+  quiet: { node: b, run: "true" }
+expect:
+  - { process: quiet, prints: "hello" }
+Y
+run 1 "a process that prints nothing"
+says 'quiet: did not print "hello" \(its log is empty\)'
+
+scenario </dev/null
+run 0 "a scenario that expects nothing"
+says "passed \(nothing was expected\)"
+
+# child_with FILE: the process of the lab that has it open.
+child_with() {
+  local child
+  for child in $(<"/proc/$init/task/$init/children"); do
+    if readlink "/proc/$child/fd/"* | grep -q "$1"; then
+      printf '%s\n' "$child"
+      return
+    fi
+  done
+  return 1
+}
+
+# start WHAT: the scenario, until its probe has begun; sets pid and init.
+start() {
+  what=$1
+  rm -rf "${records:?}"/*
+  "$program" run -q -r "$records" "$stage/lab.yaml" >"$records/out" 2>"$records/err" &
+  pid=$!
+  wait_until 30 has_event "$records" probe.start || fail "$what: no probe: $(<"$records/err")"
+  init=$(child_of "$pid")
+  wait_until 30 child_with probes/ >/dev/null || fail "$what: no file of the probe"
+}
+
+scenario <<'Y'
+duration: 1s
+Y
+sed -i 's/for: 100ms/for: 900ms/' "$stage/lab.yaml"
+start "a probe that is stopped for ever"
+kill -STOP "$(child_with probes/)"
+code=0
+wait "$pid" || code=$?
+[ "$code" = 4 ] || fail "$what: exit code $code instead of 4: $(<"$records/err")"
+has_event "$records" probe.abandoned || fail "$what: no event says so"
+says "the probe rtt did not end when it was asked to"
+host_is_as_before "after: $what"
+
+start "a capture that is killed"
+kill -KILL "$(child_with trace.pcapng.part)"
+code=0
+wait "$pid" || code=$?
+[ "$code" = 3 ] || fail "$what: exit code $code instead of 3: $(<"$records/err")"
+says "^servalab: error: the capture failed: it ended by signal 9"
+jq -e '.verdict == "failed" and (.reasons[0] | contains("the capture failed"))' \
   "$(only_record)/results.json" >/dev/null || fail "$what: results.json does not say so"
 host_is_as_before "after: $what"
 

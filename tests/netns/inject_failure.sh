@@ -39,8 +39,10 @@ judge_failure() {
     fail "operation $k: the kernel's reason is not told: $message"
   [ "$(grep -c 'error: ' "$records/err")" = 1 ] ||
     fail "operation $k: not exactly one error: $message"
-  [ ! -e "$(only_record)/results.json" ] ||
-    fail "operation $k fails, and there are results"
+  ! has_event "$records" run.start ||
+    jq -e '.verdict == "failed" and (.reasons[0] | contains("injected failure"))' \
+      "$(only_record)/results.json" >/dev/null ||
+    fail "operation $k fails, and results.json does not say so"
   ! grep -q passed "$records/out" || fail "operation $k fails, and the run 'passed'"
   if [[ $message =~ ^"$scenario":([0-9]+):[0-9]+:" error: " ]]; then
     lines[${BASH_REMATCH[1]}]=1

@@ -30,6 +30,14 @@ processes:
     run: "trap '' TERM INT; echo started; while :; do sleep 1; done"
     ready: { prints: started }
 Y
+# One that takes a while to build.
+{
+  printf 'version: 1\nname: large\ntopology:\n  nodes: {'
+  printf ' n%d: {},' {1..60}
+  printf ' lan: { kind: bridge } }\n  links:\n'
+  printf '    - endpoints: ["n%d:eth0", lan]\n' {1..60}
+  printf 'processes:\n  server: { node: n1, run: "sleep 60" }\n'
+} >"$work/large.yaml"
 mkdir "$records"
 host_remember "$records"
 
@@ -104,6 +112,29 @@ kill -INT -- "-$pid"
 finish 130
 record_is_complete 2
 
+# Nothing is started any more where the signal came while building. Init is
+# held until the signal is there; where it was further already, once more.
+what="SIGINT while building"
+for ((try = 0; ; try++)); do
+  [ "$try" -lt 20 ] || fail "$what: the lab is always built by then"
+  start "$work/large.yaml" run.start
+  init=$(child_of "$pid")
+  kill -STOP "$init"
+  has_event "$records" lab.ready || break
+  kill -CONT "$init"
+  kill -INT "$pid"
+  wait "$pid" || true
+  rm -r "${records:?}"/*
+done
+kill -INT "$pid"
+wait_until 30 grep -q stopping "$records/err" || fail "$what: the owner does not see it"
+kill -CONT "$init"
+finish 130
+has_event "$records" run.interrupted || fail "$what: no event says so"
+! has_event "$records" process.start || fail "$what: the processes were started"
+! has_event "$records" timeline.start || fail "$what: the timeline was begun"
+rm -r "${records:?}"/*
+
 what="SIGINT while the processes start"
 start "$work/long.yaml" lab.built
 kill -INT "$pid"
@@ -133,13 +164,16 @@ tshark -r "$trace" >/dev/null 2>"$records/err" ||
   grep -q "cut short" "$records/err" ||
   fail "$what: what was captured cannot be read: $(<"$records/err")"
 
-what="SIGHUP under nohup"
-rm -r "${records:?}"/*
-trap '' HUP
-start "$work/stubborn.yaml" timeline.start
-trap - HUP
-kill -HUP "$pid"
-kill -TERM "$pid"
-finish 143
-grep -q '"signal":15' "$records"/*/*/events.jsonl ||
-  fail "$what: it is not ignored"
+# As under nohup(1), or in the background of a script.
+for signal in HUP INT; do
+  what="a SIG$signal that the caller ignores"
+  rm -r "${records:?}"/*
+  trap '' "$signal"
+  start "$work/stubborn.yaml" timeline.start
+  trap - "$signal"
+  kill "-$signal" "$pid"
+  kill -TERM "$pid"
+  finish 143
+  grep -q '"signal":15' "$records"/*/*/events.jsonl ||
+    fail "$what: it is not ignored"
+done

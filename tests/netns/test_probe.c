@@ -441,7 +441,7 @@ START_TEST(send_fails)
 	sample_vec v = { 0 };
 
 	probe_run(&c, &v);
-	expect_all(&v, 50, 0, "ENETUNREACH");
+	expect_all(&v, 50, 0, "network unreachable");
 	VEC_FREE(&v);
 }
 END_TEST

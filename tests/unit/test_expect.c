@@ -250,13 +250,14 @@ START_TEST(test_prints)
 	struct scn_expect e = { .kind = SCN_EXPECT_PRINTS,
 				.text = (char *)"needle" };
 
-	judge(&e, false, "server:", "printed \"needle\"", "never started");
+	judge(&e, false, "server:", "printed \"needle\"",
+	      "did not print \"needle\" (it never started)");
 	ended[0].starts = 1;
 	judge(&e, false, "server:", "printed \"needle\"",
-	      "0 bytes of output without it");
+	      "did not print \"needle\" (its log is empty)");
 	write_log(0, "need", 0);
 	judge(&e, false, "server:", "printed \"needle\"",
-	      "4 bytes of output without it");
+	      "did not print \"needle\" (its log has 4 bytes)");
 	write_log(0, "needle", 0);
 	judge(&e, true, "server:", "printed \"needle\"", "printed \"needle\"");
 	/* Wherever it lies across the border of what is read at once. */
@@ -267,7 +268,7 @@ START_TEST(test_prints)
 	}
 	write_log(200000, "needl", 70000);
 	judge(&e, false, "server:", "printed \"needle\"",
-	      "270005 bytes of output without it");
+	      "did not print \"needle\" (its log has 270005 bytes)");
 }
 END_TEST
 

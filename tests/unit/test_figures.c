@@ -162,7 +162,7 @@ END_TEST
 
 START_TEST(test_nothing)
 {
-	struct figures_action action = { START, START + MS };
+	struct figures_action action = { START, START + MS, false };
 
 	make(0, &action, 1);
 	check_sums();
@@ -236,7 +236,7 @@ END_TEST
 START_TEST(test_phases_of_an_outage)
 {
 	struct figures_action action = { sent_at(200) - 50 * US,
-					 sent_at(200) + 950 * US };
+					 sent_at(200) + 950 * US, false };
 	const struct figures_phase *before, *during, *after;
 
 	flow(600);
@@ -273,7 +273,8 @@ END_TEST
 /* What is answered while the action goes on does not say that it is over. */
 START_TEST(test_during_lasts_as_long_as_the_action)
 {
-	struct figures_action action = { sent_at(10) + 1, sent_at(20) + 1 };
+	struct figures_action action = { sent_at(10) + 1, sent_at(20) + 1,
+					 false };
 
 	flow(40);
 	make(40, &action, 1);
@@ -289,7 +290,7 @@ END_TEST
 /* A packet sent at the very moment at which it was done is the first after. */
 START_TEST(test_sent_when_it_was_done)
 {
-	struct figures_action action = { sent_at(10) - 1, sent_at(10) };
+	struct figures_action action = { sent_at(10) - 1, sent_at(10), false };
 
 	flow(20);
 	make(20, &action, 1);
@@ -301,7 +302,8 @@ END_TEST
 
 START_TEST(test_action_before_the_first_packet)
 {
-	struct figures_action action = { START - 500 * MS, START - 499 * MS };
+	struct figures_action action = { START - 500 * MS, START - 499 * MS,
+					 false };
 
 	flow(10);
 	make(10, &action, 1);
@@ -318,7 +320,7 @@ END_TEST
 
 START_TEST(test_action_after_the_last_packet)
 {
-	struct figures_action action = { sent_at(20), FIGURE_FOREVER };
+	struct figures_action action = { sent_at(20), FIGURE_FOREVER, false };
 
 	flow(10);
 	make(10, &action, 1);
@@ -333,8 +335,8 @@ END_TEST
 START_TEST(test_two_actions_close_together)
 {
 	struct figures_action actions[] = {
-		{ sent_at(20) - 50 * US, sent_at(20) - 40 * US },
-		{ sent_at(22) - 50 * US, sent_at(22) - 40 * US },
+		{ sent_at(20) - 50 * US, sent_at(20) - 40 * US, false },
+		{ sent_at(22) - 50 * US, sent_at(22) - 40 * US, false },
 	};
 
 	flow(40);
@@ -362,8 +364,8 @@ END_TEST
 START_TEST(test_two_actions_at_once)
 {
 	struct figures_action actions[] = {
-		{ sent_at(20) - 50 * US, sent_at(20) - 50 * US },
-		{ sent_at(20) - 50 * US, sent_at(20) - 40 * US },
+		{ sent_at(20) - 50 * US, sent_at(20) - 50 * US, false },
+		{ sent_at(20) - 50 * US, sent_at(20) - 40 * US, false },
 	};
 
 	flow(40);
@@ -377,9 +379,39 @@ START_TEST(test_two_actions_at_once)
 }
 END_TEST
 
+/* Three of one moment, then another: nothing is cut between the three. */
+START_TEST(test_joined)
+{
+	struct figures_action actions[] = {
+		{ sent_at(20) - 50 * US, sent_at(23) + 1, false },
+		{ sent_at(20) - 40 * US, sent_at(21), true },
+		{ sent_at(20) - 30 * US, sent_at(20), true },
+		{ sent_at(30), sent_at(30) + 1, false },
+	};
+
+	flow(40);
+	lose(20, 21);
+	ck_assert_int_eq(figures_make(packets, 40, actions, 4, &f), 0);
+	check_sums();
+	ck_assert_uint_eq(f.phases.n, 5);
+	ck_assert_uint_eq(f.phases.v[1].action, 0);
+	ck_assert_uint_eq(f.phases.v[1].n_actions, 3);
+	ck_assert_int_eq(f.phases.v[1].begin_ns, actions[0].begin_ns);
+	ck_assert_int_eq(f.phases.v[1].end_ns, sent_at(24));
+	ck_assert_uint_eq(f.phases.v[1].counts.lost, 2);
+	ck_assert_int_eq(f.phases.v[2].end_ns, actions[3].begin_ns);
+	ck_assert_uint_eq(f.phases.v[3].action, 3);
+	ck_assert_uint_eq(f.phases.v[3].n_actions, 1);
+	ck_assert_uint_eq(f.actions.n, 4);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_int_eq(f.actions.v[i].length_ns, 3 * INTERVAL);
+	ck_assert_int_eq(f.actions.v[3].length_ns, INTERVAL);
+}
+END_TEST
+
 START_TEST(test_never_restored)
 {
-	struct figures_action action = { sent_at(50), sent_at(50) + MS };
+	struct figures_action action = { sent_at(50), sent_at(50) + MS, false };
 
 	flow(100);
 	lose(50, 99);
@@ -412,9 +444,9 @@ END_TEST
 START_TEST(test_forged)
 {
 	struct figures_action actions[] = {
-		{ INT64_MIN + 1, INT64_MIN + 1 },
-		{ 0, INT64_MIN + 1 },
-		{ INT64_MAX, INT64_MAX },
+		{ INT64_MIN + 1, INT64_MIN + 1, false },
+		{ 0, INT64_MIN + 1, false },
+		{ INT64_MAX, INT64_MAX, false },
 	};
 
 	flow(6);
@@ -456,6 +488,7 @@ int main(void)
 	tcase_add_test(tc, test_action_after_the_last_packet);
 	tcase_add_test(tc, test_two_actions_close_together);
 	tcase_add_test(tc, test_two_actions_at_once);
+	tcase_add_test(tc, test_joined);
 	tcase_add_test(tc, test_never_restored);
 	tcase_add_test(tc, test_errors);
 	tcase_add_test(tc, test_forged);

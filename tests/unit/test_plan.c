@@ -356,6 +356,84 @@ START_TEST(probe_targets_and_hosts_file)
 }
 END_TEST
 
+/* Neither another service's address, given or not, nor a network's. */
+START_TEST(automatic_services_avoid_all_that_is_taken)
+{
+	static const char *const expected[] = {
+		"198.18.2.0 fd5e:1ab:ffff:0:1:: ",
+		"198.18.2.2 fd5e:1ab:ffff:0:1::1 ",
+		"198.18.2.1 ",
+		"198.18.2.3 fd5e:1ab:ffff:0:1::2 ",
+	};
+	char text[IP_TEXT_MAX];
+
+	must_make("topology:\n"
+		  "  nodes: { a: {}, b: {} }\n"
+		  "  links:\n"
+		  "    - { endpoints: [a, b], subnet: [198.18.0.0/23, 'fd5e:1ab:ffff::/80'] }\n"
+		  "services:\n"
+		  "  s: { resolver: nat, instances: [b] }\n"
+		  "  t: { resolver: nat, instances: [b] }\n"
+		  "  u: { resolver: nat, instances: [b], address: 198.18.2.1 }\n"
+		  "  v: { resolver: nat, instances: [b] }\n");
+	for (size_t i = 0; i < 4; i++) {
+		char all[128] = "";
+
+		for (size_t k = 0; k < plan->services.v[i].addresses.n; k++) {
+			strcat(all,
+			       ip_format_addr(&plan->services.v[i].addresses.v[k],
+					      text, sizeof(text)));
+			strcat(all, " ");
+		}
+		ck_assert_str_eq(all, expected[i]);
+	}
+}
+END_TEST
+
+/* A link that joins what would else be apart, clients that translate for
+ * themselves, bystanders: nothing of this is an error. */
+START_TEST(services_that_work)
+{
+	must_make("topology:\n"
+		  "  nodes: { a: {}, r: { kind: router }, q: { kind: router }, c: {}, d: {}, lan: { kind: bridge }, x: {}, y: {} }\n"
+		  "  links:\n"
+		  "    - endpoints: [a, r]\n"
+		  "    - endpoints: [r, q]\n"
+		  "    - endpoints: [q, lan]\n"
+		  "    - endpoints: [c, lan]\n"
+		  "    - endpoints: [d, lan]\n"
+		  "    - endpoints: [x, y]\n"
+		  "services:\n"
+		  "  near: { resolver: nat, instances: [c], at: r }\n"
+		  "  far: { resolver: nat, instances: [c], at: q }\n"
+		  "  own: { resolver: nat, instances: [c] }\n"
+		  "  self: { resolver: nat, instances: [c], at: [a, q] }\n"
+		  "probes:\n"
+		  "  p: { kind: ping, node: a, to: near, for: 3s }\n"
+		  "  q: { kind: ping, node: a, to: far, family: 6, for: 3s }\n"
+		  "  r: { kind: ping, node: d, to: own, for: 3s }\n"
+		  "  s: { kind: ping, node: a, to: self, for: 3s }\n"
+		  "timeline: [{ at: 1s, migrate: { service: near, from: c, to: d } }]\n");
+}
+END_TEST
+
+/* The answer takes the first of two default routes, through the translator. */
+START_TEST(answers_take_the_way_of_the_least_metric)
+{
+	must_make("topology:\n"
+		  "  nodes: { a: {}, lan: { kind: bridge }, r: { kind: router }, q: { kind: router }, c: {} }\n"
+		  "  links:\n"
+		  "    - endpoints: [a, lan]\n"
+		  "    - endpoints: [r, lan]\n"
+		  "    - endpoints: [q, lan]\n"
+		  "    - endpoints: [c, r]\n"
+		  "    - endpoints: [c, q]\n"
+		  "services: { s: { resolver: nat, instances: [c], at: r } }\n"
+		  "probes: { p: { kind: ping, node: a, to: s, for: 1s } }\n");
+	ck_assert_uint_eq(count_ops("metric 2048"), 2); /* one a family */
+}
+END_TEST
+
 /* Topologies that cannot be, and what is said of them. */
 static const struct {
 	const char *scenario, *message;
@@ -397,6 +475,42 @@ static const struct {
 	  "  links: [{ endpoints: [a, b] }, { endpoints: [c, d] }]\n"
 	  "probes: { p: { kind: ping, node: a, to: d, for: 1s } }\n",
 	  "there is no way from 'a' to 10.64.1.2" },
+	{ "topology:\n"
+	  "  nodes: { a: {}, b: {} }\n"
+	  "  links: [{ endpoints: [a, b], subnet: 198.18.0.0/16 }]\n"
+	  "services: { s: { resolver: nat, instances: [b] } }\n",
+	  "no automatic address is left" },
+	{ "topology:\n"
+	  "  nodes: { a: {}, b: {}, lan: { kind: bridge } }\n"
+	  "  links:\n"
+	  "    - endpoints: [{ node: a, mac: '02:1a:b0:00:00:06' }, lan]\n"
+	  "    - endpoints: [b, lan]\n",
+	  "02:1a:b0:00:00:06 is taken on this network" },
+	/* A holder that sends no probe may be a bystander; a client may not. */
+	{ "topology:\n"
+	  "  nodes: { a: {}, b: {}, c: {}, x: {}, y: {} }\n"
+	  "  links: [{ endpoints: [a, b] }, { endpoints: [c, x] }, { endpoints: [x, y] }]\n"
+	  "services: { s: { resolver: nat, instances: [b] } }\n"
+	  "probes: { p: { kind: ping, node: a, to: s, for: 3s } }\n"
+	  "timeline: [{ at: 1s, migrate: { service: s, from: b, to: c } }]\n",
+	  "'a', which translates 's', has no way to its instance 'c'" },
+	{ ROUTED "services: { s: { resolver: nat, instances: [c] } }\n"
+		 "probes: { p: { kind: ping, node: d, to: s, for: 1s } }\n"
+		 "timeline: [{ at: 1s, migrate: { service: s, from: c, to: d } }]\n",
+	  "'d' is an instance of 's' at some time" },
+	/* One of two translators is passed, by luck the wrong one. */
+	{ "topology:\n"
+	  "  nodes: { a: {}, l: { kind: bridge }, r: { kind: router }, q: { kind: router }, m: { kind: bridge }, c: {} }\n"
+	  "  links:\n"
+	  "    - endpoints: [a, l]\n"
+	  "    - endpoints: [q, l]\n"
+	  "    - endpoints: [r, l]\n"
+	  "    - endpoints: [r, m]\n"
+	  "    - endpoints: [q, m]\n"
+	  "    - endpoints: [c, m]\n"
+	  "services: { s: { resolver: nat, instances: [c], at: q } }\n"
+	  "probes: { p: { kind: ping, node: a, to: s, for: 1s } }\n",
+	  "the answers of 'c' to 'a' do not pass 'q'" },
 };
 
 START_TEST(complaints)
@@ -426,6 +540,9 @@ int main(void)
 	tcase_add_test(tc, no_pair_shares_an_ifindex);
 	tcase_add_test(tc, inverses);
 	tcase_add_test(tc, probe_targets_and_hosts_file);
+	tcase_add_test(tc, automatic_services_avoid_all_that_is_taken);
+	tcase_add_test(tc, services_that_work);
+	tcase_add_test(tc, answers_take_the_way_of_the_least_metric);
 	tcase_add_loop_test(tc, complaints, 0, sizeof(wrong) / sizeof(wrong[0]));
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -78,7 +78,7 @@ START_TEST(test_failed)
 	prints("  NO rtt: lost 3; expected at most 2 ");
 	prints("   26 |   - { probe: rtt, lost: { max: 2 }, outage: ");
 	prints("  NO server: exit status 4; expected exit status 0 ");
-	prints("  NO server: 4 bytes of output without it; expected printed");
+	prints("  NO server: did not print \"hello\" (its log has 4 bytes)");
 }
 END_TEST
 
@@ -238,6 +238,125 @@ START_TEST(test_probe_died)
 }
 END_TEST
 
+/* The last line of a record is run.end. */
+static void write_event(const char *name, const char *fields)
+{
+	FILE *f = fopen(path_of("events.jsonl"), "a");
+
+	ck_assert_ptr_nonnull(f);
+	event(f, 12000 * MS, name, fields);
+	close_file(f);
+}
+
+START_TEST(test_abandoned)
+{
+	write_record(NULL);
+	write_event("probe.abandoned", "\"probe\":\"rtt\"");
+	write_event("process.abandoned", "\"process\":\"server\"");
+	make(REPORT_INVALID);
+	prints("  the probe rtt did not end when it was asked to: ");
+	prints("  the process server did not end when the run did, ");
+}
+END_TEST
+
+/* The end came before the second action, whatever was expected. */
+START_TEST(test_actions_missing)
+{
+	char text[8192], *done;
+	size_t len;
+
+	write_record(NULL);
+	done = read_text("events.jsonl", &len);
+	ck_assert_uint_lt(len, sizeof(text));
+	memcpy(text, done, len + 1);
+	free(done);
+	done = strstr(strstr(text, "action.done") + 1, "action.done");
+	ck_assert_ptr_nonnull(done);
+	memcpy(done, "other", 5);
+	write_text("events.jsonl", text);
+	make(REPORT_INVALID);
+	prints("- invalid\n  1 of 2 actions was done\n");
+}
+END_TEST
+
+/* Two of one "do:" have one "during", and the second is late for no reason. */
+START_TEST(test_actions_of_one_moment)
+{
+	char text[8192], *events, *planned;
+	size_t len;
+
+	write_record(NULL);
+	events = read_text("events.jsonl", &len);
+	ck_assert_uint_lt(len, sizeof(text));
+	memcpy(text, events, len + 1);
+	free(events);
+	planned = strstr(text, "3999800000");
+	ck_assert_ptr_nonnull(planned);
+	*planned = '1';
+	write_text("events.jsonl", text);
+	make(REPORT_PASSED);
+	prints("  2.000 s  migrate echo: c -> d  (100 us late, took 100 us)\n"
+	       "  2.000 s  migrate echo: d -> c  (2 s late, took 50 us)\n"
+	       "    during ");
+	ck_assert_int_eq(report_write_json(report, dir, &err), 0);
+	events = read_text("results.json", &len);
+	ck_assert_ptr_nonnull(strstr(events, "\"max_ns\": 100000\n"));
+	free(events);
+}
+END_TEST
+
+/* It broke otherwise than by an action: no results without the reason. */
+START_TEST(test_run_failed)
+{
+	write_record(NULL);
+	write_event("run.failed", "\"error\":\"the capture failed: oh\"");
+	make(REPORT_FAILED);
+	prints("- failed\n  failed: the capture failed: oh\n\n");
+}
+END_TEST
+
+/* Why an action failed is told once. */
+START_TEST(test_run_failed_by_action)
+{
+	struct run run = { .failed = true };
+
+	write_record(&run);
+	write_event("run.failed", "\"error\":\"no such rule\"");
+	make(REPORT_FAILED);
+	prints("  failed: migrate echo: c -> d: no such rule\n\n");
+}
+END_TEST
+
+START_TEST(test_nothing_expected)
+{
+	char text[sizeof(scenario_text)];
+
+	write_record(NULL);
+	memcpy(text, scenario_text, sizeof(text));
+	*strstr(text, "expect:") = '\0';
+	write_text("scenario.yaml", text);
+	make(REPORT_PASSED);
+	prints("- passed (nothing was expected)\n");
+}
+END_TEST
+
+START_TEST(test_all_lost_before)
+{
+	FILE *f;
+
+	write_record(NULL);
+	f = create("probes/rtt.csv");
+	fputs("seq,sent_ns,received_ns,copy,error\n", f);
+	for (int i = 0; i < PACKETS; i++)
+		fprintf(f, "%d,%" PRId64 ",,0,network unreachable\n", i,
+			ZERO + i * 10 * MS);
+	close_file(f);
+	make(REPORT_FAILED);
+	prints("(below)  ");
+	prints("  errors: network unreachable 600\n");
+}
+END_TEST
+
 /* A killed run has what was written so far, and an unsorted trace. */
 START_TEST(test_killed)
 {
@@ -358,6 +477,57 @@ START_TEST(test_filter)
 }
 END_TEST
 
+/* Numbers, and the names of ports and protocols. */
+START_TEST(test_filter_taken)
+{
+	static const char *const filters[] = {
+		"",
+		"tcp",
+		"udp port 53",
+		"port http",
+		"tcp dst port 7 or udp portrange 1000-2000",
+		"ip6 proto 58",
+		"ip proto \\icmp",
+		"ip6[40] == 129",
+		"host 10.0.0.1",
+		"src fd00::1 and dst fd00::2",
+		"net 10.0.0.0/8",
+		"net fd00::/64",
+		"dst net 10.1 mask 255.255.0.0",
+		"tcp[tcpflags] & tcp-rst != 0",
+		"ether host 02:00:00:00:00:01",
+		"ether proto 0x88cc",
+		"icmp[icmptype] == icmp-unreach",
+		"not (vlan 3 or greater 200)",
+	};
+
+	ck_assert_msg(report_check_filter(filters[_i], &err) == 0, "%s: %s",
+		      filters[_i], err.msg);
+}
+END_TEST
+
+/*
+ * No name server is asked what a name could mean, nor /etc/hosts, where
+ * "localhost" is: what a filter matches is the same on every machine.
+ */
+START_TEST(test_filter_names)
+{
+	static const char *const filters[] = {
+		"host localhost",
+		"src localhost",
+		"tcp and dst localhost",
+		"ip6 host ip6-localhost",
+		"host servalab.invalid",
+		"net loopback",
+		"ether host localhost",
+	};
+
+	ck_assert_int_eq(report_check_filter(filters[_i], &err), -EINVAL);
+	ck_assert_msg(strstr(err.msg, "write its address") != NULL, "%s: %s",
+		      filters[_i], err.msg);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("report");
@@ -382,11 +552,20 @@ int main(void)
 	tcase_add_test(tc, test_unsorted_trace);
 	tcase_add_test(tc, test_no_trace);
 	tcase_add_test(tc, test_probe_died);
+	tcase_add_test(tc, test_abandoned);
+	tcase_add_test(tc, test_actions_missing);
+	tcase_add_test(tc, test_actions_of_one_moment);
+	tcase_add_test(tc, test_run_failed);
+	tcase_add_test(tc, test_run_failed_by_action);
+	tcase_add_test(tc, test_nothing_expected);
+	tcase_add_test(tc, test_all_lost_before);
 	tcase_add_test(tc, test_killed);
 	tcase_add_test(tc, test_json);
 	tcase_add_test(tc, test_json_nowhere);
 	tcase_add_test(tc, test_json_in_the_way);
 	tcase_add_test(tc, test_filter);
+	tcase_add_loop_test(tc, test_filter_taken, 0, 18);
+	tcase_add_loop_test(tc, test_filter_names, 0, 7);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

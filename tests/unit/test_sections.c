@@ -95,8 +95,9 @@ START_TEST(probes)
 		NETWORK
 		"services:\n"
 		"  echo: { resolver: nat, instances: [c], port: udp/7 }\n"
+		"  all: { resolver: nat, instances: [c] }\n"
 		"probes:\n"
-		"  rtt: { kind: ping, node: a, to: echo, for: 6s }\n"
+		"  rtt: { kind: ping, node: a, to: all, for: 6s }\n"
 		"  udp: { kind: udp_echo, node: a, to: echo, for: 1s,\n"
 		"         family: 6, at: 2s, interval: 100us, payload: 1400 }\n"
 		"  node: { kind: udp_echo, node: a, to: r, port: 9, for: 1s }\n"
@@ -104,13 +105,13 @@ START_TEST(probes)
 	p = &s->probes.v[0];
 	ck_assert_int_eq(p->kind, SCN_PROBE_PING);
 	ck_assert_int_eq(p->target, SCN_TARGET_SERVICE);
-	ck_assert_uint_eq(p->to, 0);
+	ck_assert_uint_eq(p->to, 1);
 	ck_assert_int_eq(p->interval_ns, 100000000);
 	ck_assert_int_eq(p->start_ns, 0);
 	ck_assert_int_eq(p->for_ns, INT64_C(6000000000));
 	ck_assert_uint_eq(p->payload, 56);
 	ck_assert_int_eq(p->family, 0);
-	ck_assert_uint_eq(p->to_pos.line, 18);
+	ck_assert_uint_eq(p->to_pos.line, 19);
 
 	p = &s->probes.v[1];
 	ck_assert_int_eq(p->kind, SCN_PROBE_UDP_ECHO);
@@ -213,6 +214,7 @@ END_TEST
 	"  rtt: { kind: ping, node: a, to: echo, for: 6s }\n"                  \
 	"timeline:\n"                                                          \
 	"  - { at: 2s, migrate: { service: echo, from: c, to: d } }\n"         \
+	"  - { at: 4s, migrate: { service: echo, from: d, to: c } }\n"         \
 	"expect:\n"
 
 START_TEST(expectations_of_probes)
@@ -274,6 +276,47 @@ START_TEST(other_expectations)
 }
 END_TEST
 
+/* As people type them, and exact: "1.5 s" would have to be "1.5s". */
+START_TEST(durations_as_they_are_typed)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} cases[] = {
+		{ 0, "0s" },
+		{ 1, "1ns" },
+		{ 100000, "100us" },
+		{ 1500000000, "1500ms" },
+		{ INT64_C(90000000000), "90s" },
+		{ INT64_C(6001000001), "6001000001ns" },
+	};
+	char text[32];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		ck_assert_str_eq(scn_duration_text(cases[i].ns, text,
+						   sizeof(text)),
+				 cases[i].text);
+}
+END_TEST
+
+/* Programs may end by themselves, so that little is wrong for certain. */
+START_TEST(processes_may_be_started_again)
+{
+	parse_good(NETWORK
+		   "processes:\n"
+		   "  p: { node: a, run: 'true', start: manual }\n"
+		   "  q: { node: a, run: sleep 9 }\n"
+		   "  e: { node: c, echo: udp/7 }\n"
+		   "timeline:\n"
+		   "  - { at: 1s, do: [{ start: p }, { start: p }] }\n"
+		   "  - { at: 1s, do: [{ stop: q }, { kill: q }] }\n"
+		   "  - { at: 2s, do: [{ stop: q }, { kill: e, signal: USR1 }] }\n"
+		   "  - { at: 3s, do: [{ start: q }, { start: e }] }\n"
+		   "  - { at: 4s, stop: e }\n"
+		   "  - { at: 5s, start: e }\n");
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -284,6 +327,8 @@ int main(void)
 		a_kill_kills_unless_told_otherwise,
 		expectations_of_probes,
 		other_expectations,
+		durations_as_they_are_typed,
+		processes_may_be_started_again,
 	};
 
 	return run_tests("sections", tests, sizeof(tests) / sizeof(*tests));

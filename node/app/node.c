@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The event loop. One thread, one epoll, no allocation per packet.
+ *
+ * Each wake-up takes a bounded number of packets from each descriptor in turn:
+ * a flood on the underlay must not keep the programs on this host, or whoever
+ * asks on the control socket, from being served. What is left makes the next
+ * wait return at once.
+ *
+ * The raw sockets are opened first: from then on the kernel does not answer
+ * SAL packets with "protocol unreachable". The engine's memory is one mapping,
+ * of which only what is used costs anything.
+ */
+#include "node/app/node.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "node/app/services.h"
+#include "node/control/control.h"
+#include "node/io/monitor.h"
+#include "node/io/netconf.h"
+#include "node/io/tun.h"
+#include "node/io/underlay.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+
+#define BUDGET 64u /* packets a descriptor and wake-up */
+#define MTU_DEFAULT 1500u /* where there is no link yet */
+#define MONITOR_RETRY_NS (100 * NSEC_PER_MSEC)
+
+enum source {
+	SOURCE_TUN,
+	SOURCE_UNDERLAY4,
+	SOURCE_UNDERLAY6,
+	SOURCE_MONITOR,
+	SOURCE_CONTROL,
+	SOURCE_SIGNAL,
+	SOURCE_COUNT_,
+};
+
+struct node {
+	int epoll_fd, signal_fd;
+	struct underlay *underlay;
+	struct tun *tun;
+	struct monitor *monitor;
+	struct netconf *netconf;
+	struct services *services;
+	struct control *control;
+	struct sal *sal; /* in memory */
+	void *memory;
+	size_t memory_size;
+	int64_t now_ns; /* of this wake-up */
+	int64_t monitor_retry_ns; /* INT64_MAX: not due */
+};
+
+struct node *node_free(struct node *n)
+{
+	if (!n)
+		return NULL;
+	n->control = control_free(n->control);
+	services_free(n->services);
+	netconf_free(n->netconf);
+	monitor_free(n->monitor);
+	tun_free(n->tun);
+	underlay_free(n->underlay);
+	if (n->memory)
+		munmap(n->memory, n->memory_size);
+	if (n->signal_fd >= 0)
+		close(n->signal_fd);
+	if (n->epoll_fd >= 0)
+		close(n->epoll_fd);
+	free(n);
+	return NULL;
+}
+
+static void node_freep(struct node **n)
+{
+	node_free(*n);
+}
+
+/* ---- out of the engine ------------------------------------------------ */
+
+static void sink_send(void *arg, const struct sal_outer *packet)
+{
+	struct node *n = arg;
+
+	underlay_send(n->underlay, packet);
+}
+
+static void sink_deliver(void *arg, const struct sal_inner *packet)
+{
+	struct node *n = arg;
+
+	tun_deliver(n->tun, packet);
+}
+
+static void sink_event(void *arg, const struct sal_event *event)
+{
+	struct node *n = arg;
+
+	if (n->control)
+		control_event(n->control, event);
+}
+
+/* ---- into the engine -------------------------------------------------- */
+
+static void on_inner(void *arg, const struct sal_inner *packet)
+{
+	struct node *n = arg;
+
+	sal_from_inner(n->sal, packet, n->now_ns);
+}
+
+static void on_outer(void *arg, const struct sal_path *path,
+		     const struct sal_ip_fields *ip, const uint8_t *bytes,
+		     size_t len)
+{
+	struct node *n = arg;
+
+	sal_from_outer(n->sal, path, ip, bytes, len, n->now_ns);
+}
+
+static void on_unreachable(void *arg, const struct sal_path *path,
+			   const uint8_t *bytes, size_t len)
+{
+	struct node *n = arg;
+
+	sal_unreachable(n->sal, path, bytes, len, n->now_ns);
+}
+
+static void on_path_mtu(void *arg, const struct ip_addr *remote, uint16_t mtu)
+{
+	struct node *n = arg;
+
+	sal_path_mtu(n->sal, remote, mtu, n->now_ns);
+}
+
+static void from_underlay(struct node *n, int fd, uint32_t events)
+{
+	struct underlay_sink sink = {
+		.arg = n,
+		.packet = on_outer,
+		.unreachable = on_unreachable,
+		.path_mtu = on_path_mtu,
+	};
+
+	if (events & EPOLLERR)
+		underlay_receive_errors(n->underlay, fd, &sink);
+	underlay_receive(n->underlay, fd, BUDGET, &sink);
+}
+
+static void tell_addresses(struct node *n)
+{
+	const struct monitor_state *s = monitor_state(n->monitor);
+
+	sal_set_addresses(n->sal, s->list, s->n, n->now_ns);
+}
+
+/* Where it cannot be read now (no memory), it is tried again. */
+static void from_monitor(struct node *n)
+{
+	const struct monitor_state *s = monitor_state(n->monitor);
+
+	if (monitor_dispatch(n->monitor, NULL)) {
+		n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
+		return;
+	}
+	n->monitor_retry_ns = INT64_MAX;
+	if (s->mtu)
+		netconf_mtu(n->netconf, s->mtu, NULL);
+	tell_addresses(n);
+	control_addresses_event(n->control, n->now_ns);
+}
+
+/* ---- for the control socket ------------------------------------------- */
+
+static int ops_name_set(void *arg, const struct control_name *name,
+			struct err *err)
+{
+	struct node *n = arg;
+
+	return services_name_set(n->services, name, err);
+}
+
+static int ops_rule_add(void *arg, const struct sal_rule *r, struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rule_add(n->services, r, n->now_ns, err);
+}
+
+static int ops_rule_delete(void *arg, const struct sal_rule *r, struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rule_delete(n->services, r, n->now_ns, err);
+}
+
+struct rule_visit {
+	const struct services *services;
+	control_rule_fn visit;
+	void *to;
+};
+
+static void visit_rule(void *arg, const struct sal_rule *r, uint64_t hits)
+{
+	struct rule_visit *v = arg;
+
+	v->visit(v->to, r, hits, services_find(v->services, &r->id));
+}
+
+static void ops_rules(void *arg, control_rule_fn visit, void *to)
+{
+	struct node *n = arg;
+	struct rule_visit v = { n->services, visit, to };
+
+	sal_rules(n->sal, visit_rule, &v);
+}
+
+static void ops_flows(void *arg, control_flow_fn visit, void *to)
+{
+	struct node *n = arg;
+
+	sal_flows(n->sal, visit, to);
+}
+
+static void ops_addresses(void *arg, control_address_fn visit, void *to)
+{
+	struct node *n = arg;
+	const struct monitor_state *s = monitor_state(n->monitor);
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct control_address a = {
+			.ifname = s->names[i],
+			.addr = s->list[i].addr,
+			.ifindex = s->list[i].ifindex,
+		};
+
+		visit(to, &a);
+	}
+}
+
+static void ops_counters(void *arg, control_counter_fn visit, void *to)
+{
+	struct node *n = arg;
+	const struct sal_stats *sal = sal_stats(n->sal);
+	const struct tun_stats *tun = tun_stats(n->tun);
+	const struct underlay_stats *underlay = underlay_stats(n->underlay);
+
+#define VISIT_SAL(name, text) visit(to, #name, sal->name);
+#define VISIT_TUN(name, text) visit(to, #name, tun->name);
+#define VISIT_UNDERLAY(name, text) visit(to, #name, underlay->name);
+	SAL_STATS(VISIT_SAL)
+	TUN_STATS(VISIT_TUN)
+	UNDERLAY_STATS(VISIT_UNDERLAY)
+}
+
+/* ---- opening ---------------------------------------------------------- */
+
+static int open_engine(struct node *n, const struct node_config *c,
+		       uint16_t mtu, size_t *max_services, struct err *err)
+{
+	struct sal_sink sink = {
+		.arg = n,
+		.send = sink_send,
+		.deliver = sink_deliver,
+		.event = sink_event,
+	};
+	struct sal_config config;
+	void *memory;
+	int r;
+
+	sal_config_defaults(&config);
+	config.inner4 = c->inner4.addr;
+	config.inner6 = c->inner6.addr;
+	config.mtu = mtu;
+	memcpy(config.key, c->key, sizeof(config.key));
+	if (!c->has_key &&
+	    getrandom(config.key, sizeof(config.key), 0) != sizeof(config.key))
+		return err_errno(err, errno, "cannot get random numbers");
+	n->memory_size = sal_memory(&config);
+	memory = mmap(NULL, n->memory_size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return err_errno(err, errno, "cannot get %zu bytes of memory",
+				 n->memory_size);
+	n->memory = memory;
+	*max_services = config.max_services;
+	r = sal_init(n->memory, n->memory_size, &config, &sink, n->now_ns,
+		     &n->sal);
+	return r ? err_errno(err, -r, "the SAL's configuration") : 0;
+}
+
+static int open_devices(struct node *n, const struct node_config *c,
+			struct err *err)
+{
+	struct netconf_config net = {
+		.inner4 = c->inner4,
+		.inner6 = c->inner6,
+		.services = c->services,
+		.n_services = c->n_services,
+		.mtu = MTU_DEFAULT,
+	};
+	size_t max_services = 0;
+	int r = underlay_open(&n->underlay, err);
+
+	if (!r)
+		r = tun_open(&n->tun, c->tun, err);
+	if (!r)
+		r = monitor_open(&n->monitor, c->tun, err);
+	if (!r)
+		r = monitor_dispatch(n->monitor, err);
+	if (r)
+		return r;
+	if (monitor_state(n->monitor)->mtu)
+		net.mtu = monitor_state(n->monitor)->mtu;
+	r = open_engine(n, c,
+			net.mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)net.mtu,
+			&max_services, err);
+	if (!r)
+		r = netconf_open(&n->netconf, c->tun, &net, err);
+	if (r)
+		return r;
+	n->services = services_new(n->sal, n->netconf, max_services);
+	return n->services ? 0 : err_errno(err, ENOMEM, "the services");
+}
+
+static int open_control(struct node *n, const struct node_config *c,
+			struct err *err)
+{
+	struct control_ops ops = {
+		.arg = n,
+		.program = "sald " SERVALAB_VERSION,
+		.tun = c->tun,
+		.inner4 = c->inner4.addr,
+		.inner6 = c->inner6.addr,
+		.name_set = ops_name_set,
+		.rule_add = ops_rule_add,
+		.rule_delete = ops_rule_delete,
+		.rules = ops_rules,
+		.flows = ops_flows,
+		.addresses = ops_addresses,
+		.counters = ops_counters,
+	};
+
+	return control_open(&n->control, c->control, &ops, err);
+}
+
+static int watch(struct node *n, int fd, enum source source, struct err *err)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = source };
+
+	if (fd >= 0 && epoll_ctl(n->epoll_fd, EPOLL_CTL_ADD, fd, &e))
+		return err_errno(err, errno, "epoll");
+	return 0;
+}
+
+static int watch_all(struct node *n, struct err *err)
+{
+	const int fds[SOURCE_COUNT_] = {
+		[SOURCE_TUN] = tun_fd(n->tun),
+		[SOURCE_UNDERLAY4] = underlay_fd4(n->underlay),
+		[SOURCE_UNDERLAY6] = underlay_fd6(n->underlay),
+		[SOURCE_MONITOR] = monitor_fd(n->monitor),
+		[SOURCE_CONTROL] = control_fd(n->control),
+		[SOURCE_SIGNAL] = n->signal_fd,
+	};
+	int r = 0;
+
+	for (enum source s = 0; s < SOURCE_COUNT_ && !r; s++)
+		r = watch(n, fds[s], s, err);
+	return r;
+}
+
+int node_open(struct node **out, const struct node_config *c, struct err *err)
+{
+	CLEANUP(node_freep) struct node *n = calloc(1, sizeof(*n));
+	sigset_t signals;
+	int r;
+
+	if (!n)
+		return err_errno(err, ENOMEM, "sald");
+	n->epoll_fd = n->signal_fd = -1;
+	n->now_ns = clock_mono_ns();
+	n->monitor_retry_ns = INT64_MAX;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	n->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	n->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (n->signal_fd < 0 || n->epoll_fd < 0)
+		return err_errno(err, errno, "sald");
+	r = open_devices(n, c, err);
+	if (!r)
+		r = open_control(n, c, err);
+	if (!r)
+		r = watch_all(n, err);
+	if (r)
+		return r;
+	tell_addresses(n);
+	*out = TAKE_PTR(n);
+	return 0;
+}
+
+/* ---- running ---------------------------------------------------------- */
+
+static int64_t next_due_ns(const struct node *n)
+{
+	int64_t due = sal_next_ns(n->sal);
+
+	return due < n->monitor_retry_ns ? due : n->monitor_retry_ns;
+}
+
+static int wait_for_events(struct node *n, struct epoll_event *events)
+{
+	int64_t due = next_due_ns(n), left = due - clock_mono_ns();
+	struct timespec timeout;
+
+	if (due == INT64_MAX)
+		return epoll_wait(n->epoll_fd, events, SOURCE_COUNT_, -1);
+	if (left < 0)
+		left = 0;
+	timeout.tv_sec = left / NSEC_PER_SEC;
+	timeout.tv_nsec = left % NSEC_PER_SEC;
+	return epoll_pwait2(n->epoll_fd, events, SOURCE_COUNT_, &timeout, NULL);
+}
+
+/* 1: asked to end. */
+static int dispatch(struct node *n, const struct epoll_event *e,
+		    struct err *err)
+{
+	int r;
+
+	switch ((enum source)e->data.u32) {
+	case SOURCE_TUN:
+		r = tun_receive(n->tun, BUDGET, n->now_ns, on_inner, n, err);
+		return r < 0 ? r : 0;
+	case SOURCE_UNDERLAY4:
+		from_underlay(n, underlay_fd4(n->underlay), e->events);
+		return 0;
+	case SOURCE_UNDERLAY6:
+		from_underlay(n, underlay_fd6(n->underlay), e->events);
+		return 0;
+	case SOURCE_MONITOR:
+		from_monitor(n);
+		return 0;
+	case SOURCE_CONTROL:
+		control_dispatch(n->control);
+		return 0;
+	case SOURCE_SIGNAL:
+		return 1;
+	case SOURCE_COUNT_:
+		break;
+	}
+	return 0;
+}
+
+int node_run(struct node *n, struct err *err)
+{
+	struct epoll_event events[SOURCE_COUNT_];
+
+	for (;;) {
+		int count = wait_for_events(n, events);
+
+		if (count < 0 && errno != EINTR)
+			return err_errno(err, errno, "epoll");
+		n->now_ns = clock_mono_ns();
+		for (int i = 0; i < count; i++) {
+			int r = dispatch(n, &events[i], err);
+
+			if (r)
+				return r < 0 ? r : 0;
+		}
+		if (n->now_ns >= n->monitor_retry_ns)
+			from_monitor(n);
+		if (n->now_ns >= sal_next_ns(n->sal))
+			sal_tick(n->sal, n->now_ns);
+	}
+}

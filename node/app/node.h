@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One host's SAL: the engine, tied to its devices and its control socket. */
+#ifndef APP_NODE_H
+#define APP_NODE_H
+
+#include "base/err.h"
+#include "base/ip.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NODE_SERVICES_MAX 16 /* prefixes */
+
+struct node_config {
+	const char *tun; /* name of the device */
+	const char *control; /* path of the socket */
+	struct ip_prefix inner4, inner6; /* AF_UNSPEC: none */
+	struct ip_prefix services[NODE_SERVICES_MAX];
+	size_t n_services;
+	bool has_key;
+	uint8_t key[32];
+};
+
+struct node;
+
+/* Opens everything there is to open, in the calling thread's namespaces. 0, or
+ * a negative errno with its remedy; nothing stays open then. */
+int node_open(struct node **out, const struct node_config *c, struct err *err);
+struct node *node_free(struct node *n); /* returns NULL */
+
+/* Works until a signal asks to end (0), or a device is lost (negative errno).
+ * SIGTERM and SIGINT must be blocked. */
+int node_run(struct node *n, struct err *err);
+
+#endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* salctl(8): one request to sald's control socket, and its answer. */
+#include "base/cleanup.h"
+#include "node/app/salctl_print.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	EXIT_REFUSED = 1, /* sald answered with an error */
+	EXIT_USAGE = 2,
+	EXIT_NO_SALD = 3,
+};
+
+#define ANSWER_MAX (64u << 20)
+
+static const char usage[] =
+	"usage: salctl [-c PATH] [-f table|json] COMMAND\n"
+	"\n"
+	"  service list\n"
+	"  service add ID demux [priority N] [weight N]\n"
+	"  service add ID forward ADDR [priority N] [weight N]\n"
+	"  service delete ID demux\n"
+	"  service delete ID forward ADDR\n"
+	"  name set NAME ID [ADDR4] [ADDR6]\n"
+	"  flow list\n"
+	"  interface list\n"
+	"  stats\n"
+	"  events\n"
+	"  hello\n"
+	"\n"
+	"  -c PATH   the control socket ($SALCTL_SOCKET, or /run/sald.sock)\n"
+	"  -f FORM   table (the default), or json: what sald answered, as it "
+	"is\n"
+	"\n"
+	"See salctl(8).\n";
+
+static int usage_error(const char *what, const char *word)
+{
+	fprintf(stderr, "salctl: %s%s%s\nTry: salctl --help\n", what,
+		word ? ": " : "", word ? word : "");
+	return EXIT_USAGE;
+}
+
+/* ---- the request ------------------------------------------------------ */
+
+/* The words of the command line that are left. */
+struct words {
+	char **v;
+	int n;
+};
+
+static const char *next_word(struct words *w)
+{
+	if (!w->n)
+		return NULL;
+	w->n--;
+	return *w->v++;
+}
+
+static int build_nothing(struct words *w, json_t *request)
+{
+	(void)request;
+	return w->n ? usage_error("unexpected word", w->v[0]) : 0;
+}
+
+/* "priority 10 weight 2" */
+static int add_numbers(struct words *w, json_t *request)
+{
+	const char *key, *text;
+	char *end;
+
+	while ((key = next_word(w)) != NULL) {
+		unsigned long n;
+
+		if (strcmp(key, "priority") && strcmp(key, "weight"))
+			return usage_error(
+				"expected \"priority\" or \"weight\"", key);
+		text = next_word(w);
+		errno = 0;
+		n = text ? strtoul(text, &end, 10) : 0;
+		if (!text || text[0] == '-' || end == text || *end || errno ||
+		    n > UINT32_MAX)
+			return usage_error("expected a number after", key);
+		json_object_set_new(request, key, json_integer((json_int_t)n));
+	}
+	return 0;
+}
+
+static int build_target(struct words *w, json_t *request)
+{
+	const char *id = next_word(w), *kind = next_word(w), *to;
+
+	if (!id || !kind)
+		return usage_error("expected ID demux, or ID forward ADDR",
+				   NULL);
+	json_object_set_new(request, "service", json_string(id));
+	json_object_set_new(request, "kind", json_string(kind));
+	if (!strcmp(kind, "forward")) {
+		to = next_word(w);
+		if (!to)
+			return usage_error("expected an address after", kind);
+		json_object_set_new(request, "to", json_string(to));
+	} else if (strcmp(kind, "demux") != 0) {
+		return usage_error("expected \"demux\" or \"forward\"", kind);
+	}
+	return 0;
+}
+
+static int build_add(struct words *w, json_t *request)
+{
+	int status = build_target(w, request);
+
+	return status ? status : add_numbers(w, request);
+}
+
+static int build_delete(struct words *w, json_t *request)
+{
+	int status = build_target(w, request);
+
+	return status ? status : build_nothing(w, request);
+}
+
+static int build_name(struct words *w, json_t *request)
+{
+	const char *name = next_word(w), *id = next_word(w), *addr;
+
+	if (!name || !id)
+		return usage_error("expected NAME ID [ADDR4] [ADDR6]", NULL);
+	json_object_set_new(request, "name", json_string(name));
+	json_object_set_new(request, "service", json_string(id));
+	while ((addr = next_word(w)) != NULL)
+		json_object_set_new(request,
+				    strchr(addr, ':') ? "addr6" : "addr4",
+				    json_string(addr));
+	return 0;
+}
+
+static const struct command {
+	const char *object, *verb; /* verb NULL: the command is one word */
+	const char *cmd; /* as sald calls it */
+	int (*build)(struct words *w, json_t *request);
+	void (*print)(json_t *answer);
+	bool events;
+} commands[] = {
+	{ "service", "list", "service list", build_nothing, print_services, 0 },
+	{ "service", "add", "service add", build_add, print_done, 0 },
+	{ "service", "delete", "service delete", build_delete, print_done, 0 },
+	{ "name", "set", "name set", build_name, print_done, 0 },
+	{ "flow", "list", "flow list", build_nothing, print_flows, 0 },
+	{ "interface", "list", "interface list", build_nothing,
+	  print_interfaces, 0 },
+	{ "stats", NULL, "stats", build_nothing, print_stats, 0 },
+	{ "events", NULL, "subscribe", build_nothing, print_done, 1 },
+	{ "hello", NULL, "hello", build_nothing, print_hello, 0 },
+};
+
+static const struct command *find_command(struct words *w)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		const struct command *c = &commands[i];
+		int n = c->verb ? 2 : 1;
+
+		if (w->n < n || strcmp(w->v[0], c->object) != 0 ||
+		    (c->verb && strcmp(w->v[1], c->verb) != 0))
+			continue;
+		w->v += n;
+		w->n -= n;
+		return c;
+	}
+	return NULL;
+}
+
+/* ---- the conversation ------------------------------------------------- */
+
+static FILE *open_socket(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	FILE *f;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		fprintf(stderr, "salctl: %s: the path is too long\n", path);
+		return NULL;
+	}
+	memcpy(addr.sun_path, path, strlen(path));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		fprintf(stderr, "salctl: cannot reach sald at %s: %s\n", path,
+			strerror(errno));
+		if (errno == ENOENT || errno == ECONNREFUSED)
+			fprintf(stderr, "help: is sald running? Name its "
+					"socket with -c PATH\n");
+		return NULL;
+	}
+	f = fdopen(fd, "r+");
+	if (f)
+		fd = -1;
+	return f;
+}
+
+static bool send_request(FILE *f, const json_t *request)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	bool sent;
+
+	if (!text) {
+		fprintf(stderr, "salctl: a word is no UTF-8 text\n");
+		return false;
+	}
+	sent = fprintf(f, "%s\n", text) > 0 && fflush(f) == 0;
+	free(text);
+	if (!sent)
+		perror("salctl: sald");
+	return sent;
+}
+
+/* The next line as an object, or NULL; *line is kept for printing it. */
+static json_t *receive(FILE *f, char **line, size_t *size)
+{
+	ssize_t len = getline(line, size, f);
+	json_error_t problem;
+	json_t *o;
+
+	if (len < 0) {
+		fprintf(stderr, "salctl: sald closed the connection\n");
+		return NULL;
+	}
+	if ((size_t)len > ANSWER_MAX) {
+		fprintf(stderr, "salctl: the answer is too long\n");
+		return NULL;
+	}
+	o = json_loadb(*line, (size_t)len, 0, &problem);
+	if (!json_is_object(o)) {
+		json_decref(o);
+		fprintf(stderr, "salctl: sald's answer is no JSON object\n");
+		return NULL;
+	}
+	return o;
+}
+
+static int follow_events(FILE *f, bool as_json, char **line, size_t *size)
+{
+	for (;;) {
+		json_t *o = receive(f, line, size);
+
+		if (!o)
+			return EXIT_NO_SALD;
+		if (as_json)
+			fputs(*line, stdout);
+		else
+			print_event(o);
+		json_decref(o);
+		if (fflush(stdout))
+			return EXIT_SUCCESS; /* nobody reads any more */
+	}
+}
+
+static int converse(FILE *f, const struct command *c, const json_t *request,
+		    bool as_json)
+{
+	CLEANUP_FREE char *line = NULL;
+	size_t size = 0;
+	int status = EXIT_SUCCESS;
+	json_t *answer;
+
+	if (!send_request(f, request))
+		return EXIT_NO_SALD;
+	answer = receive(f, &line, &size);
+	if (!answer)
+		return EXIT_NO_SALD;
+	if (json_object_get(answer, "error")) {
+		print_error(answer);
+		status = EXIT_REFUSED;
+	} else if (as_json && !c->events) {
+		fputs(line, stdout);
+	} else {
+		c->print(answer);
+	}
+	json_decref(answer);
+	if (!status && c->events)
+		status = follow_events(f, as_json, &line, &size);
+	return status;
+}
+
+struct options {
+	const char *path;
+	bool as_json;
+};
+
+/* Returns -1 where the program is to go on, else its exit status. */
+static int parse_options(struct options *o, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{ "control", required_argument, NULL, 'c' },
+		{ "format", required_argument, NULL, 'f' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	/* "+": what follows the command is the command's. */
+	while ((option = getopt_long(argc, argv, "+c:f:h", long_options,
+				     NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			o->path = optarg;
+			break;
+		case 'f':
+			o->as_json = !strcmp(optarg, "json");
+			if (!o->as_json && strcmp(optarg, "table") != 0)
+				return usage_error("-f: expected \"table\" or "
+						   "\"json\"",
+						   optarg);
+			break;
+		case 'V':
+			puts("salctl " SERVALAB_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs("Try: salctl --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	const char *from_environment = getenv("SALCTL_SOCKET");
+	struct options o = {
+		.path = from_environment ? from_environment : "/run/sald.sock",
+	};
+	int status = parse_options(&o, argc, argv);
+	const struct command *c;
+	struct words words;
+	json_t *request;
+	FILE *f;
+
+	if (status >= 0)
+		return status;
+	words = (struct words){ argv + optind, argc - optind };
+	if (!words.n)
+		return usage_error("a command is missing", NULL);
+	c = find_command(&words);
+	if (!c)
+		return usage_error("unknown command", words.v[0]);
+	request = json_pack("{s:i, s:s}", "v", 1, "cmd", c->cmd);
+	status = c->build(&words, request);
+	if (!status) {
+		f = open_socket(o.path);
+		status = f ? converse(f, c, request, o.as_json) : EXIT_NO_SALD;
+		if (f)
+			fclose(f);
+	}
+	json_decref(request);
+	if (fflush(stdout) && !status) {
+		perror("salctl: standard output");
+		status = EXIT_NO_SALD;
+	}
+	return status;
+}

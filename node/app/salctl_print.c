@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tables: every cell is made as text first, so that each column is as wide as
+ * its widest cell, whatever sald answers.
+ */
+#include "node/app/salctl_print.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CELL 96 /* bytes; what is longer is cut */
+#define COLUMNS_MAX 12
+
+struct column {
+	const char *title;
+	void (*cell)(json_t *row, char *text);
+};
+
+static void put(char *text, json_t *v)
+{
+	if (json_is_string(v))
+		snprintf(text, CELL, "%s", json_string_value(v));
+	else if (json_is_integer(v))
+		snprintf(text, CELL, "%" JSON_INTEGER_FORMAT,
+			 json_integer_value(v));
+	else
+		snprintf(text, CELL, "-");
+}
+
+static void print_row(const struct column *columns, size_t n, json_t *row,
+		      size_t *widths, bool measure)
+{
+	char text[CELL];
+
+	for (size_t i = 0; i < n; i++) {
+		if (row)
+			columns[i].cell(row, text);
+		else
+			snprintf(text, CELL, "%s", columns[i].title);
+		if (measure && strlen(text) > widths[i])
+			widths[i] = strlen(text);
+		else if (!measure && i + 1 == n)
+			printf("%s\n", text);
+		else if (!measure)
+			printf("%-*s  ", (int)widths[i], text);
+	}
+}
+
+static void print_table(const struct column *columns, size_t n, json_t *rows)
+{
+	size_t widths[COLUMNS_MAX] = { 0 }, i;
+	json_t *row;
+
+	for (int measure = 1; measure >= 0; measure--) {
+		print_row(columns, n, NULL, widths, measure);
+		json_array_foreach(rows, i, row)
+			print_row(columns, n, row, widths, measure);
+	}
+}
+
+#define CELL_OF(key)                                                           \
+	static void cell_##key(json_t *row, char *text)                        \
+	{                                                                      \
+		put(text, json_object_get(row, #key));                         \
+	}
+
+CELL_OF(kind)
+CELL_OF(to)
+CELL_OF(priority)
+CELL_OF(weight)
+CELL_OF(hits)
+CELL_OF(name)
+CELL_OF(flow)
+CELL_OF(peer_flow)
+CELL_OF(state)
+CELL_OF(role)
+CELL_OF(protocol)
+CELL_OF(packets_in)
+CELL_OF(packets_out)
+CELL_OF(interface)
+CELL_OF(address)
+
+static void cell_service(json_t *row, char *text)
+{
+	json_t *bits = json_object_get(row, "bits");
+	json_int_t n = json_integer_value(bits);
+	size_t len;
+
+	put(text, json_object_get(row, "service"));
+	len = strlen(text);
+	if (json_is_integer(bits) && n < 256 && !strchr(text, '/'))
+		snprintf(text + len, CELL - len, "/%" JSON_INTEGER_FORMAT, n);
+}
+
+static void put_end(char *text, json_t *addr, json_t *port)
+{
+	char host[CELL], number[CELL];
+
+	put(host, addr);
+	put(number, port);
+	snprintf(text, CELL,
+		 strchr(host, ':') ? "[%.50s]:%.10s" : "%.50s:%.10s", host,
+		 number);
+}
+
+static void cell_inner_local(json_t *row, char *text)
+{
+	put_end(text, json_object_get(row, "inner_local"),
+		json_object_get(row, "port_local"));
+}
+
+static void cell_inner_remote(json_t *row, char *text)
+{
+	put_end(text, json_object_get(row, "inner_remote"),
+		json_object_get(row, "port_remote"));
+}
+
+static void cell_path(json_t *row, char *text)
+{
+	json_t *path = json_object_get(row, "path");
+	char local[CELL], remote[CELL];
+
+	put(local, json_object_get(path, "local"));
+	put(remote, json_object_get(path, "remote"));
+	snprintf(text, CELL, "%.45s > %.45s", local, remote);
+}
+
+#define TABLE(rows, ...)                                                       \
+	do {                                                                   \
+		static const struct column columns_[] = { __VA_ARGS__ };       \
+		print_table(columns_, sizeof(columns_) / sizeof(columns_[0]),  \
+			    rows);                                             \
+	} while (0)
+
+void print_done(json_t *answer)
+{
+	(void)answer;
+}
+
+void print_services(json_t *answer)
+{
+	TABLE(json_object_get(answer, "services"), { "NAME", cell_name },
+	      { "KIND", cell_kind }, { "TO", cell_to },
+	      { "PRIORITY", cell_priority }, { "WEIGHT", cell_weight },
+	      { "HITS", cell_hits }, { "SERVICE", cell_service });
+}
+
+void print_flows(json_t *answer)
+{
+	TABLE(json_object_get(answer, "flows"), { "FLOW", cell_flow },
+	      { "PEER", cell_peer_flow }, { "STATE", cell_state },
+	      { "ROLE", cell_role }, { "PROTO", cell_protocol },
+	      { "LOCAL", cell_inner_local }, { "REMOTE", cell_inner_remote },
+	      { "PATH", cell_path }, { "IN", cell_packets_in },
+	      { "OUT", cell_packets_out });
+}
+
+void print_interfaces(json_t *answer)
+{
+	TABLE(json_object_get(answer, "interfaces"),
+	      { "INTERFACE", cell_interface }, { "ADDRESS", cell_address });
+}
+
+static void print_pairs(json_t *o)
+{
+	char text[CELL];
+	const char *key;
+	int width = 0;
+	json_t *value;
+
+	json_object_foreach(o, key, value) width =
+		(int)strlen(key) > width ? (int)strlen(key) : width;
+	json_object_foreach(o, key, value)
+	{
+		put(text, value);
+		printf("%-*s  %s\n", width, key, text);
+	}
+}
+
+void print_stats(json_t *answer)
+{
+	print_pairs(json_object_get(answer, "stats"));
+}
+
+void print_hello(json_t *answer)
+{
+	json_object_del(answer, "ok");
+	print_pairs(answer);
+}
+
+void print_event(json_t *event)
+{
+	json_int_t ns = json_integer_value(json_object_get(event, "mono_ns"));
+	char text[CELL];
+	const char *key;
+	json_t *value;
+
+	put(text, json_object_get(event, "event"));
+	printf("%" JSON_INTEGER_FORMAT ".%06" JSON_INTEGER_FORMAT " %s",
+	       ns / 1000000000, ns % 1000000000 / 1000, text);
+	json_object_foreach(event, key, value)
+	{
+		if (!strcmp(key, "event") || !strcmp(key, "mono_ns"))
+			continue;
+		if (!strcmp(key, "path"))
+			cell_path(event, text);
+		else if (json_is_array(value))
+			snprintf(text, CELL, "%zu", json_array_size(value));
+		else
+			put(text, value);
+		printf(" %s=%s", key, text);
+	}
+	putchar('\n');
+}
+
+void print_error(json_t *answer)
+{
+	json_t *error = json_object_get(answer, "error");
+	const char *message =
+		json_string_value(json_object_get(error, "message"));
+	const char *hint = json_string_value(json_object_get(error, "hint"));
+
+	fprintf(stderr, "salctl: %s\n", message ? message : "sald refused it");
+	if (hint)
+		fprintf(stderr, "help: %s\n", hint);
+}

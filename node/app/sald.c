@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sald(8): the command line. */
+#include "node/app/node.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	EXIT_USAGE = 2,
+	EXIT_ENVIRONMENT = 3,
+};
+
+static const char usage[] =
+	"usage: sald --inner ADDR/LEN [--inner ADDR/LEN] [--services "
+	"PREFIX]...\n"
+	"            [OPTIONS]\n"
+	"\n"
+	"Carries what programs send to services' addresses through the "
+	"Service\n"
+	"Access Layer. Runs in the foreground until SIGTERM. See sald(8).\n"
+	"\n"
+	"  --inner ADDR/LEN   this host's inner address, and the prefix of "
+	"all\n"
+	"                     hosts' (once for IPv4, once for IPv6)\n"
+	"  --services PREFIX  of the services' addresses (up to 16 times)\n"
+	"  --tun NAME         of the TUN device (sal0)\n"
+	"  --control PATH     of the control socket (/run/sald.sock)\n"
+	"  --key HEX          64 digits that all random numbers come from\n"
+	"  --ready-fd N       write a byte there when everything is open\n"
+	"  --version, --help\n";
+
+struct options {
+	struct node_config config;
+	int ready_fd; /* -1: none */
+};
+
+static int usage_error(const char *what, const char *value)
+{
+	fprintf(stderr, "sald: %s%s%s\nTry: sald --help\n", what,
+		value ? ": " : "", value ? value : "");
+	return EXIT_USAGE;
+}
+
+static int take_inner(struct node_config *c, const char *text)
+{
+	struct ip_prefix p, *slot;
+
+	if (ip_parse_prefix(text, &p))
+		return usage_error("--inner: expected ADDRESS/LENGTH", text);
+	slot = p.addr.family == AF_INET ? &c->inner4 : &c->inner6;
+	if (slot->addr.family != AF_UNSPEC)
+		return usage_error("--inner: one address a family", text);
+	*slot = p;
+	return 0;
+}
+
+static int take_services(struct node_config *c, const char *text)
+{
+	if (c->n_services == NODE_SERVICES_MAX)
+		return usage_error("--services: at most 16 prefixes", NULL);
+	if (ip_parse_prefix(text, &c->services[c->n_services]))
+		return usage_error("--services: expected PREFIX/LENGTH", text);
+	c->n_services++;
+	return 0;
+}
+
+static int take_key(struct node_config *c, const char *text)
+{
+	char pair[3] = "";
+	char *end;
+
+	if (strlen(text) != 2 * sizeof(c->key) ||
+	    strspn(text, "0123456789abcdefABCDEF") != strlen(text))
+		return usage_error("--key: expected 64 hexadecimal digits",
+				   text);
+	for (size_t i = 0; i < sizeof(c->key); i++) {
+		memcpy(pair, text + 2 * i, 2);
+		c->key[i] = (uint8_t)strtoul(pair, &end, 16);
+	}
+	c->has_key = true;
+	return 0;
+}
+
+static int take_fd(int *fd, const char *text)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno || end == text || *end || n < 0 || n > 1 << 20)
+		return usage_error("--ready-fd: expected a descriptor's number",
+				   text);
+	*fd = (int)n;
+	return 0;
+}
+
+/* Every service prefix needs a source address of its family. */
+static int check(const struct node_config *c)
+{
+	char text[IP_TEXT_MAX];
+
+	if (c->inner4.addr.family == AF_UNSPEC &&
+	    c->inner6.addr.family == AF_UNSPEC)
+		return usage_error("--inner is missing", NULL);
+	for (size_t i = 0; i < c->n_services; i++) {
+		const struct ip_prefix *p = &c->services[i];
+		const struct ip_prefix *inner =
+			p->addr.family == AF_INET ? &c->inner4 : &c->inner6;
+
+		if (inner->addr.family != AF_UNSPEC)
+			continue;
+		ip_format_prefix(p, text, sizeof(text));
+		return usage_error("--services: there is no --inner of the "
+				   "same family",
+				   text);
+	}
+	return 0;
+}
+
+/* Returns -1 where the program is to go on, else its exit status. */
+static int parse(struct options *o, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{ "inner", required_argument, NULL, 'i' },
+		{ "services", required_argument, NULL, 's' },
+		{ "tun", required_argument, NULL, 't' },
+		{ "control", required_argument, NULL, 'c' },
+		{ "key", required_argument, NULL, 'k' },
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option, r = 0;
+
+	while (!r && (option = getopt_long(argc, argv, "f", long_options,
+					   NULL)) != -1) {
+		switch (option) {
+		case 'i':
+			r = take_inner(&o->config, optarg);
+			break;
+		case 's':
+			r = take_services(&o->config, optarg);
+			break;
+		case 't':
+			o->config.tun = optarg;
+			break;
+		case 'c':
+			o->config.control = optarg;
+			break;
+		case 'k':
+			r = take_key(&o->config, optarg);
+			break;
+		case 'r':
+			r = take_fd(&o->ready_fd, optarg);
+			break;
+		case 'f':
+			break;
+		case 'V':
+			puts("sald " SERVALAB_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs("Try: sald --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (r)
+		return r;
+	if (optind < argc)
+		return usage_error("takes no arguments", argv[optind]);
+	r = check(&o->config);
+	return r ? r : -1;
+}
+
+static int fail(const struct err *err)
+{
+	fprintf(stderr, "sald: %s\n", err->msg);
+	if (err->hint[0])
+		fprintf(stderr, "help: %s\n", err->hint);
+	return EXIT_ENVIRONMENT;
+}
+
+/* Before anything is open: a signal that comes meanwhile ends the loop. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int tell_ready(int fd)
+{
+	if (fd < 0)
+		return 0;
+	if (write(fd, "\n", 1) != 1) {
+		fprintf(stderr, "sald: --ready-fd: %s\n", strerror(errno));
+		return EXIT_ENVIRONMENT;
+	}
+	close(fd);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {
+		.config = { .tun = "sal0", .control = "/run/sald.sock" },
+		.ready_fd = -1,
+	};
+	struct err err = ERR_INIT;
+	struct node *node = NULL;
+	int status = parse(&o, argc, argv);
+
+	if (status >= 0)
+		return status;
+	block_signals();
+	if (node_open(&node, &o.config, &err))
+		return fail(&err);
+	status = tell_ready(o.ready_fd);
+	if (!status && node_run(node, &err))
+		status = fail(&err);
+	node_free(node);
+	return status;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An instance's addresses come before its DEMUX rule and go after it, so that
+ * no SYN is ever taken for an address that nobody here has.
+ *
+ * Whether an instance is here is asked of the engine's table each time. A count
+ * of our own beside it would be wrong after the first failure in between.
+ */
+#include "node/app/services.h"
+#include "base/vec.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct services {
+	struct sal *sal;
+	struct netconf *net;
+	size_t max;
+	VEC(struct control_name) names;
+};
+
+struct services *services_new(struct sal *sal, struct netconf *net, size_t max)
+{
+	struct services *s = calloc(1, sizeof(*s));
+
+	if (s) {
+		s->sal = sal;
+		s->net = net;
+		s->max = max;
+	}
+	return s;
+}
+
+struct services *services_free(struct services *s)
+{
+	if (s)
+		VEC_FREE(&s->names);
+	free(s);
+	return NULL;
+}
+
+static struct control_name *find(const struct services *s,
+				 const struct service_id *id)
+{
+	for (size_t i = 0; i < s->names.n; i++)
+		if (service_id_equal(&s->names.v[i].id, id))
+			return &s->names.v[i];
+	return NULL;
+}
+
+const struct control_name *services_find(const struct services *s,
+					 const struct service_id *id)
+{
+	return find(s, id);
+}
+
+/* ---- addresses -------------------------------------------------------- */
+
+static int set_address(struct services *s, bool add, const struct ip_addr *addr,
+		       struct err *err)
+{
+	if (addr->family == AF_UNSPEC)
+		return 0;
+	return netconf_address(s->net, add, addr, err);
+}
+
+static int add_addresses(struct services *s, const struct control_name *n,
+			 struct err *err)
+{
+	int r = set_address(s, true, &n->addr4, err);
+
+	if (r)
+		return r;
+	r = set_address(s, true, &n->addr6, err);
+	if (r)
+		set_address(s, false, &n->addr4, NULL);
+	return r;
+}
+
+static int remove_addresses(struct services *s, const struct control_name *n,
+			    struct err *err)
+{
+	int r4 = set_address(s, false, &n->addr4, err);
+	int r6 = set_address(s, false, &n->addr6, r4 ? NULL : err);
+
+	return r4 ? r4 : r6;
+}
+
+/* ---- rules ------------------------------------------------------------ */
+
+struct search {
+	const struct service_id *id;
+	bool found;
+};
+
+static void look_at_rule(void *arg, const struct sal_rule *r, uint64_t hits)
+{
+	struct search *search = arg;
+
+	(void)hits;
+	if (r->kind == SAL_RULE_DEMUX && r->bits == SERVICE_ID_BITS &&
+	    service_id_equal(&r->id, search->id))
+		search->found = true;
+}
+
+static bool is_here(const struct services *s, const struct service_id *id)
+{
+	struct search search = { .id = id };
+
+	sal_rules(s->sal, look_at_rule, &search);
+	return search.found;
+}
+
+/* The named service that a rule makes this host an instance of, or NULL. */
+static const struct control_name *instance_of(const struct services *s,
+					      const struct sal_rule *r)
+{
+	if (r->kind != SAL_RULE_DEMUX || r->bits != SERVICE_ID_BITS)
+		return NULL;
+	return find(s, &r->id);
+}
+
+static int rule_error(int r, struct err *err)
+{
+	switch (-r) {
+	case 0:
+		return 0;
+	case EEXIST:
+		return err_set(err, EEXIST, "this rule is there already");
+	case ENOENT:
+		return err_set(err, ENOENT, "there is no such rule");
+	case ENOSPC:
+		return err_set(err, ENOSPC, "the service table is full");
+	default:
+		return err_errno(err, -r, "the service table");
+	}
+}
+
+int services_rule_add(struct services *s, const struct sal_rule *rule,
+		      int64_t now_ns, struct err *err)
+{
+	const struct control_name *n = instance_of(s, rule);
+	int r = n ? add_addresses(s, n, err) : 0;
+
+	if (r)
+		return r;
+	r = rule_error(sal_rule_add(s->sal, rule, now_ns), err);
+	if (r && n && !is_here(s, &rule->id))
+		remove_addresses(s, n, NULL);
+	return r;
+}
+
+int services_rule_delete(struct services *s, const struct sal_rule *rule,
+			 int64_t now_ns, struct err *err)
+{
+	const struct control_name *n = instance_of(s, rule);
+	int r = rule_error(sal_rule_delete(s->sal, rule, now_ns), err);
+
+	if (r || !n || is_here(s, &rule->id))
+		return r;
+	return remove_addresses(s, n, err);
+}
+
+/* ---- names ------------------------------------------------------------ */
+
+static bool shares_address(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return a->family != AF_UNSPEC && ip_addr_equal(a, b);
+}
+
+/* A name and an address mean one service each. */
+static int check_unique(const struct services *s, const struct control_name *n,
+			struct err *err)
+{
+	char text[SERVICE_ID_TEXT_MAX];
+
+	for (size_t i = 0; i < s->names.n; i++) {
+		const struct control_name *old = &s->names.v[i];
+		const char *what;
+
+		if (service_id_equal(&old->id, &n->id))
+			continue;
+		if (!strcmp(old->name, n->name))
+			what = "the name";
+		else if (shares_address(&old->addr4, &n->addr4))
+			what = "the IPv4 address";
+		else if (shares_address(&old->addr6, &n->addr6))
+			what = "the IPv6 address";
+		else
+			continue;
+		return err_set(err, EEXIST, "%s is that of service %s", what,
+			       service_id_format(&old->id, text, sizeof(text)));
+	}
+	return 0;
+}
+
+static int tell_engine(struct services *s, const struct control_name *n,
+		       struct err *err)
+{
+	int r = sal_name_set(s->sal, &n->id, &n->addr4, &n->addr6);
+
+	return r ? err_errno(err, -r, "cannot name service %s", n->name) : 0;
+}
+
+int services_name_set(struct services *s, const struct control_name *n,
+		      struct err *err)
+{
+	struct control_name *slot, old = { 0 };
+	int r = check_unique(s, n, err);
+
+	if (r)
+		return r;
+	slot = find(s, &n->id);
+	if (slot)
+		old = *slot;
+	else if (s->names.n == s->max)
+		return err_set(err, ENOSPC, "more than %zu names", s->max);
+	else
+		slot = VEC_PUSH(&s->names);
+	if (!slot)
+		return err_errno(err, ENOMEM, "service %s", n->name);
+	r = tell_engine(s, n, err);
+	if (!r && is_here(s, &n->id)) {
+		remove_addresses(s, &old, NULL);
+		r = add_addresses(s, n, err);
+	}
+	if (!r) {
+		*slot = *n;
+		return 0;
+	}
+	if (!old.name[0]) {
+		s->names.n--;
+		return r;
+	}
+	tell_engine(s, &old, NULL);
+	if (is_here(s, &n->id))
+		add_addresses(s, &old, NULL);
+	return r;
+}

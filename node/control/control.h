@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The control socket: a Unix stream socket that answers commands and tells
+ * events, one JSON object a line. docs/control.md describes the protocol.
+ *
+ * It does nothing itself: what a command asks for is done by the functions in
+ * struct control_ops, during control_dispatch().
+ */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include "base/err.h"
+#include "node/sal/sal.h"
+
+#define CONTROL_VERSION 1
+#define CONTROL_LINE_MAX 8192 /* bytes of a command, its newline included */
+#define CONTROL_NAME_MAX 63 /* bytes of a service's name */
+
+/* An interface's address on the underlay. */
+struct control_address {
+	const char *ifname;
+	struct ip_addr addr;
+	uint32_t ifindex;
+};
+
+/* A service's name and abstract addresses. name: "" where it has none. */
+struct control_name {
+	char name[CONTROL_NAME_MAX + 1];
+	struct service_id id;
+	struct ip_addr addr4, addr6;
+};
+
+typedef void (*control_rule_fn)(void *to, const struct sal_rule *r,
+				uint64_t hits, const struct control_name *name);
+typedef void (*control_flow_fn)(void *to, const struct sal_flow_info *f);
+typedef void (*control_address_fn)(void *to, const struct control_address *a);
+typedef void (*control_counter_fn)(void *to, const char *name, uint64_t value);
+
+/* Those that return int: 0, or a negative errno with its words in err. */
+struct control_ops {
+	void *arg;
+	const char *program; /* "sald 0.1.0" */
+	const char *tun;
+	struct ip_addr inner4, inner6; /* AF_UNSPEC: none */
+	int (*name_set)(void *arg, const struct control_name *n,
+			struct err *err);
+	int (*rule_add)(void *arg, const struct sal_rule *r, struct err *err);
+	int (*rule_delete)(void *arg, const struct sal_rule *r,
+			   struct err *err);
+	/* Call visit for each; name may be NULL. */
+	void (*rules)(void *arg, control_rule_fn visit, void *to);
+	void (*flows)(void *arg, control_flow_fn visit, void *to);
+	void (*addresses)(void *arg, control_address_fn visit, void *to);
+	void (*counters)(void *arg, control_counter_fn visit, void *to);
+};
+
+struct control;
+
+/*
+ * Listens at path, for its owner only (mode 0600). A socket that a dead process
+ * left there is replaced, one that answers is not. ops is copied. 0, or a
+ * negative errno.
+ */
+int control_open(struct control **out, const char *path,
+		 const struct control_ops *ops, struct err *err);
+struct control *
+control_free(struct control *c); /* removes path; returns NULL */
+
+/* Readable when there is something for control_dispatch() to do. */
+int control_fd(const struct control *c);
+/* Does a bounded part of what there is to do; does not block. */
+void control_dispatch(struct control *c);
+
+/* Tells all who have subscribed. Never blocks: who does not read fast enough is
+ * told so and cut off. */
+void control_event(struct control *c, const struct sal_event *e);
+/* The underlay's addresses have changed: ops->addresses has the new ones. */
+void control_addresses_event(struct control *c, int64_t now_ns);
+
+#endif

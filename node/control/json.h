@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's things as JSON. Of this layer only. All return a new reference,
+ * NULL where memory ran out.
+ */
+#ifndef CONTROL_JSON_H
+#define CONTROL_JSON_H
+
+#include "node/control/control.h"
+
+#include <jansson.h>
+
+json_t *json_of_addr(const struct ip_addr *a); /* AF_UNSPEC: null */
+json_t *json_of_flow(const struct sal_flow_info *f);
+json_t *json_of_rule(const struct sal_rule *r, uint64_t hits,
+		     const struct control_name *name);
+json_t *json_of_event(const struct sal_event *e);
+json_t *json_of_address(const struct control_address *a);
+
+#endif

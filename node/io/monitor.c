@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A notification is only the bell: whatever it says, links and addresses are
+ * dumped anew, and the answer replaces what was known. The obvious alternative,
+ * applying each message to a table, saves two system calls on a host with a few
+ * interfaces, and pays with every way in which the table can come to differ
+ * from the kernel's: an overrun (ENOBUFS), an order of messages that was not
+ * thought of, an address whose removal with its link is not announced. The
+ * dump starts after the bells were read, so a change during it rings again.
+ *
+ * Usable is what a packet can be sent from right now and found at by others:
+ * global scope, link up with carrier, past duplicate address detection, not
+ * deprecated. The loopback and the TUN are no underlay.
+ */
+#include "node/io/monitor.h"
+#include "base/cleanup.h"
+#include "node/io/rtnl.h"
+
+#include <errno.h>
+#include <linux/if.h> /* IFF_LOWER_UP */
+#include <linux/if_addr.h>
+#include <string.h>
+
+#define LINKS_MAX 256 /* links beyond are not used */
+#define DUMP_TRIES 16
+
+struct link {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+};
+
+/* What one pass of dumps has gathered. */
+struct pass {
+	const char *tun;
+	struct link links[LINKS_MAX]; /* that carry packets */
+	size_t n_links;
+	struct monitor_state state;
+};
+
+struct monitor {
+	struct mnl_socket *bell; /* notifications */
+	struct mnl_socket *nl; /* requests */
+	char tun[IFNAMSIZ];
+	struct monitor_state state;
+	struct pass pass;
+};
+
+struct monitor *monitor_free(struct monitor *m)
+{
+	if (!m)
+		return NULL;
+	rtnl_closep(&m->bell);
+	rtnl_closep(&m->nl);
+	free(m);
+	return NULL;
+}
+
+static void monitor_freep(struct monitor **m)
+{
+	monitor_free(*m);
+}
+
+int monitor_open(struct monitor **out, const char *tun, struct err *err)
+{
+	CLEANUP(monitor_freep) struct monitor *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return err_errno(err, ENOMEM, "the address monitor");
+	snprintf(m->tun, sizeof(m->tun), "%s", tun);
+	r = rtnl_open(&m->bell,
+		      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+		      err);
+	if (!r)
+		r = rtnl_open(&m->nl, 0, err);
+	if (r)
+		return r;
+	*out = TAKE_PTR(m);
+	return 0;
+}
+
+int monitor_fd(const struct monitor *m)
+{
+	return mnl_socket_get_fd(m->bell);
+}
+
+const struct monitor_state *monitor_state(const struct monitor *m)
+{
+	return &m->state;
+}
+
+struct link_attrs {
+	const char *name;
+	uint32_t mtu;
+};
+
+static int take_link_attr(const struct nlattr *attr, void *arg)
+{
+	struct link_attrs *a = arg;
+
+	if (mnl_attr_get_type(attr) == IFLA_IFNAME)
+		a->name = mnl_attr_get_str(attr);
+	else if (mnl_attr_get_type(attr) == IFLA_MTU)
+		a->mtu = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int add_link(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	struct link_attrs attrs = { .name = "" };
+	struct pass *pass = arg;
+	struct link *l;
+
+	mnl_attr_parse(nlh, sizeof(*info), take_link_attr, &attrs);
+	if ((info->ifi_flags & IFF_LOOPBACK) || !strcmp(attrs.name, pass->tun))
+		return MNL_CB_OK;
+	if (attrs.mtu && (!pass->state.mtu || attrs.mtu < pass->state.mtu))
+		pass->state.mtu = attrs.mtu;
+	if (!(info->ifi_flags & IFF_UP) || !(info->ifi_flags & IFF_LOWER_UP) ||
+	    pass->n_links == LINKS_MAX)
+		return MNL_CB_OK;
+	l = &pass->links[pass->n_links++];
+	l->ifindex = (uint32_t)info->ifi_index;
+	snprintf(l->name, sizeof(l->name), "%s", attrs.name);
+	return MNL_CB_OK;
+}
+
+static const struct link *find_link(const struct pass *pass, uint32_t ifindex)
+{
+	for (size_t i = 0; i < pass->n_links; i++)
+		if (pass->links[i].ifindex == ifindex)
+			return &pass->links[i];
+	return NULL;
+}
+
+/* Keeps the list in order of interface, and within one in the kernel's. */
+static void insert(struct monitor_state *s, const struct ip_addr *addr,
+		   const struct link *l)
+{
+	size_t at = s->n;
+
+	if (s->n == MONITOR_ADDRESSES_MAX)
+		return;
+	while (at && s->list[at - 1].ifindex > l->ifindex) {
+		s->list[at] = s->list[at - 1];
+		memcpy(s->names[at], s->names[at - 1], IFNAMSIZ);
+		at--;
+	}
+	s->list[at].addr = *addr;
+	s->list[at].ifindex = l->ifindex;
+	memcpy(s->names[at], l->name, IFNAMSIZ);
+	s->n++;
+}
+
+static bool is_usable(const struct ifaddrmsg *info, uint32_t flags)
+{
+	if (info->ifa_scope != RT_SCOPE_UNIVERSE)
+		return false;
+	if (flags & (IFA_F_DEPRECATED | IFA_F_DADFAILED))
+		return false;
+	return !(flags & IFA_F_TENTATIVE) || (flags & IFA_F_OPTIMISTIC);
+}
+
+struct address_attrs {
+	const struct nlattr *address, *local;
+	uint32_t flags;
+};
+
+static int take_address_attr(const struct nlattr *attr, void *arg)
+{
+	struct address_attrs *a = arg;
+
+	switch (mnl_attr_get_type(attr)) {
+	case IFA_ADDRESS:
+		a->address = attr;
+		break;
+	case IFA_LOCAL:
+		a->local = attr;
+		break;
+	case IFA_FLAGS:
+		a->flags = mnl_attr_get_u32(attr);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static int add_address(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(nlh);
+	struct ip_addr addr = { .family = info->ifa_family };
+	struct address_attrs attrs = { .flags = info->ifa_flags };
+	const struct nlattr *own;
+	struct pass *pass = arg;
+	const struct link *l;
+
+	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
+		return MNL_CB_OK;
+	mnl_attr_parse(nlh, sizeof(*info), take_address_attr, &attrs);
+	/* Where both are there, IFA_ADDRESS is the peer's. */
+	own = attrs.local ? attrs.local : attrs.address;
+	l = find_link(pass, info->ifa_index);
+	if (!l || !own || !is_usable(info, attrs.flags) ||
+	    mnl_attr_get_payload_len(own) != ip_addr_size(&addr))
+		return MNL_CB_OK;
+	memcpy(addr.bytes, mnl_attr_get_payload(own), ip_addr_size(&addr));
+	insert(&pass->state, &addr, l);
+	return MNL_CB_OK;
+}
+
+/* Reads all notifications there are, and forgets them. */
+static int drain(struct monitor *m, struct err *err)
+{
+	uint8_t buf[1024]; /* what is longer is cut; nobody looks at it */
+	ssize_t n;
+
+	do {
+		n = recv(monitor_fd(m), buf, sizeof(buf), MSG_DONTWAIT);
+	} while (n >= 0 || errno == EINTR || errno == ENOBUFS);
+	if (errno != EAGAIN)
+		return err_errno(err, errno, "rtnetlink");
+	return 0;
+}
+
+int monitor_dispatch(struct monitor *m, struct err *err)
+{
+	int r = drain(m, err);
+
+	if (r)
+		return r;
+	for (int i = 0; i < DUMP_TRIES; i++) {
+		m->pass = (struct pass){ .tun = m->tun };
+		r = rtnl_dump(m->nl, RTM_GETLINK, add_link, &m->pass, err);
+		if (!r)
+			r = rtnl_dump(m->nl, RTM_GETADDR, add_address, &m->pass,
+				      err);
+		if (!r) {
+			m->state = m->pass.state;
+			return 0;
+		}
+		if (r != -EINTR)
+			return r;
+	}
+	return r;
+}

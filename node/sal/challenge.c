@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Asking back. Some things are told by those who cannot prove it: data comes
+ * from an address that the peer is not known to have, a reset from one who has
+ * lost all state, an ICMP error from anywhere, a SYN for a conversation that
+ * somebody else leads. None of them acts. Each makes us send a CHALLENGE to
+ * where the answer must come from, a few times, and no more often than once in
+ * SAL_ASK_GAP_NS.
+ *
+ * A challenge carries 64 random bits. Who has the flow answers with SipHash of
+ * them and the flow IDs, under the two nonces: that proves the nonces without
+ * showing them. To send the nonce itself would give it to anybody who asks, or
+ * who makes us ask, from an address of his own; and with it he could reset or
+ * move the flow. Who does not have the flow answers with a reset that brings
+ * the bits back as they were. That shows only that he reads what is sent to the
+ * peer's address, which is the most that one without state can show, and more
+ * than one off the path can.
+ *
+ * An answer counts from where the question went, for what it was about.
+ */
+#include "node/sal/engine.h"
+
+#include <sodium/crypto_shorthash.h>
+#include <string.h>
+
+static uint64_t proof(uint64_t asker_nonce, uint64_t answerer_nonce,
+		      uint32_t asker_id, uint32_t answerer_id, uint64_t value)
+{
+	uint8_t key[crypto_shorthash_KEYBYTES];
+	uint8_t text[16], out[crypto_shorthash_BYTES];
+	uint64_t result = 0;
+
+	for (int i = 0; i < 8; i++) {
+		key[i] = (uint8_t)(asker_nonce >> (56 - 8 * i));
+		key[8 + i] = (uint8_t)(answerer_nonce >> (56 - 8 * i));
+		text[i] = (uint8_t)(value >> (56 - 8 * i));
+	}
+	for (int i = 0; i < 4; i++) {
+		text[8 + i] = (uint8_t)(asker_id >> (24 - 8 * i));
+		text[12 + i] = (uint8_t)(answerer_id >> (24 - 8 * i));
+	}
+	crypto_shorthash(out, text, sizeof(text), key);
+	for (int i = 0; i < 8; i++)
+		result = result << 8 | out[i];
+	return result;
+}
+
+static void ask_emit(struct sal *s, struct sal_flow *f)
+{
+	f->ask_ns = s->now_ns;
+	f->ask_tries++;
+	s->stats.challenges_sent++;
+	sal_send_challenge(s, f->info.local_id, f->tie.remote_id, &f->ask_path,
+			   SAL_CHALLENGE_ASK, f->ask_value);
+	sal_flow_arm(s, f);
+}
+
+void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
+	     const struct sal_path *path, uint16_t reason)
+{
+	if (f->ask != SAL_ASK_NOTHING || !f->tie.remote_id ||
+	    (f->ask_ns && s->now_ns - f->ask_ns < SAL_ASK_GAP_NS))
+		return;
+	f->ask = why;
+	f->ask_path = *path;
+	f->ask_reason = reason;
+	f->ask_tries = 0;
+	sal_rand_bytes(&s->rand, &f->ask_value, sizeof(f->ask_value));
+	ask_emit(s, f);
+}
+
+void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
+{
+	uint64_t value =
+		sal_find(&a->packet, SAL_EXT_CHALLENGE, 0)->challenge.value;
+
+	if (!f->tie.remote_id || f->tie.remote_id != a->packet.src_flow) {
+		/* About a tie that this flow has left: as good as unknown. */
+		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
+		return;
+	}
+	sal_send_challenge(s, f->info.local_id, f->tie.remote_id, a->path,
+			   SAL_CHALLENGE_ANSWER,
+			   proof(f->tie.peer_nonce, f->tie.nonce,
+				 f->tie.remote_id, f->info.local_id, value));
+}
+
+static bool from_where_asked(const struct sal_flow *f,
+			     const struct sal_arrival *a)
+{
+	return sal_path_equal(&f->ask_path, a->path);
+}
+
+void sal_answered(struct sal *s, struct sal_flow *f,
+		  const struct sal_arrival *a)
+{
+	uint64_t value =
+		sal_find(&a->packet, SAL_EXT_CHALLENGE, 0)->challenge.value;
+
+	if (f->ask == SAL_ASK_NOTHING)
+		return;
+	if (!from_where_asked(f, a) || a->packet.src_flow != f->tie.remote_id ||
+	    value != proof(f->tie.nonce, f->tie.peer_nonce, f->info.local_id,
+			   f->tie.remote_id, f->ask_value)) {
+		s->stats.challenges_failed++;
+		return;
+	}
+	if (f->ask == SAL_ASK_PATH) {
+		sal_path_remember(f, &f->tie.path);
+		f->tie.path.remote = f->ask_path.remote;
+		f->tie.path.remote_port = f->ask_path.remote_port;
+		sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
+	}
+	f->ask = SAL_ASK_NOTHING;
+	sal_flow_arm(s, f);
+}
+
+bool sal_answered_gone(struct sal *s, struct sal_flow *f,
+		       const struct sal_arrival *a)
+{
+	const struct sal_ext *e = sal_find(&a->packet, SAL_EXT_CHALLENGE, 0);
+	uint16_t reason = f->ask_reason;
+
+	if (!e || e->challenge.kind != SAL_CHALLENGE_ANSWER ||
+	    (f->ask != SAL_ASK_ALIVE && f->ask != SAL_ASK_OWNER) ||
+	    !from_where_asked(f, a))
+		return false;
+	if (e->challenge.value != f->ask_value) {
+		s->stats.challenges_failed++;
+		return false;
+	}
+	f->ask = SAL_ASK_NOTHING;
+	sal_instance_lost(s, f, reason ? reason : SAL_REASON_UNKNOWN_FLOW);
+	return true;
+}
+
+void sal_ask_timeout(struct sal *s, struct sal_flow *f)
+{
+	enum sal_challenge_why why = f->ask;
+
+	if (f->ask_tries < SAL_ASK_TRIES) {
+		ask_emit(s, f);
+		return;
+	}
+	f->ask = SAL_ASK_NOTHING;
+	if (why == SAL_ASK_OWNER) {
+		/* Nobody leads this conversation any more. */
+		sal_reset_program(s, f);
+		sal_flow_close(s, f, 0);
+		return;
+	}
+	sal_flow_arm(s, f);
+}

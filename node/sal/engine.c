@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation.
+ *
+ * The engine sits between the programs of one host and the underlay. A
+ * program's packet to a service's address opens a flow by the service's name;
+ * from then on the two engines at its ends know each other by flow IDs, and may
+ * change their addresses. This file has the life of an engine and the dispatch
+ * of what comes in: packets, time, addresses. Each kind of exchange has a file
+ * of its own.
+ *
+ *     data.c       segments between programs and flows; what waits
+ *     resolve.c    names and rules: which instance, and another one
+ *     handshake.c  SYN, SYN-ACK, ACK: two engines get to know each other
+ *     migrate.c    RSYN, RSYN-ACK, ACK: an end moves
+ *     close.c      FIN, RST, idleness: the end
+ *     challenge.c  CHALLENGE: who says so?
+ *     unacked.c    the inner TCP: what is sent again after a move
+ *     refuse.c     what programs are told by their own host
+ *
+ * and below them flow.c (flows, states), output.c (SAL packets), inner.c
+ * (programs' packets), store.c, timers.c, rand.c.
+ *
+ * States (SAL.md; names of the ICNP paper), and what leads from one to another.
+ * flow.c has the same as a table, and counts any step that is not in it.
+ *
+ *   CLOSED               no flow. A program's first packet -> SYN_SENT; a SYN
+ *                        for a service that has a DEMUX rule here -> SYN_RCVD
+ *   LISTEN               never a flow's: it is the DEMUX rule itself
+ *   SYN_SENT             SYN-ACK -> ESTABLISHED; refused, or 6 SYNs unanswered
+ *                        -> CLOSED, and the program is told. Also entered from
+ *                        open states, to bind to another instance
+ *   SYN_RCVD             ACK -> ESTABLISHED; data goes both ways already. An
+ *                        RSYN comes -> RSYN_RCVD; we move -> RSYN_SENT or
+ *                        NOADDRESS; a FIN comes -> CLOSE_WAIT
+ *   ESTABLISHED          our address goes: another is there -> RSYN_SENT, none
+ *                        -> NOADDRESS; an RSYN comes -> RSYN_RCVD; the
+ *                        conversation ends -> FIN_WAIT; the peer's FIN comes ->
+ *                        CLOSE_WAIT
+ *   NOADDRESS            an address comes -> RSYN_SENT; an RSYN comes ->
+ *                        NOADDRESS_RSYN_RCVD
+ *   RSYN_SENT            RSYN-ACK for our latest RSYN -> ESTABLISHED; an RSYN
+ *                        comes -> RSYN_SENT_RCVD; our address goes -> NOADDRESS
+ *   RSYN_RCVD            ACK for the peer's latest RSYN -> ESTABLISHED; we move
+ *                        -> RSYN_SENT_RCVD or NOADDRESS_RSYN_RCVD
+ *   RSYN_SENT_RCVD       RSYN-ACK -> RSYN_RCVD; ACK -> RSYN_SENT; our address
+ *                        goes -> NOADDRESS_RSYN_RCVD
+ *   NOADDRESS_RSYN_RCVD  an address comes -> RSYN_SENT_RCVD; a late ACK ->
+ *                        NOADDRESS
+ *   FIN_WAIT             both FINs acknowledged -> TIME_WAIT; 7 FINs unanswered
+ *                        -> CLOSED
+ *   CLOSE_WAIT           our side is over, or 2 s have passed -> FIN_WAIT
+ *   TIME_WAIT            60 s, or its slot or tuple is wanted -> CLOSED
+ *   any                  a reset that proves itself, idle for long, its service
+ *                        gone -> CLOSED; but a client's flow of a stateless
+ *                        protocol whose instance is gone -> SYN_SENT
+ *
+ * What holds throughout:
+ *
+ * 1. Nothing that a stranger can send changes a flow. Control packets need the
+ *    peer's nonce, answers to ours may bring back our own, all else makes us
+ *    ask.
+ * 2. A packet that waits for an answer is sent again until there is one or it
+ *    is given up; the timer for it belongs to the state. Each end repeats what
+ *    it has sent and answers what is repeated, so no single loss leaves an end
+ *    waiting.
+ * 3. A segment is delivered only to the conversation it belongs to. The rider
+ *    of a SYN is delivered once, however often the SYN comes.
+ * 4. All memory is the caller's, given once. Each table and store is bounded,
+ *    and what happens when it is full is said where it is kept.
+ * 5. The sink is called from deep within and must not call back. A flow that a
+ *    function has closed is gone for its callers, who look no more.
+ */
+#include "node/sal/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- life --------------------------------------------------------------- */
+
+void sal_config_defaults(struct sal_config *c)
+{
+	c->max_flows = 1024;
+	c->max_services = 64;
+	c->max_half_open = 256;
+	c->unacked_bytes = 2u << 20;
+	c->queue_bytes = 1u << 20;
+	/* NATs keep TCP for 2 h 4 min at least (RFC 5382), UDP for 2 min (RFC
+	 * 4787), ICMP queries for one (RFC 5508): no program counts on more. */
+	c->idle_tcp_ns = 124 * 60 * SECOND;
+	c->idle_udp_ns = 180 * SECOND;
+	c->idle_icmp_ns = 60 * SECOND;
+	c->mtu = 1500;
+}
+
+static bool config_ok(const struct sal_config *c)
+{
+	return c->max_flows && c->max_flows <= 1u << 24 && c->max_services &&
+	       c->max_services <= 1u << 20 && c->max_half_open &&
+	       c->unacked_bytes <= 1u << 30 && c->queue_bytes <= 1u << 30 &&
+	       c->idle_udp_ns > 0 && c->idle_icmp_ns > 0 &&
+	       c->idle_tcp_ns > 0 && c->mtu >= 576;
+}
+
+/* One piece after the other out of the caller's memory. With base NULL it only
+ * adds up. */
+struct carver {
+	uint8_t *base;
+	size_t used;
+};
+
+static void *carve(struct carver *c, size_t size)
+{
+	size_t at = c->used;
+
+	c->used += (size + 15) & ~(size_t)15;
+	return c->base ? c->base + at : NULL;
+}
+
+/* Where all of the memory goes; sal_memory() and sal_init() agree because both
+ * come here. Of the large pieces nothing is touched before it is used. */
+static size_t lay_out(struct sal *s, void *mem, const struct sal_config *c)
+{
+	size_t rules = service_table_bytes(c->max_services, c->max_services);
+	size_t slots = hash_index_slots(c->max_flows);
+	struct hash_slot *index[SAL_INDEX_COUNT_];
+	void *queue, *unacked, *forward, *demux;
+	struct carver carver = { .base = mem };
+	struct sal_timer *heap;
+	uint32_t *place;
+
+	carve(&carver, sizeof(struct sal));
+	s->flows = carve(&carver, c->max_flows * sizeof(*s->flows));
+	for (int i = 0; i < SAL_INDEX_COUNT_; i++)
+		index[i] = carve(&carver, slots * sizeof(*index[i]));
+	heap = carve(&carver, c->max_flows * sizeof(*heap));
+	place = carve(&carver, c->max_flows * sizeof(*place));
+	s->names = carve(&carver, c->max_services * sizeof(*s->names));
+	forward = carve(&carver, rules);
+	demux = carve(&carver, rules);
+	s->scratch = carve(&carver, SAL_SEGMENT_MAX);
+	queue = carve(&carver, sal_store_memory(c->queue_bytes));
+	unacked = carve(&carver, sal_store_memory(c->unacked_bytes));
+	if (!mem)
+		return carver.used;
+	for (int i = 0; i < SAL_INDEX_COUNT_; i++)
+		hash_index_init(&s->index[i], index[i], c->max_flows);
+	sal_timers_init(&s->timers, heap, place, c->max_flows);
+	service_table_init(&s->forward, forward, rules);
+	service_table_init(&s->demux, demux, rules);
+	sal_store_init(&s->queue, queue, c->queue_bytes);
+	sal_store_init(&s->unacked, unacked, c->unacked_bytes);
+	return carver.used;
+}
+
+size_t sal_memory(const struct sal_config *c)
+{
+	struct sal none = { 0 };
+
+	return config_ok(c) ? lay_out(&none, NULL, c) : 0;
+}
+
+int sal_init(void *mem, size_t size, const struct sal_config *c,
+	     const struct sal_sink *sink, int64_t now_ns, struct sal **out)
+{
+	struct sal *s = mem;
+
+	if (!config_ok(c) || size < sal_memory(c) || !sink->send ||
+	    !sink->deliver || !sink->event)
+		return -EINVAL;
+	memset(s, 0, sizeof(*s));
+	s->config = *c;
+	s->sink = *sink;
+	s->now_ns = now_ns;
+	s->rst_credit_ns = INT64_MIN / 2;
+	lay_out(s, mem, c);
+	sal_rand_init(&s->rand, c->key);
+	sal_rand_bytes(&s->rand, s->hash_key, sizeof(s->hash_key));
+	*out = s;
+	return 0;
+}
+
+/* ---- from the underlay -------------------------------------------------- */
+
+static void ack_arrived(struct sal *s, struct sal_flow *f,
+			const struct sal_arrival *a)
+{
+	const struct sal_control *c = sal_find_control(&a->packet);
+
+	if (sal_rsyn_acked(s, f, a))
+		return;
+	if (f->info.state == SAL_SYN_RCVD) {
+		if (c->ackno != f->tie.first + 1 ||
+		    c->verno != f->tie.peer_first + 1) {
+			s->stats.stale_version++;
+			return;
+		}
+		sal_flow_retry_stop(s, f);
+		sal_flow_set_state(s, f, SAL_ESTABLISHED);
+		sal_close_check(s, f);
+		return;
+	}
+	sal_fin_acked(s, f, a);
+}
+
+/* With the peer's nonce, on the present tie. */
+static void control_on_flow(struct sal *s, struct sal_flow *f,
+			    const struct sal_arrival *a)
+{
+	uint8_t flags = sal_find_control(&a->packet)->flags;
+
+	sal_client_heard(f, a);
+	if (flags & SAL_FLAG_ACK) {
+		ack_arrived(s, f, a);
+	} else if (flags & SAL_FLAG_RSYN) {
+		sal_rsyn_arrived(s, f, a);
+		return;
+	}
+	if (flags & SAL_FLAG_FIN)
+		sal_fin_arrived(s, f, a);
+}
+
+static void control_arrived(struct sal *s, const struct sal_arrival *a,
+			    const struct sal_control *c)
+{
+	struct sal_flow *f;
+
+	if ((c->flags & (SAL_FLAG_SYN | SAL_FLAG_ACK)) == SAL_FLAG_SYN) {
+		sal_syn_arrived(s, a);
+		return;
+	}
+	f = sal_flow_by_id(s, a->packet.dst_flow);
+	if (!f) {
+		s->stats.unknown_flow++;
+		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
+		return;
+	}
+	if (c->flags & SAL_FLAG_RST)
+		sal_rst_arrived(s, f, a);
+	else if (c->flags & SAL_FLAG_SYN)
+		sal_synack_arrived(s, f, a);
+	else if (f->tie.remote_id && a->packet.src_flow == f->tie.remote_id &&
+		 c->nonce == f->tie.peer_nonce)
+		control_on_flow(s, f, a);
+	else if (f->old.remote_id && a->packet.src_flow == f->old.remote_id &&
+		 c->nonce == f->old.peer_nonce)
+		sal_left_fin_arrived(s, f, a);
+	else
+		s->stats.bad_nonce++;
+}
+
+static void challenge_arrived(struct sal *s, const struct sal_arrival *a,
+			      const struct sal_challenge *c)
+{
+	struct sal_flow *f = sal_flow_by_id(s, a->packet.dst_flow);
+
+	if (f && c->kind == SAL_CHALLENGE_ASK) {
+		sal_asked(s, f, a);
+	} else if (f) {
+		sal_answered(s, f, a);
+	} else {
+		s->stats.unknown_flow++;
+		if (c->kind == SAL_CHALLENGE_ASK)
+			sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
+	}
+}
+
+/* True: a packet; else it was counted for what it is. */
+static bool decode(struct sal *s, struct sal_arrival *a, const uint8_t *bytes,
+		   size_t len)
+{
+	switch (sal_decode(&a->packet, bytes, len)) {
+	case SAL_OK:
+		return true;
+	case SAL_UNKNOWN_EXTENSION:
+		s->stats.unknown_extension++;
+		return false;
+	case SAL_BAD_CHECKSUM:
+		s->stats.bad_checksum++;
+		return false;
+	default:
+		s->stats.malformed++;
+		return false;
+	}
+}
+
+void sal_from_outer(struct sal *s, const struct sal_path *path,
+		    const struct sal_ip_fields *ip, const uint8_t *bytes,
+		    size_t len, int64_t now_ns)
+{
+	struct sal_arrival a = { .path = path, .ip = ip };
+	const struct sal_control *control;
+	const struct sal_ext *challenge;
+
+	s->now_ns = now_ns;
+	s->stats.outer_in++;
+	if (!decode(s, &a, bytes, len))
+		return;
+	if (!a.packet.n) {
+		sal_data_arrived(s, &a);
+		return;
+	}
+	control = sal_find_control(&a.packet);
+	challenge = sal_find(&a.packet, SAL_EXT_CHALLENGE, 0);
+	if (control)
+		control_arrived(s, &a, control);
+	else if (challenge)
+		challenge_arrived(s, &a, &challenge->challenge);
+	else if (sal_find_service(&a.packet, 0))
+		s->stats.native++; /* an unconnected datagram */
+	else
+		s->stats.malformed++;
+}
+
+void sal_unreachable(struct sal *s, const struct sal_path *path,
+		     const uint8_t *header, size_t len, int64_t now_ns)
+{
+	const struct sal_control *c;
+	struct sal_packet p;
+	struct sal_flow *f;
+	uint32_t id;
+
+	s->now_ns = now_ns;
+	if (len < sizeof(id))
+		return;
+	id = (uint32_t)header[0] << 24 | (uint32_t)header[1] << 16 |
+	     (uint32_t)header[2] << 8 | header[3];
+	f = sal_flow_by_id(s, id);
+	if (!f || !sal_path_equal(&f->tie.path, path))
+		return;
+	if (f->info.state != SAL_SYN_SENT) {
+		sal_ask(s, f, SAL_ASK_ALIVE, &f->tie.path,
+			SAL_REASON_NO_INSTANCE);
+		return;
+	}
+	/* Nobody to ask yet; but who quotes our nonce has seen our SYN. */
+	if (sal_decode(&p, header, len) != SAL_OK || f->resolve_again)
+		return;
+	c = sal_find_control(&p);
+	if (c && c->nonce == f->tie.nonce)
+		sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE);
+}
+
+void sal_path_mtu(struct sal *s, const struct ip_addr *remote, uint16_t mtu,
+		  int64_t now_ns)
+{
+	/* Lower than any link may have, and not to be believed. */
+	uint16_t least = remote->family == AF_INET6 ? 1280 : 552;
+	struct sal_flow *f;
+	uint32_t at = 0;
+
+	s->now_ns = now_ns;
+	if (mtu < least)
+		mtu = least;
+	while ((f = sal_flow_each(s, &at)))
+		if (ip_addr_equal(&f->tie.path.remote, remote) &&
+		    (!f->mtu || mtu < f->mtu))
+			f->mtu = mtu;
+}
+
+/* ---- time --------------------------------------------------------------- */
+
+static void retry(struct sal *s, struct sal_flow *f)
+{
+	switch (f->info.state) {
+	case SAL_SYN_SENT:
+		sal_syn_timeout(s, f);
+		break;
+	case SAL_SYN_RCVD:
+		sal_synack_timeout(s, f);
+		break;
+	case SAL_RSYN_SENT:
+	case SAL_RSYN_RCVD:
+	case SAL_RSYN_SENT_RCVD:
+		sal_rsyn_timeout(s, f);
+		break;
+	case SAL_FIN_WAIT:
+		sal_fin_timeout(s, f);
+		break;
+	default:
+		sal_flow_retry_stop(s, f);
+	}
+}
+
+static void end(struct sal *s, struct sal_flow *f)
+{
+	if (s->now_ns < sal_flow_end_ns(s, f))
+		return;
+	if (f->info.state == SAL_ESTABLISHED || f->info.state == SAL_CLOSE_WAIT)
+		sal_close(s, f);
+	else
+		sal_flow_close(s, f, 0);
+}
+
+/* Each step may free the flow. */
+static void wake(struct sal *s, struct sal_flow *f)
+{
+	if (f->ask != SAL_ASK_NOTHING &&
+	    f->ask_ns + SAL_ASK_GAP_NS <= s->now_ns)
+		sal_ask_timeout(s, f);
+	if (f->in_use && f->retry_ns <= s->now_ns)
+		retry(s, f);
+	if (f->in_use)
+		end(s, f);
+	if (f->in_use)
+		sal_flow_arm(s, f);
+}
+
+int64_t sal_next_ns(const struct sal *s)
+{
+	return sal_timers_next(&s->timers, NULL);
+}
+
+void sal_tick(struct sal *s, int64_t now_ns)
+{
+	uint32_t budget = s->flow_count;
+	uint32_t flow;
+
+	s->now_ns = now_ns;
+	/* A flow that wants to be woken again by now has to wait for the next
+	 * call: whatever the clock does, this one ends. */
+	while (budget-- && sal_timers_next(&s->timers, &flow) <= now_ns)
+		wake(s, &s->flows[flow]);
+}

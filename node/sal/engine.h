@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine's parts, to each other. One block a source file, lower ones first:
+ * a file calls those above its own block, and in a few stated places below.
+ */
+#ifndef SAL_ENGINE_H
+#define SAL_ENGINE_H
+
+#include "include/serval/wire.h"
+#include "node/sal/flow.h"
+#include "node/sal/rand.h"
+#include "node/table/hash_index.h"
+#include "node/table/service_table.h"
+#include "node/wire/sal_packet.h"
+
+#define MS INT64_C(1000000)
+#define SECOND (1000 * MS)
+
+/*
+ * The timers. A SYN waits one second as TCP's does (RFC 6298, 2.1): the path is
+ * new and nothing is known about it. RSYN and FIN follow a conversation that
+ * has shown its round trip to be shorter; 200 ms is what the stack of 2012
+ * takes.
+ */
+#define SAL_SYN_GAP_NS (1 * SECOND)
+#define SAL_SYN_TRIES 6 /* sent at 0, 1, 3, 7, 15, 31 s; given up at 63 s */
+#define SAL_RSYN_GAP_NS (200 * MS)
+#define SAL_RSYN_GAP_MAX_NS (10 * SECOND)
+/* Unanswered RSYNs after which a client of a stateless protocol looks for
+ * another instance: after 3 s. */
+#define SAL_RSYN_TRIES_REBIND 4
+#define SAL_FIN_GAP_NS (200 * MS)
+#define SAL_FIN_TRIES 7 /* given up after 25 s */
+#define SAL_TIME_WAIT_NS (60 * SECOND)
+/* How long a server waits, after the peer's FIN, for its own side of TCP. */
+#define SAL_CLOSE_WAIT_MAX_NS (2 * SECOND)
+/*
+ * "No instance" while a service moves from host to host is over in a moment:
+ * 20, 40 ... 320 ms, then a new conversation is refused. One that lives already
+ * goes on asking, at most so often.
+ */
+#define SAL_REFUSED_GAP_NS (20 * MS)
+#define SAL_REFUSED_TRIES 5
+#define SAL_REFUSED_GAP_MAX_NS (1 * SECOND)
+#define SAL_REFUSED_TOTAL_NS (60 * SECOND)
+#define SAL_OLD_TIE_NS (5 * SECOND)
+#define SAL_GONE_INSTANCE_NS (10 * SECOND)
+#define SAL_ASK_GAP_NS (200 * MS)
+#define SAL_ASK_TRIES 3
+/* Resets to strangers: so many at once, so many a second. */
+#define SAL_RST_BURST 50
+#define SAL_RST_RATE 100
+
+#define SAL_ADDRESSES_MAX 64
+#define SAL_TTL 64
+
+/* A service that has abstract addresses. */
+struct sal_name {
+	struct service_id id;
+	struct ip_addr addr4, addr6;
+	int64_t gone_ns; /* when this host ceased to be an instance of it */
+	bool gone;
+};
+
+struct sal {
+	struct sal_config config;
+	struct sal_sink sink;
+	struct sal_stats stats;
+	int64_t now_ns; /* of the call under way */
+	struct sal_rand rand;
+	uint8_t hash_key[SAL_HASH_KEY];
+
+	struct sal_flow *flows;
+	uint32_t flow_fresh; /* from here on never used */
+	uint32_t flow_free; /* number + 1, linked by next_free; 0: none */
+	uint32_t flow_count, half_open;
+	struct hash_index index[SAL_INDEX_COUNT_];
+	struct sal_timers timers;
+
+	struct sal_name *names;
+	uint32_t name_count;
+	/* Two tables, because the one answers "where to" for those who call
+	 * from here, the other "is it here" for those who call us; a host may
+	 * well have both rules for a service, and neither overrules. */
+	struct service_table forward, demux;
+
+	struct sal_local_address addresses[SAL_ADDRESSES_MAX];
+	uint32_t address_count;
+
+	struct sal_store queue, unacked;
+	uint8_t *scratch; /* SAL_SEGMENT_MAX bytes: a segment put together */
+	int64_t rst_credit_ns; /* token bucket of resets to strangers */
+};
+
+/* A SAL packet that came in. */
+struct sal_arrival {
+	const struct sal_path *path;
+	const struct sal_ip_fields *ip;
+	struct sal_packet packet;
+};
+
+/* ---- flow.c ------------------------------------------------------------- */
+
+/* NULL: the table is full, of flows that live. */
+struct sal_flow *sal_flow_new(struct sal *s);
+/* One that never had a state: nobody is told. */
+void sal_flow_forget(struct sal *s, struct sal_flow *f);
+void sal_flow_index(struct sal *s, struct sal_flow *f, enum sal_index which);
+void sal_flow_unindex(struct sal *s, struct sal_flow *f, enum sal_index which);
+struct sal_flow *sal_flow_by_id(const struct sal *s, uint32_t local_id);
+struct sal_flow *sal_flow_by_tuple(const struct sal *s,
+				   const struct sal_tuple *t);
+/* As by_tuple, whatever t's local address is. */
+struct sal_flow *sal_flow_by_port(const struct sal *s,
+				  const struct sal_tuple *t);
+struct sal_flow *sal_flow_by_syn(const struct sal *s,
+				 const struct ip_addr *inner,
+				 uint32_t remote_id, uint64_t nonce);
+/* Unused numbers are skipped; NULL: no more. *at starts as 0. */
+struct sal_flow *sal_flow_each(const struct sal *s, uint32_t *at);
+void sal_flow_set_tuple(struct sal *s, struct sal_flow *f,
+			const struct sal_tuple *t);
+
+/* Reports the change. reason: of a change to CLOSED, which also frees f. */
+void sal_flow_set_state(struct sal *s, struct sal_flow *f,
+			enum sal_state state);
+void sal_flow_close(struct sal *s, struct sal_flow *f, uint16_t reason);
+void sal_flow_event(struct sal *s, struct sal_flow *f, enum sal_event_kind kind,
+		    uint16_t reason, uint32_t count);
+struct sal_flow_info sal_flow_seen(const struct sal_flow *f);
+/* Starts the back-off of what was just sent for the first time. */
+void sal_flow_retry_start(struct sal *s, struct sal_flow *f, int64_t gap_ns);
+void sal_flow_retry_again(struct sal *s, struct sal_flow *f,
+			  int64_t gap_max_ns);
+void sal_flow_retry_stop(struct sal *s, struct sal_flow *f);
+/* Sets the timer to the earliest of what f waits for. */
+void sal_flow_arm(struct sal *s, struct sal_flow *f);
+bool sal_flow_stateless(const struct sal_flow *f);
+/* Its conversation is over, or all but: a new one may take its tuple. */
+bool sal_flow_closing(const struct sal_flow *f);
+/* When the present state ends by itself; SAL_NEVER. */
+int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f);
+
+/* ---- output.c ----------------------------------------------------------- */
+
+bool sal_path_equal(const struct sal_path *a, const struct sal_path *b);
+/* CONTROL on a flow's tie, to where it goes now; more: with its flags. */
+struct sal_control_out {
+	uint8_t flags;
+	uint32_t verno, ackno;
+	bool service, identity; /* with these extensions */
+	uint16_t reason; /* 0: none */
+	const struct sal_kept *kept; /* a segment that rides along */
+	const uint8_t *segment;
+};
+void sal_send_control(struct sal *s, struct sal_flow *f,
+		      const struct sal_tie *tie,
+		      const struct sal_control_out *c);
+/* A reset to one who has no flow here: its nonce, if it sent one, comes back,
+ * and so does its question. */
+void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
+			uint16_t reason);
+void sal_send_challenge(struct sal *s, uint32_t local_id, uint32_t remote_id,
+			const struct sal_path *path, uint8_t kind,
+			uint64_t value);
+/* A segment on f's tie: no extensions. */
+void sal_send_data(struct sal *s, struct sal_flow *f,
+		   const struct sal_kept *kept, const uint8_t *segment);
+/* Bytes of segment that fit behind a SAL header of so many bytes. */
+size_t sal_room(const struct sal *s, const struct sal_flow *f,
+		size_t header_len);
+
+/* ---- refuse.c: what a program is told ----------------------------------- */
+
+/* The answer to a packet that will not get there: TCP RST where it was refused,
+ * ICMP unreachable else; nothing to what must not be answered. */
+void sal_refuse_inner(struct sal *s, const struct sal_inner *p, bool refused);
+void sal_refuse_too_big(struct sal *s, const struct sal_inner *p, uint16_t mtu);
+/* Answers all that waits in f's queue. */
+void sal_refuse_queue(struct sal *s, struct sal_flow *f, bool refused);
+/* Ends the program's TCP connection, as if the peer had reset it. */
+void sal_reset_program(struct sal *s, struct sal_flow *f);
+void sal_deliver(struct sal *s, const struct sal_inner *p);
+
+/* ---- unacked.c ---------------------------------------------------------- */
+
+void sal_unacked_out(struct sal *s, struct sal_flow *f,
+		     const struct sal_kept *kept, const uint8_t *segment);
+void sal_unacked_in(struct sal *s, struct sal_flow *f, const uint8_t *segment,
+		    size_t len);
+void sal_unacked_resend(struct sal *s, struct sal_flow *f);
+/* Both directions of the inner TCP are closed, or one has reset it. */
+bool sal_tcp_over(const struct sal_flow *f);
+
+/* ---- data.c ------------------------------------------------------------- */
+
+/* Keeps a segment until the flow can send again. */
+void sal_queue_add(struct sal *s, struct sal_flow *f,
+		   const struct sal_kept *kept, const uint8_t *segment);
+void sal_queue_flush(struct sal *s, struct sal_flow *f);
+struct sal_kept sal_kept_of(const struct sal_inner *p);
+void sal_data_arrived(struct sal *s, const struct sal_arrival *a);
+/* Gives the program a segment that came on f; false: it isn't f's. */
+bool sal_data_deliver(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a);
+
+/* ---- resolve.c ---------------------------------------------------------- */
+
+const struct sal_name *sal_name_by_addr(const struct sal *s,
+					const struct ip_addr *addr);
+struct sal_name *sal_name_by_id(const struct sal *s,
+				const struct service_id *id);
+/* Picks an instance for the flow, and an address to reach it from. 0, -ENOENT
+ * (no rule), -EHOSTUNREACH (none that can be reached from here). */
+int sal_resolve(struct sal *s, struct sal_flow *f);
+enum sal_served { SAL_SERVED_NOT, SAL_SERVED_GONE, SAL_SERVED_HERE };
+enum sal_served sal_served(struct sal *s, const struct service_id *id);
+/* The first local address of the family; false: none. */
+bool sal_local_for(const struct sal *s, sa_family_t family,
+		   struct sal_path *path);
+/* Looks for the flow's instance again. lost: the old one said it is gone. */
+void sal_rebind(struct sal *s, struct sal_flow *f, bool lost);
+/* Tries to; where the rules have nothing, again in a moment. */
+void sal_resolve_again(struct sal *s, struct sal_flow *f);
+/* An instance, or who we took for one, will not have the flow. */
+void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason);
+/* Counts a SYN on the rule that takes it. */
+void sal_demux_hit(struct sal *s, const struct service_id *id);
+/* After a change of the local addresses. */
+void sal_forward_reachable(struct sal *s);
+/* The flow's instance is gone, says who must know. */
+void sal_instance_lost(struct sal *s, struct sal_flow *f, uint16_t reason);
+
+/* ---- handshake.c -------------------------------------------------------- */
+
+void sal_open(struct sal *s, const struct sal_name *name,
+	      const struct sal_tuple *t, const struct sal_inner *p);
+/* A first SYN to where tie.path goes, under a new nonce. */
+void sal_syn_send(struct sal *s, struct sal_flow *f);
+/* Our address is another: the SYN goes out again from there. */
+void sal_syn_readdress(struct sal *s, struct sal_flow *f);
+void sal_syn_timeout(struct sal *s, struct sal_flow *f);
+void sal_syn_arrived(struct sal *s, const struct sal_arrival *a);
+void sal_synack_arrived(struct sal *s, struct sal_flow *f,
+			const struct sal_arrival *a);
+void sal_synack_timeout(struct sal *s, struct sal_flow *f);
+/*
+ * Before a handshake's end, something came that names the flow ID which only
+ * the SYN-ACK has told: that is where the client is. Its SYNs may have come
+ * from two addresses, and in the wrong order.
+ */
+void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a);
+
+/* ---- migrate.c ---------------------------------------------------------- */
+
+void sal_rsyn_arrived(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a);
+/* An ACK, with RSYN or without; true: it completed something of a move. */
+bool sal_rsyn_acked(struct sal *s, struct sal_flow *f,
+		    const struct sal_arrival *a);
+void sal_rsyn_timeout(struct sal *s, struct sal_flow *f);
+void sal_path_remember(struct sal_flow *f, const struct sal_path *path);
+bool sal_path_known(const struct sal_flow *f, const struct sal_path *path);
+
+/* ---- close.c ------------------------------------------------------------ */
+
+void sal_close(struct sal *s, struct sal_flow *f);
+/* After each segment of TCP: is that conversation over? */
+void sal_close_check(struct sal *s, struct sal_flow *f);
+void sal_fin_arrived(struct sal *s, struct sal_flow *f,
+		     const struct sal_arrival *a);
+void sal_fin_acked(struct sal *s, struct sal_flow *f,
+		   const struct sal_arrival *a);
+void sal_fin_timeout(struct sal *s, struct sal_flow *f);
+void sal_rst_arrived(struct sal *s, struct sal_flow *f,
+		     const struct sal_arrival *a);
+/* A bare ACK: what we have seen so far. */
+void sal_ack_plain(struct sal *s, struct sal_flow *f,
+		   const struct sal_arrival *a);
+/* One FIN to the instance that a flow is about to be rebound from, and the
+ * answer to the one that it sends. */
+void sal_leave(struct sal *s, struct sal_flow *f);
+void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
+			  const struct sal_arrival *a);
+/* Tells the peer and forgets the flow. */
+void sal_abort(struct sal *s, struct sal_flow *f, uint16_t reason);
+
+/* ---- challenge.c -------------------------------------------------------- */
+
+void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
+	     const struct sal_path *path, uint16_t reason);
+void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a);
+void sal_answered(struct sal *s, struct sal_flow *f,
+		  const struct sal_arrival *a);
+/* A reset from one without state, that brings our question back. */
+bool sal_answered_gone(struct sal *s, struct sal_flow *f,
+		       const struct sal_arrival *a);
+void sal_ask_timeout(struct sal *s, struct sal_flow *f);
+
+#endif

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flows: numbered slots of one array, found through four hash indexes. (The
+ * flow table of node/table has two of them, and a tuple from the first: but a
+ * flow that an empty SYN has opened learns its ports later, and the other two
+ * are this engine's own business.) Nothing moves, so a pointer to a flow is
+ * good until the flow is closed.
+ *
+ * What a stranger can choose (tuples, SYNs) is hashed with SipHash under a key
+ * of our own, lest somebody aims all flows at one place. Local flow IDs are
+ * random numbers of ours, and hash to themselves: this is the index that each
+ * data packet needs.
+ *
+ * A state changes in sal_flow_set_state() only. The table there is the whole of
+ * SAL.md's state machine as far as a flow has it; a step that is not in it is a
+ * bug of ours. No packet may stop the process, so it is counted ("broken"),
+ * where every test and fuzzer looks, and the step is taken.
+ */
+#include "node/sal/engine.h"
+
+#include <netinet/in.h>
+#include <sodium/crypto_shorthash.h>
+#include <string.h>
+
+_Static_assert(SAL_HASH_KEY == crypto_shorthash_KEYBYTES, "SipHash's key");
+_Static_assert(SAL_STATE_COUNT_ <= 16, "states fit the table's masks");
+
+#define TO(state) (1u << SAL_##state)
+
+static const uint16_t transitions[SAL_STATE_COUNT_] = {
+	[SAL_CLOSED] = TO(SYN_SENT) | TO(SYN_RCVD),
+	[SAL_LISTEN] = 0,
+	[SAL_SYN_SENT] = TO(ESTABLISHED) | TO(CLOSED),
+	[SAL_SYN_RCVD] = TO(ESTABLISHED) | TO(NOADDRESS) | TO(RSYN_SENT) |
+			 TO(RSYN_RCVD) | TO(FIN_WAIT) | TO(CLOSE_WAIT) |
+			 TO(CLOSED),
+	[SAL_ESTABLISHED] = TO(NOADDRESS) | TO(RSYN_SENT) | TO(RSYN_RCVD) |
+			    TO(SYN_SENT) | TO(FIN_WAIT) | TO(CLOSE_WAIT) |
+			    TO(CLOSED),
+	[SAL_NOADDRESS] = TO(RSYN_SENT) | TO(NOADDRESS_RSYN_RCVD) |
+			  TO(SYN_SENT) | TO(CLOSED),
+	[SAL_RSYN_SENT] = TO(ESTABLISHED) | TO(NOADDRESS) | TO(RSYN_SENT_RCVD) |
+			  TO(SYN_SENT) | TO(CLOSED),
+	[SAL_RSYN_RCVD] = TO(ESTABLISHED) | TO(NOADDRESS_RSYN_RCVD) |
+			  TO(RSYN_SENT_RCVD) | TO(SYN_SENT) | TO(CLOSED),
+	[SAL_RSYN_SENT_RCVD] = TO(RSYN_SENT) | TO(RSYN_RCVD) |
+			       TO(NOADDRESS_RSYN_RCVD) | TO(SYN_SENT) |
+			       TO(CLOSED),
+	[SAL_NOADDRESS_RSYN_RCVD] =
+		TO(RSYN_SENT_RCVD) | TO(NOADDRESS) | TO(SYN_SENT) | TO(CLOSED),
+	[SAL_FIN_WAIT] = TO(TIME_WAIT) | TO(CLOSED),
+	[SAL_CLOSE_WAIT] = TO(FIN_WAIT) | TO(CLOSED),
+	[SAL_TIME_WAIT] = TO(CLOSED),
+};
+
+/* ---- the four indexes --------------------------------------------------- */
+
+#define KEY_MAX 64
+
+struct key {
+	uint8_t bytes[KEY_MAX];
+	size_t n;
+};
+
+static void key_put(struct key *k, const void *bytes, size_t n)
+{
+	memcpy(k->bytes + k->n, bytes, n);
+	k->n += n;
+}
+
+static void key_put_addr(struct key *k, const struct ip_addr *a)
+{
+	uint8_t family = (uint8_t)a->family;
+
+	key_put(k, &family, 1);
+	key_put(k, a->bytes, sizeof(a->bytes));
+}
+
+static void key_of_tuple(struct key *k, const struct sal_tuple *t, bool local)
+{
+	k->n = 0;
+	if (local)
+		key_put_addr(k, &t->local);
+	key_put_addr(k, &t->remote);
+	key_put(k, &t->port_local, sizeof(t->port_local));
+	key_put(k, &t->port_remote, sizeof(t->port_remote));
+	key_put(k, &t->protocol, 1);
+}
+
+static void key_of_syn(struct key *k, const struct ip_addr *inner,
+		       uint32_t remote_id, uint64_t nonce)
+{
+	k->n = 0;
+	key_put_addr(k, inner);
+	key_put(k, &remote_id, sizeof(remote_id));
+	key_put(k, &nonce, sizeof(nonce));
+}
+
+static struct sal_tuple tuple_of(const struct sal_flow *f)
+{
+	return (struct sal_tuple){
+		.local = f->info.inner_local,
+		.remote = f->info.inner_remote,
+		.port_local = f->info.port_local,
+		.port_remote = f->info.port_remote,
+		.protocol = f->info.protocol,
+	};
+}
+
+static void key_of_flow(struct key *k, const struct sal_flow *f,
+			enum sal_index which)
+{
+	struct sal_tuple t;
+
+	switch (which) {
+	case SAL_BY_TUPLE:
+	case SAL_BY_PORT:
+		t = tuple_of(f);
+		key_of_tuple(k, &t, which == SAL_BY_TUPLE);
+		break;
+	case SAL_BY_SYN:
+		key_of_syn(k, &f->info.inner_remote, f->tie.remote_id,
+			   f->tie.peer_nonce);
+		break;
+	default:
+		k->n = 0;
+		key_put(k, &f->info.local_id, sizeof(f->info.local_id));
+	}
+}
+
+static uint32_t hash(const struct sal *s, enum sal_index which,
+		     const struct key *k)
+{
+	uint8_t out[crypto_shorthash_BYTES];
+	uint32_t h;
+
+	if (which == SAL_BY_ID) {
+		memcpy(&h, k->bytes, sizeof(h));
+		return h;
+	}
+	crypto_shorthash(out, k->bytes, k->n, s->hash_key);
+	memcpy(&h, out, sizeof(h));
+	return h;
+}
+
+struct search {
+	const struct sal *s;
+	enum sal_index which;
+};
+
+static bool is_searched(const void *arg, uint32_t entry, const void *key)
+{
+	const struct search *search = arg;
+	const struct key *k = key;
+	struct key own;
+
+	key_of_flow(&own, &search->s->flows[entry], search->which);
+	return own.n == k->n && !memcmp(own.bytes, k->bytes, k->n);
+}
+
+static struct sal_flow *find(const struct sal *s, enum sal_index which,
+			     const struct key *k)
+{
+	struct search search = { s, which };
+	uint32_t entry = hash_index_find(&s->index[which], hash(s, which, k),
+					 is_searched, &search, k);
+
+	return entry == HASH_NONE ? NULL : &s->flows[entry];
+}
+
+static uint32_t number(const struct sal *s, const struct sal_flow *f)
+{
+	return (uint32_t)(f - s->flows);
+}
+
+void sal_flow_index(struct sal *s, struct sal_flow *f, enum sal_index which)
+{
+	struct key k;
+
+	if (f->indexed[which])
+		return;
+	key_of_flow(&k, f, which);
+	f->hash[which] = hash(s, which, &k);
+	/* Where the index will not take it, the flow is found by the others;
+	 * only somebody who knows our key could bring that about. */
+	f->indexed[which] =
+		!hash_index_add(&s->index[which], f->hash[which], number(s, f));
+}
+
+void sal_flow_unindex(struct sal *s, struct sal_flow *f, enum sal_index which)
+{
+	if (f->indexed[which])
+		hash_index_remove(&s->index[which], f->hash[which],
+				  number(s, f));
+	f->indexed[which] = false;
+}
+
+struct sal_flow *sal_flow_by_id(const struct sal *s, uint32_t local_id)
+{
+	struct key k = { .n = 0 };
+
+	key_put(&k, &local_id, sizeof(local_id));
+	return find(s, SAL_BY_ID, &k);
+}
+
+struct sal_flow *sal_flow_by_tuple(const struct sal *s,
+				   const struct sal_tuple *t)
+{
+	struct key k;
+
+	key_of_tuple(&k, t, true);
+	return find(s, SAL_BY_TUPLE, &k);
+}
+
+struct sal_flow *sal_flow_by_port(const struct sal *s,
+				  const struct sal_tuple *t)
+{
+	struct key k;
+
+	key_of_tuple(&k, t, false);
+	return find(s, SAL_BY_PORT, &k);
+}
+
+struct sal_flow *sal_flow_by_syn(const struct sal *s,
+				 const struct ip_addr *inner,
+				 uint32_t remote_id, uint64_t nonce)
+{
+	struct key k;
+
+	key_of_syn(&k, inner, remote_id, nonce);
+	return find(s, SAL_BY_SYN, &k);
+}
+
+void sal_flow_set_tuple(struct sal *s, struct sal_flow *f,
+			const struct sal_tuple *t)
+{
+	f->info.inner_local = t->local;
+	f->info.inner_remote = t->remote;
+	f->info.port_local = t->port_local;
+	f->info.port_remote = t->port_remote;
+	f->info.protocol = t->protocol;
+	f->has_ports = true;
+	sal_flow_index(s, f, SAL_BY_TUPLE);
+	if (!f->info.client && t->protocol == IPPROTO_UDP)
+		sal_flow_index(s, f, SAL_BY_PORT);
+}
+
+/* ---- slots -------------------------------------------------------------- */
+
+/*
+ * A flow in TIME_WAIT has nothing left to do but to let late segments pass;
+ * where there is no room for a new conversation, the oldest of them makes room.
+ */
+static struct sal_flow *evict(struct sal *s)
+{
+	struct sal_flow *oldest = NULL, *f;
+	uint32_t at = 0;
+
+	while ((f = sal_flow_each(s, &at)))
+		if (f->info.state == SAL_TIME_WAIT &&
+		    (!oldest || f->since_ns < oldest->since_ns))
+			oldest = f;
+	return oldest;
+}
+
+struct sal_flow *sal_flow_new(struct sal *s)
+{
+	struct sal_flow *f;
+	uint32_t id;
+
+	if (!s->flow_free && s->flow_fresh == s->config.max_flows) {
+		f = evict(s);
+		if (!f) {
+			s->stats.table_full++;
+			return NULL;
+		}
+		sal_flow_close(s, f, 0);
+	}
+	if (s->flow_free) {
+		f = &s->flows[s->flow_free - 1];
+		s->flow_free = f->next_free;
+	} else {
+		f = &s->flows[s->flow_fresh++];
+	}
+	memset(f, 0, sizeof(*f));
+	do
+		id = sal_rand_nonzero(&s->rand);
+	while (sal_flow_by_id(s, id));
+	f->in_use = true;
+	f->retry_ns = SAL_NEVER;
+	f->info.local_id = id;
+	f->info.state = SAL_CLOSED;
+	f->info.opened_ns = f->info.last_used_ns = f->since_ns = s->now_ns;
+	sal_flow_index(s, f, SAL_BY_ID);
+	s->flow_count++;
+	return f;
+}
+
+void sal_flow_forget(struct sal *s, struct sal_flow *f)
+{
+	for (int i = 0; i < SAL_INDEX_COUNT_; i++)
+		sal_flow_unindex(s, f, (enum sal_index)i);
+	sal_store_clear(&s->queue, &f->queue);
+	sal_store_clear(&s->unacked, &f->unacked);
+	sal_timers_set(&s->timers, number(s, f), SAL_NEVER);
+	f->in_use = false;
+	f->next_free = s->flow_free;
+	s->flow_free = number(s, f) + 1;
+	s->flow_count--;
+}
+
+struct sal_flow *sal_flow_each(const struct sal *s, uint32_t *at)
+{
+	while (*at < s->flow_fresh) {
+		struct sal_flow *f = &s->flows[(*at)++];
+
+		if (f->in_use)
+			return f;
+	}
+	return NULL;
+}
+
+/* ---- states ------------------------------------------------------------- */
+
+struct sal_flow_info sal_flow_seen(const struct sal_flow *f)
+{
+	struct sal_flow_info info = f->info;
+
+	info.remote_id = f->tie.remote_id;
+	info.path = f->tie.path;
+	return info;
+}
+
+static void report(struct sal *s, const struct sal_flow *f, struct sal_event *e)
+{
+	e->now_ns = s->now_ns;
+	e->flow = sal_flow_seen(f);
+	s->sink.event(s->sink.arg, e);
+}
+
+void sal_flow_event(struct sal *s, struct sal_flow *f, enum sal_event_kind kind,
+		    uint16_t reason, uint32_t count)
+{
+	struct sal_event e = { .kind = kind, .reason = reason, .count = count };
+
+	report(s, f, &e);
+}
+
+void sal_flow_set_state(struct sal *s, struct sal_flow *f, enum sal_state state)
+{
+	struct sal_event e = { .kind = SAL_EVENT_FLOW_STATE };
+
+	e.old_state = f->info.state;
+	if (!(transitions[f->info.state] & 1u << state))
+		s->stats.broken++;
+	if (f->info.state == SAL_SYN_RCVD)
+		s->half_open--;
+	if (state == SAL_SYN_RCVD)
+		s->half_open++;
+	f->info.state = state;
+	f->since_ns = s->now_ns;
+	report(s, f, &e);
+	if (state == SAL_ESTABLISHED && !f->opened) {
+		f->opened = true;
+		sal_flow_event(s, f, SAL_EVENT_FLOW_OPENED, 0, 0);
+	}
+	sal_flow_arm(s, f);
+}
+
+void sal_flow_close(struct sal *s, struct sal_flow *f, uint16_t reason)
+{
+	sal_flow_set_state(s, f, SAL_CLOSED);
+	sal_flow_event(s, f, SAL_EVENT_FLOW_CLOSED, reason, 0);
+	sal_flow_forget(s, f);
+}
+
+bool sal_flow_stateless(const struct sal_flow *f)
+{
+	return f->info.protocol != IPPROTO_TCP;
+}
+
+bool sal_flow_closing(const struct sal_flow *f)
+{
+	return f->info.state == SAL_FIN_WAIT ||
+	       f->info.state == SAL_TIME_WAIT ||
+	       f->info.state == SAL_CLOSE_WAIT;
+}
+
+/* ---- what it waits for -------------------------------------------------- */
+
+static int64_t idle_ns(const struct sal *s, const struct sal_flow *f)
+{
+	switch (f->info.protocol) {
+	case IPPROTO_TCP:
+		return s->config.idle_tcp_ns;
+	case IPPROTO_UDP:
+		return s->config.idle_udp_ns;
+	default:
+		return s->config.idle_icmp_ns;
+	}
+}
+
+int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f)
+{
+	switch (f->info.state) {
+	case SAL_SYN_SENT:
+	case SAL_SYN_RCVD:
+		return SAL_NEVER; /* their tries are counted */
+	case SAL_FIN_WAIT:
+		return f->fin_acked ? f->since_ns + SAL_TIME_WAIT_NS :
+				      SAL_NEVER;
+	case SAL_TIME_WAIT:
+		return f->since_ns + SAL_TIME_WAIT_NS;
+	case SAL_CLOSE_WAIT:
+		return f->since_ns + SAL_CLOSE_WAIT_MAX_NS;
+	default:
+		return f->info.last_used_ns + idle_ns(s, f);
+	}
+}
+
+void sal_flow_arm(struct sal *s, struct sal_flow *f)
+{
+	/* Packets that come later make the end later, and don't touch the
+	 * timer: whoever is woken looks again. */
+	int64_t due = sal_flow_end_ns(s, f);
+
+	if (f->retry_ns < due)
+		due = f->retry_ns;
+	if (f->ask != SAL_ASK_NOTHING && f->ask_ns + SAL_ASK_GAP_NS < due)
+		due = f->ask_ns + SAL_ASK_GAP_NS;
+	sal_timers_set(&s->timers, number(s, f), due);
+}
+
+void sal_flow_retry_start(struct sal *s, struct sal_flow *f, int64_t gap_ns)
+{
+	f->tries = 1;
+	f->retry_gap_ns = gap_ns;
+	f->retry_ns = s->now_ns + gap_ns;
+	sal_flow_arm(s, f);
+}
+
+void sal_flow_retry_again(struct sal *s, struct sal_flow *f, int64_t gap_max_ns)
+{
+	f->tries++;
+	f->retry_gap_ns *= 2;
+	if (f->retry_gap_ns > gap_max_ns)
+		f->retry_gap_ns = gap_max_ns;
+	f->retry_ns = s->now_ns + f->retry_gap_ns;
+	sal_flow_arm(s, f);
+}
+
+void sal_flow_retry_stop(struct sal *s, struct sal_flow *f)
+{
+	f->retry_ns = SAL_NEVER;
+	sal_flow_arm(s, f);
+}

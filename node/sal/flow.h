@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One flow: a conversation of a program here with a program behind another
+ * engine. What is in here, who may change it, and how it is found.
+ */
+#ifndef SAL_FLOW_H
+#define SAL_FLOW_H
+
+#include "node/sal/inner.h"
+#include "node/sal/store.h"
+#include "node/sal/timers.h"
+
+/*
+ * The tie between the two engines of a flow: one SYN exchange makes it. A flow
+ * whose instance was replaced has had several, one after the other.
+ */
+struct sal_tie {
+	uint32_t remote_id; /* 0: no SYN-ACK yet */
+	struct sal_path path;
+	uint64_t nonce, peer_nonce;
+	uint32_t first, next; /* our verno: the SYN's, and the next to use */
+	uint32_t peer_first, peer_next; /* the peer's; next: expected */
+};
+
+/* Where sal_flow_find_*() look; a flow may be in some of them only. */
+enum sal_index {
+	SAL_BY_ID, /* local flow ID */
+	SAL_BY_TUPLE, /* both inner ends */
+	SAL_BY_PORT, /* as TUPLE, without the local address: UDP served here */
+	SAL_BY_SYN, /* whose SYN it was: inner address, flow ID, nonce */
+	SAL_INDEX_COUNT_,
+};
+
+enum sal_challenge_why {
+	SAL_ASK_NOTHING, /* none is out */
+	SAL_ASK_PATH, /* does the peer speak from there now? */
+	SAL_ASK_ALIVE, /* somebody says that the peer forgot the flow */
+	SAL_ASK_OWNER, /* somebody else wants this flow's inner tuple */
+};
+
+/* Addresses that the peer had before, from which packets may still arrive. */
+#define SAL_FORMER_PATHS 2
+
+struct sal_flow {
+	/* What everybody may see. Its state changes in sal_flow_set_state()
+	 * only; remote_id and path are copied from the tie when asked for. */
+	struct sal_flow_info info;
+	uint32_t hash[SAL_INDEX_COUNT_];
+	bool indexed[SAL_INDEX_COUNT_];
+	uint32_t next_free; /* number + 1, of those that are not in use */
+	bool in_use;
+	bool has_ports; /* a flow opened by an empty SYN learns them later */
+	bool opened; /* FLOW_OPENED was reported */
+	bool confirmed; /* the client has shown that it had our SYN-ACK */
+
+	struct sal_tie tie;
+	/* The tie before the last rebinding: what its instance had on its way
+	 * is still delivered, until the time below. */
+	struct sal_tie old;
+	int64_t old_until_ns;
+	struct sal_path former[SAL_FORMER_PATHS]; /* AF_UNSPEC: none */
+
+	/* The FORWARD rule that chose the instance; a client's. */
+	struct ip_addr bound_to;
+	uint16_t bound_bits;
+	bool unbound; /* it is gone, and no other was there in its place */
+	bool rebinding; /* an open conversation, looking for an instance */
+	bool resolve_again; /* when retry_ns comes, before the next SYN */
+	uint32_t refusals; /* of its SYN, in a row */
+
+	int64_t retry_ns; /* when to send the pending packet again */
+	int64_t retry_gap_ns;
+	uint32_t tries;
+	int64_t since_ns; /* of the present state */
+
+	bool rider; /* the queue's first segment went out on the SYN */
+	uint32_t rsyn; /* verno of our last RSYN */
+	uint32_t peer_rsyn; /* of the last one that we took */
+	bool has_rsyn, has_peer_rsyn;
+	uint32_t fin; /* verno of our FIN */
+	bool fin_acked, peer_fin;
+	bool close_wanted; /* to be closed when it has an address again */
+
+	enum sal_challenge_why ask;
+	uint64_t ask_value;
+	struct sal_path ask_path;
+	int64_t ask_ns; /* when the last one was sent; 0: never */
+	uint32_t ask_tries;
+	uint16_t ask_reason;
+
+	struct sal_store_list queue, unacked;
+	uint16_t mtu; /* of the path; 0: as configured */
+
+	/* Inner TCP, as seen passing by. */
+	uint32_t tcp_ack_out, tcp_ack_in; /* last acknowledged, by direction */
+	uint32_t tcp_fin_out, tcp_fin_in; /* seq_end of the FIN */
+	uint32_t tcp_end_out, tcp_end_in; /* highest seq_end */
+	bool tcp_seen_out, tcp_seen_in, tcp_has_ack_out, tcp_has_ack_in;
+	bool tcp_has_fin_out, tcp_has_fin_in, tcp_reset;
+};
+
+#endif

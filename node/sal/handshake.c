@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SYN, SYN-ACK, ACK.
+ *
+ *     client                                    server
+ *     SYN_SENT     SYN v=c, service, identity |segment
+ *                  ------------------------------>  delivers it: SYN_RCVD
+ *                  SYN-ACK v=s a=c+1
+ *     ESTABLISHED  <------------------------------
+ *                  ACK v=c+1 a=s+1, service
+ *                  ------------------------------>  ESTABLISHED
+ *
+ * The segment rides on the SYN where it fits, so that a conversation starts
+ * without an extra round trip. Whether it does is settled when a SYN with this
+ * nonce is first sent, and never changed in its repetitions: the server takes
+ * the rider of the first that arrives, and only a SYN-ACK for this nonce tells
+ * the client that it was taken.
+ *
+ * Both ends repeat: the client its SYN, the server its SYN-ACK until the ACK
+ * comes. The stack of 2012 leaves it to the client alone, and a lost ACK is the
+ * end of its UDP flows. Nor do we take data for the missing ACK. It is
+ * delivered all the same when it has both flow IDs: the client learned ours
+ * from the SYN-ACK, and only there.
+ */
+#include "node/sal/engine.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+/* ---- the client --------------------------------------------------------- */
+
+static void syn_emit(struct sal *s, struct sal_flow *f)
+{
+	struct sal_control_out c = {
+		.flags = SAL_FLAG_SYN,
+		.verno = f->tie.first,
+		.service = true,
+		.identity = true,
+	};
+
+	if (f->rider) {
+		c.kept = sal_store_kept(&s->queue, f->queue.first);
+		c.segment =
+			sal_store_bytes(&s->queue, f->queue.first, s->scratch);
+	}
+	sal_send_control(s, f, &f->tie, &c);
+}
+
+static bool can_ride(const struct sal *s, const struct sal_flow *f)
+{
+	size_t header = SAL_HEADER_LEN + SAL_CONTROL_LEN + SAL_SERVICE_LEN;
+	const struct sal_kept *k;
+
+	if (!f->queue.first)
+		return false;
+	header += f->info.inner_local.family == AF_INET6 ? SAL_IDENTITY6_LEN :
+							   SAL_IDENTITY_LEN;
+	k = sal_store_kept(&s->queue, f->queue.first);
+	return k->protocol == f->info.protocol && !k->offload.gso_type &&
+	       k->len <= sal_room(s, f, header);
+}
+
+void sal_syn_send(struct sal *s, struct sal_flow *f)
+{
+	f->tie.remote_id = 0;
+	sal_rand_bytes(&s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
+	f->tie.first = sal_rand_u32(&s->rand);
+	f->tie.next = f->tie.first + 1;
+	f->rider = can_ride(s, f);
+	syn_emit(s, f);
+	sal_flow_retry_start(s, f, SAL_SYN_GAP_NS);
+}
+
+void sal_open(struct sal *s, const struct sal_name *name,
+	      const struct sal_tuple *t, const struct sal_inner *p)
+{
+	struct sal_kept kept = sal_kept_of(p);
+	struct sal_flow *f;
+	int r;
+
+	f = sal_flow_new(s);
+	if (!f) {
+		sal_refuse_inner(s, p, false);
+		return;
+	}
+	f->info.client = true;
+	f->info.service = name->id;
+	r = sal_resolve(s, f);
+	if (r) {
+		sal_flow_forget(s, f);
+		/* A service of this host has its address here: what is sent to
+		 * it has no business in a tunnel. */
+		if (sal_served(s, &name->id) == SAL_SERVED_HERE) {
+			s->stats.not_inner++;
+			return;
+		}
+		s->stats.no_service++;
+		sal_refuse_inner(s, p, r == -ENOENT);
+		return;
+	}
+	sal_flow_set_tuple(s, f, t);
+	sal_queue_add(s, f, &kept, p->segment);
+	sal_flow_set_state(s, f, SAL_SYN_SENT);
+	sal_syn_send(s, f);
+}
+
+void sal_syn_timeout(struct sal *s, struct sal_flow *f)
+{
+	if (f->resolve_again) {
+		sal_resolve_again(s, f);
+		return;
+	}
+	if (f->tries >= SAL_SYN_TRIES) {
+		sal_refuse_queue(s, f, false);
+		sal_flow_close(s, f, 0);
+		return;
+	}
+	s->stats.retransmissions++;
+	syn_emit(s, f);
+	sal_flow_retry_again(s, f, INT64_MAX / 2);
+}
+
+void sal_syn_readdress(struct sal *s, struct sal_flow *f)
+{
+	if (f->resolve_again)
+		return;
+	s->stats.retransmissions++;
+	syn_emit(s, f);
+}
+
+static void ack_send(struct sal *s, struct sal_flow *f)
+{
+	sal_send_control(s, f, &f->tie,
+			 &(struct sal_control_out){
+				 .flags = SAL_FLAG_ACK,
+				 .verno = f->tie.first + 1,
+				 .ackno = f->tie.peer_first + 1,
+				 .service = true,
+			 });
+}
+
+static void rider_arrived(struct sal *s, struct sal_flow *f)
+{
+	const struct sal_kept *k = sal_store_kept(&s->queue, f->queue.first);
+
+	f->rider = false;
+	f->info.packets_out++;
+	f->info.bytes_out += k->len;
+	sal_unacked_out(s, f, k,
+			sal_store_bytes(&s->queue, f->queue.first, s->scratch));
+	sal_store_pop(&s->queue, &f->queue);
+}
+
+void sal_synack_arrived(struct sal *s, struct sal_flow *f,
+			const struct sal_arrival *a)
+{
+	const struct sal_control *c = sal_find_control(&a->packet);
+	bool rebound = f->rebinding;
+
+	if (f->info.state != SAL_SYN_SENT) {
+		if (a->packet.src_flow == f->tie.remote_id &&
+		    c->nonce == f->tie.peer_nonce && f->info.client)
+			ack_send(s, f);
+		else
+			s->stats.bad_nonce++;
+		return;
+	}
+	/* Our verno and flow ID are random: whoever names both saw our SYN. */
+	if (c->ackno != f->tie.first + 1 || f->resolve_again ||
+	    !a->packet.src_flow) {
+		s->stats.bad_nonce++;
+		return;
+	}
+	f->tie.remote_id = a->packet.src_flow;
+	f->tie.peer_nonce = c->nonce;
+	f->tie.peer_first = c->verno;
+	f->tie.peer_next = c->verno + 1;
+	f->tie.path.remote = a->path->remote;
+	f->tie.path.remote_port = a->path->remote_port;
+	f->tie.path.local_port = a->path->local_port;
+	f->rebinding = false;
+	f->refusals = 0;
+	f->info.last_used_ns = s->now_ns;
+	sal_flow_retry_stop(s, f);
+	ack_send(s, f);
+	sal_flow_set_state(s, f, SAL_ESTABLISHED);
+	if (rebound)
+		sal_flow_event(s, f, SAL_EVENT_FLOW_REBOUND, 0, 0);
+	if (f->rider)
+		rider_arrived(s, f);
+	sal_queue_flush(s, f);
+	sal_close_check(s, f);
+}
+
+/* ---- the server --------------------------------------------------------- */
+
+static void synack_send(struct sal *s, struct sal_flow *f)
+{
+	sal_send_control(s, f, &f->tie,
+			 &(struct sal_control_out){
+				 .flags = SAL_FLAG_SYN | SAL_FLAG_ACK,
+				 .verno = f->tie.first,
+				 .ackno = f->tie.peer_first + 1,
+			 });
+}
+
+void sal_synack_timeout(struct sal *s, struct sal_flow *f)
+{
+	if (f->tries >= SAL_SYN_TRIES) {
+		sal_abort(s, f, SAL_REASON_UNKNOWN_FLOW);
+		return;
+	}
+	s->stats.retransmissions++;
+	synack_send(s, f);
+	sal_flow_retry_again(s, f, INT64_MAX / 2);
+}
+
+/* The conversation's two inner ends, as the SYN tells them. */
+static bool syn_tuple(const struct sal_arrival *a, const struct ip_addr *client,
+		      const struct ip_addr *service, struct sal_tuple *t)
+{
+	struct sal_inner in = {
+		.src = *client,
+		.dst = *service,
+		.protocol = a->packet.protocol,
+		.segment = a->packet.payload,
+		.len = a->packet.payload_len,
+	};
+
+	if (sal_inner_tuple(&in, t) != SAL_INNER_SEGMENT)
+		return false;
+	sal_tuple_swap(t);
+	return true;
+}
+
+/* Makes room for t where it has a flow whose conversation is over. Else its
+ * owner is asked, and the SYN has to come again. */
+static bool tuple_is_free(struct sal *s, const struct sal_tuple *t)
+{
+	struct sal_flow *owner = sal_flow_by_tuple(s, t);
+
+	if (!owner)
+		return true;
+	if (sal_flow_closing(owner)) {
+		sal_flow_close(s, owner, 0);
+		return true;
+	}
+	sal_ask(s, owner, SAL_ASK_OWNER, &owner->tie.path, 0);
+	return false;
+}
+
+static void client_is_at(struct sal_flow *f, const struct sal_path *path)
+{
+	if (sal_path_equal(&f->tie.path, path))
+		return;
+	sal_path_remember(f, &f->tie.path);
+	f->tie.path.remote = path->remote;
+	f->tie.path.remote_port = path->remote_port;
+}
+
+static void syn_again(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a)
+{
+	/* The client may have moved before it had our answer. Later it says so
+	 * by an RSYN, and a SYN from elsewhere is just late. */
+	if (!f->confirmed)
+		client_is_at(f, a->path);
+	synack_send(s, f);
+}
+
+void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a)
+{
+	if (f->info.state == SAL_SYN_RCVD && !f->confirmed)
+		client_is_at(f, a->path);
+	f->confirmed = true;
+}
+
+static void syn_accept(struct sal *s, const struct sal_arrival *a,
+		       const struct service_id *service,
+		       const struct ip_addr *client, const struct ip_addr *addr,
+		       const struct sal_tuple *t)
+{
+	const struct sal_control *c = sal_find_control(&a->packet);
+	struct sal_flow *f = sal_flow_new(s);
+
+	if (!f) {
+		sal_send_stray_rst(s, a, SAL_REASON_TABLE_FULL);
+		return;
+	}
+	f->info.service = *service;
+	f->info.protocol = a->packet.protocol;
+	f->info.inner_local = *addr;
+	f->info.inner_remote = *client;
+	f->tie.path = *a->path;
+	f->tie.remote_id = a->packet.src_flow;
+	f->tie.peer_nonce = c->nonce;
+	f->tie.peer_first = c->verno;
+	f->tie.peer_next = c->verno + 1;
+	sal_rand_bytes(&s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
+	f->tie.first = sal_rand_u32(&s->rand);
+	f->tie.next = f->tie.first + 1;
+	sal_flow_index(s, f, SAL_BY_SYN);
+	if (t)
+		sal_flow_set_tuple(s, f, t);
+	sal_flow_set_state(s, f, SAL_SYN_RCVD);
+	synack_send(s, f);
+	sal_flow_retry_start(s, f, SAL_SYN_GAP_NS);
+	if (t)
+		sal_data_deliver(s, f, a);
+}
+
+static bool inner_protocol(const struct ip_addr *client, uint8_t protocol)
+{
+	return protocol == IPPROTO_UDP || protocol == IPPROTO_TCP ||
+	       protocol == (client->family == AF_INET6 ? IPPROTO_ICMPV6 :
+							 IPPROTO_ICMP);
+}
+
+static void refuse_unserved(struct sal *s, const struct sal_arrival *a,
+			    enum sal_served served)
+{
+	s->stats.no_service++;
+	sal_send_stray_rst(s, a,
+			   served == SAL_SERVED_GONE ? SAL_REASON_NO_INSTANCE :
+						       SAL_REASON_NO_SERVICE);
+}
+
+void sal_syn_arrived(struct sal *s, const struct sal_arrival *a)
+{
+	const struct service_id *service = sal_find_service(&a->packet, 0);
+	const struct sal_ext *identity =
+		sal_find(&a->packet, SAL_EXT_IDENTITY, 0);
+	const struct sal_control *c = sal_find_control(&a->packet);
+	const struct ip_addr *client, *addr;
+	struct sal_tuple t;
+	bool rides = a->packet.payload_len > 0;
+	const struct sal_name *name;
+	enum sal_served served;
+	struct sal_flow *f;
+
+	if (!identity && service) {
+		s->stats.native++;
+		return;
+	}
+	if (!service || !a->packet.src_flow ||
+	    !inner_protocol(&identity->identity.addr, a->packet.protocol)) {
+		s->stats.malformed++;
+		return;
+	}
+	client = &identity->identity.addr;
+	f = sal_flow_by_syn(s, client, a->packet.src_flow, c->nonce);
+	if (f) {
+		syn_again(s, f, a);
+		return;
+	}
+	served = sal_served(s, service);
+	name = sal_name_by_id(s, service);
+	if (served != SAL_SERVED_HERE || !name) {
+		refuse_unserved(s, a, served);
+		return;
+	}
+	addr = client->family == AF_INET6 ? &name->addr6 : &name->addr4;
+	if (!ip_addr_size(addr)) {
+		refuse_unserved(s, a, SAL_SERVED_NOT);
+		return;
+	}
+	if (sal_name_by_addr(s, client) ||
+	    (rides && !syn_tuple(a, client, addr, &t))) {
+		s->stats.malformed++;
+		return;
+	}
+	if (rides && !tuple_is_free(s, &t))
+		return;
+	if (s->half_open >= s->config.max_half_open) {
+		s->stats.table_full++;
+		return;
+	}
+	sal_demux_hit(s, service);
+	syn_accept(s, a, service, client, addr, rides ? &t : NULL);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SAL packets, built and handed to the sink. The only file that does so. */
+#include "node/sal/engine.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+/* CONTROL, SERVICE, IDENTITY, REASON, CHALLENGE: more never stands in front. */
+#define HEADER_MAX                                                             \
+	(SAL_HEADER_LEN + SAL_CONTROL_LEN + SAL_SERVICE_LEN +                  \
+	 SAL_IDENTITY6_LEN + SAL_REASON_LEN + SAL_CHALLENGE_LEN)
+
+bool sal_path_equal(const struct sal_path *a, const struct sal_path *b)
+{
+	return ip_addr_equal(&a->remote, &b->remote) &&
+	       a->remote_port == b->remote_port;
+}
+
+size_t sal_room(const struct sal *s, const struct sal_flow *f,
+		size_t header_len)
+{
+	size_t mtu = f->mtu ? f->mtu : s->config.mtu;
+	size_t outer = f->tie.path.remote.family == AF_INET6 ? 40 : 20;
+
+	if (f->tie.path.remote_port)
+		outer += 8;
+	return mtu > outer + header_len ? mtu - outer - header_len : 0;
+}
+
+static void emit(struct sal *s, const struct sal_packet *p,
+		 struct sal_outer *out)
+{
+	uint8_t header[HEADER_MAX];
+	int len;
+
+	if (!ip_addr_size(&out->path.local))
+		return; /* nothing to send from: it is as good as lost */
+	len = sal_encode(p, header, sizeof(header));
+	if (len < 0) {
+		s->stats.broken++;
+		return;
+	}
+	out->header = header;
+	out->header_len = (size_t)len;
+	out->protocol = p->protocol;
+	s->stats.outer_out++;
+	s->sink.send(s->sink.arg, out);
+}
+
+static void with_segment(struct sal_outer *out, const struct sal_flow *f,
+			 const struct sal_kept *kept, const uint8_t *segment)
+{
+	out->segment = segment;
+	out->len = kept->len;
+	out->inner_src = f->info.inner_local;
+	out->inner_dst = f->info.inner_remote;
+	out->ip = kept->ip;
+	out->offload = kept->offload;
+}
+
+void sal_send_control(struct sal *s, struct sal_flow *f,
+		      const struct sal_tie *tie,
+		      const struct sal_control_out *c)
+{
+	struct sal_packet p;
+	struct sal_outer out = {
+		.path = tie->path,
+		.ip = { .ttl = SAL_TTL },
+	};
+
+	sal_packet_init(&p, f->info.local_id, tie->remote_id, f->info.protocol);
+	sal_add_control(&p, c->flags, c->verno, c->ackno, tie->nonce);
+	if (c->service)
+		sal_add_service(&p, &f->info.service);
+	if (c->identity)
+		sal_add_identity(&p, &f->info.inner_local);
+	if (c->reason)
+		sal_add_reason(&p, c->reason);
+	if (c->segment)
+		with_segment(&out, f, c->kept, c->segment);
+	emit(s, &p, &out);
+}
+
+/*
+ * So many a second and no more: else anybody could have us shoot at a third
+ * party by writing its address on what he sends. The bucket is kept as the time
+ * up to which it is spent.
+ */
+static bool may_answer_stranger(struct sal *s)
+{
+	int64_t cost = SECOND / SAL_RST_RATE;
+	int64_t earliest = s->now_ns - cost * SAL_RST_BURST;
+
+	if (s->rst_credit_ns < earliest)
+		s->rst_credit_ns = earliest;
+	if (s->rst_credit_ns + cost > s->now_ns)
+		return false;
+	s->rst_credit_ns += cost;
+	return true;
+}
+
+void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
+			uint16_t reason)
+{
+	const struct sal_control *c = sal_find_control(&a->packet);
+	const struct sal_ext *asked =
+		sal_find(&a->packet, SAL_EXT_CHALLENGE, 0);
+	struct sal_packet p;
+	struct sal_outer out = { .path = *a->path, .ip = { .ttl = SAL_TTL } };
+	struct sal_event e = { .kind = SAL_EVENT_REFUSED,
+			       .now_ns = s->now_ns,
+			       .reason = reason };
+
+	if (c && c->flags & SAL_FLAG_RST)
+		return;
+	if (!may_answer_stranger(s))
+		return;
+	sal_packet_init(&p, a->packet.dst_flow, a->packet.src_flow,
+			a->packet.protocol);
+	if (c && c->flags & SAL_FLAG_ACK)
+		sal_add_control(&p, SAL_FLAG_RST, c->ackno, 0, c->nonce);
+	else
+		sal_add_control(&p, SAL_FLAG_RST | SAL_FLAG_ACK, 0,
+				c ? c->verno + 1 : 0, c ? c->nonce : 0);
+	sal_add_reason(&p, reason);
+	if (asked && asked->challenge.kind == SAL_CHALLENGE_ASK)
+		sal_add_challenge(&p, SAL_CHALLENGE_ANSWER,
+				  asked->challenge.value);
+	emit(s, &p, &out);
+	s->sink.event(s->sink.arg, &e);
+}
+
+void sal_send_challenge(struct sal *s, uint32_t local_id, uint32_t remote_id,
+			const struct sal_path *path, uint8_t kind,
+			uint64_t value)
+{
+	struct sal_packet p;
+	struct sal_outer out = { .path = *path, .ip = { .ttl = SAL_TTL } };
+
+	sal_packet_init(&p, local_id, remote_id, 0);
+	sal_add_challenge(&p, kind, value);
+	emit(s, &p, &out);
+}
+
+void sal_send_data(struct sal *s, struct sal_flow *f,
+		   const struct sal_kept *kept, const uint8_t *segment)
+{
+	struct sal_outer out = { .path = f->tie.path };
+	struct sal_packet p;
+
+	sal_packet_init(&p, f->info.local_id, f->tie.remote_id, kept->protocol);
+	with_segment(&out, f, kept, segment);
+	f->info.packets_out++;
+	f->info.bytes_out += kept->len;
+	emit(s, &p, &out);
+}

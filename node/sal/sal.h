@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Serval Access Layer of one host, sans I/O: bytes, events and the time go
+ * in; packets to send, packets to deliver and events to report come out,
+ * through the sink, during the call. There is no socket, clock, allocation or
+ * log in here. The same object code runs in sald, in the virtual-time simulator
+ * and under the fuzzers; given the same key and the same inputs it does the
+ * same.
+ *
+ * What it does, for unmodified programs ("inner flows"): an IP packet that a
+ * program sends to a service's address comes in from the TUN device. The first
+ * one of a conversation opens a SAL flow by the service's name, riding on its
+ * SYN; the others go to where the flow's other end is now. The IP header is
+ * left behind, the transport segment goes untouched behind the SAL header, and
+ * at the other end it gets an IP header of the same two inner addresses. The
+ * conversation never learns what the outer addresses are, so these may change:
+ * RSYN.
+ *
+ * Sources: Nordstroem et al., NSDI 2012 (resolution, handshake); Arye et al.,
+ * ICNP 2012 (migration). docs/wire-format.md has the packets.
+ */
+#ifndef SAL_SAL_H
+#define SAL_SAL_H
+
+#include "base/ip.h"
+#include "include/serval/service_id.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sal;
+
+/* ---- packets ----------------------------------------------------------- */
+
+/*
+ * How a packet stands for several, or lacks its checksum: the virtio net
+ * header's fields (virtio 1.1, 5.1.6), as a TUN device gives and takes them,
+ * with offsets counted from the transport header. The engine hands them
+ * through; whoever puts the packet on a wire that cannot carry them cuts it up.
+ */
+struct sal_offload {
+	bool needs_csum; /* fill in at csum_offset: over all from here on */
+	uint16_t csum_offset; /* from the transport header */
+	uint8_t gso_type; /* VIRTIO_NET_HDR_GSO_*; 0: one packet */
+	uint16_t gso_size; /* payload bytes a segment */
+	uint16_t header_len; /* transport header, in bytes */
+};
+
+/* IP header fields that are carried across (RFC 6040 for ECN). */
+struct sal_ip_fields {
+	uint8_t traffic_class; /* DSCP and ECN */
+	uint8_t ttl;
+	bool dont_fragment;
+};
+
+/* Where a packet came from or goes to, on the underlay. */
+struct sal_path {
+	struct ip_addr local, remote;
+	uint32_t ifindex; /* 0: as the routes have it */
+	uint16_t local_port,
+		remote_port; /* UDP encapsulation; 0: protocol 144 */
+};
+
+/* An IP packet between a program and the engine. */
+struct sal_inner {
+	struct ip_addr src, dst;
+	uint8_t protocol; /* IPPROTO_ICMP, _ICMPV6, _UDP, _TCP */
+	const uint8_t *segment; /* transport header and payload; borrowed */
+	size_t len;
+	struct sal_ip_fields ip;
+	struct sal_offload offload;
+};
+
+/* A SAL packet for the underlay: header, then segment. Both are valid only
+ * during the call. */
+struct sal_outer {
+	struct sal_path path;
+	const uint8_t *header; /* SAL header with extensions, checksum done */
+	size_t header_len;
+	const uint8_t *segment; /* may be NULL */
+	size_t len;
+	/* The inner addresses that the segment's checksum is over, where the
+	 * offload leaves it to be done. */
+	struct ip_addr inner_src, inner_dst;
+	uint8_t protocol;
+	struct sal_ip_fields ip;
+	struct sal_offload offload;
+};
+
+/* ---- what comes out ---------------------------------------------------- */
+
+/* SAL.md, "Migration"; the names are those of the ICNP paper. */
+enum sal_state {
+	SAL_CLOSED,
+	SAL_LISTEN, /* never a flow's: what a DEMUX rule stands for */
+	SAL_SYN_SENT,
+	SAL_SYN_RCVD,
+	SAL_ESTABLISHED,
+	SAL_NOADDRESS, /* no local address to send from */
+	SAL_RSYN_SENT,
+	SAL_RSYN_RCVD,
+	SAL_RSYN_SENT_RCVD, /* both ends moved */
+	SAL_NOADDRESS_RSYN_RCVD,
+	SAL_FIN_WAIT, /* our FIN is out */
+	SAL_CLOSE_WAIT, /* the peer's FIN was acknowledged */
+	SAL_TIME_WAIT,
+	SAL_STATE_COUNT_,
+};
+
+enum sal_event_kind {
+	SAL_EVENT_FLOW_OPENED, /* established */
+	SAL_EVENT_FLOW_STATE, /* any change of state */
+	SAL_EVENT_FLOW_CLOSED, /* reason: why */
+	SAL_EVENT_RSYN_SENT,
+	SAL_EVENT_RSYN_RECEIVED,
+	SAL_EVENT_FLOW_MIGRATED, /* an RSYN exchange has completed */
+	SAL_EVENT_FLOW_REBOUND, /* resolved again, to another instance */
+	SAL_EVENT_RESENT, /* count: un-ACKed segments sent again */
+	SAL_EVENT_REFUSED, /* an RST went out or came in; reason */
+};
+
+struct sal_flow_info {
+	uint32_t local_id, remote_id;
+	enum sal_state state;
+	bool client; /* opened here */
+	struct service_id service;
+	struct ip_addr inner_local, inner_remote;
+	uint16_t port_local, port_remote; /* ICMP: the echo id in both */
+	uint8_t protocol;
+	struct sal_path path;
+	uint64_t packets_in, packets_out, bytes_in, bytes_out;
+	int64_t opened_ns, last_used_ns;
+};
+
+struct sal_event {
+	enum sal_event_kind kind;
+	int64_t now_ns;
+	struct sal_flow_info flow; /* local_id 0: of no flow */
+	enum sal_state old_state; /* FLOW_STATE */
+	uint16_t reason; /* REASON's code; 0: none */
+	uint32_t count;
+};
+
+/* Called by the engine, any number of times within one call of it. They must
+ * not call the engine. arg first. */
+struct sal_sink {
+	void *arg;
+	void (*send)(void *arg, const struct sal_outer *packet);
+	void (*deliver)(void *arg, const struct sal_inner *packet);
+	void (*event)(void *arg, const struct sal_event *event);
+};
+
+/* ---- life -------------------------------------------------------------- */
+
+struct sal_config {
+	uint8_t key[32]; /* of all that must not be guessed; random, or seeded
+			  */
+	struct ip_addr inner4, inner6; /* this host's; AF_UNSPEC: none */
+	uint32_t max_flows, max_services; /* bounds of the tables */
+	uint32_t max_half_open; /* answered SYNs not yet confirmed */
+	uint32_t unacked_bytes; /* copies kept, over all flows */
+	uint32_t queue_bytes; /* segments that wait for their flow, over all */
+	int64_t idle_udp_ns, idle_icmp_ns, idle_tcp_ns;
+	uint16_t mtu; /* of the underlay, in bytes; an outer IP header included
+		       */
+};
+
+/* Sensible values for all but the key and the addresses. */
+void sal_config_defaults(struct sal_config *c);
+
+/* Bytes of memory that an engine of this configuration needs. */
+size_t sal_memory(const struct sal_config *c);
+/* Builds the engine in mem, which must be aligned as malloc() aligns and
+ * outlive it. sink is copied. -EINVAL: the configuration makes no sense. */
+int sal_init(void *mem, size_t size, const struct sal_config *c,
+	     const struct sal_sink *sink, int64_t now_ns, struct sal **out);
+
+/* ---- what goes in ------------------------------------------------------ */
+
+/* A packet from the TUN device. */
+void sal_from_inner(struct sal *s, const struct sal_inner *packet,
+		    int64_t now_ns);
+/*
+ * A SAL packet from the underlay, from its base header on (any bytes: what is
+ * no SAL packet, or none of ours, is counted and dropped).
+ */
+void sal_from_outer(struct sal *s, const struct sal_path *path,
+		    const struct sal_ip_fields *ip, const uint8_t *bytes,
+		    size_t len, int64_t now_ns);
+/* The underlay says that a packet with this SAL header did not get there
+ * (ICMP): only a hint, which makes the engine ask (CHALLENGE, RSYN). */
+void sal_unreachable(struct sal *s, const struct sal_path *path,
+		     const uint8_t *header, size_t len, int64_t now_ns);
+/* "Fragmentation needed": the path carries packets of so many bytes only. */
+void sal_path_mtu(struct sal *s, const struct ip_addr *remote, uint16_t mtu,
+		  int64_t now_ns);
+
+/* When sal_tick() wants to be called next; INT64_MAX: not at all. */
+int64_t sal_next_ns(const struct sal *s);
+void sal_tick(struct sal *s, int64_t now_ns);
+
+/*
+ * The addresses that this host has on the underlay now, in order of preference
+ * (link down, tentative and TUN's own left out). The engine compares them with
+ * what it knew: flows whose address is gone move to the first one of their
+ * family, or wait in NOADDRESS.
+ */
+struct sal_local_address {
+	struct ip_addr addr;
+	uint32_t ifindex;
+};
+void sal_set_addresses(struct sal *s, const struct sal_local_address *list,
+		       size_t n, int64_t now_ns);
+
+/* ---- services ---------------------------------------------------------- */
+
+/* Ties a service's abstract addresses to its ID; AF_UNSPEC: none of that
+ * family. 0, -ENOSPC. */
+int sal_name_set(struct sal *s, const struct service_id *id,
+		 const struct ip_addr *addr4, const struct ip_addr *addr6);
+
+enum sal_rule_kind { SAL_RULE_DEMUX, SAL_RULE_FORWARD };
+
+struct sal_rule {
+	struct service_id id;
+	uint16_t bits; /* of the prefix; 256: this service */
+	enum sal_rule_kind kind;
+	struct ip_addr to; /* FORWARD: an instance's host, or a router */
+	uint32_t priority; /* the highest serves; up to 65535 */
+	uint32_t weight; /* share among equals; 0: gets nothing new */
+};
+
+/*
+ * 0, -EEXIST, -ENOSPC, -EINVAL (bits of the ID beyond the prefix, a FORWARD
+ * without an address, a number too large). A FORWARD rule that comes, changes
+ * or goes makes the flows that it bound look for their instance again.
+ */
+int sal_rule_add(struct sal *s, const struct sal_rule *r, int64_t now_ns);
+/* 0, -ENOENT. Flows of a DEMUX rule that goes are reset (reason 2). */
+int sal_rule_delete(struct sal *s, const struct sal_rule *r, int64_t now_ns);
+/* Calls visit for each rule, with its hits. */
+void sal_rules(const struct sal *s,
+	       void (*visit)(void *arg, const struct sal_rule *r,
+			     uint64_t hits),
+	       void *arg);
+
+/* ---- flows ------------------------------------------------------------- */
+
+void sal_flows(const struct sal *s,
+	       void (*visit)(void *arg, const struct sal_flow_info *f),
+	       void *arg);
+bool sal_flow_find(const struct sal *s, uint32_t local_id,
+		   struct sal_flow_info *out);
+
+/* Everything that is counted. */
+#define SAL_STATS(X)                                                           \
+	X(inner_in, "packets from programs")                                   \
+	X(inner_out, "packets to programs")                                    \
+	X(outer_in, "SAL packets received")                                    \
+	X(outer_out, "SAL packets sent")                                       \
+	X(malformed, "dropped: truncated or malformed")                        \
+	X(bad_checksum, "dropped: wrong SAL checksum")                         \
+	X(unknown_extension, "dropped: an extension that we do not know")      \
+	X(unknown_flow, "dropped: of no flow of ours")                         \
+	X(bad_nonce, "dropped: control packet with a wrong nonce")             \
+	X(stale_version, "old versions, answered by an ACK")                   \
+	X(no_service, "packets to a service that we do not know")              \
+	X(table_full, "dropped: no room for another flow")                     \
+	X(queue_full, "dropped: too much waits for its flow")                  \
+	X(not_inner, "dropped: an inner packet that we do not carry")          \
+	X(challenges_sent, "challenges sent")                                  \
+	X(challenges_failed, "challenges answered wrongly")                    \
+	X(retransmissions, "control packets sent again")                       \
+	X(resent, "inner segments sent again after a migration")               \
+	X(native, "dropped: of a flow of libserval's kind")                    \
+	X(broken, "steps that no state allows: a bug")
+
+struct sal_stats {
+#define SAL_STATS_FIELD(name, text) uint64_t name;
+	SAL_STATS(SAL_STATS_FIELD)
+#undef SAL_STATS_FIELD
+};
+const struct sal_stats *sal_stats(const struct sal *s);
+
+const char *sal_state_name(enum sal_state state);
+const char *sal_event_name(enum sal_event_kind kind); /* "flow.opened" */
+
+#endif

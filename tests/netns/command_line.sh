@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Every command takes its words in the same way, and a wrong one is told.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+program=$1
+scenario=$2/scenarios/link-flap.yaml
+cp "$scenario" "$folder/-dashed.yaml"
+cd "$folder"
+
+# expect CODE TEXT WORD...: exit code and output of the program.
+expect() {
+  local code=0 out
+  out=$("$program" "${@:3}" 2>&1) || code=$?
+  [ "$code" = "$1" ] || fail "'${*:3}': exit code $code instead of $1: $out"
+  grep -qE -- "$2" <<<"$out" || fail "'${*:3}': nothing says '$2': $out"
+}
+
+for command in run check plan doctor version help; do
+  expect 0 "^usage: servalab $command" "$command" --help
+  expect 0 "^usage: servalab $command" "$command" -h
+  expect 0 "^usage: servalab $command" help "$command"
+  expect 2 "no option '--nonsense'" "$command" --nonsense
+  expect 2 "no option '-x'" "$command" -x
+done
+! "$program" help doctor | grep -q ' $' || fail "a blank ends a line of the help"
+expect 0 "^usage: servalab run" run "$scenario" --help
+expect 0 "^$" check -- -dashed.yaml
+expect 0 "^timeline" plan -- -dashed.yaml
+expect 2 "it takes no words" version extra
+expect 2 "it takes no words" doctor extra
+expect 2 "name one command only" help run check
+expect 2 "no command 'rum'; did you mean 'run'" rum
+expect 2 "'--results' wants a value" run --results
+expect 2 "no folder" run --results "" "$scenario"
+expect 2 "'0x10' is no seed" run --seed 0x10 "$scenario"
+expect 2 "'-1' is no seed" run --seed -1 "$scenario"
+expect 2 "K from 1" run --inject-failure 0 "$scenario"
+expect 2 "a name or a number" run --inject-failure 1:ENOSUCH "$scenario"
+expect 3 "injected failure: Input/output error" run -q -r "$folder" --inject-failure 1:EIO "$scenario"
+expect 3 "injected failure: Input/output error" run -q -r "$folder" --inject-failure 1:5 "$scenario"
+expect 3 "^help: .*ulimit -n" run -q -r "$folder" --inject-failure 1:EMFILE "$scenario"

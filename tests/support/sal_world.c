@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Time, the network and the ladder; sal_hosts.c has what lives in it. */
+#include "tests/support/sal_world_parts.h"
+
+#include "node/wire/checksum.h"
+#include "node/wire/sal_text.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOG_BYTES 192
+
+/* ---- what happens when -------------------------------------------------- */
+
+struct world_queue {
+	struct happening *v;
+	size_t n, room;
+	uint64_t made;
+};
+
+struct log_line {
+	int64_t at_ns;
+	struct wire_packet packet;
+	uint8_t bytes[LOG_BYTES];
+	const char *what;
+};
+
+struct world_log {
+	struct log_line *v;
+	size_t n, room;
+};
+
+void *must(void *p)
+{
+	ck_assert_ptr_nonnull(p);
+	return p;
+}
+
+void *grown(void *v, size_t n, size_t *room, size_t size)
+{
+	if (n < *room)
+		return v;
+	*room = *room ? *room * 2 : 64;
+	return must(realloc(v, *room * size));
+}
+
+static bool before(const struct happening *a, const struct happening *b)
+{
+	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
+}
+
+struct happening *happen(struct world *w, int64_t at_ns)
+{
+	struct world_queue *q = w->queue;
+	struct happening *h;
+
+	q->v = grown(q->v, q->n, &q->room, sizeof(*q->v));
+	h = &q->v[q->n++];
+	*h = (struct happening){ .at_ns = at_ns, .order = q->made++ };
+	return h;
+}
+
+static size_t earliest(const struct world_queue *q)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < q->n; i++)
+		if (before(&q->v[i], &q->v[best]))
+			best = i;
+	return best;
+}
+
+void world_at(struct world *w, int64_t at_ns, void (*fn)(void *arg), void *arg)
+{
+	struct happening *h = happen(w, at_ns);
+
+	h->fn = fn;
+	h->arg = arg;
+}
+
+uint32_t world_random(struct world *w, uint32_t below)
+{
+	/* splitmix64 */
+	uint64_t z = (w->random += 0x9e3779b97f4a7c15u);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return (uint32_t)((z ^ (z >> 31)) % below);
+}
+
+/* ---- the ladder --------------------------------------------------------- */
+
+static void log_packet(struct world *w, const struct wire_packet *p,
+		       const char *what)
+{
+	struct world_log *log = w->log;
+	struct log_line *line;
+
+	log->v = grown(log->v, log->n, &log->room, sizeof(*log->v));
+	line = &log->v[log->n++];
+	line->at_ns = w->now_ns;
+	line->packet = *p;
+	line->what = what;
+	memcpy(line->bytes, p->bytes, p->len < LOG_BYTES ? p->len : LOG_BYTES);
+}
+
+static void print_line(const struct log_line *line)
+{
+	char from[IP_TEXT_MAX], to[IP_TEXT_MAX], text[SAL_TEXT_HEADER_MAX];
+	size_t len = line->packet.len;
+	struct sal_packet p;
+
+	if (!sal_result_is_packet(sal_decode(
+		    &p, line->bytes, len < LOG_BYTES ? len : LOG_BYTES)))
+		snprintf(text, sizeof(text), "%zu bytes, no packet", len);
+	else {
+		p.payload_len += len < LOG_BYTES ? 0 : len - LOG_BYTES;
+		sal_text_format(&p, SAL_TEXT_PAYLOAD_LENGTH, text,
+				sizeof(text));
+	}
+	fprintf(stderr, "%10.3f ms  %-10s > %-10s %-5s %s\n",
+		(double)line->at_ns / 1e6,
+		ip_format_addr(&line->packet.path.local, from, sizeof(from)),
+		ip_format_addr(&line->packet.path.remote, to, sizeof(to)),
+		line->what, text);
+}
+
+void world_check(struct world *w, bool ok, const char *file, int line,
+		 const char *what)
+{
+	size_t first = w->log->n > 200 ? w->log->n - 200 : 0;
+
+	if (ok)
+		return;
+	for (size_t i = first; i < w->log->n; i++)
+		print_line(&w->log->v[i]);
+	fprintf(stderr, "%10.3f ms  now\n", (double)w->now_ns / 1e6);
+	for (unsigned i = 0; i < w->host_count; i++) {
+		const struct sal_stats *s = sal_stats(w->hosts[i].sal);
+
+		fprintf(stderr, "%s:", w->hosts[i].name);
+#define PRINT(name, text)                                                      \
+	if (s->name)                                                           \
+		fprintf(stderr, " %s %llu", #name, (unsigned long long)s->name);
+		SAL_STATS(PRINT)
+#undef PRINT
+		fprintf(stderr, "\n");
+	}
+	ck_abort_msg("%s:%d: %s", file, line, what);
+}
+
+/* ---- the network -------------------------------------------------------- */
+
+static struct host *owner(struct world *w, const struct ip_addr *a)
+{
+	for (unsigned i = 0; i < w->host_count; i++)
+		for (size_t k = 0; k < w->hosts[i].address_count; k++)
+			if (ip_addr_equal(&w->hosts[i].addresses[k], a))
+				return &w->hosts[i];
+	return NULL;
+}
+
+static void put_on_wire(struct world *w, const struct wire_packet *p)
+{
+	struct happening *h;
+	int64_t delay = w->weather.delay_ns;
+
+	if (w->weather.jitter_ns)
+		delay += world_random(w, (uint32_t)w->weather.jitter_ns);
+	h = happen(w, w->now_ns + delay);
+	h->packet = *p;
+	h->packet.bytes = must(malloc(p->len ? p->len : 1));
+	memcpy(h->packet.bytes, p->bytes, p->len);
+}
+
+static int kind_of(const struct wire_packet *p)
+{
+	const struct sal_control *c;
+	struct sal_packet decoded;
+
+	if (sal_decode(&decoded, p->bytes, p->len) != SAL_OK)
+		return -3;
+	c = sal_find_control(&decoded);
+	if (c)
+		return c->flags;
+	return decoded.n ? LOSE_CHALLENGES : LOSE_DATA;
+}
+
+static bool is_lost(struct world *w, const struct wire_packet *p)
+{
+	for (unsigned i = 0; i < w->lose_count; i++) {
+		struct lose *l = &w->lose[i];
+
+		if (l->from == p->from && l->seen < l->n &&
+		    l->flags == kind_of(p)) {
+			l->seen++;
+			return true;
+		}
+	}
+	return w->cut ||
+	       (w->weather.loss && world_random(w, 1000) < w->weather.loss);
+}
+
+struct lose *world_lose(struct world *w, struct host *from, int flags,
+			unsigned n)
+{
+	struct lose *l = &w->lose[w->lose_count++];
+
+	ck_assert_uint_le(w->lose_count, sizeof(w->lose) / sizeof(*w->lose));
+	*l = (struct lose){ from, flags, n, 0 };
+	return l;
+}
+
+static void network_takes(struct world *w, const struct wire_packet *p)
+{
+	if (w->tap)
+		w->tap(w, p, w->tap_arg);
+	if (is_lost(w, p)) {
+		log_packet(w, p, "LOST");
+		return;
+	}
+	log_packet(w, p, "");
+	put_on_wire(w, p);
+	if (w->weather.duplicate &&
+	    world_random(w, 1000) < w->weather.duplicate)
+		put_on_wire(w, p);
+}
+
+void world_takes(void *arg, const struct sal_outer *out)
+{
+	struct host *h = arg;
+	uint8_t bytes[4096];
+	struct wire_packet p = { .from = h,
+				 .path = out->path,
+				 .ip = out->ip,
+				 .bytes = bytes,
+				 .len = out->header_len + out->len };
+
+	ck_assert_uint_le(p.len, sizeof(bytes));
+	memcpy(bytes, out->header, out->header_len);
+	if (out->len)
+		memcpy(bytes + out->header_len, out->segment, out->len);
+	if (out->offload.needs_csum)
+		transport_checksum_set(out->protocol, &out->inner_src,
+				       &out->inner_dst, bytes + out->header_len,
+				       out->len);
+	network_takes(h->world, &p);
+}
+
+static void arrive(struct world *w, const struct wire_packet *p)
+{
+	struct sal_path path = { .local = p->path.remote,
+				 .remote = p->path.local,
+				 .ifindex = 1,
+				 .local_port = p->path.remote_port,
+				 .remote_port = p->path.local_port };
+	struct host *to = owner(w, &p->path.remote);
+
+	/* One whose address is gone by now: as lost as any. */
+	if (to)
+		sal_from_outer(to->sal, &path, &p->ip, p->bytes, p->len,
+			       w->now_ns);
+}
+
+void world_inject(struct world *w, const char *from, struct host *to,
+		  const uint8_t *bytes, size_t len)
+{
+	struct wire_packet p = { .path = { .local = ip(from),
+					   .remote = to->addresses[0] },
+				 .ip = { .ttl = 60 },
+				 .len = len };
+
+	p.bytes = must(malloc(len ? len : 1));
+	if (len)
+		memcpy(p.bytes, bytes, len);
+	log_packet(w, &p, "FAKE");
+	arrive(w, &p);
+	free(p.bytes);
+}
+
+/* ---- time --------------------------------------------------------------- */
+
+static int64_t next_tick(const struct world *w, struct host **who)
+{
+	int64_t best = INT64_MAX;
+
+	for (unsigned i = 0; i < w->host_count; i++) {
+		int64_t t = sal_next_ns(w->hosts[i].sal);
+
+		if (t >= best)
+			continue;
+		best = t;
+		*who = (struct host *)&w->hosts[i];
+	}
+	return best;
+}
+
+static void take_place(struct world *w, struct happening h)
+{
+	if (h.packet.bytes) {
+		arrive(w, &h.packet);
+		free(h.packet.bytes);
+	} else if (h.inner.segment) {
+		host_send(h.host, &h.inner);
+		free((void *)h.inner.segment);
+	} else {
+		h.fn(h.arg);
+	}
+}
+
+void world_run(struct world *w, int64_t until_ns)
+{
+	for (;;) {
+		struct world_queue *q = w->queue;
+		size_t i = earliest(q);
+		int64_t next = q->n ? q->v[i].at_ns : INT64_MAX, tick;
+		struct host *who = NULL;
+
+		tick = next_tick(w, &who);
+		if (next > until_ns && tick > until_ns)
+			break;
+		if (tick < next) {
+			if (tick > w->now_ns)
+				w->now_ns = tick;
+			sal_tick(who->sal, w->now_ns);
+			/* Or the world would stand still. */
+			WORLD_OK(w, sal_next_ns(who->sal) > w->now_ns);
+		} else {
+			struct happening h = q->v[i];
+
+			q->v[i] = q->v[--q->n];
+			w->now_ns = h.at_ns;
+			take_place(w, h);
+		}
+		for (unsigned k = 0; k < w->host_count; k++)
+			WORLD_OK(w, !sal_stats(w->hosts[k].sal)->broken);
+	}
+	w->now_ns = until_ns;
+}
+
+void world_run_for(struct world *w, int64_t ns)
+{
+	world_run(w, w->now_ns + ns);
+}
+
+/* ---- its beginning and end ----------------------------------------------- */
+
+struct world *world_new(uint64_t seed)
+{
+	struct world *w = must(calloc(1, sizeof(*w)));
+
+	w->queue = must(calloc(1, sizeof(*w->queue)));
+	w->log = must(calloc(1, sizeof(*w->log)));
+	w->random = seed;
+	w->now_ns = SEC;
+	w->weather.delay_ns = MSEC;
+	return w;
+}
+
+void world_free(struct world *w)
+{
+	for (size_t i = 0; i < w->queue->n; i++) {
+		free(w->queue->v[i].packet.bytes);
+		free((void *)w->queue->v[i].inner.segment);
+	}
+	for (unsigned i = 0; i < w->host_count; i++)
+		free(w->hosts[i].memory);
+	free(w->queue->v);
+	free(w->queue);
+	free(w->log->v);
+	free(w->log);
+	free(w->events);
+	free(w->sent);
+	free(w);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A world in virtual time: hosts, each with an engine and the programs above
+ * it, and a network that carries packets to whoever has the address. Nothing
+ * here waits and nothing is random but by the seed, so a failure comes again.
+ *
+ * Every step is watched. A packet that an engine gives to a program must be one
+ * that a program on the other side has sent, byte for byte and with a checksum
+ * that holds, or a refusal; no engine may take a step that its table forbids.
+ * When a check fails, all that went over the network is printed, as a ladder.
+ */
+#ifndef TESTS_SAL_WORLD_H
+#define TESTS_SAL_WORLD_H
+
+#include "node/sal/sal.h"
+#include "node/wire/sal_packet.h"
+
+#define MSEC INT64_C(1000000)
+#define SEC (1000 * MSEC)
+
+struct world;
+struct host;
+
+/* A packet on the network. */
+struct wire_packet {
+	struct host *from;
+	struct sal_path path; /* the sender's */
+	struct sal_ip_fields ip;
+	uint8_t *bytes;
+	size_t len;
+};
+
+/* A packet that is lost for sure: the next n that a host sends with just these
+ * control flags. */
+#define LOSE_DATA (-1) /* no control extension */
+#define LOSE_CHALLENGES (-2)
+struct lose {
+	struct host *from;
+	int flags;
+	unsigned n, seen;
+};
+
+struct weather {
+	int64_t delay_ns, jitter_ns; /* jitter reorders */
+	unsigned loss, duplicate; /* per thousand */
+};
+
+/* What programs a host runs; called with each packet that is delivered. */
+typedef void (*program_fn)(struct host *h, const struct sal_inner *p,
+			   void *arg);
+
+struct seen_event {
+	struct sal_event e;
+	struct host *host;
+};
+
+struct host {
+	struct world *world;
+	const char *name;
+	struct sal *sal;
+	void *memory;
+	struct sal_config config;
+	struct ip_addr inner4, inner6;
+	struct ip_addr addresses[8];
+	size_t address_count;
+	bool echoes; /* its kernel answers ping, as kernels do */
+	bool wildcard; /* its UDP server answers from the inner address */
+	uint16_t udp_port; /* of a UDP echo server; 0: none */
+	program_fn program;
+	void *program_arg;
+	/* Of what was delivered to its programs. */
+	unsigned replies, unreachable, resets, udp_got, requests;
+	uint16_t last_reply_seq;
+	struct sal_inner last; /* without the segment */
+};
+
+struct world {
+	int64_t now_ns;
+	struct weather weather;
+	struct lose lose[8];
+	unsigned lose_count;
+	bool cut; /* nothing arrives any more */
+	unsigned host_count;
+	struct host hosts[4];
+	uint64_t random;
+	struct world_queue *queue;
+	struct world_log *log;
+	struct seen_event *events;
+	size_t event_count, event_room;
+	/* Program packets that were sent, as hashes: what may be delivered. */
+	uint64_t *sent;
+	size_t sent_count, sent_room;
+	bool quiet; /* the programs say nothing on their own */
+	/* What was sent, for those who want to send it again, or damaged. */
+	void (*tap)(struct world *w, const struct wire_packet *p, void *arg);
+	void *tap_arg;
+};
+
+/* Prints the ladder and fails unless ok. */
+void world_check(struct world *w, bool ok, const char *file, int line,
+		 const char *what);
+#define WORLD_OK(w, ok) world_check(w, ok, __FILE__, __LINE__, #ok)
+
+/* For hosts that are added from here on. */
+extern void (*world_adjust)(struct sal_config *c);
+
+struct world *world_new(uint64_t seed);
+void world_free(struct world *w);
+/* address, inner4 and inner6 in text; NULL: none. */
+struct host *world_host(struct world *w, const char *name, const char *address,
+			const char *inner4, const char *inner6);
+/*
+ * The usual world: a client C (10.0.0.1, inner 10.9.0.1 and fd09::1), two
+ * possible instances A (10.0.1.1) and B (10.0.2.1) of service 1, at 10.8.0.1
+ * and fd08::1, which A serves now. 1 ms from each to each.
+ */
+struct world *world_usual(uint64_t seed);
+struct host *world_c(struct world *w);
+struct host *world_a(struct world *w);
+struct host *world_b(struct world *w);
+
+struct ip_addr ip(const char *text);
+struct service_id service(unsigned n);
+uint32_t world_random(struct world *w, uint32_t below);
+
+void host_addresses(struct host *h, const char *first, const char *second);
+void host_serve(struct host *h, unsigned n);
+void host_unserve(struct host *h, unsigned n);
+void host_forward(struct host *h, unsigned n, const char *to);
+void host_unforward(struct host *h, unsigned n, const char *to);
+/* As the orchestrator does it: A ceases, B serves, all others learn of it. */
+void world_replace(struct world *w, unsigned n, struct host *from,
+		   struct host *to);
+
+/* A program sends; at once. */
+void host_send(struct host *h, const struct sal_inner *p);
+void host_ping(struct host *h, const char *to, uint16_t id, uint16_t seq,
+	       size_t payload);
+void host_udp(struct host *h, const char *from, const char *to, uint16_t sport,
+	      uint16_t dport, const char *text);
+/* The host's sald starts again: it knows its services and nothing else. */
+void host_reboot(struct host *h);
+/* Loses the next n of these; the result counts what was lost ("seen"). */
+struct lose *world_lose(struct world *w, struct host *from, int flags,
+			unsigned n);
+/* Calls fn at a time. */
+void world_at(struct world *w, int64_t at_ns, void (*fn)(void *arg), void *arg);
+
+/* Runs until then, or (idle) until nothing is under way, at most so long. */
+void world_run(struct world *w, int64_t until_ns);
+void world_run_for(struct world *w, int64_t ns);
+
+/* Puts a packet on the network, as if from and to these. */
+void world_inject(struct world *w, const char *from, struct host *to,
+		  const uint8_t *bytes, size_t len);
+
+unsigned world_events(const struct world *w, const struct host *h,
+		      enum sal_event_kind kind);
+/* The only flow of a host; fails when there are more or none. */
+struct sal_flow_info host_flow(struct host *h);
+unsigned host_flows(const struct host *h);
+
+#endif

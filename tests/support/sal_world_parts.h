@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the two halves of the world: its network and its hosts. */
+#ifndef TESTS_SAL_WORLD_PARTS_H
+#define TESTS_SAL_WORLD_PARTS_H
+
+#include "tests/support/sal_world.h"
+
+struct happening {
+	int64_t at_ns;
+	uint64_t order; /* of those at the same time, the first made */
+	struct wire_packet packet; /* to the network's other end, or: */
+	struct sal_inner inner; /* from a program of host, or: */
+	struct host *host;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* One more, to be filled in. */
+struct happening *happen(struct world *w, int64_t at_ns);
+/* The engines' way onto the network; arg: struct host *. */
+void world_takes(void *arg, const struct sal_outer *out);
+
+void *must(void *p);
+/* v with room for one more element behind n. */
+void *grown(void *v, size_t n, size_t *room, size_t size);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control protocol's commands, against a fake host. */
+#include "base/cleanup.h"
+#include "node/control/command.h"
+#include "tests/support/control_host.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static json_t *ask_bytes(const char *line, size_t len, bool *subscribe)
+{
+	CLEANUP_FREE char *text = control_execute(&ops, line, len, subscribe);
+	json_t *o;
+
+	ck_assert_ptr_nonnull(text);
+	ck_assert_ptr_null(strchr(text, '\n'));
+	o = json_loads(text, 0, NULL);
+	ck_assert_msg(json_is_object(o), "no object: %s", text);
+	return o;
+}
+
+static json_t *ask(const char *line)
+{
+	bool subscribe;
+	json_t *o = ask_bytes(line, strlen(line), &subscribe);
+
+	ck_assert(!subscribe);
+	return o;
+}
+
+static void check_ok(const char *line)
+{
+	json_t *o = ask(line);
+
+	ck_assert_msg(json_is_true(json_object_get(o, "ok")), "refused: %s",
+		      line);
+	ck_assert_ptr_null(json_object_get(o, "error"));
+	json_decref(o);
+}
+
+/* field NULL: the error is about none. */
+static void check_refused(const char *line, const char *code, const char *field)
+{
+	json_t *o = ask(line), *error = json_object_get(o, "error");
+	const char *named = json_string_value(json_object_get(error, "field"));
+
+	ck_assert_ptr_null(json_object_get(o, "ok"));
+	ck_assert_msg(error != NULL, "taken: %s", line);
+	ck_assert_str_eq(json_string_value(json_object_get(error, "code")),
+			 code);
+	ck_assert(json_is_string(json_object_get(error, "message")));
+	ck_assert_msg(field ? named && !strcmp(named, field) : !named,
+		      "%s: blames %s", line, named ? named : "nothing");
+	json_decref(o);
+	ck_assert_uint_eq(host.names + host.added + host.deleted, 0);
+}
+
+START_TEST(rules_are_added_and_deleted)
+{
+	struct service_id id;
+	struct ip_addr to;
+
+	ck_assert_int_eq(service_id_parse("16385", &id), 0);
+	ck_assert_int_eq(ip_parse_addr("10.0.0.2", &to), 0);
+	check_ok("{\"v\":1,\"cmd\":\"service add\",\"service\":\"16385\","
+		 "\"kind\":\"demux\"}");
+	ck_assert_uint_eq(host.added, 1);
+	ck_assert_int_eq(host.rule.kind, SAL_RULE_DEMUX);
+	ck_assert_uint_eq(host.rule.bits, 256);
+	ck_assert_uint_eq(host.rule.priority, 0);
+	ck_assert_uint_eq(host.rule.weight, 1);
+	ck_assert(service_id_equal(&host.rule.id, &id));
+	ck_assert_int_eq(host.rule.to.family, AF_UNSPEC);
+
+	check_ok("{\"v\":1,\"cmd\":\"service add\",\"service\":\"16385\","
+		 "\"bits\":32,\"kind\":\"forward\",\"to\":\"10.0.0.2\","
+		 "\"priority\":65535,\"weight\":7}");
+	ck_assert_uint_eq(host.added, 2);
+	ck_assert_int_eq(host.rule.kind, SAL_RULE_FORWARD);
+	ck_assert_uint_eq(host.rule.bits, 32);
+	ck_assert_uint_eq(host.rule.priority, 65535);
+	ck_assert_uint_eq(host.rule.weight, 7);
+	check_ok("{\"v\":1,\"cmd\":\"service delete\",\"service\":\"16385\","
+		 "\"kind\":\"forward\",\"to\":\"10.0.0.2\"}");
+	ck_assert_uint_eq(host.deleted, 1);
+	ck_assert_uint_eq(host.rule.bits, 256);
+	ck_assert(ip_addr_equal(&host.rule.to, &to));
+
+	check_ok("{\"v\":1,\"cmd\":\"service add\",\"service\":\"0xfd/8\","
+		 "\"bits\":8,\"kind\":\"demux\"}");
+	ck_assert_uint_eq(host.rule.bits, 8);
+}
+END_TEST
+
+START_TEST(names_are_set)
+{
+	check_ok("{\"v\":1,\"cmd\":\"name set\",\"name\":\"caf\xc3\xa9\","
+		 "\"service\":\"16385\",\"addr4\":\"10.255.0.1\","
+		 "\"addr6\":null}");
+	ck_assert_uint_eq(host.names, 1);
+	ck_assert_str_eq(host.name.name, "caf\xc3\xa9");
+	ck_assert_int_eq(host.name.addr4.family, AF_INET);
+	ck_assert_int_eq(host.name.addr6.family, AF_UNSPEC);
+}
+END_TEST
+
+START_TEST(lists_tell_what_there_is)
+{
+	json_t *o = ask("{\"v\":1,\"cmd\":\"service list\"}"), *row;
+	const char *text;
+
+	ck_assert_uint_eq(json_array_size(json_object_get(o, "services")), 2);
+	row = json_array_get(json_object_get(o, "services"), 0);
+	text = json_string_value(json_object_get(row, "service"));
+	ck_assert_str_eq(text, "16385");
+	text = json_string_value(json_object_get(row, "name"));
+	ck_assert_str_eq(text, "web");
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "hits")), 42);
+	row = json_array_get(json_object_get(o, "services"), 1);
+	text = json_string_value(json_object_get(row, "to"));
+	ck_assert_str_eq(text, "fd00::2");
+	json_decref(o);
+
+	o = ask("{\"v\":1,\"cmd\":\"flow list\"}");
+	row = json_array_get(json_object_get(o, "flows"), 1);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "flow")),
+			 0xfffffffe);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "port_local")),
+			 65535);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "bytes_in")),
+			 INT64_C(5000000000));
+	json_decref(o);
+
+	o = ask("{\"v\":1,\"cmd\":\"interface list\"}");
+	row = json_array_get(json_object_get(o, "interfaces"), 0);
+	text = json_string_value(json_object_get(row, "address"));
+	ck_assert_str_eq(text, "10.0.0.1");
+	json_decref(o);
+
+	o = ask("{\"v\":1,\"cmd\":\"stats\"}");
+	row = json_object_get(json_object_get(o, "stats"), "outer_in");
+	ck_assert_int_eq(json_integer_value(row), 17);
+	json_decref(o);
+}
+END_TEST
+
+START_TEST(answers_carry_the_number_of_the_request)
+{
+	json_t *o = ask("{\"v\":1,\"id\":77,\"cmd\":\"hello\"}");
+
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "id")), 77);
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "version")), 1);
+	json_decref(o);
+	o = ask("{\"v\":1,\"id\":-3,\"cmd\":\"nonsense\"}");
+	ck_assert_int_eq(json_integer_value(json_object_get(o, "id")), -3);
+	json_decref(o);
+}
+END_TEST
+
+#define ADD "{\"v\":1,\"cmd\":\"service add\","
+#define NAME "{\"v\":1,\"cmd\":\"name set\","
+
+START_TEST(mistakes_are_named)
+{
+	static const struct {
+		const char *line, *code, *field;
+	} wrong[] = {
+		{ "", "EINVAL", NULL },
+		{ "service add", "EINVAL", NULL },
+		{ "[1,2]", "EINVAL", NULL },
+		{ "\xff\xfe{", "EINVAL", NULL },
+		{ "{\"v\":1,\"cmd\":\"stats\"} {}", "EINVAL", NULL },
+		{ "{\"v\":1,\"v\":1,\"cmd\":\"stats\"}", "EINVAL", NULL },
+		{ "{}", "EPROTONOSUPPORT", "v" },
+		{ "{\"v\":2,\"cmd\":\"hello\"}", "EPROTONOSUPPORT", "v" },
+		{ "{\"v\":1}", "EINVAL", "cmd" },
+		{ "{\"v\":1,\"cmd\":7}", "EINVAL", "cmd" },
+		{ "{\"v\":1,\"cmd\":\"fly\"}", "ENOSYS", "cmd" },
+		{ "{\"v\":1,\"cmd\":\"stats\",\"id\":\"x\"}", "EINVAL", "id" },
+		{ "{\"v\":1,\"cmd\":\"stats\",\"x\":1}", "EINVAL", "x" },
+		{ ADD "\"kind\":\"demux\"}", "EINVAL", "service" },
+		{ ADD "\"service\":1,\"kind\":\"demux\"}", "EINVAL",
+		  "service" },
+		{ ADD "\"service\":\"xyz\",\"kind\":\"demux\"}", "EINVAL",
+		  "service" },
+		{ ADD "\"service\":\"16385\"}", "EINVAL", "kind" },
+		{ ADD "\"service\":\"16385\",\"kind\":\"drop\"}", "EINVAL",
+		  "kind" },
+		{ ADD "\"service\":\"16385\",\"kind\":\"forward\"}", "EINVAL",
+		  "to" },
+		{ ADD
+		  "\"service\":\"16385\",\"kind\":\"forward\",\"to\":\"x\"}",
+		  "EINVAL", "to" },
+		{ ADD "\"service\":\"16385\",\"kind\":\"demux\","
+		      "\"to\":\"10.0.0.1\"}",
+		  "EINVAL", "to" },
+		{ ADD "\"service\":\"16385\",\"kind\":\"demux\",\"bits\":8}",
+		  "EINVAL", "service" },
+		{ ADD "\"service\":\"1/32\",\"kind\":\"demux\",\"bits\":31}",
+		  "EINVAL", "bits" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\",\"bits\":257}",
+		  "EINVAL", "bits" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\",\"priority\":-1}",
+		  "EINVAL", "priority" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\","
+		      "\"weight\":65536}",
+		  "EINVAL", "weight" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\",\"weight\":1.0}",
+		  "EINVAL", "weight" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\",\"wieght\":1}",
+		  "EINVAL", "wieght" },
+		{ "{\"v\":1,\"cmd\":\"service delete\",\"weight\":1}", "EINVAL",
+		  "weight" },
+		{ NAME "\"service\":\"1\"}", "EINVAL", "name" },
+		{ NAME "\"name\":\"\",\"service\":\"1\"}", "EINVAL", "name" },
+		{ NAME "\"name\":\"a\",\"service\":\"1/8\"}", "EINVAL",
+		  "service" },
+		{ NAME "\"name\":\"a\",\"service\":\"1\",\"addr4\":\"::1\"}",
+		  "EINVAL", "addr4" },
+		{ NAME "\"name\":\"a\",\"service\":\"1\",\"addr6\":5}",
+		  "EINVAL", "addr6" },
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		check_refused(wrong[i].line, wrong[i].code, wrong[i].field);
+}
+END_TEST
+
+/* A quotation in a message that ends within a character, or has none. */
+START_TEST(error_messages_stay_text)
+{
+	char line[512];
+
+	for (int n = 60; n < 70; n++) {
+		snprintf(
+			line, sizeof(line),
+			"{\"v\":1,\"cmd\":\"%.*s\xc3\xa9\xc3\xa9\xc3\xa9\"}", n,
+			"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			"aaaaaaaaaaaaaaaaaaaaaa");
+		check_refused(line, "ENOSYS", "cmd");
+	}
+	for (int c = 1; c < 256; c++) {
+		snprintf(line, sizeof(line), "{\"v\":1,\"cmd\":\"%c\"}", c);
+		json_decref(ask(line));
+		snprintf(line, sizeof(line), "{\"v\":%c1}", c);
+		json_decref(ask(line));
+	}
+}
+END_TEST
+
+START_TEST(the_hosts_words_are_passed_on)
+{
+	json_t *o, *error;
+
+	host.fail = EEXIST;
+	o = ask(ADD "\"service\":\"1\",\"kind\":\"demux\"}");
+	error = json_object_get(o, "error");
+	ck_assert_str_eq(json_string_value(json_object_get(error, "code")),
+			 "EEXIST");
+	ck_assert_str_eq(json_string_value(json_object_get(error, "message")),
+			 "the words of the host");
+	json_decref(o);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("control");
+	TCase *tc = tcase_create("commands");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, rules_are_added_and_deleted);
+	tcase_add_test(tc, names_are_set);
+	tcase_add_test(tc, lists_tell_what_there_is);
+	tcase_add_test(tc, answers_carry_the_number_of_the_request);
+	tcase_add_test(tc, mistakes_are_named);
+	tcase_add_test(tc, error_messages_stay_text);
+	tcase_add_test(tc, the_hosts_words_are_passed_on);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
