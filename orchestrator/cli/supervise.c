@@ -11,14 +11,9 @@
  * under way, and then the run is stopped like any other: processes first, then
  * the probes, then the capture, so that the record is whole up to the failure.
  */
-#include "orchestrator/cli/supervise.h"
+#include "orchestrator/cli/run_state.h"
 
 #include "base/clock.h"
-#include "orchestrator/cli/recorder.h"
-#include "orchestrator/lab/lab.h"
-#include "orchestrator/observe/capture.h"
-#include "orchestrator/observe/probe.h"
-#include "orchestrator/timeline/timeline.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,35 +32,6 @@
 #define STOP_TIMEOUT_US UINT64_C(5000000)
 #define CLOCK_PAIR_US UINT64_C(1000000)
 #define LEAD_NS (2 * NSEC_PER_MSEC) /* from "now" to the timeline's zero */
-#define RING_BYTES_ALL ((size_t)256 << 20) /* over all nodes */
-#define RING_BYTES_ONE ((size_t)8 << 20)
-
-struct run {
-	const struct sandbox_ends *ends;
-	const struct supervise_args *args;
-	const struct plan *plan;
-	const struct scenario *scenario;
-	sd_event *event;
-	struct recorder *recorder;
-	struct lab *lab;
-	struct timeline *timeline;
-	struct capture *capture;
-	pid_t capture_pid;
-	int capture_stop[2], capture_done[2], capture_error[2]; /* pipes */
-	bool capture_complete;
-	struct probe_run *probes; /* by the scenario's index */
-	size_t probes_running;
-	bool timeline_done, time_over;
-	int interrupted; /* the signal; 0: not */
-	struct err err;
-};
-
-struct probe_run {
-	struct run *run;
-	size_t index;
-	pid_t pid;
-	struct probe_config config;
-};
 
 static void send_message(const struct run *run, const struct message *m)
 {
@@ -88,8 +54,7 @@ static void progress(const struct run *run, const char *fmt, ...)
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Ends the part under way; the first reason stays. */
-static void fail(struct run *run, const struct err *err)
+void run_fail(struct run *run, const struct err *err)
 {
 	if (!run->err.code)
 		run->err = *err;
@@ -121,7 +86,7 @@ static void process_exited(void *arg, size_t process, int status, bool expected)
 static void process_unready(void *arg, size_t process, const struct err *err)
 {
 	(void)process;
-	fail(arg, err);
+	run_fail(arg, err);
 }
 
 static void sald_event(void *arg, size_t node, struct json_t *event)
@@ -176,7 +141,7 @@ static void action_failed(void *arg, unsigned id, const struct err *err)
 	struct run *run = arg;
 
 	recorder_action_failed(run->recorder, id, err);
-	fail(run, err);
+	run_fail(run, err);
 }
 
 static void timeline_finished(void *arg)
@@ -238,7 +203,7 @@ static void turn_until(struct run *run, bool (*done)(const struct run *run),
 			struct err e = ERR_INIT;
 
 			err_errno(&e, -r, "event loop");
-			fail(run, &e);
+			run_fail(run, &e);
 			break;
 		}
 	}
@@ -297,174 +262,6 @@ static bool capture_is_complete(const struct run *run)
 	return run->capture_complete || !run->capture_pid;
 }
 
-/* ---- capture ----------------------------------------------------------- */
-
-static int capture_child(void *arg, int status_fd)
-{
-	struct run *run = arg;
-
-	close(run->capture_stop[1]);
-	close(status_fd);
-	return capture_main(run->capture, RECORD_TRACE, run->capture_stop[0],
-			    run->capture_done[1], run->capture_error[1]);
-}
-
-static int on_capture_done(sd_event_source *source, int fd, uint32_t events,
-			   void *arg)
-{
-	struct run *run = arg;
-	char byte;
-
-	(void)events;
-	run->capture_complete = read(fd, &byte, 1) == 1;
-	/* Else it died, and its exit status will tell. */
-	sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	return 0;
-}
-
-static void capture_ended(void *arg, int status)
-{
-	struct run *run = arg;
-
-	run->capture_pid = 0;
-	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		struct err e = ERR_INIT;
-		char why[512];
-		ssize_t n = read(run->capture_error[0], why, sizeof(why) - 1);
-
-		why[n > 0 ? n : 0] = '\0';
-		why[strcspn(why, "\n")] = '\0';
-		if (!*why)
-			snprintf(why, sizeof(why), "it ended by %s %d",
-				 WIFSIGNALED(status) ? "signal" : "status",
-				 WIFSIGNALED(status) ? WTERMSIG(status) :
-						       WEXITSTATUS(status));
-		err_set(&e, EIO, "the capture failed: %s", why);
-		fail(run, &e);
-	}
-}
-
-static int capture_node(struct run *run, size_t node, size_t ring_bytes,
-			struct err *err)
-{
-	VEC(struct capture_iface) ifaces = { 0 };
-	int r = 0;
-
-	for (size_t i = 0; i < run->plan->ifaces.n && !r; i++) {
-		const struct plan_iface *f = &run->plan->ifaces.v[i];
-		struct capture_iface *slot;
-
-		if (f->node != node)
-			continue;
-		slot = VEC_PUSH(&ifaces);
-		if (!slot) {
-			r = err_errno(err, ENOMEM, "capture");
-			break;
-		}
-		slot->ifindex = f->ifindex;
-		slot->name = f->name;
-	}
-	if (!r)
-		r = capture_add(run->capture, run->scenario->nodes.v[node].name,
-				lab_netns(run->lab, node), ifaces.v, ifaces.n,
-				ring_bytes, err);
-	VEC_FREE(&ifaces);
-	return r;
-}
-
-static int start_capture(struct run *run, struct err *err)
-{
-	size_t nodes = 0, ring;
-	int r = 0;
-
-	for (size_t i = 0; i < run->scenario->nodes.n; i++)
-		nodes += run->scenario->nodes.v[i].kind != SCN_NODE_BRIDGE;
-	if (!nodes)
-		return 0;
-	ring = RING_BYTES_ALL / nodes;
-	if (ring > RING_BYTES_ONE)
-		ring = RING_BYTES_ONE;
-	run->capture = capture_new();
-	if (!run->capture)
-		return err_errno(err, ENOMEM, "capture");
-	for (size_t i = 0; i < run->scenario->nodes.n && !r; i++)
-		if (run->scenario->nodes.v[i].kind != SCN_NODE_BRIDGE)
-			r = capture_node(run, i, ring, err);
-	if (!r)
-		r = capture_open(run->capture, err);
-	if (!r && (pipe2(run->capture_stop, O_CLOEXEC) ||
-		   pipe2(run->capture_done, O_CLOEXEC) ||
-		   pipe2(run->capture_error, O_CLOEXEC | O_NONBLOCK)))
-		r = err_errno(err, errno, "pipe");
-	if (!r)
-		r = lab_spawn(run->lab, SCN_NONE, capture_child, run,
-			      capture_ended, run, &run->capture_pid, err);
-	if (!r) {
-		close(run->capture_done[1]);
-		close(run->capture_error[1]);
-		r = sd_event_add_io(run->event, NULL, run->capture_done[0],
-				    EPOLLIN, on_capture_done, run);
-		r = r < 0 ? err_errno(err, -r, "event loop") : 0;
-	}
-	if (r)
-		err_wrap(err, "start the capture");
-	run->capture = capture_free(run->capture);
-	return r;
-}
-
-/* ---- probes ------------------------------------------------------------ */
-
-static int probe_child(void *arg, int status_fd)
-{
-	const struct probe_run *p = arg;
-	const struct scn_probe *s = &p->run->scenario->probes.v[p->index];
-	char path[128];
-
-	close(status_fd);
-	snprintf(path, sizeof(path), RECORD_PROBES "/%s.csv", s->name);
-	return probe_main(&p->config, path, -1, STDERR_FILENO);
-}
-
-static void probe_ended(void *arg, int status)
-{
-	struct probe_run *p = arg;
-
-	p->pid = 0;
-	p->run->probes_running--;
-	recorder_probe_ended(p->run->recorder, p->index, status);
-}
-
-static int start_probe(struct run *run, size_t index, int64_t zero_ns,
-		       struct err *err)
-{
-	const struct scn_probe *s = &run->scenario->probes.v[index];
-	struct probe_run *p = &run->probes[index];
-	int r;
-
-	p->run = run;
-	p->index = index;
-	p->config = (struct probe_config){
-		.index = (uint32_t)index,
-		.udp = s->kind == SCN_PROBE_UDP_ECHO,
-		.to = plan_probe_target(run->plan, s),
-		.port = s->port,
-		.start_mono_ns = zero_ns + s->start_ns,
-		.interval_ns = s->interval_ns,
-		.for_ns = s->for_ns,
-		.payload = s->payload,
-	};
-	recorder_probe_started(run->recorder, index, &p->config.to);
-	r = lab_spawn(run->lab, s->node, probe_child, p, probe_ended, p,
-		      &p->pid, err);
-	if (r) {
-		err_wrap(err, "probe '%s'", s->name);
-		err_at(err, s->pos);
-		return r;
-	}
-	run->probes_running++;
-	return 0;
-}
-
 /* ---- the four parts ---------------------------------------------------- */
 
 static int build(struct run *run, struct err *err)
@@ -495,7 +292,7 @@ static int start(struct run *run, struct err *err)
 	const struct scenario *s = run->scenario;
 	bool over = false;
 	int64_t zero;
-	int r = start_capture(run, err);
+	int r = run_start_capture(run, err);
 
 	for (size_t i = 0; i < s->processes.n && !r; i++)
 		if (s->processes.v[i].autostart)
@@ -511,7 +308,7 @@ static int start(struct run *run, struct err *err)
 	       (int64_t)s->probes.n * 2 * NSEC_PER_MSEC;
 	recorder_timeline_started(run->recorder, zero);
 	for (size_t i = 0; i < s->probes.n && !r; i++)
-		r = start_probe(run, i, zero, err);
+		r = run_start_probe(run, i, zero, err);
 	if (!r)
 		r = timeline_start(run->timeline, zero, err);
 	return r;
@@ -546,7 +343,7 @@ static void write_comments(struct run *run)
 	struct err e = ERR_INIT;
 
 	if (recorder_write_comments(run->recorder, &e))
-		fail(run, &e);
+		run_fail(run, &e);
 }
 
 static void stop(struct run *run)
@@ -657,7 +454,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	if (!r && !is_broken(&run))
 		r = start(&run, &err);
 	if (r)
-		fail(&run, &err);
+		run_fail(&run, &err);
 	if (!is_broken(&run))
 		play(&run);
 	if (run.timeline)
@@ -668,7 +465,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 		if (run.err.code)
 			recorder_failed(run.recorder, &run.err);
 		if (recorder_close(run.recorder, &e))
-			fail(&run, &e);
+			run_fail(&run, &e);
 	}
 
 	/* The owner judges while the kernel takes down what is left. */
