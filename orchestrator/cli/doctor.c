@@ -31,7 +31,8 @@ static const struct {
 				"--security-opt systempaths=unconfined)" },
 	[KERNEL_VETH] = { ALWAYS, "links",
 			  "a kernel with CONFIG_VETH, or 'modprobe veth'" },
-	[KERNEL_BRIDGE] = { OPTIONAL, "nodes of kind bridge, links that go down",
+	[KERNEL_BRIDGE] = { OPTIONAL,
+			    "nodes of kind bridge, links that go down",
 			    "a kernel with CONFIG_BRIDGE, or 'modprobe "
 			    "bridge'" },
 	[KERNEL_NFT_NAT] = { OPTIONAL, "services with resolver nat",
@@ -111,9 +112,9 @@ int cmd_doctor(int argc, char **argv)
 		bool works = kernel_probe((enum kernel_feature)f, &why);
 
 		printf("%-8s %-28s %s\n",
-		       works		 ? "ok" :
+		       works	     ? "ok" :
 		       facts[f].need ? "MISSING" :
-					   "missing",
+				       "missing",
 		       kernel_feature_name((enum kernel_feature)f),
 		       facts[f].purpose);
 		if (works)
@@ -123,7 +124,7 @@ int cmd_doctor(int argc, char **argv)
 		good &= facts[f].need == OPTIONAL;
 		always &= facts[f].need != ALWAYS;
 	}
-	printf("\n%s\n", good	  ? "Labs can be built here." :
+	printf("\n%s\n", good	? "Labs can be built here." :
 			 always ? "Labs can be built here, but not those with "
 				  "sal services." :
 				  "Labs cannot be built here yet.");
