@@ -43,8 +43,7 @@ void lab_sald_disconnect(struct lab_sald *s)
 	VEC_FREE(&s->out);
 }
 
-/* ---- lines
- * ------------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------- */
 
 static void keep_error(struct lab_sald *s, size_t tag, const struct err *err)
 {
@@ -188,8 +187,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-/* ---- requests
- * ----------------------------------------------------------------- */
+/* ---- requests ------------------------------------------------------------ */
 
 static int put_request(struct lab_sald *s, size_t tag, json_t *request,
 		       struct err *err)
