@@ -198,8 +198,8 @@ int knat_rebind(struct kns *ns, const struct knat_binding *b, size_t n,
 
 /*
  * Deletes the conntrack entries whose original destination is one of the n
- * addresses (and the port, unless protocol is 0). Entries that vanish meanwhile count as deleted.
- * *deleted: how many.
+ * addresses (and the port, unless protocol is 0). Entries that vanish meanwhile
+ * count as deleted. *deleted: how many.
  */
 int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
 			int protocol, uint16_t port, unsigned *deleted,

@@ -402,8 +402,8 @@ static int unreachable_build(const struct ip_prefix *to, struct nl_msg **msg)
 	rtnl_route_set_priority(route, LAST_METRIC);
 	r = rtnl_route_set_dst(route, dst);
 	return r ? r :
-		   rtnl_route_build_add_request(
-			   route, NLM_F_CREATE | NLM_F_EXCL, msg);
+		   rtnl_route_build_add_request(route,
+						NLM_F_CREATE | NLM_F_EXCL, msg);
 }
 
 int kbatch_unreachable(struct kbatch *b, size_t tag, const struct ip_prefix *to,

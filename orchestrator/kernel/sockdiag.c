@@ -89,7 +89,7 @@ int kns_listens(struct kns *ns, int protocol, uint16_t port, struct err *err)
 	return search.found;
 }
 
-/* ---- closing -------------------------------------------------------------- */
+/* ---- closing ------------------------------------------------------------ */
 
 struct doomed {
 	const struct ip_prefix *prefixes;

@@ -197,7 +197,7 @@ static int rebind(struct run *run, size_t first, size_t *next)
 	return r;
 }
 
-/* ---- salds --------------------------------------------------------------- */
+/* ---- salds -------------------------------------------------------------- */
 
 /*
  * The routes for the time when the sald is gone, and its TUN device with it: so
@@ -240,22 +240,23 @@ static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 	if (op->kind == PLAN_OP_SAL_NAME)
 		return json_pack(
 			"{s:s, s:s, s:s, s:s?, s:s?}", "cmd", "name set",
-			"name", plan->scenario->services.v[op->sal.service].name,
+			"name",
+			plan->scenario->services.v[op->sal.service].name,
 			"service", text, "addr4",
 			address_text(plan, op->sal.service, AF_INET, addr[0],
 				     sizeof(addr[0])),
 			"addr6",
 			address_text(plan, op->sal.service, AF_INET6, addr[1],
 				     sizeof(addr[1])));
-	return json_pack("{s:s, s:s, s:s, s:s?}", "cmd",
-			 op->kind == PLAN_OP_SAL_RULE_ADD ? "service add" :
-							    "service delete",
-			 "service", text, "kind",
-			 op->sal.to.family ? "forward" : "demux", "to",
-			 op->sal.to.family ?
-				 ip_format_addr(&op->sal.to, addr[0],
-						sizeof(addr[0])) :
-				 NULL);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s?}", "cmd",
+		op->kind == PLAN_OP_SAL_RULE_ADD ? "service add" :
+						   "service delete",
+		"service", text, "kind",
+		op->sal.to.family ? "forward" : "demux", "to",
+		op->sal.to.family ?
+			ip_format_addr(&op->sal.to, addr[0], sizeof(addr[0])) :
+			NULL);
 }
 
 static int settle(struct run *run)

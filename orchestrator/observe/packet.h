@@ -36,8 +36,8 @@ enum packet_kind {
 struct packet_info {
 	enum packet_kind kind;
 	struct ip_addr src, dst; /* AF_UNSPEC where it is no IP packet */
-	uint8_t protocol; /* the IP header's: 144 for the SAL, whose inner packet
-			     the rest is of */
+	uint8_t protocol; /* the IP header's: 144 for the SAL, whose inner
+			     packet the rest is of */
 	uint16_t sport, dport; /* UDP, TCP; host order */
 	uint16_t echo_id, echo_seq;
 	uint8_t tcp_flags;

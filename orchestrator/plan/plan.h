@@ -215,7 +215,8 @@ size_t plan_instance_at(const struct plan *p, size_t service,
 			const struct scn_action *at);
 /* Does any host run a sald? */
 bool plan_has_sald(const struct plan *p);
-/* The prefixes that hold every sal service's address; how many (at most max). */
+/* The prefixes that hold every sal service's address; how many (at most max).
+ */
 #define PLAN_SAL_PREFIXES_MAX 16
 size_t plan_sal_prefixes(const struct plan *p,
 			 struct ip_prefix out[PLAN_SAL_PREFIXES_MAX]);

@@ -26,17 +26,16 @@
 
 typedef VEC(struct ip_addr) addr_vec;
 
-/* ---- the timeline, played -------------------------------------------------- */
+/* ---- the timeline, played ----------------------------------------------- */
 
 /* What stands behind the last action. */
 static const struct scn_action the_end;
 
 /* Calls visit for each action ahead of at, in order. */
-static void each_action_before(const struct scenario *s,
-			       const struct scn_action *at,
-			       void (*visit)(const struct scn_action *a,
-					     void *arg),
-			       void *arg)
+static void
+each_action_before(const struct scenario *s, const struct scn_action *at,
+		   void (*visit)(const struct scn_action *a, void *arg),
+		   void *arg)
 {
 	for (size_t i = 0; at && i < s->timeline.n; i++) {
 		const struct scn_entry *e = &s->timeline.v[i];
@@ -109,14 +108,13 @@ struct ip_addr plan_node_address_at(const struct plan *p, size_t node,
 {
 	for (size_t i = 0; i < p->ifaces.n; i++) {
 		const struct plan_iface *f = &p->ifaces.v[i];
-		struct place place = {
-			.plan = p, .iface = i, .family = family
-		};
+		struct place place = { .plan = p,
+				       .iface = i,
+				       .family = family };
 
 		if (f->node != node)
 			continue;
-		place.addr =
-			first_of(f->addresses.v, f->addresses.n, family);
+		place.addr = first_of(f->addresses.v, f->addresses.n, family);
 		each_action_before(p->scenario, at, visit_readdress, &place);
 		if (place.addr.family)
 			return place.addr;
@@ -146,7 +144,7 @@ size_t plan_instance_at(const struct plan *p, size_t service,
 	return b.instance;
 }
 
-/* ---- new addresses ---------------------------------------------------------- */
+/* ---- new addresses ------------------------------------------------------ */
 
 static bool is_used(const addr_vec *used, const struct ip_addr *a)
 {
@@ -213,8 +211,7 @@ static int take_given(struct plan *p, struct diag *diag,
 	char text[IP_TEXT_MAX];
 
 	for (size_t i = 0; i < given->n; i++) {
-		struct ip_prefix own =
-			ip_prefix_network(&given->v[i].prefix);
+		struct ip_prefix own = ip_prefix_network(&given->v[i].prefix);
 		struct ip_prefix *slot = VEC_PUSH(&r->new);
 		bool known = false;
 
@@ -227,8 +224,7 @@ static int take_given(struct plan *p, struct diag *diag,
 			continue;
 		ip_format_prefix(&given->v[i].prefix, text, sizeof(text));
 		diag_error(diag, given->v[i].pos, (unsigned)strlen(text),
-			   "%s is in none of the subnets of its network",
-			   text);
+			   "%s is in none of the subnets of its network", text);
 		diag_help(diag, "its first subnet is %s",
 			  net->subnets.n ?
 				  ip_format_prefix(&net->subnets.v[0], text,
@@ -250,8 +246,8 @@ static void check_given(const struct plan *p, struct diag *diag,
 		bool taken = false;
 
 		for (size_t k = 0; k < p->ifaces.n; k++)
-			for (size_t j = 0; k != r->iface &&
-					   j < p->ifaces.v[k].addresses.n;
+			for (size_t j = 0;
+			     k != r->iface && j < p->ifaces.v[k].addresses.n;
 			     j++)
 				taken |= ip_addr_equal(
 					&p->ifaces.v[k].addresses.v[j].addr,
@@ -280,7 +276,8 @@ static int find_old(struct plan *p, struct plan_readdress *r)
 
 			if (e == r)
 				break;
-			if (e->iface == r->iface && has_family(e, families[k])) {
+			if (e->iface == r->iface &&
+			    has_family(e, families[k])) {
 				v = e->new.v;
 				n = e->new.n;
 			}
@@ -351,7 +348,7 @@ int plan_readdresses(struct plan *p, struct diag *diag)
 	return ret;
 }
 
-/* ---- operations ------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------- */
 
 static int add_address(const struct plan *p, plan_op_vec *out,
 		       enum plan_op_kind kind, const struct plan_readdress *r,

@@ -63,9 +63,8 @@ static void check_networks(const struct plan *p, struct diag *diag)
 /* Does the automatic prefix of its family hold the address? */
 static bool is_automatic(const struct ip_addr *a)
 {
-	struct ip_prefix all = plan_prefix(a->family == AF_INET ?
-						   PLAN_AUTO_SERVICE4 :
-						   PLAN_AUTO_SERVICE6);
+	struct ip_prefix all = plan_prefix(
+		a->family == AF_INET ? PLAN_AUTO_SERVICE4 : PLAN_AUTO_SERVICE6);
 
 	return ip_prefix_contains(&all, a);
 }
@@ -84,8 +83,7 @@ size_t plan_sal_prefixes(const struct plan *p,
 		if (svc->resolver != SCN_RESOLVER_SAL)
 			continue;
 		for (size_t k = 0; k < svc->addresses.n; k++) {
-			const struct ip_prefix *a =
-				&svc->addresses.v[k].prefix;
+			const struct ip_prefix *a = &svc->addresses.v[k].prefix;
 
 			if (!is_automatic(&a->addr) &&
 			    n < PLAN_SAL_PREFIXES_MAX)
@@ -103,8 +101,8 @@ static void check_given_addresses(const struct scenario *s, struct diag *diag)
 	for (size_t i = 0; i < s->services.n; i++) {
 		const struct scn_service *svc = &s->services.v[i];
 
-		for (size_t k = 0; svc->resolver == SCN_RESOLVER_SAL &&
-				   k < svc->addresses.n;
+		for (size_t k = 0;
+		     svc->resolver == SCN_RESOLVER_SAL && k < svc->addresses.n;
 		     k++) {
 			const struct scn_prefix *a = &svc->addresses.v[k];
 
@@ -115,8 +113,7 @@ static void check_given_addresses(const struct scenario *s, struct diag *diag)
 				   "at most %d addresses of sal services may "
 				   "lie outside of the automatic ones",
 				   PLAN_SAL_PREFIXES_MAX - 2);
-			diag_help(diag,
-				  "choose addresses in %s or %s, or none",
+			diag_help(diag, "choose addresses in %s or %s, or none",
 				  PLAN_AUTO_SERVICE4, PLAN_AUTO_SERVICE6);
 			return;
 		}
@@ -186,7 +183,7 @@ void plan_sald_key(const struct plan *p, size_t node, uint8_t key[PLAN_KEY_LEN])
 	crypto_hash_sha256(key, (const unsigned char *)text, (size_t)n);
 }
 
-/* ---- rules --------------------------------------------------------------- */
+/* ---- rules -------------------------------------------------------------- */
 
 struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
 				size_t instance, const struct scn_action *at)
@@ -309,7 +306,7 @@ int plan_sal_bind_ops(const struct plan *p, const struct scn_action *a,
 	return 0;
 }
 
-/* ---- an instance has moved ------------------------------------------------ */
+/* ---- an instance has moved ---------------------------------------------- */
 
 /* The rules are judged at the action (old) and right behind it (new). */
 int plan_follow_ops(const struct plan *p, const struct scn_action *a,

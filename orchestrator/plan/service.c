@@ -331,11 +331,11 @@ static void check_client(size_t node, struct src_pos pos, void *arg)
 		if (pr->target != SCN_TARGET_SERVICE || pr->to != c->service ||
 		    pr->node != node || !migrates(s, c->service))
 			continue;
-		diag_error(c->diag, pr->to_pos, 1,
-			   "'%s' is an instance of '%s' itself: from there, the "
-			   "probe would not follow the service",
-			   s->nodes.v[node].name,
-			   s->services.v[c->service].name);
+		diag_error(
+			c->diag, pr->to_pos, 1,
+			"'%s' is an instance of '%s' itself: from there, the "
+			"probe would not follow the service",
+			s->nodes.v[node].name, s->services.v[c->service].name);
 		diag_note(c->diag, pos, 1, "it is made an instance here");
 	}
 }
@@ -349,8 +349,8 @@ int plan_services(struct plan *p, struct diag *diag)
 		if (!VEC_PUSH(&p->services))
 			return -ENOMEM;
 		r = choose_addresses(p, diag, i);
-		if (!r && p->scenario->services.v[i].resolver ==
-				  SCN_RESOLVER_NAT)
+		if (!r &&
+		    p->scenario->services.v[i].resolver == SCN_RESOLVER_NAT)
 			r = choose_holders(p, diag, i);
 		if (r)
 			return r;

@@ -35,7 +35,7 @@ struct comparison {
 	VEC(struct section) sections;
 };
 
-/* ---- reading --------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------ */
 
 static int read_run(const char *path, json_t **out, struct err *err)
 {
@@ -155,7 +155,7 @@ static void join_lonely(struct comparison *c)
 	}
 }
 
-/* ---- cells ------------------------------------------------------------------ */
+/* ---- cells -------------------------------------------------------------- */
 
 static void put_text(char cell[TABLE_CELL], const char *text)
 {
@@ -211,9 +211,9 @@ static json_t *longest_outage(json_t *probe)
 
 static json_t *outage_at(json_t *probe, size_t action)
 {
-	return json_object_get(json_array_get(json_object_get(probe, "outages"),
-					      action),
-			       "length_ns");
+	return json_object_get(
+		json_array_get(json_object_get(probe, "outages"), action),
+		"length_ns");
 }
 
 /* "c d c", or how many more there were. */
@@ -237,7 +237,7 @@ static void put_served(char cell[TABLE_CELL], json_t *probe)
 	}
 }
 
-/* ---- rows -------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------- */
 
 static struct table_row *add_row(struct table *t, const char *label)
 {
@@ -291,8 +291,7 @@ static void add_outages(const struct comparison *c, const struct section *s,
 		snprintf(label, sizeof(label), "outage at action %zu", i + 1);
 		row = add_row(t, label);
 		for (size_t k = 0; row && k < c->n; k++)
-			put_time(row->cells[k + 1],
-				 outage_at(s->probes[k], i));
+			put_time(row->cells[k + 1], outage_at(s->probes[k], i));
 	}
 }
 

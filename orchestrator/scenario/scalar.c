@@ -199,8 +199,8 @@ static bool read_rate(struct loader *l, const struct type *type,
 {
 	int r = units_parse_rate_bps(node->text, &out->bps);
 
-	if (!r && ((uint64_t)out->bps < type->min ||
-		   (uint64_t)out->bps > type->max))
+	if (!r &&
+	    ((uint64_t)out->bps < type->min || (uint64_t)out->bps > type->max))
 		r = -ERANGE;
 	return r ? rate_error(l, type, node, r) : true;
 }

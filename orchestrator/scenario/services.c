@@ -101,11 +101,11 @@ static bool read_instances(struct loader *l, const struct value *list,
 		return false;
 	}
 	if (n > 1) {
-		tree_error(
-			l->diag, value_item(list, 1),
-			"a %s service has one instance at a time; balancing "
-			"over several is not available yet",
-			service->resolver == SCN_RESOLVER_SAL ? "sal" : "nat");
+		tree_error(l->diag, value_item(list, 1),
+			   "a %s service has one instance at a time; balancing "
+			   "over several is not available yet",
+			   service->resolver == SCN_RESOLVER_SAL ? "sal" :
+								   "nat");
 		diag_help(l->diag, "a 'migrate' in the timeline replaces the "
 				   "instance");
 	}

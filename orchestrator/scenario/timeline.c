@@ -316,8 +316,7 @@ static bool read_readdress(struct loader *l, const struct value *v,
 		tree_error(l->diag, node, "this list has no addresses");
 		return false;
 	}
-	if (prefixes_read(l, type_ifaddrs.item, &v[1],
-			  &a->readdress.addresses))
+	if (prefixes_read(l, type_ifaddrs.item, &v[1], &a->readdress.addresses))
 		return true;
 	VEC_FREE(&a->readdress.addresses);
 	return false;

@@ -106,7 +106,7 @@ static void action_done(struct timeline *tl, unsigned id)
 		tl->listener.finished(tl->listener.arg);
 }
 
-/* ---- migrate, of nat services ----------------------------------------------------------- */
+/* ---- migrate, of nat services ------------------------------------------- */
 
 static int do_step(struct running *run, enum step step, struct err *err)
 {

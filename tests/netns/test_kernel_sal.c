@@ -50,8 +50,7 @@ static int error_of(int fd)
 	int code = 0;
 	socklen_t size = sizeof(code);
 
-	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size),
-			 0);
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size), 0);
 	return code;
 }
 
@@ -134,7 +133,8 @@ START_TEST(unreachable_is_told)
 	b = kbatch_new(ns[0]);
 	for (size_t i = 0; i < 2; i++) {
 		OK(kbatch_unreachable(b, i, &to[i], NULL, &E));
-		OK(kbatch_unreachable(b, i, &to[i], NULL, &E)); /* there already */
+		OK(kbatch_unreachable(b, i, &to[i], NULL,
+				      &E)); /* there already */
 	}
 	OK(kbatch_commit(b, NULL, &E));
 	for (size_t i = 0; i < 2; i++) {
@@ -142,8 +142,7 @@ START_TEST(unreachable_is_told)
 		socklen_t size = lab_sockaddr(nowhere[i], 7, &at);
 		int fd = lab_socket(ns[0], SOCK_DGRAM, anywhere[i], 0);
 
-		ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, size),
-				 -1);
+		ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, size), -1);
 		ck_assert_int_eq(errno, EHOSTUNREACH);
 		OK(kbatch_route(b, i, true, &to[i], &none, 11, 0, NULL, &E));
 		OK(kbatch_commit(b, NULL, &E));

@@ -73,11 +73,12 @@ static int compare(const char *one, const char *two)
 
 START_TEST(figures_stand_side_by_side)
 {
-	const char *one = make("one", HEAD "\"name\":\"sal\",\"verdict\":"
-					   "\"passed\",\"probes\":{\"rtt\":{" FIGURES
-					   "}}}");
-	const char *two = make("two", HEAD "\"name\":\"nat\",\"verdict\":"
-					   "\"failed\",\"probes\":{\"rtt\":{}}}");
+	const char *one = make(
+		"one", HEAD "\"name\":\"sal\",\"verdict\":"
+			    "\"passed\",\"probes\":{\"rtt\":{" FIGURES "}}}");
+	const char *two =
+		make("two", HEAD "\"name\":\"nat\",\"verdict\":"
+				 "\"failed\",\"probes\":{\"rtt\":{}}}");
 
 	ck_assert_int_eq(compare(one, two), 0);
 	ck_assert_str_eq(table, "run                    sal     nat\n"
@@ -100,7 +101,8 @@ END_TEST
 /* By name; what has no namesake, by place; what is left, alone. */
 START_TEST(probes_find_each_other)
 {
-	const char *one = make("one", HEAD "\"probes\":{\"x\":{},\"same\":{}}}");
+	const char *one =
+		make("one", HEAD "\"probes\":{\"x\":{},\"same\":{}}}");
 	const char *two = make("two", HEAD "\"probes\":{\"same\":{},\"y\":{},"
 					   "\"z\":{}}}");
 	const char *at;

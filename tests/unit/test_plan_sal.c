@@ -88,7 +88,8 @@ END_TEST
 
 START_TEST(no_service_no_sald)
 {
-	must_plan(NETWORK "services: { s: { resolver: nat, instances: [c] } }\n");
+	must_plan(NETWORK
+		  "services: { s: { resolver: nat, instances: [c] } }\n");
 	ck_assert(!plan_has_sald(plan));
 	ck_assert_str_eq(planned("sald"), "");
 }
@@ -153,9 +154,11 @@ START_TEST(migration)
 {
 	const struct scn_action *a;
 
-	must_plan(SAL "duration: 9s\n"
-		      "timeline:\n"
-		      "  - { at: 1s, migrate: { service: echo, from: c, to: d } }\n");
+	must_plan(
+		SAL
+		"duration: 9s\n"
+		"timeline:\n"
+		"  - { at: 1s, migrate: { service: echo, from: c, to: d } }\n");
 	a = &s->timeline.v[0].actions.v[0];
 	ck_assert_str_eq(step(a, PLAN_SAL_START),
 			 "d: serve service echo | d: stop forwarding service "
@@ -163,9 +166,10 @@ START_TEST(migration)
 	ck_assert_str_eq(step(a, PLAN_SAL_FORWARD),
 			 "a: forward service echo to 10.0.1.2 | a: stop "
 			 "forwarding service echo to 10.0.0.2");
-	ck_assert_str_eq(step(a, PLAN_SAL_STOP),
-			 "c: forward service echo to 10.0.1.2 | c: stop serving "
-			 "service echo");
+	ck_assert_str_eq(
+		step(a, PLAN_SAL_STOP),
+		"c: forward service echo to 10.0.1.2 | c: stop serving "
+		"service echo");
 }
 END_TEST
 
@@ -187,12 +191,13 @@ START_TEST(readdress)
 {
 	const struct scn_action *renew, *given, *again;
 
-	must_plan(SAL
-		  "duration: 9s\n"
-		  "timeline:\n"
-		  "  - { at: 1s, interface: \"a:eth0\", address: renew }\n"
-		  "  - { at: 2s, interface: \"a:eth0\", address: 10.0.0.9/24 }\n"
-		  "  - { at: 3s, interface: \"c:eth0\", address: renew }\n");
+	must_plan(
+		SAL
+		"duration: 9s\n"
+		"timeline:\n"
+		"  - { at: 1s, interface: \"a:eth0\", address: renew }\n"
+		"  - { at: 2s, interface: \"a:eth0\", address: 10.0.0.9/24 }\n"
+		"  - { at: 3s, interface: \"c:eth0\", address: renew }\n");
 	renew = &s->timeline.v[0].actions.v[0];
 	given = &s->timeline.v[1].actions.v[0];
 	again = &s->timeline.v[2].actions.v[0];
@@ -226,15 +231,15 @@ START_TEST(migration_after_readdress)
 		  "  - { at: 2s, migrate: { service: echo, from: c, to: d } }\n"
 		  "  - { at: 3s, interface: \"d:eth0\", address: renew }\n");
 	ck_assert_str_eq(change(&s->timeline.v[0].actions.v[0], true), "");
-	ck_assert_str_eq(step(&s->timeline.v[1].actions.v[0],
-			      PLAN_SAL_FORWARD),
+	ck_assert_str_eq(step(&s->timeline.v[1].actions.v[0], PLAN_SAL_FORWARD),
 			 "a: forward service echo to 10.0.1.3 | a: stop "
 			 "forwarding service echo to 10.0.0.2");
-	ck_assert_str_eq(change(&s->timeline.v[2].actions.v[0], true),
-			 "a: forward service echo to 10.0.1.4 | a: stop "
-			 "forwarding service echo to 10.0.1.3 | c: forward "
-			 "service echo to 10.0.1.4 | c: stop forwarding service "
-			 "echo to 10.0.1.3");
+	ck_assert_str_eq(
+		change(&s->timeline.v[2].actions.v[0], true),
+		"a: forward service echo to 10.0.1.4 | a: stop "
+		"forwarding service echo to 10.0.1.3 | c: forward "
+		"service echo to 10.0.1.4 | c: stop forwarding service "
+		"echo to 10.0.1.3");
 }
 END_TEST
 
