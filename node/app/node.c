@@ -430,6 +430,28 @@ static int wait_for_events(struct node *n, struct epoll_event *events)
 	return epoll_pwait2(n->epoll_fd, events, SOURCE_COUNT_, &timeout, NULL);
 }
 
+static int from_tun(struct node *n, struct err *err)
+{
+	int r = tun_receive(n->tun, BUDGET, n->now_ns, on_inner, n, err);
+
+	return r < 0 ? r : 0;
+}
+
+/*
+ * What came before a command is handled before it: a sald that got no CPU for a
+ * while would else forget a service first, and then refuse the questions to it
+ * that had been waiting. They are taken in this order since the kernel answers
+ * pings at once, so that the answers are among what the TUN has then.
+ */
+static int take_waiting(struct node *n, struct err *err)
+{
+	if (underlay_fd4(n->underlay) >= 0)
+		from_underlay(n, underlay_fd4(n->underlay), EPOLLIN);
+	if (underlay_fd6(n->underlay) >= 0)
+		from_underlay(n, underlay_fd6(n->underlay), EPOLLIN);
+	return from_tun(n, err);
+}
+
 /* 1: asked to end. */
 static int dispatch(struct node *n, const struct epoll_event *e,
 		    struct err *err)
@@ -438,8 +460,7 @@ static int dispatch(struct node *n, const struct epoll_event *e,
 
 	switch ((enum source)e->data.u32) {
 	case SOURCE_TUN:
-		r = tun_receive(n->tun, BUDGET, n->now_ns, on_inner, n, err);
-		return r < 0 ? r : 0;
+		return from_tun(n, err);
 	case SOURCE_UNDERLAY4:
 		from_underlay(n, underlay_fd4(n->underlay), e->events);
 		return 0;
@@ -450,8 +471,9 @@ static int dispatch(struct node *n, const struct epoll_event *e,
 		from_monitor(n);
 		return 0;
 	case SOURCE_CONTROL:
+		r = take_waiting(n, err);
 		control_dispatch(n->control);
-		return 0;
+		return r;
 	case SOURCE_SIGNAL:
 		return 1;
 	case SOURCE_COUNT_:
