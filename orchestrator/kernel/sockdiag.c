@@ -99,12 +99,12 @@ struct doomed {
 
 static struct ip_addr own_address(const struct inet_diag_msg *socket)
 {
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct ip_addr a = { .family = socket->idiag_family };
 
 	memcpy(a.bytes, socket->id.idiag_src, ip_addr_size(&a));
 	/* An IPv6 socket that talks IPv4. */
-	if (a.family == AF_INET6 &&
-	    IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)a.bytes)) {
+	if (a.family == AF_INET6 && !memcmp(a.bytes, mapped, sizeof(mapped))) {
 		a.family = AF_INET;
 		memmove(a.bytes, a.bytes + 12, 4);
 		memset(a.bytes + 4, 0, 12);
