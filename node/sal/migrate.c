@@ -170,9 +170,11 @@ static void check_address(struct sal *s, struct sal_flow *f)
 {
 	const struct sal_local_address *a = still_ours(s, &f->tie.path.local);
 	static const struct ip_addr none;
+	bool waits = f->info.state == SAL_NOADDRESS ||
+		     f->info.state == SAL_NOADDRESS_RSYN_RCVD;
 	bool found;
 
-	if (a) {
+	if (a && !waits) {
 		f->tie.path.ifindex = a->ifindex;
 		return;
 	}

@@ -182,8 +182,7 @@ static void wait_for_rules(struct sal *s, struct sal_flow *f)
 void sal_resolve_again(struct sal *s, struct sal_flow *f)
 {
 	if (sal_resolve(s, f)) {
-		f->refusals++;
-		wait_for_rules(s, f);
+		sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE);
 		return;
 	}
 	f->resolve_again = false;

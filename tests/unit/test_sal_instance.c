@@ -114,6 +114,30 @@ START_TEST(and_back_again)
 }
 END_TEST
 
+/* Where no rule is left to go by, the program is told, and nothing is kept. */
+START_TEST(no_rule_is_no_wait_for_ever)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+
+	host_ping(c, "10.8.0.1", 7, 1, 8);
+	world_run_for(w, SEC);
+	WORLD_OK(w, host_flows(c) == 1);
+	host_unforward(c, 1, "10.0.1.1");
+	world_run_for(w, SEC);
+	host_unserve(a, 1);
+	world_run_for(w, SEC);
+	for (uint16_t i = 2; i < 40; i++) {
+		host_ping(c, "10.8.0.1", 7, i, 8);
+		world_run_for(w, SEC);
+	}
+	world_run_for(w, 3600 * SEC);
+	WORLD_OK(w, host_flows(c) == 0);
+	WORLD_OK(w, c->unreachable >= 30);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(open_tcp_is_reset)
 {
 	struct world *w = world_usual(1);
@@ -308,6 +332,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, ping_goes_on, 0,
 			    ORDERS * sizeof(gaps_ms) / sizeof(*gaps_ms));
 	tcase_add_test(tc, and_back_again);
+	tcase_add_test(tc, no_rule_is_no_wait_for_ever);
 	tcase_add_loop_test(tc, open_tcp_is_reset, 0, 5);
 	tcase_add_test(tc, a_rule_alone_changes);
 	tcase_add_loop_test(tc, what_the_old_instance_sent_arrives, 0, 5);

@@ -139,6 +139,52 @@ static const struct loss_case losses[] = {
 	{ true, ACK, 3, 2 },
 };
 
+static struct caught {
+	const struct host *from;
+	uint8_t bytes[256];
+	size_t len;
+} caught;
+
+/* Keeps the last RSYN (CONTROL alone, its flags at 14) of one host. */
+static void catch_rsyn(struct world *w, const struct wire_packet *p, void *arg)
+{
+	struct caught *c = arg;
+
+	(void)w;
+	if (p->from != c->from || p->len != 32 || p->bytes[14] != 0x40)
+		return;
+	memcpy(c->bytes, p->bytes, p->len);
+	c->len = p->len;
+}
+
+/* The peer's RSYN is read only after our address was seen to go: when it is back,
+ * the stream goes on. */
+START_TEST(peer_moves_while_we_have_no_address)
+{
+	struct stream st;
+	struct sal_ip_fields ip_fields = { .ttl = 64 };
+	struct sal_path path = { .ifindex = 1 };
+
+	stream_start(&st, 1, true, false);
+	world_run_for(st.w, 100 * MSEC);
+	caught = (struct caught){ .from = st.a };
+	st.w->tap = catch_rsyn;
+	st.w->tap_arg = &caught;
+	host_addresses(st.c, NULL, NULL);
+	host_addresses(st.a, "10.0.1.9", NULL);
+	world_run_for(st.w, 50 * MSEC);
+	WORLD_OK(st.w, caught.len == 32);
+	path.local = ip("10.0.0.1");
+	path.remote = ip("10.0.1.9");
+	sal_from_outer(st.c->sal, &path, &ip_fields, caught.bytes, caught.len,
+		       st.w->now_ns);
+	world_run_for(st.w, 10 * MSEC);
+	host_addresses(st.c, "10.0.0.1", NULL);
+	stream_finish(&st, 60 * SEC);
+	world_free(st.w);
+}
+END_TEST
+
 START_TEST(a_lost_packet_of_the_move)
 {
 	const struct loss_case *l = &losses[_i / 2];
@@ -420,6 +466,7 @@ static Suite *suite(void)
 	TCase *tc = tcase_create("move");
 
 	tcase_add_test(tc, a_stream_closes);
+	tcase_add_test(tc, peer_moves_while_we_have_no_address);
 	tcase_add_loop_test(tc, stream_survives_a_move, 0, 6);
 	tcase_add_loop_test(tc, a_lost_packet_of_the_move, 0,
 			    2 * sizeof(losses) / sizeof(*losses));
