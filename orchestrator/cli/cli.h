@@ -49,6 +49,8 @@ void print_error(const struct diag *diag, const struct err *err);
 /* Tries all that a plan needs of the kernel, and prints what is missing, why,
  * and the remedy, in the doctor's words. */
 void check_features(const struct plan *plan);
+/* Can a lab that wants TUN devices have them? If not, that is told as above. */
+bool check_tun(const struct plan *plan);
 
 /*
  * getopt_long(), for the words of one command. -1 when there are no more

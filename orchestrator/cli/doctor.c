@@ -4,6 +4,7 @@
 
 #include "orchestrator/kernel/kernel.h"
 
+#include <errno.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -92,6 +93,19 @@ void check_features(const struct plan *plan)
 		if (need[f] && !kernel_probe((enum kernel_feature)f, &why))
 			print_missing((enum kernel_feature)f, &why);
 	}
+}
+
+/* One look; trying all of it beforehand would cost more than a small lab does.
+ */
+bool check_tun(const struct plan *plan)
+{
+	struct err why = ERR_INIT;
+
+	if (!plan_has_sald(plan) || !access("/dev/net/tun", R_OK | W_OK))
+		return true;
+	err_errno(&why, errno, "open /dev/net/tun");
+	print_missing(KERNEL_TUN, &why);
+	return false;
 }
 
 int cmd_doctor(int argc, char **argv)

@@ -475,6 +475,8 @@ int cmd_run(int argc, char **argv)
 	code = load_scenario(o.scenario, &l);
 	if (!code && o.has_seed)
 		l.scenario->seed = o.seed;
+	if (!code && !check_tun(l.plan))
+		code = EXIT_BROKEN;
 	if (!code && make_record(&o, l.scenario, &rec, &err)) {
 		print_error(NULL, &err);
 		code = EXIT_BROKEN;

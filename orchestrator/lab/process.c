@@ -103,11 +103,12 @@ static int change_dir(const char *node, struct err *err)
 }
 
 /* What a program needs to find its way, and nothing else of ours. */
-static char **make_env(const struct scn_process *s, char *node_var)
+static char **make_env(const struct scn_process *s, char *node_var,
+		       char *socket_var)
 {
 	static const char *const keep[] = { "PATH=", "HOME=",	"TERM=",
 					    "LANG=", "LC_ALL=", "TZ=" };
-	size_t n = 0, most = 2; /* NODE, and the NULL */
+	size_t n = 0, most = 3; /* NODE, SALCTL_SOCKET, and the NULL */
 	char **env;
 
 	for (char **e = environ; *e; e++)
@@ -122,6 +123,7 @@ static char **make_env(const struct scn_process *s, char *node_var)
 			if (!strncmp(*e, keep[k], strlen(keep[k])))
 				env[n++] = *e;
 	env[n++] = node_var;
+	env[n++] = socket_var;
 	/* Each in the place of an earlier one of the same name. */
 	for (char **e = s->env; e && *e; e++) {
 		const char *equals = strchr(*e, '=');
@@ -152,7 +154,7 @@ static int child_main(void *arg, int status_fd)
 	const struct lab_process *p = a->process;
 	const struct scn_process *s = scenario_process(p);
 	const char *node = p->lab->plan->scenario->nodes.v[s->node].name;
-	char **env, node_var[160];
+	char **env, node_var[160], socket_var[128];
 	struct err err = ERR_INIT;
 
 	if (open_log(p, &err) || change_dir(node, &err))
@@ -165,7 +167,10 @@ static int child_main(void *arg, int status_fd)
 	if (restore_limits(&p->lab->options, &err))
 		goto failed;
 	snprintf(node_var, sizeof(node_var), "NODE=%s", node);
-	env = make_env(s, node_var);
+	/* Where the node's sald listens, if it has one: salctl(8). */
+	snprintf(socket_var, sizeof(socket_var), "SALCTL_SOCKET=%s/sald.sock",
+		 p->lab->nodes[s->node].dir);
+	env = make_env(s, node_var, socket_var);
 	if (env)
 		execvpe(s->argv[0], s->argv, env);
 	err_errno(&err, errno, "run '%s'", s->argv[0]);
