@@ -7,9 +7,10 @@ median() {
   sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)]; else exit 1 }'
 }
 
-# ratio A B
+# ratio A B [DIGITS]
 ratio() {
-  awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'
+  awk -v a="$1" -v b="$2" -v digits="${3:-2}" \
+    'BEGIN { if (b > 0) printf "%." digits "f", a / b; else printf "-" }'
 }
 
 # field NAME JSON: a number of a flat object.
