@@ -1,50 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The owner of a run. It reads the scenario, makes the record's folder, starts
- * the sandbox, and does nothing then but pass messages on to the terminal and
- * signals to the sandbox. When all of that is over it judges the record.
- */
-#include "orchestrator/cli/cli.h"
+/* servalab run: one scenario, its progress and its summary. */
+#include "orchestrator/cli/run_once.h"
 
-#include "base/cleanup.h"
 #include "base/units.h"
-#include "orchestrator/cli/recorder.h"
-#include "orchestrator/cli/supervise.h"
-#include "orchestrator/report/report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <locale.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <unistd.h>
 
-#define SUMMARY_WIDTH 80
 #define ERRNO_MAX 4095 /* the kernel's own */
 
 struct options {
-	const char *results, *scenario;
-	bool has_seed, quiet;
+	struct run_options run;
+	const char *scenario;
 	bool stop; /* help was all that was wanted */
-	uint64_t seed;
-	uint64_t fail_at;
-	int fail_errno;
-};
-
-/* The record's folder. */
-struct record {
-	char path[PATH_MAX];
-	int fd;
 };
 
 /* ---- command line ------------------------------------------------------ */
@@ -70,13 +41,13 @@ static bool parse_failure(char *text, struct options *o)
 {
 	char *colon = strchr(text, ':');
 
-	o->fail_errno = ENOBUFS;
+	o->run.fail_errno = ENOBUFS;
 	if (colon) {
 		*colon = '\0';
-		o->fail_errno = parse_errno(colon + 1);
+		o->run.fail_errno = parse_errno(colon + 1);
 	}
-	return !units_parse_uint(text, UINT64_MAX, &o->fail_at) && o->fail_at &&
-	       o->fail_errno;
+	return !units_parse_uint(text, UINT64_MAX, &o->run.fail_at) &&
+	       o->run.fail_at && o->run.fail_errno;
 }
 
 static int parse_options(int argc, char **argv, struct options *o)
@@ -92,7 +63,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int c, code;
 
 	memset(o, 0, sizeof(*o));
-	o->results = "results";
+	o->run.results = "results";
 	while ((c = next_option(argc, argv, ":hr:s:q", longs, &code)) != -1) {
 		switch (c) {
 		case 'r':
@@ -100,18 +71,18 @@ static int parse_options(int argc, char **argv, struct options *o)
 				return usage_error("run",
 						   "'' is no folder; write "
 						   "--results DIR");
-			o->results = optarg;
+			o->run.results = optarg;
 			break;
 		case 's':
-			if (units_parse_uint(optarg, UINT64_MAX, &o->seed))
+			if (units_parse_uint(optarg, UINT64_MAX, &o->run.seed))
 				return usage_error("run",
 						   "'%s' is no seed; write a "
 						   "whole number",
 						   optarg);
-			o->has_seed = true;
+			o->run.has_seed = true;
 			break;
 		case 'q':
-			o->quiet = true;
+			o->run.quiet = true;
 			break;
 		case 'F':
 			if (!parse_failure(optarg, o))
@@ -133,338 +104,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
-/* ---- the record's folder ----------------------------------------------- */
-
-static int make_dirs(char *path, struct err *err)
-{
-	for (char *p = path + 1;; p++) {
-		char c = *p;
-
-		if (c && c != '/')
-			continue;
-		*p = '\0';
-		if (mkdir(path, 0755) && errno != EEXIST)
-			return err_errno(err, errno, "make the folder %s",
-					 path);
-		*p = c;
-		if (!c)
-			return 0;
-	}
-}
-
-/* Closes a file that was written: 0, or the errno of what went wrong. */
-static int finish_file(FILE *f)
-{
-	int code = 0;
-
-	if (ferror(f) || fflush(f))
-		code = errno ? errno : EIO;
-	if (fclose(f) && !code)
-		code = errno;
-	return code;
-}
-
-static int write_copy(int dir, const char *name, const char *text, size_t len,
-		      struct err *err)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-			0644);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	int code = errno;
-
-	if (!f) {
-		if (fd >= 0)
-			close(fd);
-		return err_errno(err, code, "write %s", name);
-	}
-	fwrite(text, 1, len, f);
-	code = finish_file(f);
-	return code ? err_errno(err, code, "write %s", name) : 0;
-}
-
-/* RESULTS/NAME/TIME, or TIME-2, ... where another run has it. */
-static int make_record(const struct options *o, const struct scenario *s,
-		       struct record *rec, struct err *err)
-{
-	time_t now = time(NULL);
-	char stamp[32], parent[PATH_MAX];
-	struct tm tm;
-	int n, r;
-
-	localtime_r(&now, &tm);
-	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm);
-	n = snprintf(parent, sizeof(parent), "%s/%s", o->results, s->name);
-	if (n < 0 || (size_t)n + 64 > sizeof(parent))
-		return err_errno(err, ENAMETOOLONG, "%s", o->results);
-	r = make_dirs(parent, err);
-	if (r) {
-		err_hint(err, "keep the records elsewhere: --results DIR");
-		return r;
-	}
-	for (unsigned i = 1;; i++) {
-		snprintf(rec->path, sizeof(rec->path),
-			 i == 1 ? "%.*s/%s" : "%.*s/%s-%u", PATH_MAX - 64,
-			 parent, stamp, i);
-		if (!mkdir(rec->path, 0755))
-			break;
-		if (errno != EEXIST || i == 10000)
-			return err_errno(err, errno, "make the folder %s",
-					 rec->path);
-	}
-	rec->fd = open(rec->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (rec->fd < 0)
-		return err_errno(err, errno, "open %s", rec->path);
-	return write_copy(rec->fd, RECORD_SCENARIO, s->text, s->text_len, err);
-}
-
-/* ---- while the lab lives ----------------------------------------------- */
-
-/* Passes on what the sandbox says until it has nothing more to say. True: the
- * record is whole. *signal: the one that asked for an early end. */
-static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
-		      int *signal, struct err *err)
-{
-	struct pollfd fds[] = {
-		{ .fd = sandbox->messages, .events = POLLIN },
-		{ .fd = signals, .events = POLLIN },
-	};
-	unsigned interrupts = 0;
-
-	for (;;) {
-		struct signalfd_siginfo info;
-		struct message m;
-		ssize_t n;
-
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return false;
-		if (fds[1].revents & POLLIN &&
-		    read(signals, &info, sizeof(info)) == sizeof(info)) {
-			if (++interrupts > 1) {
-				kill(sandbox->init, SIGKILL);
-				continue;
-			}
-			if (!quiet)
-				fprintf(stderr, "stopping; once more to stop "
-						"at once\n");
-			*signal = (int)info.ssi_signo;
-			sandbox_interrupt(sandbox, *signal);
-		}
-		if (!(fds[0].revents & (POLLIN | POLLHUP)))
-			continue;
-		n = recv(sandbox->messages, &m, sizeof(m), MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (n != sizeof(m))
-			return false; /* the end */
-		if (m.kind == MESSAGE_RECORDED)
-			return true;
-		if (m.kind == MESSAGE_ERROR)
-			*err = m.err;
-		else if (!quiet)
-			fprintf(stderr, "%s\n", m.text);
-	}
-}
-
-/*
- * Blocked for the owner and its children alike; the lab's processes get the
- * defaults back. Returns a descriptor to read them from. One that the caller
- * ignores (nohup(1), a shell's background job) stays so: blocked, it would be
- * seen.
- */
-static int take_signals(void)
-{
-	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
-	struct sigaction old;
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	signal(SIGPIPE, SIG_IGN); /* the record matters more than the reader */
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		if (sigaction(signals[i], NULL, &old) ||
-		    old.sa_handler != SIG_IGN)
-			sigaddset(&mask, signals[i]);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	return signalfd(-1, &mask, SFD_CLOEXEC);
-}
-
-/* A few descriptors a node: the usual soft limit of 1,024 is soon reached.
- * Returns what it was. */
-static struct rlimit raise_file_limit(void)
-{
-	struct rlimit old, limit;
-
-	getrlimit(RLIMIT_NOFILE, &old);
-	limit = old;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	return old;
-}
-
-/* ---- judging -------------------------------------------------------- */
-
-static int write_summary(const struct report *report, const char *dir,
-			 struct err *err)
-{
-	char path[PATH_MAX + 32];
-	FILE *f;
-	int code;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, RECORD_SUMMARY);
-	f = fopen(path, "we");
-	if (!f)
-		return err_errno(err, errno, "write %s", path);
-	report_print(report, f, false, SUMMARY_WIDTH);
-	code = finish_file(f);
-	return code ? err_errno(err, code, "write %s", path) : 0;
-}
-
-static unsigned terminal_width(void)
-{
-	struct winsize ws;
-
-	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col >= 40)
-		return ws.ws_col;
-	return SUMMARY_WIDTH;
-}
-
-static bool wants_color(void)
-{
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !(no && *no) &&
-	       !(term && !strcmp(term, "dumb"));
-}
-
-static int judge(const struct record *rec, int signal)
-{
-	static const int codes[] = {
-		[REPORT_PASSED] = EXIT_HELD,
-		[REPORT_FAILED] = EXIT_NOT_HELD,
-		[REPORT_INVALID] = EXIT_INVALID,
-	};
-	struct report *report = NULL;
-	struct err err = ERR_INIT;
-	int code = EXIT_BROKEN;
-
-	if (report_make(rec->path, &report, &err)) {
-		print_error(NULL, &err);
-		return EXIT_BROKEN;
-	}
-	if (write_summary(report, rec->path, &err) ||
-	    report_write_json(report, rec->path, &err)) {
-		print_error(NULL, &err);
-		report_free(report);
-		return EXIT_BROKEN;
-	}
-	report_print(report, stdout, wants_color(), terminal_width());
-	printf("\nrecord: %s\n", rec->path);
-	if (report_verdict(report) == REPORT_INTERRUPTED)
-		code = EXIT_SIGNAL + signal;
-	else
-		code = codes[report_verdict(report)];
-	report_free(report);
-	return code;
-}
-
-/*
- * The results of a run that broke, for programs that wait for them. What it
- * left may be too little for that (its folder may be full), and why it broke is
- * what people need to be told, so that they are not told of this.
- */
-static void write_up(const struct record *rec)
-{
-	struct report *report = NULL;
-
-	if (report_make(rec->path, &report, NULL))
-		return;
-	if (!write_summary(report, rec->path, NULL))
-		report_write_json(report, rec->path, NULL);
-	report_free(report);
-}
-
-/* ---- all of it ------------------------------------------------------- */
-
-/*
- * Tells why, and whether something that the lab needs is missing here. Asking
- * that beforehand would be of no use to anybody whose labs work, and cost each
- * run more than building a small one does; and nothing is left of what was
- * built until the failure.
- */
-static int lab_broke(const struct loaded *l, const struct record *rec,
-		     const struct err *err)
-{
-	print_error(l->diag, err);
-	write_up(rec);
-	fprintf(stderr, "record, up to then: %s\n", rec->path);
-	check_features(l->plan);
-	return EXIT_BROKEN;
-}
-
-/* Why there is nothing to judge; returns the exit code. */
-static int tell_end(const struct loaded *l, const struct record *rec,
-		    int signal, const struct err *why)
-{
-	struct err err = ERR_INIT;
-
-	if (why->code)
-		return lab_broke(l, rec, why);
-	if (signal) {
-		fprintf(stderr, "stopped at once; what was recorded is in %s\n",
-			rec->path);
-		return EXIT_SIGNAL + signal;
-	}
-	err_set(&err, ECHILD,
-		"the lab was killed; what it had recorded is in %s", rec->path);
-	print_error(NULL, &err);
-	return EXIT_BROKEN;
-}
-
-/* Returns the exit code. */
-static int run_lab(const struct options *o, struct loaded *l,
-		   const struct record *rec)
-{
-	char sald[PATH_MAX];
-	struct supervise_args args = {
-		.plan = l->plan,
-		.version = SERVALAB_VERSION,
-		.sald = find_sald(sald),
-		.fail_at = o->fail_at,
-		.fail_errno = o->fail_errno,
-		.file_limit = raise_file_limit(),
-	};
-	struct err err = ERR_INIT;
-	struct sandbox sandbox;
-	int signals = take_signals();
-	int signal = 0, code;
-
-	if (signals < 0) {
-		err_errno(&err, errno, "signalfd");
-		print_error(NULL, &err);
-		return EXIT_BROKEN;
-	}
-	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
-		close(signals);
-		return lab_broke(l, rec, &err);
-	}
-	if (listen_to(&sandbox, signals, o->quiet, &signal, &err)) {
-		/* While the kernel takes down what is left of the lab. */
-		code = judge(rec, signal);
-		sandbox_wait(&sandbox);
-	} else {
-		sandbox_wait(&sandbox);
-		code = tell_end(l, rec, signal, &err);
-	}
-	sandbox_deinit(&sandbox);
-	close(signals);
-	return code;
-}
-
 int cmd_run(int argc, char **argv)
 {
 	struct options o;
 	struct loaded l;
-	struct record rec = { .fd = -1 };
-	struct err err = ERR_INIT;
 	int code = parse_options(argc, argv, &o);
 
 	if (code || o.stop)
@@ -473,18 +116,10 @@ int cmd_run(int argc, char **argv)
 	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 	setlocale(LC_CTYPE, "");
 	code = load_scenario(o.scenario, &l);
-	if (!code && o.has_seed)
-		l.scenario->seed = o.seed;
-	if (!code && !check_tun(l.plan))
-		code = EXIT_BROKEN;
-	if (!code && make_record(&o, l.scenario, &rec, &err)) {
-		print_error(NULL, &err);
-		code = EXIT_BROKEN;
-	}
+	if (!code && o.run.has_seed)
+		l.scenario->seed = o.run.seed;
 	if (!code)
-		code = run_lab(&o, &l, &rec);
-	if (rec.fd >= 0)
-		close(rec.fd);
+		code = run_once(&o.run, &l, NULL);
 	unload_scenario(&l);
 	return code;
 }
