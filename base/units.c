@@ -34,6 +34,23 @@ static const struct unit rate_units[] = {
 	{ 0 },
 };
 
+static const struct unit byte_units[] = {
+	{ "B", 1 },
+	{ "kB", INT64_C(1000) },
+	{ "KiB", INT64_C(1024) },
+	{ "MB", INT64_C(1000000) },
+	{ "MiB", INT64_C(1048576) },
+	{ "GB", INT64_C(1000000000) },
+	{ 0 },
+};
+
+#define PPB_ONE INT64_C(1000000000)
+
+static const struct unit percent_units[] = {
+	{ "%", PPB_ONE / 100 },
+	{ 0 },
+};
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -118,7 +135,8 @@ static int parse_quantity(const char *text, const struct unit *units,
 			return -EINVAL;
 	}
 	for (const char *c = p; *c; c++)
-		if ((*c < 'a' || *c > 'z') && (*c < 'A' || *c > 'Z'))
+		if ((*c < 'a' || *c > 'z') && (*c < 'A' || *c > 'Z') &&
+		    *c != '%')
 			return -EINVAL;
 	unit = find_unit(units, p);
 	if (!unit)
@@ -140,6 +158,23 @@ int units_parse_duration_ns(const char *text, int64_t *ns)
 int units_parse_rate_bps(const char *text, int64_t *bps)
 {
 	return parse_quantity(text, rate_units, bps);
+}
+
+int units_parse_bytes(const char *text, int64_t *bytes)
+{
+	return parse_quantity(text, byte_units, bytes);
+}
+
+int units_parse_percent_ppb(const char *text, int64_t *ppb)
+{
+	int64_t n;
+	int r = parse_quantity(text, percent_units, &n);
+
+	if (!r && n > PPB_ONE)
+		r = -ERANGE;
+	if (!r)
+		*ppb = n;
+	return r;
 }
 
 /* n / scale, rounded to `decimals` places, without trailing zeros. */

@@ -95,6 +95,67 @@ START_TEST(a_rate_is_parsed)
 END_TEST
 
 static const struct {
+	const char *text;
+	int r;
+	int64_t bytes;
+} byte_counts[] = {
+	{ "1500B", 0, 1500 },
+	{ "64kB", 0, 64000 },
+	{ "64KiB", 0, 65536 },
+	{ "1.5MB", 0, 1500000 },
+	{ "2MiB", 0, 2097152 },
+	{ "1GB", 0, 1000000000 },
+	{ "0.5B", -ERANGE, 0 },
+	{ "1500", -ENOKEY, 0 },
+	{ "64k", -ENOKEY, 0 },
+	{ "64KB", -ENOKEY, 0 },
+	{ "64kb", -ENOKEY, 0 },
+	{ "-1B", -EINVAL, 0 },
+	{ "10000000000GB", -ERANGE, 0 },
+};
+
+START_TEST(a_number_of_bytes_is_parsed)
+{
+	int64_t bytes = -7;
+
+	ck_assert_int_eq(units_parse_bytes(byte_counts[_i].text, &bytes),
+			 byte_counts[_i].r);
+	ck_assert_int_eq(bytes, byte_counts[_i].r ? -7 : byte_counts[_i].bytes);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int r;
+	int64_t ppb;
+} percentages[] = {
+	{ "0%", 0, 0 },
+	{ "0.1%", 0, 1000000 },
+	{ "5%", 0, 50000000 },
+	{ "33.3333333%", 0, 333333333 },
+	{ "100%", 0, 1000000000 },
+	{ "0.0000001%", 0, 1 },
+	{ "0.00000001%", -ERANGE, 0 }, /* finer than can be said */
+	{ "100.1%", -ERANGE, 0 },
+	{ "5", -ENOKEY, 0 },
+	{ "5pct", -ENOKEY, 0 },
+	{ "5%%", -ENOKEY, 0 },
+	{ "5 %", -EINVAL, 0 },
+	{ "-5%", -EINVAL, 0 },
+	{ "%", -EINVAL, 0 },
+};
+
+START_TEST(a_percentage_is_parsed)
+{
+	int64_t ppb = -7;
+
+	ck_assert_int_eq(units_parse_percent_ppb(percentages[_i].text, &ppb),
+			 percentages[_i].r);
+	ck_assert_int_eq(ppb, percentages[_i].r ? -7 : percentages[_i].ppb);
+}
+END_TEST
+
+static const struct {
 	int64_t ns;
 	const char *text;
 } texts[] = {
@@ -187,6 +248,10 @@ int main(void)
 			    sizeof(durations) / sizeof(*durations));
 	tcase_add_loop_test(all, a_rate_is_parsed, 0,
 			    sizeof(rates) / sizeof(*rates));
+	tcase_add_loop_test(all, a_number_of_bytes_is_parsed, 0,
+			    sizeof(byte_counts) / sizeof(*byte_counts));
+	tcase_add_loop_test(all, a_percentage_is_parsed, 0,
+			    sizeof(percentages) / sizeof(*percentages));
 	tcase_add_loop_test(all, a_duration_is_printed, 0,
 			    sizeof(texts) / sizeof(*texts));
 	tcase_add_test(all, a_number_is_parsed);
