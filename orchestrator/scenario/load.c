@@ -155,7 +155,7 @@ static void note_missing_sections(struct loader *l,
 		unknown && !top[TOP_PROCESSES].node;
 	l->names[NAMES_PROBE].incomplete = unknown && !top[TOP_PROBES].node;
 	if (unknown && !top[TOP_TIMELINE].node)
-		l->actions_unknown = ~0u;
+		l->actions_unknown = ACTIONS_ALL;
 }
 
 static void read_topology(struct loader *l, const struct value *topology)

@@ -121,14 +121,17 @@ extern const struct mapping mapping_scenario; /* the root (load.c) */
 
 /* ---- reading ----------------------------------------------------------- */
 
+#define ACTION_BIT(kind) (UINT64_C(1) << (kind))
+#define ACTIONS_ALL UINT64_MAX
+
 struct loader {
 	struct diag *diag;
 	struct scenario *s;
 	struct names names[NAMES_COUNT_];
 	struct arena *arena; /* the tree's */
 	const struct tree_node *duration; /* of the scenario; NULL: not given */
-	unsigned actions_unknown; /* bits: 1 << SCN_ACTION_..., of which not
-				     all are known, since some had errors */
+	uint64_t actions_unknown; /* ACTION_BIT() of those of which not all are
+				     known, since some had errors */
 	bool no_memory;
 };
 

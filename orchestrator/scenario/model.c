@@ -59,8 +59,7 @@ struct scenario *scenario_free(struct scenario *s)
 		struct scn_entry *e = &s->timeline.v[i];
 
 		for (size_t k = 0; k < e->actions.n; k++)
-			if (e->actions.v[k].kind == SCN_ACTION_READDRESS)
-				VEC_FREE(&e->actions.v[k].readdress.addresses);
+			scn_action_deinit(&e->actions.v[k]);
 		VEC_FREE(&e->actions);
 	}
 	VEC_FREE(&s->timeline);

@@ -152,6 +152,7 @@ enum scn_action_kind {
 	SCN_ACTION_START,
 	SCN_ACTION_STOP, /* SIGTERM to the process group, SIGKILL after grace */
 	SCN_ACTION_KILL, /* signal to the process group */
+	SCN_ACTION_COUNT_, /* how many kinds there are */
 };
 
 enum scn_flush { SCN_FLUSH_AFTER, SCN_FLUSH_NONE, SCN_FLUSH_BEFORE };
@@ -277,6 +278,8 @@ bool scn_metric_is_time(enum scn_metric m);
 const char *scn_duration_text(int64_t ns, char *buf, size_t size);
 const char *scn_node_kind_name(enum scn_node_kind k);
 const char *scn_action_name(enum scn_action_kind k);
+/* Frees what the action holds, not itself. */
+void scn_action_deinit(struct scn_action *a);
 /* "migrate echo: c -> d", "link wifi down", "stop server". Returns buf. */
 const char *scn_action_text(const struct scenario *s,
 			    const struct scn_action *a, char *buf, size_t size);

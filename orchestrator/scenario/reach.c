@@ -103,7 +103,7 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 	const struct scenario *s = l->s;
 	bool migrates = false;
 
-	if (l->actions_unknown & 1u << SCN_ACTION_MIGRATE ||
+	if (l->actions_unknown & ACTION_BIT(SCN_ACTION_MIGRATE) ||
 	    s->services.v[service].instance == node)
 		return;
 	for (size_t i = 0; i < s->timeline.n; i++) {
@@ -141,7 +141,7 @@ void reach_check_order(struct loader *l, size_t service,
 	const struct scenario *s = l->s;
 	size_t at = s->services.v[service].instance, next = 0;
 
-	if (l->actions_unknown & 1u << SCN_ACTION_MIGRATE)
+	if (l->actions_unknown & ACTION_BIT(SCN_ACTION_MIGRATE))
 		return;
 	next += nodes->v[0] == at;
 	for (size_t i = 0; i < s->timeline.n; i++) {
@@ -175,7 +175,7 @@ void reach_check_started(struct loader *l, size_t process,
 	const struct scenario *s = l->s;
 	const struct scn_process *p = &s->processes.v[process];
 
-	if (p->autostart || l->actions_unknown & 1u << SCN_ACTION_START)
+	if (p->autostart || l->actions_unknown & ACTION_BIT(SCN_ACTION_START))
 		return;
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {

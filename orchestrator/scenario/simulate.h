@@ -17,6 +17,30 @@ struct step {
 
 typedef VEC(struct step) step_vec;
 
+/* ---- what is known of the lab ------------------------------------------ */
+
+/* What is known of a process. Programs end when they like; an echo server does
+ * not, so that of it much more is known. */
+enum life {
+	LIFE_NEVER, /* nothing has started it */
+	LIFE_STARTED, /* and it may have ended since */
+	LIFE_RUNNING, /* for certain */
+	LIFE_ENDING, /* told to, and it ends when it does */
+};
+
+/* The arrays are by the scenario's indices. */
+struct state {
+	size_t *instance; /* by service: the node; SCN_NONE: unknown */
+	bool *down; /* by link */
+	const struct step **moved; /* by service: the last migrate */
+	const struct step **switched; /* by link: the last change */
+	const struct step **touched; /* by process: the last action */
+	enum life *life; /* by process */
+};
+
+/* Are all actions of this kind known? Else what they did is not. */
+bool action_is_known(const struct loader *l, enum scn_action_kind kind);
+
 /* The steps are in the order in which they happen. */
 void timeline_simulate(struct loader *l, const step_vec *steps);
 

@@ -6,45 +6,17 @@
  * it fires, the entry's actions begin one after the other without returning to
  * the loop, as close together as they can be.
  *
- * An action is a short program of steps (migrate: rule, flush). Steps follow
- * each other at once, or after a gap that the scenario asked for, in which case
- * the action goes on from a timer of its own and the entry's next action begins
- * meanwhile. Doing it by sleeping would hold up everything else that is due.
+ * An action that takes time (a gap between two steps) goes on from a source of
+ * its own, while the entry's next action begins: perform.h.
  *
  * Planned times are computed from the zero, so that one late action makes no
  * other one late.
  */
-#include "orchestrator/timeline/timeline.h"
+#include "orchestrator/timeline/perform.h"
 
 #include "base/clock.h"
 
 #include <errno.h>
-
-enum step { STEP_RULE, STEP_FLUSH, STEP_END };
-
-/* An action that has begun and is not done. */
-struct running {
-	struct timeline *tl;
-	const struct scn_action *action;
-	unsigned id;
-	enum step program[3];
-	unsigned next;
-	sd_event_source *timer; /* within a gap */
-};
-
-struct timeline {
-	struct lab *lab;
-	const struct plan *plan;
-	sd_event *event;
-	struct timeline_listener listener;
-	int64_t zero_ns;
-	size_t next; /* entry */
-	unsigned ids;
-	size_t unfinished; /* actions */
-	bool stopped;
-	sd_event_source *timer;
-	VEC(struct running *) running; /* all ever begun with steps */
-};
 
 int timeline_new(struct lab *lab, const struct plan *plan, sd_event *event,
 		 const struct timeline_listener *listener,
@@ -66,9 +38,9 @@ void timeline_stop(struct timeline *tl)
 {
 	tl->stopped = true;
 	tl->timer = sd_event_source_disable_unref(tl->timer);
-	for (size_t i = 0; i < tl->running.n; i++)
-		tl->running.v[i]->timer =
-			sd_event_source_disable_unref(tl->running.v[i]->timer);
+	for (size_t i = 0; i < tl->begun.n; i++)
+		tl->begun.v[i]->timer =
+			sd_event_source_disable_unref(tl->begun.v[i]->timer);
 }
 
 struct timeline *timeline_free(struct timeline *tl)
@@ -76,15 +48,15 @@ struct timeline *timeline_free(struct timeline *tl)
 	if (!tl)
 		return NULL;
 	timeline_stop(tl);
-	for (size_t i = 0; i < tl->running.n; i++)
-		free(tl->running.v[i]);
-	VEC_FREE(&tl->running);
+	for (size_t i = 0; i < tl->begun.n; i++)
+		free(tl->begun.v[i]);
+	VEC_FREE(&tl->begun);
 	free(tl);
 	return NULL;
 }
 
-static void action_failed(struct timeline *tl, unsigned id,
-			  const struct scn_action *a, struct err *err)
+static void fail(struct timeline *tl, unsigned id, const struct scn_action *a,
+		 struct err *err)
 {
 	char text[256];
 
@@ -96,225 +68,98 @@ static void action_failed(struct timeline *tl, unsigned id,
 		tl->listener.failed(tl->listener.arg, id, err);
 }
 
-static void action_done(struct timeline *tl, unsigned id)
+/* ---- for the performers -------------------------------------------------- */
+
+static perform_fn *const performers[] = {
+	[SCN_ACTION_MIGRATE] = perform_migrate,
+	[SCN_ACTION_LINK_STATE] = perform_link_state,
+	[SCN_ACTION_READDRESS] = perform_readdress,
+	[SCN_ACTION_START] = perform_start,
+	[SCN_ACTION_STOP] = perform_stop,
+	[SCN_ACTION_KILL] = perform_kill,
+};
+
+_Static_assert(sizeof(performers) / sizeof(*performers) == SCN_ACTION_COUNT_,
+	       "every kind has a performer");
+
+void performance_step(const struct performance *p, const char *step,
+		      int64_t deleted)
 {
+	const struct timeline_listener *l = &p->tl->listener;
+
+	if (l->step)
+		l->step(l->arg, p->id, step, clock_mono_ns(), deleted);
+}
+
+void performance_failed(struct performance *p, struct err *err)
+{
+	fail(p->tl, p->id, p->action, err);
+}
+
+void performance_done(struct performance *p)
+{
+	struct timeline *tl = p->tl;
+
 	tl->unfinished--;
 	if (tl->listener.done)
-		tl->listener.done(tl->listener.arg, id, clock_mono_ns());
+		tl->listener.done(tl->listener.arg, p->id, clock_mono_ns());
 	if (!tl->unfinished && tl->next == tl->plan->scenario->timeline.n &&
 	    tl->listener.finished)
 		tl->listener.finished(tl->listener.arg);
 }
 
-/* ---- migrate, of nat services ------------------------------------------- */
-
-static int do_step(struct running *run, enum step step, struct err *err)
+int performance_wait(struct performance *p, int64_t delay_ns,
+		     sd_event_time_handler_t fn, struct err *err)
 {
-	struct timeline *tl = run->tl;
-	const struct scn_action *a = run->action;
-	unsigned deleted = 0;
-	plan_op_vec ops = { 0 };
+	int64_t due = clock_mono_ns() + delay_ns;
 	int r;
 
-	if (step == STEP_FLUSH) {
-		r = lab_flush_service(tl->lab, a->migrate.service, &deleted,
-				      err);
-	} else {
-		r = plan_bind_ops(tl->plan, a, &ops);
-		r = r ? err_errno(err, -r, "plan the change") :
-			lab_apply(tl->lab, ops.v, ops.n, err);
-		VEC_FREE(&ops);
-	}
-	if (!r && tl->listener.step)
-		tl->listener.step(tl->listener.arg, run->id,
-				  step == STEP_FLUSH ? "flush" : "rule",
-				  clock_mono_ns(),
-				  step == STEP_FLUSH ? (int64_t)deleted : -1);
-	return r;
+	p->timer = sd_event_source_disable_unref(p->timer);
+	r = sd_event_add_time(
+		p->tl->event, &p->timer, CLOCK_MONOTONIC,
+		(uint64_t)((due + NSEC_PER_USEC - 1) / NSEC_PER_USEC), 1, fn,
+		p);
+	return r < 0 ? err_errno(err, -r, "wait") : 0;
 }
 
-static int go_on(sd_event_source *source, uint64_t now_us, void *arg);
-
-/* Steps up to the next gap or the end. */
-static void advance(struct running *run)
-{
-	struct timeline *tl = run->tl;
-	struct err err = ERR_INIT;
-	int64_t gap = run->action->migrate.gap_ns;
-
-	while (run->program[run->next] != STEP_END) {
-		int r = do_step(run, run->program[run->next++], &err);
-
-		if (!r && gap && run->program[run->next] != STEP_END) {
-			r = sd_event_add_time(
-				tl->event, &run->timer, CLOCK_MONOTONIC,
-				(uint64_t)((clock_mono_ns() + gap) /
-					   NSEC_PER_USEC),
-				1, go_on, run);
-			if (r >= 0)
-				return;
-			err_errno(&err, -r, "wait for the gap");
-		}
-		if (r) {
-			action_failed(tl, run->id, run->action, &err);
-			return;
-		}
-	}
-	action_done(tl, run->id);
-}
-
-static int go_on(sd_event_source *source, uint64_t now_us, void *arg)
-{
-	struct running *run = arg;
-
-	(void)source;
-	(void)now_us;
-	run->timer = sd_event_source_unref(run->timer);
-	advance(run);
-	return 0;
-}
-
-static int begin_migrate(struct timeline *tl, const struct scn_action *a,
-			 unsigned id, struct err *err)
-{
-	static const enum step programs[][3] = {
-		[SCN_FLUSH_AFTER] = { STEP_RULE, STEP_FLUSH, STEP_END },
-		[SCN_FLUSH_NONE] = { STEP_RULE, STEP_END, STEP_END },
-		[SCN_FLUSH_BEFORE] = { STEP_FLUSH, STEP_RULE, STEP_END },
-	};
-	struct running **slot = VEC_PUSH(&tl->running);
-	struct running *run = slot ? calloc(1, sizeof(*run)) : NULL;
-
-	if (!run) {
-		tl->running.n -= slot != NULL;
-		return err_errno(err, ENOMEM, "begin the action");
-	}
-	*slot = run;
-	run->tl = tl;
-	run->action = a;
-	run->id = id;
-	for (size_t i = 0; i < 3; i++)
-		run->program[i] = programs[a->migrate.flush][i];
-	advance(run);
-	return 0;
-}
-
-/* ---- sal services and addresses ---------------------------------------- */
-
-/* Everything that changes for one step; told as done by its name. */
-static int do_ops(struct timeline *tl, unsigned id, const char *step, int made,
-		  plan_op_vec *ops, struct err *err)
+int perform_ops(const struct performance *p, const char *step, int made,
+		plan_op_vec *ops, struct err *err)
 {
 	int r = made ? err_errno(err, -made, "plan the change") :
-		       lab_apply(tl->lab, ops->v, ops->n, err);
+		       lab_apply(p->tl->lab, ops->v, ops->n, err);
 
 	VEC_FREE(ops);
-	if (!r && tl->listener.step)
-		tl->listener.step(tl->listener.arg, id, step, clock_mono_ns(),
-				  -1);
+	if (!r && step)
+		performance_step(p, step, -1);
 	return r;
 }
 
-static int migrate_sal(struct timeline *tl, const struct scn_action *a,
-		       unsigned id, struct err *err)
-{
-	static const char *const steps[] = {
-		[PLAN_SAL_START] = "start",
-		[PLAN_SAL_FORWARD] = "forward",
-		[PLAN_SAL_STOP] = "stop",
-	};
-	int r = 0;
-
-	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps) && !r; i++) {
-		plan_op_vec ops = { 0 };
-
-		r = plan_sal_bind_ops(tl->plan, a, (enum plan_sal_step)i, &ops);
-		r = do_ops(tl, id, steps[i], r, &ops, err);
-	}
-	return r;
-}
-
-static int readdress(struct timeline *tl, const struct scn_action *a,
-		     unsigned id, struct err *err)
-{
-	plan_op_vec ops = { 0 };
-	int r = plan_readdress_ops(tl->plan, a, &ops);
-
-	r = do_ops(tl, id, "address", r, &ops, err);
-	if (r)
-		return r;
-	r = plan_follow_ops(tl->plan, a, &ops);
-	if (!r && !ops.n)
-		return 0; /* no service is there */
-	return do_ops(tl, id, "forward", r, &ops, err);
-}
-
-static bool is_sal(const struct timeline *tl, const struct scn_action *a)
-{
-	return tl->plan->scenario->services.v[a->migrate.service].resolver ==
-	       SCN_RESOLVER_SAL;
-}
-
-/* ---- the others -------------------------------------------------------- */
-
-static int set_link(struct timeline *tl, const struct scn_action *a,
-		    struct err *err)
-{
-	plan_op_vec ops = { 0 };
-	int r = plan_carrier_ops(tl->plan, a->link.link, a->link.up, a->pos,
-				 &ops);
-
-	r = r ? err_errno(err, -r, "plan the change") :
-		lab_apply(tl->lab, ops.v, ops.n, err);
-	VEC_FREE(&ops);
-	return r;
-}
+/* ---- the clock ----------------------------------------------------------- */
 
 static void begin(struct timeline *tl, const struct scn_action *a,
 		  int64_t planned_ns)
 {
+	struct performance **slot = VEC_PUSH(&tl->begun);
+	struct performance *p = slot ? calloc(1, sizeof(*p)) : NULL;
 	struct err err = ERR_INIT;
-	unsigned id = tl->ids++;
-	int r = 0;
+	int r;
 
-	if (tl->listener.started)
-		tl->listener.started(tl->listener.arg, id, a, planned_ns,
-				     clock_mono_ns());
-	switch (a->kind) {
-	case SCN_ACTION_MIGRATE:
-		if (is_sal(tl, a)) {
-			r = migrate_sal(tl, a, id, &err);
-			break;
-		}
-		r = begin_migrate(tl, a, id, &err);
-		if (r)
-			break;
-		return; /* says itself when it is done */
-	case SCN_ACTION_LINK_STATE:
-		r = set_link(tl, a, &err);
-		break;
-	case SCN_ACTION_READDRESS:
-		r = readdress(tl, a, id, &err);
-		break;
-	case SCN_ACTION_START:
-		r = lab_start_process(tl->lab, a->process.process, &err);
-		break;
-	case SCN_ACTION_STOP:
-		r = lab_stop_process(tl->lab, a->process.process, &err);
-		break;
-	case SCN_ACTION_KILL:
-		r = lab_kill_process(tl->lab, a->process.process,
-				     a->process.signal, &err);
-		break;
-	}
-	if (r < 0) {
-		action_failed(tl, id, a, &err);
+	if (!p) {
+		tl->begun.n -= slot != NULL;
+		err_errno(&err, ENOMEM, "begin the action");
+		fail(tl, tl->ids++, a, &err);
 		return;
 	}
-	if (r == LAB_HAD_ENDED && tl->listener.step)
-		tl->listener.step(tl->listener.arg, id, "ended",
-				  clock_mono_ns(), -1);
-	action_done(tl, id);
+	*slot = p;
+	*p = (struct performance){ .tl = tl, .action = a, .id = tl->ids++ };
+	if (tl->listener.started)
+		tl->listener.started(tl->listener.arg, p->id, a, planned_ns,
+				     clock_mono_ns());
+	r = performers[a->kind](p, &err);
+	if (r < 0)
+		performance_failed(p, &err);
+	else if (!r)
+		performance_done(p);
 }
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);
@@ -349,7 +194,7 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *arg)
 	for (size_t i = 0; i < e->actions.n && !tl->stopped; i++)
 		begin(tl, &e->actions.v[i], tl->zero_ns + e->at_ns);
 	if (arm(tl, &err))
-		action_failed(tl, tl->ids, &e->actions.v[0], &err);
+		fail(tl, tl->ids, &e->actions.v[0], &err);
 	return 0;
 }
 

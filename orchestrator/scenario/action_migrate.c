@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* migrate: a service gets another instance. */
+#include "orchestrator/scenario/action.h"
+
+#include <stdio.h>
+
+static const struct word flush_words[] = {
+	{ "after", SCN_FLUSH_AFTER, NULL },
+	{ "none", SCN_FLUSH_NONE, NULL },
+	{ "before", SCN_FLUSH_BEFORE, NULL },
+	{ 0 },
+};
+
+static const struct type type_flush = {
+	.expects = "after, none or before",
+	.scalar = SCALAR_WORD,
+	.thing = "a time to flush",
+	.words = flush_words,
+};
+
+enum {
+	MIGRATE_SERVICE,
+	MIGRATE_FROM,
+	MIGRATE_TO,
+	MIGRATE_FLUSH,
+	MIGRATE_GAP,
+};
+
+static const struct field migrate_fields[] = {
+	[MIGRATE_SERVICE] = { .name = "service",
+			      .type = &type_service,
+			      .required = true,
+			      .example = "echo",
+			      .doc = "the service that moves" },
+	[MIGRATE_FROM] = { .name = "from",
+			   .type = &type_host,
+			   .required = true,
+			   .example = "c",
+			   .doc = "its instance until then" },
+	[MIGRATE_TO] = { .name = "to",
+			 .type = &type_host,
+			 .required = true,
+			 .example = "d",
+			 .doc = "its instance from then on" },
+	[MIGRATE_FLUSH] = { .name = "flush",
+			    .type = &type_flush,
+			    .fallback = "after",
+			    .doc = "when the kernel forgets the connections "
+				   "it translated, as to the rule's change" },
+	[MIGRATE_GAP] = { .name = "gap",
+			  .type = &type_delay,
+			  .fallback = "0s",
+			  .doc = "the time between the rule and the flush" },
+};
+
+static const struct mapping mapping_migrate_body = {
+	.what = "migration",
+	.doc = "Binds a service to another instance.",
+	MAPPING_FIELDS(migrate_fields),
+};
+
+static const struct type type_migrate = {
+	.expects = "a migration, such as '{ service: echo, from: c, to: d }'",
+	.mapping = &mapping_migrate_body,
+};
+
+static const struct field migrate_action_fields[] = {
+	{ .name = "migrate",
+	  .type = &type_migrate,
+	  .doc = "binds a service to another instance" },
+};
+
+const struct mapping mapping_action_migrate = {
+	.what = "action",
+	MAPPING_FIELDS(migrate_action_fields),
+};
+
+/* What a NAT forgets, and when, means nothing where there is no NAT. */
+static bool check_nat_only(struct loader *l, const struct value *v)
+{
+	bool good = true;
+
+	for (size_t i = MIGRATE_FLUSH; i <= MIGRATE_GAP; i++) {
+		if (!v[i].node)
+			continue;
+		tree_error(l->diag, v[i].node, "'%s' is only for nat services",
+			   migrate_fields[i].name);
+		good = false;
+	}
+	return good;
+}
+
+static bool read_migrate(struct loader *l, const struct value *outer,
+			 struct step *step, step_vec *also)
+{
+	struct scn_action *a = &step->action;
+	struct value v[VALUES_MAX];
+	bool good;
+
+	(void)also;
+	a->kind = SCN_ACTION_MIGRATE;
+	if (!outer[0].ok)
+		return false;
+	good = mapping_read(l, &mapping_migrate_body, outer[0].node, NULL, v,
+			    NULL);
+
+	a->migrate.service = v[MIGRATE_SERVICE].index;
+	a->migrate.from = v[MIGRATE_FROM].index;
+	a->migrate.to = v[MIGRATE_TO].index;
+	a->migrate.flush = v[MIGRATE_FLUSH].word;
+	a->migrate.gap_ns = v[MIGRATE_GAP].ns;
+	step->subject = v[MIGRATE_SERVICE].node;
+	step->from = v[MIGRATE_FROM].node;
+	if (v[MIGRATE_TO].node)
+		a->migrate.to_pos = v[MIGRATE_TO].node->pos;
+	if (v[MIGRATE_FROM].ok && v[MIGRATE_TO].ok &&
+	    a->migrate.from == a->migrate.to) {
+		tree_error(l->diag, v[MIGRATE_TO].node,
+			   "the service would move from '%s' to '%s'",
+			   v[MIGRATE_FROM].node->text,
+			   v[MIGRATE_TO].node->text);
+		good = false;
+	}
+	if (v[MIGRATE_SERVICE].ok &&
+	    l->s->services.v[a->migrate.service].resolver == SCN_RESOLVER_SAL)
+		return check_nat_only(l, v) && good;
+	if (v[MIGRATE_GAP].ok && v[MIGRATE_GAP].ns && v[MIGRATE_FLUSH].ok &&
+	    a->migrate.flush == SCN_FLUSH_NONE) {
+		tree_error(l->diag, v[MIGRATE_GAP].node,
+			   "a gap means nothing with 'flush: none'");
+		diag_note(l->diag, v[MIGRATE_FLUSH].node->pos,
+			  v[MIGRATE_FLUSH].node->width, "which is here");
+		good = false;
+	}
+	return good;
+}
+
+const struct action_form form_migrate = {
+	.mapping = &mapping_action_migrate,
+	.read = read_migrate,
+	.kinds = ACTION_BIT(SCN_ACTION_MIGRATE),
+};
+
+static void migrate_text(const struct scenario *s, const struct scn_action *a,
+			 char *buf, size_t size)
+{
+	snprintf(buf, size, "migrate %s: %s -> %s",
+		 s->services.v[a->migrate.service].name,
+		 s->nodes.v[a->migrate.from].name,
+		 s->nodes.v[a->migrate.to].name);
+}
+
+static void check_migrate(struct loader *l, struct state *st,
+			  const struct step *step)
+{
+	size_t service = step->action.migrate.service;
+	const struct step *before = st->moved[service];
+	size_t at = st->instance[service];
+	const struct scenario *s = l->s;
+
+	st->moved[service] = step;
+	st->instance[service] = step->action.migrate.to;
+	if (at == step->action.migrate.from ||
+	    !action_is_known(l, SCN_ACTION_MIGRATE))
+		return;
+	tree_error(l->diag, step->from,
+		   "at %s, the service '%s' is at '%s', not at '%s'",
+		   step->at->text, s->services.v[service].name,
+		   s->nodes.v[at].name,
+		   s->nodes.v[step->action.migrate.from].name);
+	if (before)
+		diag_note(l->diag, before->action.pos, 1,
+			  "it moved to '%s' here, at %s", s->nodes.v[at].name,
+			  before->at->text);
+	else
+		diag_note(l->diag, s->services.v[service].instance_pos, 1,
+			  "this is its instance from the start");
+}
+
+const struct action_kind kind_migrate = {
+	.name = "migrate",
+	.text = migrate_text,
+	.simulate = check_migrate,
+};

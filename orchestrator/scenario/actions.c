@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tables of all actions. */
+#include "orchestrator/scenario/action.h"
+
+#include <stdio.h>
+
+static const struct action_form *const forms[] = {
+	&form_migrate, &form_link, &form_interface,
+	&form_start,   &form_stop, &form_kill,
+};
+
+const struct mapping mapping_action = {
+	.what = "action",
+	.doc = "One thing that happens.",
+	.variants = (const struct mapping *const[]){ ACTION_MAPPINGS, NULL },
+	.example = "link: wifi, state: down",
+	.refused = "at",
+	.refused_why = "an action inside of 'do' has no time of its own: all "
+		       "of them happen at the entry's 'at'",
+};
+
+static const struct type type_action = {
+	.expects = "an action, such as '{ link: wifi, state: down }'",
+	.mapping = &mapping_action,
+};
+
+const struct type type_do = {
+	.expects = "an action, or a list of them",
+	.item = &type_action,
+	.mapping = &mapping_action,
+};
+
+static const struct action_kind *const kinds[] = {
+	[SCN_ACTION_MIGRATE] = &kind_migrate,
+	[SCN_ACTION_LINK_STATE] = &kind_link_state,
+	[SCN_ACTION_READDRESS] = &kind_readdress,
+	[SCN_ACTION_START] = &kind_start,
+	[SCN_ACTION_STOP] = &kind_stop,
+	[SCN_ACTION_KILL] = &kind_kill,
+};
+
+_Static_assert(sizeof(kinds) / sizeof(*kinds) == SCN_ACTION_COUNT_,
+	       "every kind is known");
+_Static_assert(SCN_ACTION_COUNT_ <= 64, "they are bits of 64");
+
+const struct action_form *action_form_of(const struct mapping *mapping)
+{
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++)
+		if (forms[i]->mapping == mapping)
+			return forms[i];
+	return NULL;
+}
+
+const struct action_kind *action_kind_of(enum scn_action_kind kind)
+{
+	return kinds[kind];
+}
+
+const char *scn_action_name(enum scn_action_kind k)
+{
+	return kinds[k]->name;
+}
+
+const char *scn_action_text(const struct scenario *s,
+			    const struct scn_action *a, char *buf, size_t size)
+{
+	kinds[a->kind]->text(s, a, buf, size);
+	return buf;
+}
+
+void scn_action_deinit(struct scn_action *a)
+{
+	if (kinds[a->kind]->free)
+		kinds[a->kind]->free(a);
+}
