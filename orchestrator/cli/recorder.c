@@ -166,14 +166,51 @@ void recorder_probe_started(struct recorder *r, size_t probe,
 				 ip_format_addr(to, text, sizeof(text))));
 }
 
-void recorder_probe_ended(struct recorder *r, size_t probe, int wait_status)
+static const char *probe_name(const struct recorder *r, size_t probe)
+{
+	return r->scenario->probes.v[probe].name;
+}
+
+void recorder_probe_ended(struct recorder *r, size_t probe,
+			  const struct probe_usage *usage)
+{
+	json_t *fields = json_pack("{s:s, s:i}", "probe", probe_name(r, probe),
+				   "status", usage->status);
+	const struct probe_lateness *l = &usage->late;
+
+	if (fields && l->count)
+		json_object_set_new(fields, "late",
+				    json_pack("{s:I, s:I, s:I, s:I}", "count",
+					      (json_int_t)l->count, "p50_ns",
+					      (json_int_t)l->p50_ns, "p99_ns",
+					      (json_int_t)l->p99_ns, "max_ns",
+					      (json_int_t)l->max_ns));
+	eventlog_write_at(r->log, usage->ended_ns, "probe.end", fields);
+}
+
+void recorder_probe_lost(struct recorder *r, size_t probe, int status)
 {
 	eventlog_write(r->log, "probe.end",
-		       json_pack("{s:s, s:i}", "probe",
-				 r->scenario->probes.v[probe].name, "status",
-				 WIFEXITED(wait_status) ?
-					 WEXITSTATUS(wait_status) :
-					 128 + WTERMSIG(wait_status)));
+		       json_pack("{s:s, s:i}", "probe", probe_name(r, probe),
+				 "status", status));
+}
+
+void recorder_prober_ended(struct recorder *r, size_t node, size_t probes,
+			   int status, const struct probe_process_usage *usage)
+{
+	json_t *fields = json_pack("{s:s, s:I, s:i}", "node",
+				   r->scenario->nodes.v[node].name, "probes",
+				   (json_int_t)probes, "status", status);
+
+	if (fields && usage->known)
+		json_object_update_new(
+			fields,
+			json_pack("{s:I, s:I, s:I}", "cpu_user_ns",
+				  (json_int_t)usage->cpu_user_ns,
+				  "cpu_system_ns",
+				  (json_int_t)usage->cpu_system_ns, "wall_ns",
+				  (json_int_t)usage->wall_ns));
+	eventlog_write(r->log, "probes.end", fields);
 }
 
 void recorder_probe_abandoned(struct recorder *r, size_t probe)

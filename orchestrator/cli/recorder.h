@@ -6,6 +6,7 @@
 #ifndef CLI_RECORDER_H
 #define CLI_RECORDER_H
 
+#include "orchestrator/observe/probe.h"
 #include "orchestrator/plan/plan.h"
 
 #include <sys/types.h>
@@ -44,7 +45,13 @@ void recorder_process_exited(struct recorder *r, size_t process,
 void recorder_process_abandoned(struct recorder *r, size_t process);
 void recorder_probe_started(struct recorder *r, size_t probe,
 			    const struct ip_addr *to);
-void recorder_probe_ended(struct recorder *r, size_t probe, int wait_status);
+void recorder_probe_ended(struct recorder *r, size_t probe,
+			  const struct probe_usage *usage);
+/* Its process ended, and told nothing of it. */
+void recorder_probe_lost(struct recorder *r, size_t probe, int status);
+/* The process of a node's probes. */
+void recorder_prober_ended(struct recorder *r, size_t node, size_t probes,
+			   int status, const struct probe_process_usage *usage);
 void recorder_probe_abandoned(struct recorder *r, size_t probe);
 
 /* The event is borrowed. */

@@ -1,43 +1,85 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The probes of a run: a child of init each, in its node. */
+/*
+ * The probes of a run: a child of init for each node that has some. What a
+ * process tells of itself when it ends lies in memory shared with it; one that
+ * was killed has told nothing.
+ */
 #include "orchestrator/cli/run_state.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-static int probe_child(void *arg, int status_fd)
+struct shared {
+	struct probe_process_usage process;
+	struct probe_usage probes[]; /* in the order of prober.indices */
+};
+
+/* The probes of one node. */
+struct prober {
+	struct run *run;
+	size_t node, n;
+	size_t *indices; /* of the scenario */
+	struct probe_config *configs;
+	struct shared *shared;
+	size_t shared_size;
+	pid_t pid;
+};
+
+static int prober_child(void *arg, int status_fd)
 {
-	const struct probe_run *p = arg;
-	const struct scn_probe *s = &p->run->scenario->probes.v[p->index];
-	char path[128];
+	const struct prober *p = arg;
 
 	close(status_fd);
-	snprintf(path, sizeof(path), RECORD_PROBES "/%s.csv", s->name);
-	return probe_main(&p->config, path, -1, STDERR_FILENO);
+	return probes_main(p->configs, p->n, -1, STDERR_FILENO,
+			   p->shared->probes, &p->shared->process);
 }
 
-static void probe_ended(void *arg, int status)
+static int status_of(int wait_status)
 {
-	struct probe_run *p = arg;
+	return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) :
+					128 + WTERMSIG(wait_status);
+}
+
+static void prober_ended(void *arg, int wait_status)
+{
+	struct prober *p = arg;
+	struct run *run = p->run;
+	int status = status_of(wait_status);
 
 	p->pid = 0;
-	p->run->probes_running--;
-	recorder_probe_ended(p->run->recorder, p->index, status);
+	run->probers_running--;
+	for (size_t i = 0; i < p->n; i++) {
+		struct probe_usage *u = &p->shared->probes[i];
+
+		if (__atomic_load_n(&u->ended, __ATOMIC_ACQUIRE))
+			recorder_probe_ended(run->recorder, p->indices[i], u);
+		else
+			recorder_probe_lost(run->recorder, p->indices[i],
+					    status ? status : 1);
+	}
+	recorder_prober_ended(run->recorder, p->node, p->n, status,
+			      &p->shared->process);
 }
 
-int run_start_probe(struct run *run, size_t index, int64_t zero_ns,
-		    struct err *err)
-{
-	const struct scn_probe *s = &run->scenario->probes.v[index];
-	struct probe_run *p = &run->probes[index];
-	int r;
+/* ---- beginning ---------------------------------------------------------- */
 
-	p->run = run;
-	p->index = index;
-	p->config = (struct probe_config){
+static void configure(const struct run *run, size_t index, int64_t zero_ns,
+		      struct probe_config *out)
+{
+	static const enum probe_type types[] = {
+		[SCN_PROBE_PING] = PROBE_PING,
+		[SCN_PROBE_UDP_ECHO] = PROBE_UDP_ECHO,
+	};
+	const struct scn_probe *s = &run->scenario->probes.v[index];
+
+	*out = (struct probe_config){
 		.index = (uint32_t)index,
-		.udp = s->kind == SCN_PROBE_UDP_ECHO,
+		.type = types[s->kind],
 		.to = plan_probe_target(run->plan, s),
 		.port = s->port,
 		.start_mono_ns = zero_ns + s->start_ns,
@@ -45,14 +87,125 @@ int run_start_probe(struct run *run, size_t index, int64_t zero_ns,
 		.for_ns = s->for_ns,
 		.payload = s->payload,
 	};
-	recorder_probe_started(run->recorder, index, &p->config.to);
-	r = lab_spawn(run->lab, s->node, probe_child, p, probe_ended, p,
+	snprintf(out->path, sizeof(out->path), RECORD_PROBES "/%s.csv",
+		 s->name);
+}
+
+/* Takes the probes of a node together. */
+static int prober_init(struct prober *p, struct run *run, size_t node,
+		       int64_t zero_ns)
+{
+	const struct scenario *s = run->scenario;
+
+	*p = (struct prober){ .run = run, .node = node };
+	p->indices = calloc(s->probes.n, sizeof(*p->indices));
+	p->configs = calloc(s->probes.n, sizeof(*p->configs));
+	if (!p->indices || !p->configs)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->probes.n; i++) {
+		if (s->probes.v[i].node != node)
+			continue;
+		p->indices[p->n] = i;
+		configure(run, i, zero_ns, &p->configs[p->n]);
+		p->n++;
+	}
+	p->shared_size = sizeof(*p->shared) + p->n * sizeof(*p->shared->probes);
+	p->shared = mmap(NULL, p->shared_size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p->shared == MAP_FAILED) {
+		p->shared = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+static int prober_start(struct prober *p, struct err *err)
+{
+	const struct scn_probe *first =
+		&p->run->scenario->probes.v[p->indices[0]];
+	int r;
+
+	for (size_t i = 0; i < p->n; i++)
+		recorder_probe_started(p->run->recorder, p->indices[i],
+				       &p->configs[i].to);
+	r = lab_spawn(p->run->lab, p->node, prober_child, p, prober_ended, p,
 		      &p->pid, err);
 	if (r) {
-		err_wrap(err, "probe '%s'", s->name);
-		err_at(err, s->pos);
+		err_wrap(err, "probe '%s'", first->name);
+		err_at(err, first->pos);
 		return r;
 	}
-	run->probes_running++;
+	p->run->probers_running++;
 	return 0;
+}
+
+static bool is_first_of_node(const struct scenario *s, size_t probe)
+{
+	for (size_t i = 0; i < probe; i++)
+		if (s->probes.v[i].node == s->probes.v[probe].node)
+			return false;
+	return true;
+}
+
+size_t run_count_probers(const struct scenario *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->probes.n; i++)
+		n += is_first_of_node(s, i);
+	return n;
+}
+
+int run_start_probes(struct run *run, int64_t zero_ns, struct err *err)
+{
+	const struct scenario *s = run->scenario;
+	int r = 0;
+
+	run->probers = calloc(run_count_probers(s) + 1, sizeof(*run->probers));
+	if (!run->probers)
+		return err_errno(err, ENOMEM, "prepare the probes");
+	for (size_t i = 0; i < s->probes.n && !r; i++) {
+		struct prober *p = &run->probers[run->n_probers];
+
+		if (!is_first_of_node(s, i))
+			continue;
+		run->n_probers++;
+		r = prober_init(p, run, s->probes.v[i].node, zero_ns);
+		if (r)
+			return err_errno(err, -r, "prepare the probes");
+		r = prober_start(p, err);
+	}
+	return r;
+}
+
+/* ---- end ----------------------------------------------------------------- */
+
+void run_stop_probes(struct run *run)
+{
+	for (size_t i = 0; i < run->n_probers; i++)
+		if (run->probers[i].pid)
+			kill(run->probers[i].pid, SIGTERM);
+}
+
+void run_abandon_probes(struct run *run)
+{
+	for (size_t i = 0; i < run->n_probers; i++) {
+		const struct prober *p = &run->probers[i];
+
+		for (size_t k = 0; p->pid && k < p->n; k++)
+			recorder_probe_abandoned(run->recorder, p->indices[k]);
+	}
+}
+
+void run_free_probes(struct run *run)
+{
+	for (size_t i = 0; i < run->n_probers; i++) {
+		struct prober *p = &run->probers[i];
+
+		free(p->indices);
+		free(p->configs);
+		if (p->shared)
+			munmap(p->shared, p->shared_size);
+	}
+	free(run->probers);
 }

@@ -24,18 +24,11 @@ struct run {
 	pid_t capture_pid;
 	int capture_stop[2], capture_done[2], capture_error[2]; /* pipes */
 	bool capture_complete;
-	struct probe_run *probes; /* by the scenario's index */
-	size_t probes_running;
+	struct prober *probers; /* one for each node that has probes */
+	size_t n_probers, probers_running;
 	bool timeline_done, time_over;
 	int interrupted; /* the signal; 0: not */
 	struct err err;
-};
-
-struct probe_run {
-	struct run *run;
-	size_t index;
-	pid_t pid;
-	struct probe_config config;
 };
 
 /* Ends the part under way; the first reason stays. */
@@ -43,8 +36,12 @@ void run_fail(struct run *run, const struct err *err);
 
 /* run_capture.c: capturing when this returns, in a process of its own. */
 int run_start_capture(struct run *run, struct err *err);
-/* run_probes.c: a probe of the scenario, in its node. */
-int run_start_probe(struct run *run, size_t index, int64_t zero_ns,
-		    struct err *err);
+/* run_probes.c: the probes of the scenario, a process for each node. */
+size_t run_count_probers(const struct scenario *s);
+int run_start_probes(struct run *run, int64_t zero_ns, struct err *err);
+void run_stop_probes(struct run *run);
+/* They did not end when they were asked to. */
+void run_abandon_probes(struct run *run);
+void run_free_probes(struct run *run);
 
 #endif

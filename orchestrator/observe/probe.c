@@ -1,289 +1,306 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One loop that sends what is due before anything else, then takes what came.
- * A timer that fires at start + k * interval wakes it; how often it fired does
- * not matter, for the clock says what is due. Where the machine kept us from
- * running, all that is due goes out at once: a probe that skipped packets would
- * show fewer of them in just the moments that are of interest.
+ * The loop of a node's probes. What is due is done before anything else, also
+ * between two events, so that a probe that moves much data does not make
+ * another one late by more than one step of its own. A timer at the earliest
+ * moment that anything is due wakes the loop; how often it fired does not
+ * matter, for the clock says what is due.
  *
- * All memory is taken before the first packet, and the file's lines gather in a
- * buffer: an allocation or a slow disk should not show in the times.
+ * All memory is taken before the first packet, and the files' lines gather in
+ * buffers: an allocation or a slow disk should not show in the times. A probe
+ * that cannot begin or go on does not keep the others from measuring.
  */
+#include "orchestrator/observe/probe.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "orchestrator/observe/packet.h"
-#include "orchestrator/observe/probe_internal.h"
+#include "orchestrator/observe/probe_loop.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 
-#define CSV_BUFFER ((size_t)1 << 20)
-#define SEND_MAX (PROBE_RECEIVE_MAX / 2) /* at a time: replies must keep up */
-#define PAYLOAD_MAX 65507u /* of UDP over IPv4 */
+#define EVENTS 16
 
-enum { POLL_SOCKET, POLL_TIMER, POLL_STOP, POLL_SIGNAL, POLL_COUNT };
+/* Whom an event is for: a task's index, or one of these. */
+enum { FOR_TIMER = 0x7ffffffe, FOR_STOP = 0x7fffffff };
 
-/* ---- sending ------------------------------------------------------------ */
+struct probe_loop {
+	int epoll_fd, timer_fd, signal_fd;
+	int64_t armed_ns; /* when the timer fires; INT64_MAX: never */
+	struct probe_task *tasks;
+	size_t n, running;
+	int err_fd;
+	struct probe_usage *usage;
+};
 
-/* In the words of an ICMP error that says the same (probe_socket.c). At most 23
- * bytes, without commas: samples.h. */
-static const char *text_of_errno(int code)
+static const struct probe_task_kind *const kinds[] = {
+	[PROBE_PING] = &probe_task_packets,
+	[PROBE_UDP_ECHO] = &probe_task_packets,
+};
+
+static int watch(int epoll_fd, int fd, uint32_t whose, uint32_t tag,
+		 uint32_t events, bool again)
 {
-	const char *name;
+	struct epoll_event e = {
+		.events = events,
+		.data.u64 = (uint64_t)whose << 32 | tag,
+	};
 
-	switch (code) {
-	case ENETUNREACH:
-		return "network unreachable";
-	case EHOSTUNREACH:
-		return "host unreachable";
-	case EMSGSIZE:
-		return "packet too big";
-	case EPERM:
-	case EACCES:
-		return "prohibited";
-	}
-	name = strerrorname_np(code);
-	return name ? name : "send";
+	return epoll_ctl(epoll_fd, again ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd,
+			 &e) ?
+		       -errno :
+		       0;
 }
 
-static void send_one(struct probe *p)
+int probe_loop_watch(struct probe_task *t, int fd, uint32_t tag,
+		     uint32_t events, bool again)
 {
-	int64_t sent_ns = clock_mono_ns();
-	int r = p->kind->send(p, p->next);
-	const char *error = NULL;
+	return watch(t->loop->epoll_fd, fd, (uint32_t)(t - t->loop->tasks), tag,
+		     events, again);
+}
 
-	/* An ICMP error of an earlier packet may have been mistaken for a
-	 * failure of this one: see probe_socket.c. */
-	for (unsigned i = 0; r && i < 3 && probe_socket_errors(p); i++) {
-		sent_ns = clock_mono_ns();
-		r = p->kind->send(p, p->next);
+/* ---- beginning and end of a task --------------------------------------- */
+
+static void tell(const struct probe_loop *l, const struct err *err)
+{
+	dprintf(l->err_fd, "%s\n", err->msg);
+}
+
+/* What is known is written however it ended. */
+static void task_end(struct probe_loop *l, struct probe_task *t)
+{
+	struct probe_usage *u = l->usage ? &l->usage[t - l->tasks] : NULL;
+	struct err err = ERR_INIT;
+	int r = t->failed;
+
+	if (r)
+		err_errno(&err, -r, "probe");
+	if (t->state) {
+		int finished = t->kind->finish(t, r ? NULL : &err);
+
+		r = r ? r : finished;
 	}
 	if (r)
-		error = text_of_errno(-r);
-	probe_window_sent(p, sent_ns, error);
+		tell(l, &err);
+	t->done = true;
+	t->failed = r;
+	l->running--;
+	if (!u)
+		return;
+	u->status = r ? 1 : 0;
+	u->ended_ns = clock_mono_ns();
+	u->late = lateness_get(&t->late);
+	__atomic_store_n(&u->ended, true, __ATOMIC_RELEASE);
 }
 
-/* True: more is due. */
-static bool send_due(struct probe *p)
+static void task_begin(struct probe_loop *l, struct probe_task *t,
+		       const struct probe_config *c)
 {
-	const struct probe_config *c = p->config;
-	unsigned n = 0;
+	struct err err = ERR_INIT;
+	int r;
 
-	for (; p->next < p->count; n++) {
-		int64_t due_ns =
-			c->start_mono_ns + (int64_t)p->next * c->interval_ns;
+	*t = (struct probe_task){ .kind = kinds[c->type],
+				  .config = c,
+				  .loop = l };
+	l->running++;
+	r = t->kind->open(t, &err);
+	if (!r)
+		return;
+	tell(l, &err);
+	t->kind->free(t);
+	t->state = NULL;
+	t->failed = r;
+}
 
-		if (clock_mono_ns() < due_ns)
-			return false;
-		if (n == SEND_MAX)
-			return true;
-		send_one(p);
+/* ---- the loop ---------------------------------------------------------- */
+
+static void run_due(struct probe_loop *l, struct probe_task *t)
+{
+	t->wake_ns = t->kind->due(t);
+	if (t->done || t->failed)
+		task_end(l, t);
+}
+
+/* Returns when there is something to do again. */
+static int64_t run_all_due(struct probe_loop *l)
+{
+	int64_t now_ns = clock_mono_ns(), next_ns = INT64_MAX;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct probe_task *t = &l->tasks[i];
+
+		if (!t->done && t->wake_ns <= now_ns)
+			run_due(l, t);
+		if (!t->done && t->wake_ns < next_ns)
+			next_ns = t->wake_ns;
+	}
+	return next_ns;
+}
+
+static void arm(struct probe_loop *l, int64_t at_ns)
+{
+	struct itimerspec spec = { 0 };
+
+	if (at_ns == l->armed_ns)
+		return;
+	if (at_ns != INT64_MAX) {
+		spec.it_value.tv_sec = at_ns / NSEC_PER_SEC;
+		spec.it_value.tv_nsec = at_ns % NSEC_PER_SEC;
+		if (at_ns <= 0)
+			spec.it_value.tv_nsec = 1;
+	}
+	timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
+	l->armed_ns = at_ns;
+}
+
+/* True: the probes are to end. */
+static bool take(struct probe_loop *l, const struct epoll_event *e)
+{
+	uint32_t whose = (uint32_t)(e->data.u64 >> 32);
+	uint64_t fired;
+
+	if (whose == FOR_STOP)
+		return true;
+	if (whose == FOR_TIMER) {
+		(void)!read(l->timer_fd, &fired, sizeof(fired));
+		l->armed_ns = INT64_MAX;
+	} else if (whose < l->n && !l->tasks[whose].done) {
+		struct probe_task *t = &l->tasks[whose];
+
+		t->kind->ready(t, (uint32_t)e->data.u64, e->events);
+		run_due(l, t);
 	}
 	return false;
 }
 
-/* ---- the loop ----------------------------------------------------------- */
-
-static struct timespec to_timespec(int64_t ns)
+static int turn(struct probe_loop *l)
 {
-	return (struct timespec){ .tv_sec = ns / NSEC_PER_SEC,
-				  .tv_nsec = ns % NSEC_PER_SEC };
-}
+	struct epoll_event events[EVENTS];
 
-/* interval_ns 0: once. */
-static int set_timer(int fd, int64_t at_ns, int64_t interval_ns)
-{
-	struct itimerspec spec = {
-		.it_value = to_timespec(at_ns > 0 ? at_ns : 1),
-		.it_interval = to_timespec(interval_ns),
-	};
+	for (;;) {
+		int64_t next_ns = run_all_due(l);
+		int n;
 
-	return timerfd_settime(fd, TFD_TIMER_ABSTIME, &spec, NULL) ? -errno : 0;
-}
-
-static int loop(struct probe *p, struct pollfd fds[POLL_COUNT])
-{
-	int64_t end_ns = INT64_MAX; /* of waiting for the last replies */
-	int timer = fds[POLL_TIMER].fd;
-	int r = set_timer(timer, p->config->start_mono_ns,
-			  p->config->interval_ns);
-
-	while (!r) {
-		bool more = send_due(p);
-		uint64_t fired;
-
-		if (p->next == p->count) {
-			int64_t now_ns = clock_mono_ns();
-
-			if (end_ns == INT64_MAX) {
-				end_ns = now_ns + PROBE_LINGER_NS;
-				r = set_timer(timer, end_ns, 0);
-			}
-			if (!p->waiting || now_ns >= end_ns)
-				break;
-		}
-		if (poll(fds, POLL_COUNT, more ? 0 : -1) < 0) {
-			if (errno == EINTR)
-				continue;
+		if (!l->running)
+			return 0;
+		if (next_ns)
+			arm(l, next_ns);
+		n = epoll_wait(l->epoll_fd, events, EVENTS, next_ns ? -1 : 0);
+		if (n < 0 && errno != EINTR)
 			return -errno;
-		}
-		if (fds[POLL_TIMER].revents &&
-		    read(timer, &fired, sizeof(fired)) < 0 && errno != EAGAIN)
-			return -errno;
-		if (fds[POLL_SOCKET].revents)
-			(void)probe_socket_receive(p);
-		if (fds[POLL_STOP].revents || fds[POLL_SIGNAL].revents) {
-			while (probe_socket_receive(p))
-				;
-			break;
+		for (int i = 0; i < n; i++) {
+			if (i)
+				run_all_due(l);
+			if (take(l, &events[i]))
+				return 0;
 		}
 	}
-	return r;
 }
 
-/* ---- set-up ------------------------------------------------------------- */
-
-static int check_config(const struct probe_config *c, struct err *err)
-{
-	if (c->interval_ns <= 0 || c->for_ns <= 0 ||
-	    c->for_ns > INT64_MAX - c->interval_ns)
-		return err_set(err, EINVAL, "probe: an impossible interval");
-	if (c->payload < PROBE_MARK_SIZE || c->payload > PAYLOAD_MAX)
-		return err_set(err, EINVAL,
-			       "probe: a payload of %u bytes; %u to %u are "
-			       "possible",
-			       c->payload, PROBE_MARK_SIZE, PAYLOAD_MAX);
-	return 0;
-}
-
-static int set_address(struct probe *p, struct err *err)
-{
-	const struct probe_config *c = p->config;
-	in_port_t port = c->udp ? htons(c->port) : 0;
-
-	if (c->to.family == AF_INET) {
-		p->to.v4.sin_family = AF_INET;
-		p->to.v4.sin_port = port;
-		memcpy(&p->to.v4.sin_addr, c->to.bytes, 4);
-		p->to_len = sizeof(p->to.v4);
-	} else if (c->to.family == AF_INET6) {
-		p->to.v6.sin6_family = AF_INET6;
-		p->to.v6.sin6_port = port;
-		memcpy(&p->to.v6.sin6_addr, c->to.bytes, 16);
-		p->to_len = sizeof(p->to.v6);
-	} else {
-		return err_set(err, EINVAL, "probe: no address to send to");
-	}
-	return 0;
-}
-
-static int probe_init(struct probe *p, const struct probe_config *c,
-		      const char *csv_path, struct err *err)
-{
-	int r;
-
-	*p = (struct probe){ .config = c, .fd = -1 };
-	r = check_config(c, err);
-	if (!r)
-		r = set_address(p, err);
-	if (r)
-		return r;
-	p->kind = c->udp ? &probe_kind_udp : &probe_kind_ping;
-	p->count =
-		(uint64_t)((c->for_ns + c->interval_ns - 1) / c->interval_ns);
-	p->slots = calloc(PROBE_WINDOW, sizeof(*p->slots));
-	if (!p->slots)
-		return err_errno(err, ENOMEM, "probe");
-	p->csv_buffer = malloc(CSV_BUFFER);
-	if (!p->csv_buffer)
-		return err_errno(err, ENOMEM, "probe");
-	p->csv = fopen(csv_path, "we");
-	if (!p->csv)
-		return err_errno(err, errno, "%s", csv_path);
-	setvbuf(p->csv, p->csv_buffer, _IOFBF, CSV_BUFFER);
-	fputs(PROBE_CSV_HEADER, p->csv);
-	r = p->kind->open(p, err);
-	return r ? r : probe_socket_setup(p, err);
-}
-
-static void probe_deinit(struct probe *p)
-{
-	if (p->csv)
-		fclose(p->csv);
-	if (p->fd >= 0)
-		close(p->fd);
-	free(p->csv_buffer);
-	free(p->packet);
-	free(p->slots);
-}
-
-static int open_sigterm(void)
+static int loop_open(struct probe_loop *l, int stop_fd)
 {
 	sigset_t set;
+	int r = 0;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static int run(struct probe *p, int stop_fd, struct err *err)
-{
-	CLEANUP_CLOSE int signal_fd = open_sigterm();
-	CLEANUP_CLOSE int timer_fd =
+		return -errno;
+	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	l->timer_fd =
 		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	struct pollfd fds[POLL_COUNT] = {
-		[POLL_SOCKET] = { .fd = p->fd, .events = POLLIN },
-		[POLL_TIMER] = { .fd = timer_fd, .events = POLLIN },
-		[POLL_STOP] = { .fd = stop_fd, .events = POLLIN },
-		[POLL_SIGNAL] = { .fd = signal_fd, .events = POLLIN },
-	};
-	int r;
-
-	if (signal_fd < 0 || timer_fd < 0)
-		return err_errno(err, errno, "probe");
-	prctl(PR_SET_TIMERSLACK, 1);
-	r = loop(p, fds);
-	if (r)
-		err_errno(err, -r, "probe");
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (l->signal_fd < 0 || l->timer_fd < 0 || l->epoll_fd < 0)
+		return -errno;
+	r = watch(l->epoll_fd, l->timer_fd, FOR_TIMER, 0, EPOLLIN, false);
+	if (!r)
+		r = watch(l->epoll_fd, l->signal_fd, FOR_STOP, 0, EPOLLIN,
+			  false);
+	if (!r && stop_fd >= 0)
+		r = watch(l->epoll_fd, stop_fd, FOR_STOP, 0, EPOLLIN, false);
 	return r;
 }
 
-/* What is known is written however the loop ended. */
-static int finish(struct probe *p, const char *csv_path, struct err *err)
+static void loop_close(struct probe_loop *l)
 {
-	bool failed;
-
-	probe_window_finish(p);
-	failed = ferror(p->csv);
-	if (fclose(TAKE_PTR(p->csv)) || failed)
-		return err_errno(err, errno ? errno : EIO, "%s", csv_path);
-	return 0;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->tasks[i].state)
+			l->tasks[i].kind->free(&l->tasks[i]);
+	free(l->tasks);
+	if (l->signal_fd >= 0)
+		close(l->signal_fd);
+	if (l->timer_fd >= 0)
+		close(l->timer_fd);
+	if (l->epoll_fd >= 0)
+		close(l->epoll_fd);
 }
 
-int probe_main(const struct probe_config *c, const char *csv_path, int stop_fd,
-	       int err_fd)
+/* ---- the process ------------------------------------------------------- */
+
+static int64_t time_ns(const struct timeval *t)
 {
+	return (int64_t)t->tv_sec * NSEC_PER_SEC + t->tv_usec * NSEC_PER_USEC;
+}
+
+static void measure(struct probe_process_usage *out, int64_t began_ns)
+{
+	struct rusage u;
+
+	if (!out || getrusage(RUSAGE_SELF, &u))
+		return;
+	out->cpu_user_ns = time_ns(&u.ru_utime);
+	out->cpu_system_ns = time_ns(&u.ru_stime);
+	out->wall_ns = clock_mono_ns() - began_ns;
+	out->known = true;
+}
+
+int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
+		int err_fd, struct probe_usage *usage,
+		struct probe_process_usage *process)
+{
+	struct probe_loop l = { .epoll_fd = -1,
+				.timer_fd = -1,
+				.signal_fd = -1,
+				.armed_ns = INT64_MAX,
+				.n = n,
+				.err_fd = err_fd,
+				.usage = usage };
+	int64_t began_ns = clock_mono_ns();
 	struct err err = ERR_INIT;
-	struct probe p;
-	int r = probe_init(&p, c, csv_path, &err);
+	bool bad = false;
+	int r;
 
-	if (!r) {
-		int finished;
-
-		r = run(&p, stop_fd, &err);
-		finished = finish(&p, csv_path, r ? NULL : &err);
-		if (!r)
-			r = finished;
+	l.tasks = calloc(n + 1, sizeof(*l.tasks));
+	r = l.tasks ? loop_open(&l, stop_fd) : -ENOMEM;
+	if (r) {
+		err_errno(&err, -r, "probes");
+		tell(&l, &err);
+		l.n = 0;
+		loop_close(&l);
+		return 1;
 	}
-	probe_deinit(&p);
-	if (r)
-		dprintf(err_fd, "%s\n", err.msg);
-	return r ? 1 : 0;
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (size_t i = 0; i < n; i++)
+		task_begin(&l, &l.tasks[i], &configs[i]);
+	for (size_t i = 0; i < n; i++)
+		if (l.tasks[i].failed)
+			task_end(&l, &l.tasks[i]);
+	r = turn(&l);
+	for (size_t i = 0; i < n; i++) {
+		struct probe_task *t = &l.tasks[i];
+
+		if (!t->done) {
+			t->failed = r;
+			t->kind->stop(t);
+			task_end(&l, t);
+		}
+		bad |= t->failed != 0;
+	}
+	loop_close(&l);
+	measure(process, began_ns);
+	return bad || r;
 }

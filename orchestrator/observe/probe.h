@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The built-in probes: one small process each, in a node, that sends numbered
- * packets at fixed times and writes a line for each into a CSV file.
+ * The built-in probes of one node: a light process that runs all of them,
+ * and writes what each of them measured into a file of its own.
  *
- * The times of sending are planned from the start (start + k * interval, never
- * "interval after the last one"), so that lateness does not add up, and a
- * packet whose time has passed by is still sent. A reply counts only from the
- * address asked: under NAT, one that comes from the instance's own address
- * would be none to a program either.
+ * ping, udp_echo: numbered packets at fixed times. The times of sending are
+ * planned from the start (start + k * interval, never "interval after the last
+ * one"), so that lateness does not add up, and a packet whose time has passed
+ * by is still sent. A reply counts only from the address asked: under NAT, one
+ * that comes from the instance's own address would be none to a program either.
  *
  * The CSV has the header line PROBE_CSV_HEADER; times are CLOCK_MONOTONIC in
  * ns, "" where there is none. A line is written when a packet's reply comes,
@@ -28,28 +28,55 @@
 #include "base/ip.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PROBE_CSV_HEADER "seq,sent_ns,received_ns,copy,error\n"
-#define PROBE_LINGER_NS INT64_C(1000000000) /* waits so long for last replies  \
-					     */
+#define PROBE_LINGER_NS                                                        \
+	INT64_C(1000000000) /* waits so long for last replies                  \
+			     */
+
+enum probe_type { PROBE_PING, PROBE_UDP_ECHO };
 
 struct probe_config {
 	uint32_t index; /* goes into every packet's mark */
-	bool udp; /* else ICMP echo */
+	enum probe_type type;
 	struct ip_addr to;
-	uint16_t port; /* UDP */
+	uint16_t port; /* but for ping */
 	int64_t start_mono_ns, interval_ns, for_ns;
 	uint32_t payload; /* bytes, at least PROBE_MARK_SIZE */
+	char path[128]; /* of its file */
+};
+
+/* How late something was done. In ns; count 0: nothing was planned. */
+struct probe_lateness {
+	uint64_t count;
+	int64_t p50_ns, p99_ns, max_ns;
+};
+
+/* What a probe tells of itself, in memory that it shares with who asks. */
+struct probe_usage {
+	bool ended; /* the others are known */
+	int status; /* as of a process: 0, all went well */
+	int64_t ended_ns; /* CLOCK_MONOTONIC */
+	struct probe_lateness late; /* of sending */
+};
+
+/* The process's, once it has ended. */
+struct probe_process_usage {
+	bool known;
+	int64_t cpu_user_ns, cpu_system_ns, wall_ns;
 };
 
 /*
  * The process's main function, called in the node's namespaces. stop_fd: end
  * early at a byte or end of file (what was received is kept; no lingering).
- * SIGTERM does the same. Returns an exit status; errors go to err_fd as a line.
+ * SIGTERM does the same. Returns an exit status, 0 where all probes ended well;
+ * errors go to err_fd as lines. usage: one for each probe; both may be NULL.
  */
-int probe_main(const struct probe_config *c, const char *csv_path, int stop_fd,
-	       int err_fd);
+int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
+		int err_fd, struct probe_usage *usage,
+		struct probe_process_usage *process);
 
 /*
  * A UDP echo server on the port, both families, answering from the address

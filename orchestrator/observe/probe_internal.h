@@ -51,6 +51,7 @@ struct probe {
 	uint64_t count; /* packets in all */
 	uint64_t next; /* the one to be sent next */
 	uint64_t waiting; /* how many slots are */
+	int64_t end_ns; /* of waiting for the last replies; 0: sending */
 	struct probe_slot *slots;
 	FILE *csv;
 	char *csv_buffer; /* glibc does not allocate one of a given size */

@@ -169,6 +169,30 @@ static int on_probe_start(struct record *rec, const struct event *ev)
 	return to ? keep_text(ev, to, &p->to) : 0;
 }
 
+/* Older records tell nothing of how late a probe was. */
+static int take_lateness(const struct event *ev, struct record_probe *p)
+{
+	const struct event late = { json_object_get(ev->object, "late"),
+				    ev->path, ev->line, ev->mono_ns, ev->err };
+	int64_t count;
+	int r;
+
+	if (!late.object)
+		return 0;
+	r = need_int(&late, "count", &count);
+	if (!r)
+		r = need_int(&late, "p50_ns", &p->late.p50_ns);
+	if (!r)
+		r = need_int(&late, "p99_ns", &p->late.p99_ns);
+	if (!r)
+		r = need_int(&late, "max_ns", &p->late.max_ns);
+	if (r)
+		return r;
+	p->late.count = count > 0 ? (uint64_t)count : 0;
+	p->has_late = true;
+	return 0;
+}
+
 static int on_probe_end(struct record *rec, const struct event *ev)
 {
 	struct record_probe *p;
@@ -179,6 +203,39 @@ static int on_probe_end(struct record *rec, const struct event *ev)
 	if (r)
 		return r;
 	p->ended = true;
+	return take_lateness(ev, p);
+}
+
+static int64_t time_or_none(const struct event *ev, const char *field)
+{
+	const json_t *value = json_object_get(ev->object, field);
+
+	return json_is_integer(value) ? json_integer_value(value) : RECORD_NONE;
+}
+
+static int on_probes_end(struct record *rec, const struct event *ev)
+{
+	struct record_prober *p;
+	const char *name;
+	int64_t probes;
+	size_t node;
+	int r = need_text(ev, "node", &name);
+
+	if (!r)
+		r = need_int(ev, "probes", &probes);
+	if (r)
+		return r;
+	node = scenario_find_node(rec->scenario, name);
+	if (node == SCN_NONE || probes < 0)
+		return bad(ev, "the scenario has no node with these probes");
+	p = VEC_PUSH(&rec->probers);
+	if (!p)
+		return err_set(ev->err, ENOMEM, "out of memory");
+	p->node = node;
+	p->probes = (size_t)probes;
+	p->cpu_user_ns = time_or_none(ev, "cpu_user_ns");
+	p->cpu_system_ns = time_or_none(ev, "cpu_system_ns");
+	p->wall_ns = time_or_none(ev, "wall_ns");
 	return 0;
 }
 
@@ -322,6 +379,7 @@ static const struct {
 	{ "probe.start", on_probe_start },
 	{ "probe.end", on_probe_end },
 	{ "probe.abandoned", on_probe_abandoned },
+	{ "probes.end", on_probes_end },
 	{ "action.start", on_action_start },
 	{ "action.done", on_action_done },
 	{ "action.failed", on_action_failed },

@@ -167,6 +167,32 @@ static json_t *errors_value(struct builder *b, const struct figures *f)
 	return o;
 }
 
+/* How late the probe itself was in sending. */
+static json_t *late_value(struct builder *b, const struct record_probe *p)
+{
+	json_t *o;
+
+	if (!p->has_late)
+		return json_null();
+	o = json_object();
+	set(b, o, "count", uint_value(p->late.count));
+	set(b, o, "p50_ns", json_integer(p->late.p50_ns));
+	set(b, o, "p99_ns", json_integer(p->late.p99_ns));
+	set(b, o, "max_ns", json_integer(p->late.max_ns));
+	return o;
+}
+
+static json_t *prober_value(struct builder *b, const struct record_prober *p)
+{
+	json_t *o = json_object();
+
+	set(b, o, "probes", json_integer((json_int_t)p->probes));
+	set(b, o, "cpu_user_ns", time_value(p->cpu_user_ns));
+	set(b, o, "cpu_system_ns", time_value(p->cpu_system_ns));
+	set(b, o, "wall_ns", time_value(p->wall_ns));
+	return o;
+}
+
 static json_t *probe_value(struct builder *b, size_t i)
 {
 	const struct record_probe *rp = &b->report->record.probes[i];
@@ -182,6 +208,7 @@ static json_t *probe_value(struct builder *b, size_t i)
 	set(b, o, "rtt", rtt_value(b, &f->rtt));
 	set(b, o, "outage", outage_value(b, &f->outage));
 	set(b, o, "errors", errors_value(b, f));
+	set(b, o, "late", late_value(b, rp));
 	for (size_t j = 0; j < f->phases.n; j++)
 		append(b, phases, phase_value(b, &f->phases.v[j]));
 	set(b, o, "phases", phases);
@@ -272,6 +299,7 @@ static json_t *results(struct builder *b)
 	const struct scenario *s = r->record.scenario;
 	json_t *o = json_object(), *reasons = json_array();
 	json_t *probes = json_object(), *processes = json_object();
+	json_t *probers = json_object();
 	json_t *actions = json_array(), *expectations = json_array();
 
 	set(b, o, "schema", json_string(RESULTS_SCHEMA));
@@ -286,6 +314,12 @@ static json_t *results(struct builder *b)
 	for (size_t i = 0; i < s->probes.n; i++)
 		set(b, probes, s->probes.v[i].name, probe_value(b, i));
 	set(b, o, "probes", probes);
+	for (size_t i = 0; i < r->record.probers.n; i++) {
+		const struct record_prober *p = &r->record.probers.v[i];
+
+		set(b, probers, s->nodes.v[p->node].name, prober_value(b, p));
+	}
+	set(b, o, "probers", probers);
 	for (size_t i = 0; i < s->processes.n; i++)
 		set(b, processes, s->processes.v[i].name, process_value(b, i));
 	set(b, o, "processes", processes);

@@ -217,6 +217,7 @@ void record_unload(struct record *rec)
 		free(rec->probes[i].to);
 	}
 	free(rec->probes);
+	VEC_FREE(&rec->probers);
 	free(rec->processes);
 	scenario_free(rec->scenario);
 	diag_free(rec->diag);

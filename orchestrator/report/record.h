@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "orchestrator/observe/probe.h"
 #include "orchestrator/observe/samples.h"
 #include "orchestrator/scenario/model.h"
 
@@ -46,9 +47,17 @@ struct record_process { /* by the scenario's index */
 struct record_probe { /* by the scenario's index */
 	bool started, ended;
 	bool abandoned; /* it did not end when it was asked to */
-	int64_t status; /* of its process; 0 where it went well */
+	int64_t status; /* 0 where it went well */
+	bool has_late; /* late is known */
+	struct probe_lateness late; /* of sending, by the probe's own clock */
 	char *to; /* the address it was sent to; NULL: unknown */
 	sample_vec samples;
+};
+
+/* The process that ran the probes of a node. */
+struct record_prober {
+	size_t node, probes;
+	int64_t cpu_user_ns, cpu_system_ns, wall_ns; /* RECORD_NONE: unknown */
 };
 
 struct diag;
@@ -69,6 +78,7 @@ struct record {
 	char *broken; /* why the run ended before its end; or NULL */
 	struct record_process *processes;
 	struct record_probe *probes;
+	VEC(struct record_prober) probers;
 
 	char *trace; /* path; NULL: there is none */
 	bool trace_partial; /* PATH.part, which may be cut off anywhere */

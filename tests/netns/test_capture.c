@@ -171,7 +171,7 @@ static void probe(bool udp, const char *to, uint32_t index, unsigned n,
 {
 	struct probe_config c = {
 		.index = index,
-		.udp = udp,
+		.type = udp ? PROBE_UDP_ECHO : PROBE_PING,
 		.port = ECHO_PORT,
 		.start_mono_ns = clock_mono_ns(),
 		.interval_ns = 2 * MS,
@@ -183,12 +183,13 @@ static void probe(bool udp, const char *to, uint32_t index, unsigned n,
 	pid_t pid;
 
 	ck_assert_int_eq(ip_parse_addr(to, &c.to), 0);
+	strcpy(c.path, csv);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		netns_enter(ns_a);
-		exit(probe_main(&c, csv, -1, STDERR_FILENO));
+		exit(probes_main(&c, 1, -1, STDERR_FILENO, NULL, NULL));
 	}
 	ck_assert_int_eq(wait_for(pid), 0);
 	ck_assert_msg(!samples_read(csv, &v, &err), "%s", err.msg);

@@ -18,6 +18,7 @@
 #include "tests/support/veth.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
@@ -85,6 +86,7 @@ static struct probe_config ping(const char *to, int64_t interval_ns,
 	};
 
 	ck_assert_int_eq(ip_parse_addr(to, &c.to), 0);
+	strcpy(c.path, csv);
 	return c;
 }
 
@@ -93,7 +95,7 @@ static struct probe_config udp(const char *to, int64_t interval_ns,
 {
 	struct probe_config c = ping(to, interval_ns, for_ns);
 
-	c.udp = true;
+	c.type = PROBE_UDP_ECHO;
 	c.port = ECHO_PORT;
 	return c;
 }
@@ -110,7 +112,7 @@ static struct running probe_start(const struct probe_config *c)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		netns_enter(ns_a);
 		close(fds[1]);
-		exit(probe_main(c, csv, fds[0], STDERR_FILENO));
+		exit(probes_main(c, 1, fds[0], STDERR_FILENO, NULL, NULL));
 	}
 	close(fds[0]);
 	p.stop_fd = fds[1];
@@ -491,6 +493,54 @@ START_TEST(udp_nobody_listens)
 }
 END_TEST
 
+/* ---- several in one process ---------------------------------------------- */
+
+/* Each has a file of its own; one that cannot begin keeps no other from it. */
+START_TEST(side_by_side)
+{
+	struct probe_config c[3];
+	struct probe_usage usage[3] = { 0 };
+	struct probe_process_usage process = { 0 };
+	char other[sizeof(csv) + 8];
+	pid_t echo = echo_start();
+	sample_vec v = { 0 };
+	struct err err = ERR_INIT;
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	c[0] = ping("10.0.0.2", MS, 150 * MS);
+	c[1] = ping("10.0.0.2", MS, 150 * MS);
+	strcpy(c[1].path, "/nowhere/x.csv");
+	c[2] = udp("fd00::2", 2 * MS, 200 * MS);
+	c[2].index = 4;
+	snprintf(other, sizeof(other), "%s.other", csv);
+	strcpy(c[2].path, other);
+	ck_assert_int_eq(probes_main(c, 3, -1, null, usage, &process), 1);
+
+	ck_assert_msg(!samples_read(csv, &v, &err), "%s", err.msg);
+	expect_all(&v, 150, 1, "");
+	VEC_FREE(&v);
+	ck_assert_msg(!samples_read(other, &v, &err), "%s", err.msg);
+	expect_all(&v, 100, 1, "");
+	VEC_FREE(&v);
+	unlink(other);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(usage[i].ended);
+		ck_assert_int_eq(usage[i].status, i == 1);
+		ck_assert_int_le(usage[i].ended_ns, clock_mono_ns());
+	}
+	ck_assert_uint_eq(usage[0].late.count, 150);
+	ck_assert_uint_eq(usage[1].late.count, 0);
+	ck_assert_uint_eq(usage[2].late.count, 100);
+	ck_assert_int_le(usage[0].late.p50_ns, usage[0].late.p99_ns);
+	ck_assert_int_le(usage[0].late.p99_ns, usage[0].late.max_ns);
+	ck_assert(process.known);
+	ck_assert_int_gt(process.cpu_user_ns + process.cpu_system_ns, 0);
+	ck_assert_int_ge(process.wall_ns, 198 * MS);
+	close(null);
+	kill(echo, SIGKILL);
+}
+END_TEST
+
 /* ---- how a probe ends ---------------------------------------------------- */
 
 START_TEST(stopped_early)
@@ -531,8 +581,9 @@ START_TEST(refused)
 		c.to.family = AF_UNSPEC;
 	else if (_i == 2)
 		c.interval_ns = 0;
-	ck_assert_int_eq(probe_main(&c, _i == 3 ? "/nowhere/x.csv" : csv, -1,
-				    fds[1]), 1);
+	else
+		strcpy(c.path, "/nowhere/x.csv");
+	ck_assert_int_eq(probes_main(&c, 1, -1, fds[1], NULL, NULL), 1);
 	n = read(fds[0], message, sizeof(message) - 1);
 	ck_assert_int_gt(n, 1);
 	ck_assert_int_eq(message[n - 1], '\n');
@@ -559,6 +610,7 @@ int main(void)
 	tcase_add_loop_test(tc, udp_echo, 0, 4);
 	tcase_add_loop_test(tc, udp_large, 0, 2);
 	tcase_add_loop_test(tc, udp_nobody_listens, 0, 2);
+	tcase_add_test(tc, side_by_side);
 	tcase_add_loop_test(tc, stopped_early, 0, 3);
 	tcase_add_loop_test(tc, refused, 0, 4);
 	suite_add_tcase(s, tc);

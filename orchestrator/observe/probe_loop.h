@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a kind of probe is to the loop that runs them (probe_loop.c). */
+#ifndef OBSERVE_PROBE_LOOP_H
+#define OBSERVE_PROBE_LOOP_H
+
+#include "base/err.h"
+#include "orchestrator/observe/lateness.h"
+#include "orchestrator/observe/probe.h"
+
+#include <sys/epoll.h>
+
+struct probe_loop;
+struct probe_task;
+
+struct probe_task_kind {
+	/* Takes all memory, opens files and sockets. To be freed either way. */
+	int (*open)(struct probe_task *t, struct err *err);
+	/*
+	 * Does what is due, not much at a time. Returns when to be called
+	 * again (CLOCK_MONOTONIC; 0: there is more to do now; INT64_MAX: after
+	 * an event only). Is called after every event, too.
+	 */
+	int64_t (*due)(struct probe_task *t);
+	/* Something happened to what probe_loop_watch() was told, with tag. */
+	void (*ready)(struct probe_task *t, uint32_t tag, uint32_t events);
+	/* To end now; takes what has come. */
+	void (*stop)(struct probe_task *t);
+	/* Writes what is left to be written. */
+	int (*finish)(struct probe_task *t, struct err *err);
+	void (*free)(struct probe_task *t);
+};
+
+struct probe_task {
+	const struct probe_task_kind *kind;
+	const struct probe_config *config;
+	struct probe_loop *loop;
+	void *state; /* the kind's */
+	int64_t wake_ns;
+	bool done; /* set by the kind: there is nothing left to do */
+	int failed; /* set by the kind: a negative errno that ended it */
+	struct lateness late;
+};
+
+extern const struct probe_task_kind probe_task_packets, probe_task_stream,
+	probe_task_requests;
+
+/* events: EPOLLIN, ...; again for the same fd: changes them. 0, -errno. */
+int probe_loop_watch(struct probe_task *t, int fd, uint32_t tag,
+		     uint32_t events, bool again);
+
+#endif
