@@ -8,7 +8,7 @@
  * whatever happened to lie in the linear part of the buffer.
  */
 #include "node/io/inner.h"
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

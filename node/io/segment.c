@@ -12,7 +12,7 @@
  * source of a reply from a wildcard socket is rewritten after that.
  */
 #include "node/io/segment.h"
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

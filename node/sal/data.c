@@ -11,7 +11,7 @@
  */
 #include "node/sal/engine.h"
 
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <netinet/in.h>
 #include <string.h>

@@ -10,7 +10,7 @@
  */
 #include "node/sal/engine.h"
 
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <netinet/icmp6.h>
 #include <netinet/in.h>

@@ -12,7 +12,7 @@
  * could look at one and the end at the other, and nobody ever sends two.
  */
 #include "base/cursor.h"
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 #include "node/wire/sal_packet.h"
 
 static const struct service_id *take_service(struct cursor *c)

@@ -4,7 +4,7 @@
  * needs no checks: what sal_header_len() counts for an extension is what
  * put_extension() writes, and an assertion holds the two together.
  */
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 #include "node/wire/sal_packet.h"
 
 #include <assert.h>

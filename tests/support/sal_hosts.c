@@ -2,7 +2,7 @@
 /* Hosts: an engine each, the programs above it, and its place in the world. */
 #include "tests/support/sal_world_parts.h"
 
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <check.h>
 #include <netinet/in.h>

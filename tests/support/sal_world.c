@@ -2,7 +2,7 @@
 /* Time, the network and the ladder; sal_hosts.c has what lives in it. */
 #include "tests/support/sal_world_parts.h"
 
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 #include "node/wire/sal_text.h"
 
 #include <check.h>

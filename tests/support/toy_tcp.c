@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/support/toy_tcp.h"
 
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <netinet/in.h>
 #include <string.h>

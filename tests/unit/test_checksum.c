@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <check.h>
 #include <netinet/in.h>

@@ -4,7 +4,7 @@
  * packet decodes, is the same bytes when encoded again or taken through its
  * text, and each capture holds as many of each kind as its description says.
  */
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 #include "node/wire/sal_text.h"
 #include "tests/support/golden.h"
 

@@ -4,7 +4,7 @@
  * order, and bytes that are no packets.
  */
 #include "node/io/inner.h"
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <check.h>
 #include <netinet/in.h>

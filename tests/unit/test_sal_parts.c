@@ -4,7 +4,7 @@
 #include "node/sal/rand.h"
 #include "node/sal/store.h"
 #include "node/sal/timers.h"
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 #include "tests/support/sal_world.h"
 
 #include <check.h>

@@ -4,7 +4,7 @@
  * added as they lie in memory, eight bytes at a time, and only the result is
  * swapped. The end-around carry of a 64-bit addition is as good as four of 16.
  */
-#include "node/wire/checksum.h"
+#include "base/checksum.h"
 
 #include <endian.h>
 #include <netinet/in.h>

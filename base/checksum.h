@@ -6,8 +6,8 @@
  * one as long as all but the last have an even length. Checksums are numbers
  * in the host's byte order.
  */
-#ifndef WIRE_CHECKSUM_H
-#define WIRE_CHECKSUM_H
+#ifndef BASE_CHECKSUM_H
+#define BASE_CHECKSUM_H
 
 #include "base/ip.h"
 
