@@ -150,6 +150,35 @@ int kbatch_unreachable(struct kbatch *b, size_t tag, const struct ip_prefix *to,
 int kbatch_rate(struct kbatch *b, size_t tag, uint32_t ifindex, uint64_t bps,
 		size_t *failed_tag, struct err *err);
 
+/* ---- TAP devices -------------------------------------------------------- */
+
+/*
+ * Makes a TAP device in ns, with the given ifindex (not 0), down. *fd: its only
+ * descriptor, non-blocking, owned by the caller; the device is gone when the
+ * last copy of it is closed. What is read and written begins with a struct
+ * virtio_net_hdr (10 bytes), and may leave checksums to be filled in and
+ * segments of TCP and UDP to be cut, in both directions.
+ */
+int kns_tap_open(struct kns *ns, const char *name, uint32_t ifindex, int *fd,
+		 struct err *err);
+
+/*
+ * What is told to a TAP (or another interface) by netlink, in one request.
+ * While the queue is full, what the node sends is dropped by the kernel (TAP's
+ * tx_dropped), so it has to hold what comes in while the reader is held up.
+ */
+#define KTAP_QUEUE_FRAMES 10000
+
+struct ktap_setup {
+	const uint8_t *mac; /* 6 bytes; NULL: as it is */
+	uint32_t mtu; /* 0: as it is */
+	uint32_t master; /* ifindex of a bridge in ns; 0: none */
+	uint32_t queue_frames; /* 0: as it is (500) */
+};
+int kbatch_tap_set(struct kbatch *b, size_t tag, uint32_t ifindex,
+		   const struct ktap_setup *setup, size_t *failed_tag,
+		   struct err *err);
+
 /*
  * Are all interfaces of ns that are up ready to carry packets: operationally
  * up, and forwarding where they are ports of a bridge? Returns 1, 0 (not yet;

@@ -9,6 +9,8 @@
  */
 #include "orchestrator/kernel/batch.h"
 
+#include "orchestrator/kernel/kns.h"
+
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -76,8 +78,7 @@ static int request(struct kbatch *b, size_t tag, const char *what,
 	return kbatch_put(b, tag, what, msg, built, 0, failed_tag, err);
 }
 
-/* NULL for a good name, else what is wrong with it. */
-static const char *name_fault(const char *name)
+const char *kns_name_fault(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -150,9 +151,9 @@ int kbatch_veth_add(struct kbatch *b, size_t tag, const struct kveth_end *first,
 
 	snprintf(what, sizeof(what), "create veth %.40s/%.40s", first->name,
 		 peer->name);
-	fault = name_fault(first->name);
+	fault = kns_name_fault(first->name);
 	if (!fault)
-		fault = name_fault(peer->name);
+		fault = kns_name_fault(peer->name);
 	if (fault)
 		return kbatch_fail(tag, what, EINVAL, fault, failed_tag, err);
 	/* The kernel would look for the bridge in the other namespace. */
@@ -195,7 +196,7 @@ int kbatch_bridge_add(struct kbatch *b, size_t tag, const char *name,
 		      uint32_t ifindex, size_t *failed_tag, struct err *err)
 {
 	CLEANUP_MSG struct nl_msg *msg = NULL;
-	const char *fault = name_fault(name);
+	const char *fault = kns_name_fault(name);
 	char what[WHAT_MAX];
 	int built;
 
