@@ -8,6 +8,7 @@
 #include "orchestrator/plan/plan.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 
 enum exit_code {
@@ -21,6 +22,7 @@ enum exit_code {
 
 /* Each command gets its own words only, argv[0] being the command's name. */
 int cmd_run(int argc, char **argv);
+int cmd_test(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
@@ -70,6 +72,20 @@ int next_option(int argc, char **argv, const char *shorts,
 /* For a command without options: its words begin at argv[optind]. False: it is
  * to end with *code. */
 bool take_words(int argc, char **argv, int *code);
+
+/* Columns of the terminal at fd, or a default. */
+unsigned terminal_width(int fd);
+/* Is fd a terminal, and do the user's settings not speak against colours? */
+bool wants_color(int fd);
+
+/*
+ * SIGHUP, SIGINT and SIGTERM are blocked, in children as well (the lab's
+ * processes get the defaults back), and come from the descriptor that is
+ * returned; SIGCHLD where children. One that the caller ignores (nohup(1), a
+ * shell's background job) stays so: blocked, it would be seen. *old (may be
+ * NULL): what was blocked before. -1 with errno.
+ */
+int take_signals(bool children, sigset_t *old);
 
 /* What to do where the error is that something ran out; NULL: it is another. */
 const char *resource_hint(int code);

@@ -33,6 +33,36 @@ static const struct command {
 	  "the command line is wrong, 3 the lab could not be built or broke,\n"
 	  "4 the run is invalid, 129, 130 or 143 interrupted (SIGHUP, SIGINT, "
 	  "SIGTERM).\n" },
+	{ "test", cmd_test, "[OPTIONS] FILE...",
+	  "run many scenarios, and give one verdict",
+	  "  -j, --jobs N        at most N runs at once (default: one a core; "
+	  "more\n"
+	  "                      would keep each other from being in time)\n"
+	  "  -r, --results DIR   keep the records below DIR (default: "
+	  "results)\n"
+	  "  -s, --seed N        use this seed instead of the scenarios'\n"
+	  "  -q, --quiet         tell only of runs that are not passed\n"
+	  "      --junit FILE    write the results as JUnit's XML\n"
+	  "      --tap FILE      and by the Test Anything Protocol; -: to "
+	  "standard\n"
+	  "                      output, and what people read to standard "
+	  "error\n"
+	  "      --repeat N      run each scenario N times\n"
+	  "      --until-fail    all over again, until one fails\n"
+	  "      --retry-invalid N\n"
+	  "                      try a run that is invalid again, up to N "
+	  "times,\n"
+	  "                      alone, when all others are over\n"
+	  "\n"
+	  "All scenarios are checked first; where one has a mistake, none is "
+	  "run.\n"
+	  "\n"
+	  "Exit codes, the first that is true: 130, 143 or 129 interrupted, 2 "
+	  "a\n"
+	  "scenario or the command line is wrong, 3 a lab could not be built "
+	  "or\n"
+	  "broke, 1 an expectation failed, 4 a run is invalid, 0 all "
+	  "passed.\n" },
 	{ "check", cmd_check, "FILE...", "say all that is wrong with scenarios",
 	  "Prints nothing and exits 0 where there is nothing wrong, else 2.\n"
 	  "Nothing is built.\n" },

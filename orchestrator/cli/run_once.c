@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -165,28 +164,6 @@ static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
 	}
 }
 
-/*
- * Blocked for the owner and its children alike; the lab's processes get the
- * defaults back. Returns a descriptor to read them from. One that the caller
- * ignores (nohup(1), a shell's background job) stays so: blocked, it would be
- * seen.
- */
-static int take_signals(void)
-{
-	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
-	struct sigaction old;
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	signal(SIGPIPE, SIG_IGN); /* the record matters more than the reader */
-	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-		if (sigaction(signals[i], NULL, &old) ||
-		    old.sa_handler != SIG_IGN)
-			sigaddset(&mask, signals[i]);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	return signalfd(-1, &mask, SFD_CLOEXEC);
-}
-
 /* A few descriptors a node: the usual soft limit of 1,024 is soon reached.
  * Returns what it was. */
 static struct rlimit raise_file_limit(void)
@@ -218,23 +195,6 @@ static int write_summary(const struct report *report, const char *dir,
 	return code ? err_errno(err, code, "write %s", path) : 0;
 }
 
-static unsigned terminal_width(void)
-{
-	struct winsize ws;
-
-	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) && ws.ws_col >= 40)
-		return ws.ws_col;
-	return SUMMARY_WIDTH;
-}
-
-static bool wants_color(void)
-{
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !(no && *no) &&
-	       !(term && !strcmp(term, "dumb"));
-}
-
 static int judge(const struct record *rec, int signal)
 {
 	static const int codes[] = {
@@ -256,7 +216,8 @@ static int judge(const struct record *rec, int signal)
 		report_free(report);
 		return EXIT_BROKEN;
 	}
-	report_print(report, stdout, wants_color(), terminal_width());
+	report_print(report, stdout, wants_color(STDOUT_FILENO),
+		     terminal_width(STDOUT_FILENO));
 	printf("\nrecord: %s\n", rec->path);
 	if (report_verdict(report) == REPORT_INTERRUPTED)
 		code = EXIT_SIGNAL + signal;
@@ -334,7 +295,7 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 	};
 	struct err err = ERR_INIT;
 	struct sandbox sandbox;
-	int signals = take_signals();
+	int signals = take_signals(false, NULL);
 	int signal = 0, code;
 
 	if (signals < 0) {

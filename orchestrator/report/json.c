@@ -263,7 +263,9 @@ static json_t *expectation_value(struct builder *b, const struct judgement *j)
 	if (asprintf(&text, "%s %s", j->subject, j->expected) < 0)
 		text = NULL;
 	set(b, o, "line", line_value(j->expect->pos.line));
+	set(b, o, "column", line_value(j->expect->pos.col));
 	set(b, o, "text", text_value(text));
+	set(b, o, "subject", json_string(j->subject));
 	set(b, o, "expected", json_string(j->expected));
 	set(b, o, "actual", json_string(j->actual));
 	set(b, o, "held", json_boolean(j->held));

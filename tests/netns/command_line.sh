@@ -21,7 +21,7 @@ expect() {
   grep -qE -- "$2" <<<"$out" || fail "'${*:3}': nothing says '$2': $out"
 }
 
-for command in run check plan doctor version help; do
+for command in run test check plan doctor version help; do
   expect 0 "^usage: servalab $command" "$command" --help
   expect 0 "^usage: servalab $command" "$command" -h
   expect 0 "^usage: servalab $command" help "$command"
@@ -32,6 +32,10 @@ done
 expect 0 "^usage: servalab run" run "$scenario" --help
 expect 0 "^$" check -- -dashed.yaml
 expect 0 "^timeline" plan -- -dashed.yaml
+expect 2 "name scenario files" test
+expect 2 "a number from 1 to" test -j 0 "$scenario"
+expect 2 "a number from 1 to" test --repeat x "$scenario"
+expect 2 "'' is no file" test --junit "" "$scenario"
 expect 2 "it takes no words" version extra
 expect 2 "it takes no words" doctor extra
 expect 2 "name one command only" help run check
