@@ -38,7 +38,7 @@
 
 struct link_key {
 	uint64_t class_id; /* of what runs have in common, hashed */
-	uint64_t flow_id; /* of all that tells flows apart, hashed */
+	uint64_t flow_id; /* what tells flows of one class apart */
 	bool control;
 	bool ecn_capable; /* ECT(0) or ECT(1): may be marked */
 };
@@ -69,28 +69,39 @@ struct link_direction *link_new(uint64_t seed, const char *link, unsigned end,
 				size_t frames_max);
 struct link_direction *link_free(struct link_direction *d); /* returns NULL */
 
-/* What is in flight stays: frames that wait go on at the new rate, those under
- * way arrive when they were to, and fates go on counting. */
+/*
+ * The moment from which a delivery trace counts, and before the first offer.
+ * Without it, that is the first time that the direction hears of.
+ */
+void link_start(struct link_direction *d, int64_t now_ns);
+
+/*
+ * What is in flight stays: frames that wait go on at the new rate, those under
+ * way arrive when they were to, and fates go on counting. A frame's fate and
+ * jitter are drawn when it is offered, and stay. Where the delay shrinks, no
+ * frame overtakes one before it for that. A rate by trace begins it anew.
+ */
 void link_change(struct link_direction *d, int64_t now_ns,
 		 const struct link_change *c);
 const struct link_params *link_params(const struct link_direction *d);
 
 /*
- * A link that is down takes no frame, and what is inside is lost: *dropped gets
- * every handle through drop(arg, handle).
+ * A link that is down takes no frame (nor are those counted in its streams),
+ * and what is inside is lost: drop(arg, handle) gets every handle, once. Down
+ * and up again are no change of properties.
  */
 void link_set_up(struct link_direction *d, bool up, int64_t now_ns,
 		 void (*drop)(void *arg, uint32_t handle), void *arg);
 
 struct link_offer {
-	int64_t now_ns; /* never before that of an earlier call */
+	int64_t now_ns; /* one before that of an earlier call counts as that */
 	struct link_key key;
 	uint32_t bytes; /* of the whole Ethernet frame; of a train, of each
 			   segment but the last, headers included */
 	uint32_t segments; /* 1; more: a train (GSO) */
 	uint32_t last_bytes; /* of the last segment; of one segment: bytes */
 	uint32_t handle; /* the caller's */
-	/* Names the stream in the fate list; asked only when it is new. */
+	/* Names the class in the fate list; read only when it is new. */
 	const uint8_t *frame;
 	size_t frame_len;
 };
@@ -128,8 +139,8 @@ struct link_outcome {
 				 without; or LINK_NO_BIT */
 };
 
-/* The next outcome that is due by now, in the order of their times. False:
- * there is none. */
+/* The next outcome that is due by now, in the order of their times, and of
+ * their offers where these are equal. False: there is none. */
 bool link_pop(struct link_direction *d, int64_t now_ns,
 	      struct link_outcome *out);
 
@@ -140,10 +151,17 @@ struct link_counts { /* frames; segments of a train count each */
 	uint64_t delivered, delivered_bytes; /* copies included */
 	uint64_t lost, duplicated, corrupted, reordered, marked; /* by fate */
 	uint64_t queue_dropped, mtu_dropped, down_dropped, overflow_dropped;
+	uint64_t copies_dropped; /* by down: their originals had arrived */
 	uint64_t control; /* of the offered ones */
-	uint64_t streams, streams_untold; /* beyond what can be told apart */
-	uint64_t expected_loss_ppb_sum; /* over frames: for realised beside
-					   requested loss */
+	uint64_t streams; /* told apart, and ... */
+	uint64_t frames_untold; /* ... frames of streams beyond those: they
+				   share one, and their fates depend on how they
+				   interleave */
+	/* For realised beside requested loss: frames that came to the medium
+	 * and have come out, and over these the loss that the properties asked
+	 * for (in bursts: in the long run). lost / medium is what was realised,
+	 * expected_loss_ppb_sum / medium what was requested. */
+	uint64_t medium, expected_loss_ppb_sum;
 	uint32_t queued_most; /* packets waiting at once */
 	uint64_t queued_bytes_most;
 	int64_t busy_ns; /* time in which the rate was the limit, ... */

@@ -32,10 +32,17 @@ void link_params_apply(struct link_params *p, const struct link_change *c)
 		p->mtu = to->mtu;
 }
 
+bool link_params_have_jitter(const struct link_params *p)
+{
+	return p->jitter.distribution == LINK_HISTOGRAM ?
+		       p->jitter.histogram != NULL :
+		       p->jitter.spread_ns != 0;
+}
+
 /* The queue does not count: nothing waits in it without a rate. */
 bool link_params_are_plain(const struct link_params *p)
 {
-	return !p->delay_ns && !p->jitter.spread_ns && !p->jitter.histogram &&
+	return !p->delay_ns && !link_params_have_jitter(p) &&
 	       p->loss.kind == LINK_LOSS_NONE && !p->duplicate_ppb &&
 	       !p->reorder_ppb && !p->corrupt_ppb && !p->rate_bps &&
 	       !p->trace && !p->mtu;

@@ -5,9 +5,10 @@
  *
  * One direction is a pipe of four stages, and the order is part of the promise:
  *
- *   frame in -> [ mtu ] -> [ queue, rate ] -> [ medium ] -> [ propagation ] ->
- * out drops      waits, drops       loses,         delay, jitter, or marks
- * corrupts,      reorders doubles
+ *      in --> [ mtu ] --> [ queue, rate ] --> [ medium ] --> [ travel ] --> out
+ *              drops       waits, drops        loses,         delay,
+ *                          or marks            corrupts,      jitter,
+ *                                              doubles        reorders
  *
  * A frame that the medium loses has used its share of the rate, as on a real
  * wire; one that waits does not count as travelling. So a queue is full only
@@ -105,10 +106,13 @@ struct link_change {
 void link_params_init(struct link_params *p);
 /* Takes over what the change names; the rest stays. */
 void link_params_apply(struct link_params *p, const struct link_change *c);
+/* Does anything vary the delay? */
+bool link_params_have_jitter(const struct link_params *p);
 /* Does nothing happen to any frame? */
 bool link_params_are_plain(const struct link_params *p);
-/* "delay 10ms, jitter 1ms normal, loss 1%, rate 10mbit": what is not plain, in
- * the scenario's spelling; "" where nothing is. Returns buf. */
+/* "delay 10ms, jitter 1ms normal, loss 1%, rate 10mbit, queue 100": what is not
+ * plain, in the scenario's spelling, the queue where a rate makes frames wait;
+ * "" where nothing is. Cut at size. Returns buf. */
 const char *link_params_text(const struct link_params *p, char *buf,
 			     size_t size);
 
