@@ -23,8 +23,8 @@
 
 /* One end of a link. */
 struct emulate_end {
-	int fd; /* a TAP with IFF_NO_PI and IFF_VNET_HDR, non-blocking; the
-		   process takes it over */
+	int fd; /* of kns_tap_open(); the process's. The device lives as long as
+		   any copy of it: whoever forked closes theirs */
 	const char *name; /* "a:eth0", or the bridge's name; borrowed */
 	struct link_params params; /* of what it sends */
 };

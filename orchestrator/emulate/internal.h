@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Of this layer only: the process's parts, and what they share. */
+#ifndef EMULATE_INTERNAL_H
+#define EMULATE_INTERNAL_H
+
+#include "orchestrator/emulate/due.h"
+#include "orchestrator/emulate/emulate.h"
+#include "orchestrator/emulate/pool.h"
+#include "orchestrator/emulate/tally.h"
+#include "orchestrator/link/link.h"
+
+#include <sys/types.h>
+
+/* What went wrong with frames that the model had nothing to do with. */
+struct side_faults {
+	uint64_t malformed; /* the virtio header contradicts the frame */
+	uint64_t no_room; /* no buffer */
+	uint64_t write_failed;
+	uint64_t peer_down; /* the receiving interface was set down by its
+			       node: no fault of the machine */
+};
+
+/* What a direction did to frames that were none (calibrate.c). */
+struct calibration {
+	uint64_t frames; /* 0: it was not asked for, or there was no time */
+	int64_t delay_asked_ns, delay_realised_ns; /* means */
+	double lost_expected; /* frames */
+	uint64_t lost;
+	uint64_t rate_asked_bps, rate_realised_bps; /* 0: none asked for */
+};
+
+/* One end of a link, and the direction of what it sends. */
+struct side {
+	struct due_item due; /* first: the heap's items are sides */
+	int fd;
+	bool gone; /* the device is; nothing is read any more */
+	const char *name;
+	struct link_direction *model;
+	struct side *peer;
+	uint32_t inside, inside_most; /* frames (a train is one) */
+	uint64_t reads, writes;
+	struct side_faults faults;
+	struct tally late; /* from when it was due until it was written */
+	struct tally delay; /* from when it was read until it was written */
+	double asked_delay_ns; /* sum, over the frames of delay: as the model
+				  wanted it */
+	/* What the rate should have let through in the time that it was the
+	 * limit, before the last change of it. */
+	double asked_rate_bytes;
+	int64_t asked_rate_busy_ns;
+	unsigned changes;
+	struct calibration calibration;
+};
+
+/* How far beyond their time sleeps end on this machine, with nothing to do. */
+struct timer_floor {
+	uint32_t samples;
+	int64_t p50_ns, p99_ns, max_ns;
+};
+
+struct emulator {
+	const struct emulate_config *config;
+	struct side *sides; /* of link i: 2 * i and 2 * i + 1 */
+	size_t n_sides;
+	struct pool *pool;
+	struct due due;
+	int epoll_fd, timer_fd, control_fd;
+	int floor_fd; /* from the process that measures it; -1: known */
+	pid_t floor_pid;
+	struct timer_floor floor;
+	/* Measured by a calibration, while nothing was carried. */
+	struct timer_floor calibrated_floor, calibrated_loop;
+	int64_t now_ns; /* the last reading of the clock: it never goes back */
+	int64_t armed_ns; /* what timer_fd is set to */
+	int64_t started_ns, ended_ns;
+	uint64_t wakeups, timer_wakeups, control_requests;
+	bool ending;
+};
+
+/* ---- carry.c: frames ---------------------------------------------------- */
+
+/* Reads a bounded number of frames from one side, and carries on with those
+ * that are due at once. True: there may be more. */
+bool carry_read(struct emulator *e, struct side *side);
+/* Writes a bounded number of the frames that are due. */
+void carry_due(struct emulator *e);
+/* Reads what the side's device still has, which a link that is down loses. */
+void carry_drain(struct emulator *e, struct side *side);
+/* When the model wants the side to be looked at next. */
+void carry_reschedule(struct emulator *e, struct side *side);
+/* A handle that the model gives back; arg: the side. */
+struct carry_drop {
+	struct emulator *emulator;
+	struct side *side;
+};
+void carry_forget(void *arg, uint32_t handle);
+
+/* ---- control.c ---------------------------------------------------------- */
+
+/* Answers one request. */
+void control_serve(struct emulator *e);
+
+/* ---- machine.c: what the machine does to us ----------------------------- */
+
+/* Starts a process that measures the floor, and tells it by *fd. */
+int floor_start(int *fd, pid_t *pid, struct err *err);
+/* Takes over the result (true), if it is there. */
+bool floor_take(int fd, struct timer_floor *floor);
+/*
+ * The same in this process, n times (at most FLOOR_SAMPLES): sleep(arg, due_ns)
+ * returns once it is due. Without one, by clock_nanosleep().
+ */
+#define FLOOR_SAMPLES 80
+void floor_measure(struct timer_floor *floor, unsigned n,
+		   void (*sleep)(void *arg, int64_t due_ns), void *arg);
+/* Frames that the kernel dropped because the device's queue was full: nobody
+ * had read it. -1: it cannot be known. */
+int64_t machine_tap_dropped(int fd, int home_fd);
+
+/* ---- calibrate.c -------------------------------------------------------- */
+
+int calibrate(struct emulator *e, struct err *err);
+
+/* ---- report.c ----------------------------------------------------------- */
+
+/* Writes the report and the fate lists; the first call does. */
+int report_write(struct emulator *e, struct err *err);
+/* By how much frames of the link may be late, in the 99th percentile. */
+int64_t report_tolerance_ns(const struct emulator *e, size_t link);
+
+#endif

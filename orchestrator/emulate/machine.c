@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the machine adds to the links, so that it is not taken for theirs: how
+ * late its timers are with nothing to do, and what the kernel dropped before we
+ * could read it.
+ *
+ * The floor is measured by a child, while frames are carried already: it takes
+ * some 50 ms of sleeping, for which no lab should have to wait.
+ */
+#include "orchestrator/emulate/internal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FLOOR_SLEEP_NS (500 * NSEC_PER_USEC)
+
+/* ---- timers ------------------------------------------------------------- */
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* By nearest rank: the smallest that at least percent of n do not exceed. */
+static int64_t ranked(const int64_t *sorted, unsigned n, unsigned percent)
+{
+	return sorted[(n * percent + 99) / 100 - 1];
+}
+
+static void sleep_until(void *arg, int64_t due_ns)
+{
+	struct timespec due = { .tv_sec = due_ns / NSEC_PER_SEC,
+				.tv_nsec = due_ns % NSEC_PER_SEC };
+
+	(void)arg;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) ==
+	       EINTR)
+		;
+}
+
+void floor_measure(struct timer_floor *floor, unsigned n,
+		   void (*sleep)(void *arg, int64_t due_ns), void *arg)
+{
+	int64_t late_ns[FLOOR_SAMPLES];
+
+	if (!n || n > FLOOR_SAMPLES)
+		n = FLOOR_SAMPLES;
+	if (!sleep)
+		sleep = sleep_until;
+	for (unsigned i = 0; i < n; i++) {
+		int64_t due_ns = clock_mono_ns() + FLOOR_SLEEP_NS;
+
+		sleep(arg, due_ns);
+		late_ns[i] = clock_mono_ns() - due_ns;
+	}
+	qsort(late_ns, n, sizeof(late_ns[0]), compare);
+	*floor = (struct timer_floor){
+		.samples = n,
+		.p50_ns = ranked(late_ns, n, 50),
+		.p99_ns = ranked(late_ns, n, 99),
+		.max_ns = late_ns[n - 1],
+	};
+}
+
+int floor_start(int *fd, pid_t *pid, struct err *err)
+{
+	CLEANUP_CLOSE int in = -1, out = -1;
+	struct timer_floor floor;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+		return err_errno(err, errno, "open a pipe");
+	in = ends[0];
+	out = ends[1];
+	*pid = fork();
+	if (*pid < 0)
+		return err_errno(err, errno, "start a process");
+	if (*pid == 0) {
+		/* It has copies of the devices' descriptors. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		floor_measure(&floor, FLOOR_SAMPLES, NULL, NULL);
+		_exit(write(out, &floor, sizeof(floor)) !=
+		      (ssize_t)sizeof(floor));
+	}
+	*fd = TAKE_FD(in);
+	return 0;
+}
+
+bool floor_take(int fd, struct timer_floor *floor)
+{
+	struct timer_floor taken;
+	ssize_t n = read(fd, &taken, sizeof(taken));
+
+	if (n != (ssize_t)sizeof(taken))
+		return false;
+	*floor = taken;
+	return true;
+}
+
+/* ---- the devices' own drops --------------------------------------------- */
+
+static int on_attr(const struct nlattr *attr, void *data)
+{
+	struct rtnl_link_stats64 stats = { 0 };
+	size_t len = mnl_attr_get_payload_len(attr);
+	int64_t *dropped = data;
+
+	if (mnl_attr_get_type(attr) != IFLA_STATS64)
+		return MNL_CB_OK;
+	memcpy(&stats, mnl_attr_get_payload(attr),
+	       len < sizeof(stats) ? len : sizeof(stats));
+	*dropped = (int64_t)stats.tx_dropped;
+	return MNL_CB_STOP;
+}
+
+static int on_link(const struct nlmsghdr *nlh, void *data)
+{
+	mnl_attr_parse(nlh, sizeof(struct ifinfomsg), on_attr, data);
+	return MNL_CB_STOP;
+}
+
+/* tx_dropped of an interface of the namespace that we are in. */
+static int64_t dropped_here(const char *name)
+{
+	union {
+		struct nlmsghdr header;
+		char bytes[16384];
+	} buf = { 0 };
+	struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int64_t dropped = -1;
+	ssize_t n;
+
+	if (!nl)
+		return -1;
+	mnl_nlmsg_put_header(&buf);
+	buf.header.nlmsg_type = RTM_GETLINK;
+	buf.header.nlmsg_flags = NLM_F_REQUEST;
+	mnl_nlmsg_put_extra_header(&buf.header, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(&buf.header, IFLA_IFNAME, name);
+	if (mnl_socket_sendto(nl, &buf, buf.header.nlmsg_len) >= 0) {
+		n = mnl_socket_recvfrom(nl, &buf, sizeof(buf));
+		if (n > 0)
+			mnl_cb_run(&buf, (size_t)n, 0, 0, on_link, &dropped);
+	}
+	mnl_socket_close(nl);
+	return dropped;
+}
+
+int64_t machine_tap_dropped(int fd, int home_fd)
+{
+	struct ifreq request = { 0 };
+	CLEANUP_CLOSE int ns = -1;
+	int64_t dropped;
+
+	if (home_fd < 0 || ioctl(fd, TUNGETIFF, &request))
+		return -1;
+	ns = ioctl(fd, TUNGETDEVNETNS);
+	if (ns < 0 || setns(ns, CLONE_NEWNET))
+		return -1;
+	dropped = dropped_here(request.ifr_name);
+	/* Nothing of what is left to do depends on where we are. */
+	if (setns(home_fd, CLONE_NEWNET))
+		return dropped;
+	return dropped;
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What was asked of each direction beside what it got: docs/record.md has the
+ * format, docs/measures.md the definitions.
+ */
+#include "orchestrator/emulate/internal.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <linux/sockios.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define SCHEMA 1
+#define TOLERANCE_NS (5 * NSEC_PER_MSEC)
+#define TOLERANCE_FLOORS 10
+#define SIGMAS 6
+
+int64_t report_tolerance_ns(const struct emulator *e, size_t link)
+{
+	int64_t asked_ns = e->config->links[link].tolerance_ns;
+	int64_t floors_ns = TOLERANCE_FLOORS * e->floor.p99_ns;
+
+	if (asked_ns)
+		return asked_ns;
+	return floors_ns > TOLERANCE_NS ? floors_ns : TOLERANCE_NS;
+}
+
+/* ---- a direction -------------------------------------------------------- */
+
+static json_t *counts_json(const struct side *side)
+{
+	const struct link_counts *c = link_counts(side->model);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{ "offered", c->offered },
+		{ "offered_bytes", c->offered_bytes },
+		{ "delivered", c->delivered },
+		{ "delivered_bytes", c->delivered_bytes },
+		{ "lost", c->lost },
+		{ "duplicated", c->duplicated },
+		{ "corrupted", c->corrupted },
+		{ "reordered", c->reordered },
+		{ "marked", c->marked },
+		{ "queue_dropped", c->queue_dropped },
+		{ "mtu_dropped", c->mtu_dropped },
+		{ "down_dropped", c->down_dropped },
+		{ "copies_dropped", c->copies_dropped },
+		{ "receiver_down", side->faults.peer_down },
+		{ "control", c->control },
+		{ "streams", c->streams },
+		{ "untold", c->frames_untold },
+	};
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		json_object_set_new(json, counts[i].name,
+				    json_integer((json_int_t)counts[i].value));
+	return json;
+}
+
+static json_t *tally_json(const struct tally *t)
+{
+	return json_pack("{sI sI sI sI sI}", "frames", (json_int_t)t->n, "mean",
+			 (json_int_t)tally_mean_ns(t), "p50",
+			 (json_int_t)tally_percentile_ns(t, 0.50), "p99",
+			 (json_int_t)tally_percentile_ns(t, 0.99), "max",
+			 (json_int_t)t->max_ns);
+}
+
+static json_t *delay_json(const struct side *side)
+{
+	json_t *delay = tally_json(&side->delay);
+	double asked = side->delay.n ?
+			       side->asked_delay_ns / (double)side->delay.n :
+			       0;
+
+	json_object_set_new(delay, "asked_mean",
+			    json_integer((json_int_t)asked));
+	return delay;
+}
+
+/* Asked, of changing rates: their mean, by the time that each was the limit.
+ * Of a trace there is no such figure. */
+static json_t *rate_json(const struct side *side)
+{
+	const struct link_counts *c = link_counts(side->model);
+	const struct link_params *p = link_params(side->model);
+	double since = (double)(c->busy_ns - side->asked_rate_busy_ns);
+	double asked =
+		side->asked_rate_bytes + (double)p->rate_bps / 8e9 * since;
+	json_t *rate = json_pack("{sI}", "busy_ns", (json_int_t)c->busy_ns);
+
+	if (c->busy_ns <= 0)
+		return rate;
+	if (asked > 0 && !p->trace)
+		json_object_set_new(
+			rate, "asked_bps",
+			json_integer((json_int_t)(asked * 8e9 /
+						  (double)c->busy_ns)));
+	json_object_set_new(
+		rate, "realised_bps",
+		json_integer((json_int_t)((double)c->busy_bytes * 8e9 /
+					  (double)c->busy_ns)));
+	return rate;
+}
+
+/*
+ * The variance of the number of lost frames, of so many. In bursts a frame's
+ * loss makes that of the next one likelier: the chain's correlation after k
+ * frames is (1 - to_bad - to_good)^k, and all of these add up.
+ */
+static double loss_variance(const struct link_params *p, double expected,
+			    double frames)
+{
+	double share = frames > 0 ? expected / frames : 0;
+	double variance = share * (1 - share);
+	double to_bad = (double)p->loss.burst.to_bad / LINK_PPB_ONE;
+	double to_good = (double)p->loss.burst.to_good / LINK_PPB_ONE;
+	double in =
+		((double)p->loss.burst.in_bad - (double)p->loss.burst.in_good) /
+		LINK_PPB_ONE;
+	double sum = to_bad + to_good;
+
+	if (p->loss.kind == LINK_LOSS_BURST && sum > 0)
+		variance += 2 * in * in * to_bad * to_good / (sum * sum) *
+			    (1 - sum) / sum;
+	return variance > 0 ? variance * frames : 0;
+}
+
+static json_t *loss_json(const struct link_params *p, uint64_t lost,
+			 double expected, double frames)
+{
+	double bound = SIGMAS * sqrt(loss_variance(p, expected, frames)) + 1;
+	double off = fabs((double)lost - expected);
+
+	return json_pack("{sI sI sf sf sb}", "frames", (json_int_t)frames,
+			 "realised", (json_int_t)lost, "expected", expected,
+			 "bound", bound, "within", off <= bound);
+}
+
+static json_t *machine_json(const struct side *side, int home_fd)
+{
+	const struct link_counts *c = link_counts(side->model);
+	const struct side_faults *f = &side->faults;
+	int64_t dropped =
+		side->gone ? -1 : machine_tap_dropped(side->fd, home_fd);
+	uint64_t sum = c->overflow_dropped + f->malformed + f->no_room +
+		       f->write_failed + (dropped > 0 ? (uint64_t)dropped : 0);
+	json_t *machine = json_pack(
+		"{sI sI sI sI sI sb}", "dropped", (json_int_t)sum, "overflow",
+		(json_int_t)c->overflow_dropped, "no_room",
+		(json_int_t)f->no_room, "malformed", (json_int_t)f->malformed,
+		"write_failed", (json_int_t)f->write_failed, "device_gone",
+		side->gone);
+
+	/* Before they were read; not known of a device that is gone. */
+	json_object_set_new(machine, "unread",
+			    dropped < 0 ? json_null() : json_integer(dropped));
+	return machine;
+}
+
+static json_t *calibration_json(const struct side *side)
+{
+	const struct calibration *c = &side->calibration;
+	json_t *json;
+
+	if (!c->frames)
+		return json_null();
+	json = json_pack("{sI s{sI sI} so}", "frames", (json_int_t)c->frames,
+			 "delay_ns", "asked", (json_int_t)c->delay_asked_ns,
+			 "realised", (json_int_t)c->delay_realised_ns, "loss",
+			 loss_json(link_params(side->model), c->lost,
+				   c->lost_expected, (double)c->frames));
+	if (c->rate_asked_bps)
+		json_object_set_new(
+			json, "rate_bps",
+			json_pack("{sI sI}", "asked",
+				  (json_int_t)c->rate_asked_bps, "realised",
+				  (json_int_t)c->rate_realised_bps));
+	return json;
+}
+
+static json_t *side_json(const struct side *side, int home_fd)
+{
+	const struct link_counts *c = link_counts(side->model);
+	char params[512];
+
+	return json_pack(
+		"{ss ss ss sI so so so so so s{sI sI sI} so so}", "from",
+		side->name, "to", side->peer->name, "parameters",
+		link_params_text(link_params(side->model), params,
+				 sizeof(params)),
+		"changes", (json_int_t)side->changes, "frames",
+		counts_json(side), "lateness_ns", tally_json(&side->late),
+		"delay_ns", delay_json(side), "rate", rate_json(side), "loss",
+		loss_json(link_params(side->model), c->lost,
+			  (double)c->expected_loss_ppb_sum / LINK_PPB_ONE,
+			  (double)c->medium),
+		"backlog", "inside_most", (json_int_t)side->inside_most,
+		"queued_most", (json_int_t)c->queued_most, "queued_bytes_most",
+		(json_int_t)c->queued_bytes_most, "machine",
+		machine_json(side, home_fd), "calibration",
+		calibration_json(side));
+}
+
+/* ---- the process -------------------------------------------------------- */
+
+static json_t *floor_json(const struct timer_floor *f)
+{
+	if (!f->samples)
+		return json_null();
+	return json_pack("{sI sI sI sI}", "samples", (json_int_t)f->samples,
+			 "p50", (json_int_t)f->p50_ns, "p99",
+			 (json_int_t)f->p99_ns, "max", (json_int_t)f->max_ns);
+}
+
+static json_int_t time_ns(const struct timeval *t)
+{
+	return (json_int_t)t->tv_sec * NSEC_PER_SEC +
+	       (json_int_t)t->tv_usec * NSEC_PER_USEC;
+}
+
+static json_t *process_json(const struct emulator *e)
+{
+	struct rusage used = { 0 };
+	uint64_t reads = 0, writes = 0;
+
+	for (size_t i = 0; i < e->n_sides; i++) {
+		reads += e->sides[i].reads;
+		writes += e->sides[i].writes;
+	}
+	getrusage(RUSAGE_SELF, &used);
+	return json_pack(
+		"{sI sI sI sI sI sI sI sI sI sI so so so}", "started_ns",
+		(json_int_t)e->started_ns, "ended_ns", (json_int_t)e->ended_ns,
+		"cpu_user_ns", time_ns(&used.ru_utime), "cpu_system_ns",
+		time_ns(&used.ru_stime), "wakeups", (json_int_t)e->wakeups,
+		"timer_wakeups", (json_int_t)e->timer_wakeups, "reads",
+		(json_int_t)reads, "writes", (json_int_t)writes, "spin_ns",
+		(json_int_t)e->config->spin_ns, "buffer_bytes",
+		(json_int_t)pool_bytes(e->pool), "timer_floor_ns",
+		floor_json(&e->floor), "calibrated_floor_ns",
+		floor_json(&e->calibrated_floor), "calibrated_loop_ns",
+		floor_json(&e->calibrated_loop));
+}
+
+static json_t *report_json(const struct emulator *e, int home_fd)
+{
+	json_t *links = json_array();
+
+	for (size_t i = 0; i < e->config->n; i++)
+		json_array_append_new(
+			links,
+			json_pack("{ss sI s[oo]}", "link",
+				  e->config->links[i].name, "tolerance_ns",
+				  (json_int_t)report_tolerance_ns(e, i),
+				  "directions",
+				  side_json(&e->sides[2 * i], home_fd),
+				  side_json(&e->sides[2 * i + 1], home_fd)));
+	return json_pack("{si so so}", "schema", SCHEMA, "process",
+			 process_json(e), "links", links);
+}
+
+/* The namespace that we are in, to come back to. */
+static int home_open(void)
+{
+	CLEANUP_CLOSE int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return sock < 0 ? -1 : ioctl(sock, SIOCGSKNS);
+}
+
+/* ---- fates -------------------------------------------------------------- */
+
+/* "LINK.0.NODE_IFNAME.fates": nothing of it leaves the folder. */
+static void fates_path(const struct emulator *e, size_t i, char *path,
+		       size_t size)
+{
+	const char *link = e->config->links[i / 2].name;
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s.%zu.%s", link, i % 2,
+		 e->sides[i].name);
+	for (char *c = name; *c; c++)
+		if (*c == '/' || *c == ':')
+			*c = '_';
+	snprintf(path, size, "%s/%s.fates", e->config->fates, name);
+}
+
+static int fates_write(const struct emulator *e, struct err *err)
+{
+	for (size_t i = 0; e->config->fates && i < e->n_sides; i++) {
+		CLEANUP_FCLOSE FILE *out = NULL;
+		char path[512];
+		int r = 0;
+
+		fates_path(e, i, path, sizeof(path));
+		out = fopen(path, "we");
+		if (!out)
+			return err_errno(err, errno, "write %s", path);
+		r = link_fates_write(e->sides[i].model, out);
+		if (!r && fflush(out))
+			r = -errno;
+		if (r)
+			return err_errno(err, -r, "write %s", path);
+	}
+	return 0;
+}
+
+int report_write(struct emulator *e, struct err *err)
+{
+	CLEANUP_FCLOSE FILE *out = NULL;
+	CLEANUP_CLOSE int home_fd = -1;
+	json_t *json;
+	int r;
+
+	if (e->ended_ns)
+		return 0;
+	/* What was sent before the end has its fate, too. */
+	for (size_t i = 0; i < e->n_sides; i++)
+		carry_drain(e, &e->sides[i]);
+	e->ended_ns = clock_mono_ns();
+	home_fd = home_open();
+	out = fopen(e->config->report, "we");
+	if (!out)
+		return err_errno(err, errno, "write %s", e->config->report);
+	json = report_json(e, home_fd);
+	if (!json)
+		return err_errno(err, ENOMEM, "write %s", e->config->report);
+	r = json_dumpf(json, out, JSON_INDENT(1)) || fputc('\n', out) == EOF ||
+	    fflush(out);
+	json_decref(json);
+	if (r)
+		return err_errno(err, errno, "write %s", e->config->report);
+	return fates_write(e, err);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the emulator is made of: buffers, the heap of due times, percentiles. */
+#include "orchestrator/emulate/due.h"
+#include "orchestrator/emulate/pool.h"
+#include "orchestrator/emulate/tally.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB ((size_t)1 << 20)
+
+START_TEST(buffers_hold_what_they_are_asked_for)
+{
+	static const size_t lens[] = {
+		1,    52,    256,   257,   1524,
+		2049, 16384, 32769, 60000, POOL_BUFFER_MAX
+	};
+	struct pool *p = pool_new(64 * MIB, 1000);
+
+	for (unsigned i = 0; i < 300; i++) {
+		size_t len = lens[i % 10];
+		uint32_t handle = pool_take(p, len);
+
+		ck_assert_uint_ne(handle, POOL_NONE);
+		pool_slot(p, handle)->len = (uint32_t)len;
+		memset(pool_slot(p, handle)->buffer, (int)i, len);
+	}
+	ck_assert_uint_eq(pool_used(p), 300);
+	for (uint32_t i = 0; i < 300; i++) {
+		const struct slot *s = pool_slot(p, i);
+
+		ck_assert_uint_eq(s->buffer[0], i & 0xff);
+		ck_assert_uint_eq(s->buffer[s->len - 1], i & 0xff);
+		pool_give(p, i);
+		pool_give(p, i); /* once more is once too often, and nothing */
+	}
+	ck_assert_uint_eq(pool_used(p), 0);
+	ck_assert_uint_eq(pool_take(p, POOL_BUFFER_MAX + 1), POOL_NONE);
+	pool_free(p);
+}
+END_TEST
+
+/* A small frame in a large buffer moves; what is in it stays. */
+START_TEST(buffers_can_be_made_to_fit)
+{
+	struct pool *p = pool_new(64 * MIB, 100000);
+	uint32_t handle;
+	size_t bytes;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		handle = pool_take(p, POOL_BUFFER_MAX);
+		ck_assert_uint_ne(handle, POOL_NONE);
+		pool_slot(p, handle)->len = 100;
+		memset(pool_slot(p, handle)->buffer, 0x5a, 100);
+		ck_assert(pool_fit(p, handle));
+		ck_assert_uint_eq(pool_slot(p, handle)->buffer[99], 0x5a);
+	}
+	/* 20,000 of the largest would be 1.3 GB. */
+	ck_assert_uint_lt(pool_bytes(p), 8 * MIB);
+	bytes = pool_bytes(p);
+	pool_slot(p, handle)->len = 100;
+	ck_assert(pool_fit(p, handle));
+	ck_assert_uint_eq(pool_bytes(p), bytes);
+	pool_free(p);
+}
+END_TEST
+
+START_TEST(the_pool_is_bounded)
+{
+	struct pool *p = pool_new(4 * MIB, 1000);
+	unsigned n = 0;
+
+	while (n < 1000 && pool_take(p, 60000) != POOL_NONE)
+		n++;
+	ck_assert_uint_gt(n, 30);
+	ck_assert_uint_lt(n, 64);
+	ck_assert_uint_le(pool_bytes(p), 4 * MIB);
+	pool_give(p, 3);
+	ck_assert_uint_eq(pool_take(p, 60000), 3);
+	pool_free(p);
+
+	p = pool_new(4 * MIB, 10);
+	for (n = 0; n < 10; n++)
+		ck_assert_uint_ne(pool_take(p, 10), POOL_NONE);
+	ck_assert_uint_eq(pool_take(p, 10), POOL_NONE);
+	pool_free(p);
+}
+END_TEST
+
+#define ITEMS 500
+
+/* Against the plain search for the least. */
+START_TEST(the_first_is_the_first)
+{
+	static struct due_item items[ITEMS];
+	struct due due;
+	unsigned seed = 7;
+
+	ck_assert_int_eq(due_init(&due, ITEMS), 0);
+	ck_assert_ptr_null(due_first(&due));
+	for (unsigned i = 0; i < 50000; i++) {
+		struct due_item *item = &items[(unsigned)rand_r(&seed) % ITEMS];
+		int64_t least = DUE_NEVER;
+		size_t n = 0;
+
+		due_set(&due, item,
+			rand_r(&seed) % 4 ? rand_r(&seed) % 1000 : DUE_NEVER);
+		if (i % 17)
+			continue;
+		for (unsigned j = 0; j < ITEMS; j++) {
+			if (!items[j].place)
+				continue;
+			n++;
+			if (items[j].at_ns < least)
+				least = items[j].at_ns;
+		}
+		ck_assert_uint_eq(due.n, n);
+		if (n)
+			ck_assert_int_eq(due_first(&due)->at_ns, least);
+	}
+	due_deinit(&due);
+}
+END_TEST
+
+START_TEST(percentiles_are_near)
+{
+	static struct tally t;
+
+	memset(&t, 0, sizeof(t));
+	ck_assert_int_eq(tally_percentile_ns(&t, 0.5), 0);
+	ck_assert_int_eq(tally_mean_ns(&t), 0);
+	for (int64_t ns = 1; ns <= 1000000; ns++)
+		tally_add(&t, ns);
+	for (unsigned i = 1; i <= 100; i++) {
+		int64_t p = tally_percentile_ns(&t, i / 100.0);
+		int64_t exact = i * 10000;
+
+		ck_assert_int_ge(p, exact);
+		ck_assert_int_le(p, exact + exact / 31);
+	}
+	ck_assert_int_eq(tally_percentile_ns(&t, 1), 1000000);
+	ck_assert_int_eq(t.max_ns, 1000000);
+	ck_assert_int_eq(tally_mean_ns(&t), 500000);
+}
+END_TEST
+
+START_TEST(odd_durations_are_counted)
+{
+	static struct tally t;
+
+	memset(&t, 0, sizeof(t));
+	tally_add(&t, -5);
+	ck_assert_int_eq(tally_percentile_ns(&t, 0.99), 0);
+	tally_add(&t, INT64_MAX);
+	ck_assert_int_eq(t.max_ns, INT64_MAX);
+	ck_assert_int_gt(tally_percentile_ns(&t, 0.99), INT64_C(1) << 39);
+	/* Every power of two and its neighbours lie in order. */
+	for (int i = 0; i < 40; i++) {
+		static struct tally one;
+
+		for (int64_t d = -1; d <= 1; d++) {
+			int64_t ns = (INT64_C(1) << i) + d, p;
+
+			memset(&one, 0, sizeof(one));
+			tally_add(&one, ns);
+			tally_add(&one, INT64_C(1) << 41);
+			p = tally_percentile_ns(&one, 0.5);
+			ck_assert_int_ge(p, ns);
+			ck_assert_int_le(p, ns + ns / 32);
+		}
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("emulate_parts");
+	TCase *tc = tcase_create("parts");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_test(tc, buffers_hold_what_they_are_asked_for);
+	tcase_add_test(tc, buffers_can_be_made_to_fit);
+	tcase_add_test(tc, the_pool_is_bounded);
+	tcase_add_test(tc, the_first_is_the_first);
+	tcase_add_test(tc, percentiles_are_near);
+	tcase_add_test(tc, odd_durations_are_counted);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
