@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The capture of a run: a child of init that is in no node, and told to stop by
- * a byte in a pipe. It tells by another when its files are complete, and,
- * should it fail, why. */
+/*
+ * The capture of a run: a child of init that is in no node. It is started as
+ * soon as there are nodes, since opening their rings is a wait in the kernel
+ * for which the building of the lab need not stop. A byte in a pipe has it
+ * capture, one in another has it stop; it answers by a third one when it
+ * captures and when its files are complete, and says, should it fail, why.
+ */
 #include "orchestrator/cli/run_state.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,27 +19,46 @@
 
 #define RING_BYTES_ALL ((size_t)256 << 20) /* over all nodes */
 #define RING_BYTES_ONE ((size_t)8 << 20)
+/* How long the reader may be kept from reading: a ring of 64 blocks lasts so
+ * long where few packets come, since each block is handed out after 4 ms. */
+#define QUEUE_PATIENCE_NS (256 * NSEC_PER_MSEC)
+#define QUEUE_PAYLOAD_MAX 1024 /* never a fragment */
 
 static int capture_child(void *arg, int status_fd)
 {
 	struct run *run = arg;
+	struct err err = ERR_INIT;
+	char byte;
+	int r;
 
+	close(run->capture_go[1]);
 	close(run->capture_stop[1]);
 	close(status_fd);
+	r = capture_open(run->capture, &err);
+	if (!r && read(run->capture_go[0], &byte, 1) != 1)
+		return 0; /* the run ended before it began */
+	if (!r)
+		r = capture_start(run->capture, &err);
+	if (r) {
+		dprintf(run->capture_error[1], "%s\n", err.msg);
+		return 1;
+	}
+	(void)!write(run->capture_told[1], "", 1);
 	return capture_main(run->capture, RECORD_TRACE, run->capture_stop[0],
-			    run->capture_done[1], run->capture_error[1]);
+			    run->capture_told[1], run->capture_error[1]);
 }
 
-static int on_capture_done(sd_event_source *source, int fd, uint32_t events,
+static int on_capture_told(sd_event_source *source, int fd, uint32_t events,
 			   void *arg)
 {
 	struct run *run = arg;
 	char byte;
 
 	(void)events;
-	run->capture_complete = read(fd, &byte, 1) == 1;
-	/* Else it died, and its exit status will tell. */
-	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (read(fd, &byte, 1) == 1)
+		run->capture_stage++;
+	else /* it died, and its exit status will tell */
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
 }
 
@@ -55,6 +80,8 @@ static void capture_ended(void *arg, int status)
 				 WIFSIGNALED(status) ? WTERMSIG(status) :
 						       WEXITSTATUS(status));
 		err_set(&e, EIO, "the capture failed: %s", why);
+		if (run->capture_stage < CAPTURE_RUNS)
+			err_at(&e, run->scenario->topology_pos);
 		run_fail(run, &e);
 	}
 }
@@ -87,6 +114,35 @@ static int capture_node(struct run *run, size_t node, size_t ring_bytes,
 	return r;
 }
 
+/*
+ * Kernel memory that a node's packets take within a ring's patience, at most:
+ * each packet of a probe passes a node in and out, and so does the answer. A
+ * packet's buffer is rounded up to a power of two.
+ */
+static size_t queue_load(const struct scenario *s)
+{
+	size_t load = 0;
+
+	for (size_t i = 0; i < s->probes.n; i++) {
+		const struct scn_probe *p = &s->probes.v[i];
+		int64_t packets = 1 + QUEUE_PATIENCE_NS / p->interval_ns;
+
+		if ((p->kind != SCN_PROBE_PING &&
+		     p->kind != SCN_PROBE_UDP_ECHO) ||
+		    p->payload > QUEUE_PAYLOAD_MAX)
+			return SIZE_MAX;
+		load += (size_t)packets * 4 * (2048 + 2 * (size_t)p->payload);
+	}
+	return load;
+}
+
+/* Are all packets of the run known beforehand, and few? */
+static bool queues_will_do(const struct run *run)
+{
+	return !run->scenario->processes.n && !plan_has_sald(run->plan) &&
+	       queue_load(run->scenario) <= capture_queue_room();
+}
+
 int run_start_capture(struct run *run, struct err *err)
 {
 	size_t nodes = 0, ring;
@@ -105,24 +161,27 @@ int run_start_capture(struct run *run, struct err *err)
 	for (size_t i = 0; i < run->scenario->nodes.n && !r; i++)
 		if (run->scenario->nodes.v[i].kind != SCN_NODE_BRIDGE)
 			r = capture_node(run, i, ring, err);
-	if (!r)
-		r = capture_open(run->capture, err);
-	if (!r && (pipe2(run->capture_stop, O_CLOEXEC) ||
-		   pipe2(run->capture_done, O_CLOEXEC) ||
+	if (!r && queues_will_do(run))
+		capture_use_queues(run->capture);
+	if (!r && (pipe2(run->capture_go, O_CLOEXEC) ||
+		   pipe2(run->capture_stop, O_CLOEXEC) ||
+		   pipe2(run->capture_told, O_CLOEXEC) ||
 		   pipe2(run->capture_error, O_CLOEXEC | O_NONBLOCK)))
 		r = err_errno(err, errno, "pipe");
 	if (!r)
 		r = lab_spawn(run->lab, SCN_NONE, capture_child, run,
 			      capture_ended, run, &run->capture_pid, err);
 	if (!r) {
-		close(run->capture_done[1]);
+		close(run->capture_told[1]);
 		close(run->capture_error[1]);
-		r = sd_event_add_io(run->event, NULL, run->capture_done[0],
-				    EPOLLIN, on_capture_done, run);
+		r = sd_event_add_io(run->event, NULL, run->capture_told[0],
+				    EPOLLIN, on_capture_told, run);
 		r = r < 0 ? err_errno(err, -r, "event loop") : 0;
 	}
-	if (r)
+	if (r) {
 		err_wrap(err, "start the capture");
+		err_at(err, run->scenario->topology_pos);
+	}
 	run->capture = capture_free(run->capture);
 	return r;
 }

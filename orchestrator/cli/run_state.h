@@ -22,8 +22,9 @@ struct run {
 	struct timeline *timeline;
 	struct capture *capture;
 	pid_t capture_pid;
-	int capture_stop[2], capture_done[2], capture_error[2]; /* pipes */
-	bool capture_complete;
+	int capture_go[2], capture_stop[2]; /* pipes to it */
+	int capture_told[2], capture_error[2]; /* and from it */
+	enum { CAPTURE_OPENS, CAPTURE_RUNS, CAPTURE_COMPLETE } capture_stage;
 	struct prober *probers; /* one for each node that has probes */
 	size_t n_probers, probers_running;
 	bool timeline_done, time_over;
@@ -34,7 +35,8 @@ struct run {
 /* Ends the part under way; the first reason stays. */
 void run_fail(struct run *run, const struct err *err);
 
-/* run_capture.c: capturing when this returns, in a process of its own. */
+/* run_capture.c: gets ready in a process of its own, while the lab is built.
+ */
 int run_start_capture(struct run *run, struct err *err);
 /* run_probes.c: the probes of the scenario, a process for each node. */
 size_t run_count_probers(const struct scenario *s);

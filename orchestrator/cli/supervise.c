@@ -257,9 +257,15 @@ static bool salds_have_ended(const struct run *run)
 	return !lab_salds_run(run->lab);
 }
 
+static bool capture_runs(const struct run *run)
+{
+	return is_broken(run) || run->capture_stage >= CAPTURE_RUNS ||
+	       !run->capture_pid;
+}
+
 static bool capture_is_complete(const struct run *run)
 {
-	return run->capture_complete || !run->capture_pid;
+	return run->capture_stage >= CAPTURE_COMPLETE || !run->capture_pid;
 }
 
 /* ---- the four parts ---------------------------------------------------- */
@@ -267,8 +273,12 @@ static bool capture_is_complete(const struct run *run)
 static int build(struct run *run, struct err *err)
 {
 	int64_t start = clock_mono_ns(), built;
-	int r = lab_build(run->lab, err);
+	int r = lab_build_nodes(run->lab, err);
 
+	if (!r)
+		r = run_start_capture(run, err);
+	if (!r)
+		r = lab_build(run->lab, err);
 	if (r)
 		return r;
 	built = clock_mono_ns();
@@ -292,8 +302,14 @@ static int start(struct run *run, struct err *err)
 	const struct scenario *s = run->scenario;
 	bool over = false;
 	int64_t zero;
-	int r = run_start_capture(run, err);
+	int r = 0;
 
+	if (run->capture_pid) {
+		(void)!write(run->capture_go[1], "", 1);
+		turn_until(run, capture_runs, 0, &over);
+		if (is_broken(run))
+			return 0;
+	}
 	for (size_t i = 0; i < s->processes.n && !r; i++)
 		if (s->processes.v[i].autostart)
 			r = lab_start_process(run->lab, i, err);
@@ -359,7 +375,7 @@ static void stop(struct run *run)
 	lab_stop_salds(run->lab);
 	over = false;
 	turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
-	if (run->capture_pid) {
+	if (run->capture_pid && run->capture_stage >= CAPTURE_RUNS) {
 		write_comments(run);
 		(void)!write(run->capture_stop[1], "", 1);
 		over = false;
@@ -468,7 +484,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 					.err = run.err });
 	/* Left to itself, the capture closes its rings side by side; killed
 	 * with the sandbox, one after the other. */
-	if (run.capture_pid && !run.err.code)
+	if (run.capture_stage >= CAPTURE_COMPLETE && run.capture_pid)
 		waitpid(run.capture_pid, NULL, 0);
 	timeline_free(run.timeline);
 	lab_free(run.lab);

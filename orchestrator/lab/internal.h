@@ -38,6 +38,7 @@ struct lab {
 	struct lab_listener listener;
 	struct kernel kernel;
 	struct kns *home;
+	size_t built; /* operations done by lab_build_nodes() */
 	struct lab_node *nodes; /* by the scenario's index */
 	struct lab_process *processes; /* likewise */
 	struct lab_sald *salds; /* likewise */

@@ -71,6 +71,7 @@ int lab_new(const struct plan *plan, sd_event *event,
 	if (!r)
 		r = lab_salds_init(lab, err);
 	if (r) {
+		err_at(err, plan->scenario->topology_pos);
 		lab_free(lab);
 		return r;
 	}
@@ -95,15 +96,25 @@ struct lab *lab_free(struct lab *lab)
 	return NULL;
 }
 
-int lab_build(struct lab *lab, struct err *err)
+int lab_build_nodes(struct lab *lab, struct err *err)
 {
 	int r = quiet_home(lab, err);
 
 	if (r) {
 		err_wrap(err, "prepare the lab's own namespace");
+		err_at(err, lab->plan->scenario->topology_pos);
 		return r;
 	}
-	return lab_apply(lab, lab->plan->ops.v, lab->plan->ops.n, err);
+	for (size_t i = 0; i < lab->plan->ops.n; i++)
+		if (lab->plan->ops.v[i].kind == PLAN_OP_NODE_ADD)
+			lab->built = i + 1;
+	return lab_apply(lab, lab->plan->ops.v, lab->built, err);
+}
+
+int lab_build(struct lab *lab, struct err *err)
+{
+	return lab_apply(lab, lab->plan->ops.v + lab->built,
+			 lab->plan->ops.n - lab->built, err);
 }
 
 /* The interface with that number, in words. */

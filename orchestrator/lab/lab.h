@@ -50,7 +50,8 @@ struct lab_options {
 	const char *sald; /* the program; borrowed. NULL: there is none */
 };
 
-/* plan and event are borrowed. 0 or a negative errno. */
+/* plan and event are borrowed. 0 or a negative errno, err naming the place of
+ * the topology. */
 int lab_new(const struct plan *plan, sd_event *event,
 	    const struct lab_options *options,
 	    const struct lab_listener *listener, struct lab **out,
@@ -64,7 +65,9 @@ struct lab *lab_free(struct lab *lab); /* returns NULL */
 int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
 	      struct err *err);
 
-/* All operations of the plan. */
+/* The operations of the plan up to the last that makes a node; then what is
+ * left of them. */
+int lab_build_nodes(struct lab *lab, struct err *err);
 int lab_build(struct lab *lab, struct err *err);
 
 /*

@@ -94,7 +94,7 @@ static struct iface *iface_get(struct capture *c, struct node *n,
 
 	if (at < n->ifaces.n && n->ifaces.v[at].ifindex == ifindex)
 		return &n->ifaces.v[at];
-	if (capture_ring_ifname(&n->ring, ifindex, name)) /* gone already */
+	if (capture_socket_ifname(&n->socket, ifindex, name)) /* gone already */
 		snprintf(name, sizeof(name), "if%u", ifindex);
 	i = iface_insert(n, at, ifindex, name);
 	c->error = i ? iface_describe(c, n, i) : -ENOMEM;
@@ -110,7 +110,7 @@ struct capture *capture_new(void)
 
 static void node_deinit(struct node *n)
 {
-	capture_ring_close(&n->ring);
+	capture_socket_close(&n->socket);
 	if (n->ns_fd >= 0)
 		close(n->ns_fd);
 	for (size_t i = 0; i < n->ifaces.n; i++)
@@ -137,7 +137,8 @@ static int node_init(struct node *n, const char *name, int ns_fd,
 		     const struct capture_iface *ifaces, size_t count,
 		     size_t ring_bytes, struct err *err)
 {
-	n->ring = CAPTURE_RING_NULL;
+	n->socket = CAPTURE_SOCKET_NULL;
+	n->kind = &capture_ring;
 	n->ring_bytes = ring_bytes;
 	n->ns_fd = fcntl(ns_fd, F_DUPFD_CLOEXEC, 0);
 	n->name = strdup(name);
@@ -176,6 +177,25 @@ int capture_add(struct capture *c, const char *node, int ns_fd,
 		c->nodes.n--;
 	}
 	return r;
+}
+
+int capture_start(struct capture *c, struct err *err)
+{
+	int r = capture_await_stamps(err);
+
+	for (size_t i = 0; i < c->nodes.n && !r; i++) {
+		struct node *n = &c->nodes.v[i];
+
+		r = capture_socket_start(&n->socket, err);
+		err_wrap(err, "%s", n->name);
+	}
+	return r;
+}
+
+void capture_use_queues(struct capture *c)
+{
+	for (size_t i = 0; i < c->nodes.n; i++)
+		c->nodes.v[i].kind = &capture_queue;
 }
 
 /* ---- from the rings to the file ----------------------------------------- */
@@ -225,7 +245,7 @@ static int read_node(struct capture *c, struct node *n)
 {
 	struct reading reading = { c, n };
 
-	return capture_ring_read(&n->ring, write_frame, &reading);
+	return capture_socket_read(&n->socket, write_frame, &reading);
 }
 
 /* An error of the socket would make epoll return at once for ever. */
@@ -234,7 +254,7 @@ static void clear_socket_error(const struct node *n)
 	socklen_t size = sizeof(int);
 	int error;
 
-	getsockopt(n->ring.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	getsockopt(n->socket.fd, SOL_SOCKET, SO_ERROR, &error, &size);
 }
 
 /* Waits for rings and reads those that are ready. 1: told to stop. */
@@ -281,7 +301,7 @@ static int capture_until_stopped(struct capture *c, int epoll_fd)
 static bool rings_have_more(const struct capture *c)
 {
 	for (size_t i = 0; i < c->nodes.n; i++) {
-		if (capture_ring_has_more(&c->nodes.v[i].ring))
+		if (capture_socket_has_more(&c->nodes.v[i].socket))
 			return true;
 	}
 	return false;
@@ -342,9 +362,9 @@ static int capture_packets(struct capture *c, const char *part, int stop_fd,
 	for (size_t i = 0; i < c->nodes.n; i++) {
 		struct node *n = &c->nodes.v[i];
 
-		r = capture_ring_map(&n->ring, err);
+		r = capture_socket_map(&n->socket, err);
 		if (!r)
-			r = watch(epoll_fd, n->ring.fd, n, err);
+			r = watch(epoll_fd, n->socket.fd, n, err);
 		if (r)
 			return r;
 	}
@@ -371,7 +391,12 @@ static int run(struct capture *c, const char *path, int stop_fd,
 	r = open_part(c, part, err);
 	if (!r)
 		r = capture_packets(c, part, stop_fd, err);
-	return r ? r : capture_finish(c, part, path, err);
+	if (!r)
+		r = capture_count_dropped(c, err);
+	if (r)
+		return r;
+	capture_close_begin(c); /* the kernel waits, we need not */
+	return capture_finish(c, part, path, err);
 }
 
 int capture_main(struct capture *c, const char *path, int stop_fd, int done_fd,
@@ -382,7 +407,7 @@ int capture_main(struct capture *c, const char *path, int stop_fd, int done_fd,
 
 	if (!r && done_fd >= 0)
 		(void)!write(done_fd, "", 1);
-	capture_close_rings(c);
+	capture_close_wait(c);
 	if (!r)
 		return 0;
 	dprintf(err_fd, "%s\n", err.msg);

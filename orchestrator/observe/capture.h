@@ -10,9 +10,8 @@
  * PATH when the capture ends.
  *
  * It runs in a process of its own, so that neither it nor the timeline waits
- * for the other: capture_add() in the parent, for each node, capture_open(),
- * then capture_main() in a child. From capture_open() on packets are kept in
- * the rings; the parent gives its share of them up with capture_free().
+ * for the other: capture_add() in the parent, for each node; then, in a child,
+ * capture_open(), which takes a while, capture_start(), and capture_main().
  */
 #ifndef OBSERVE_CAPTURE_H
 #define OBSERVE_CAPTURE_H
@@ -46,16 +45,27 @@ int capture_add(struct capture *c, const char *node, int ns_fd,
 		const struct capture_iface *ifaces, size_t n, size_t ring_bytes,
 		struct err *err);
 
-/* Opens the rings of all nodes added. Capturing when this returns. */
+/*
+ * Keeps the packets of the nodes added so far not in rings but in the sockets'
+ * own queues, each of capture_queue_room() bytes of the kernel's memory: faster
+ * to open and to close, and good for few packets only (capture_queue.c).
+ */
+void capture_use_queues(struct capture *c);
+size_t capture_queue_room(void);
+
+/* Opens the sockets of all nodes added. Nothing is captured yet. */
 int capture_open(struct capture *c, struct err *err);
+/* From when this returns on, packets are kept in the rings. */
+int capture_start(struct capture *c, struct err *err);
 
 /*
  * Reads and writes until a byte or the end of file arrives at stop_fd, then
- * takes what is still in the rings, sorts and closes. All traffic should have
- * ended by then: what the kernel captures after that may be in or not. Writes a
- * byte to done_fd (-1: nowhere) when the files are complete: closing the rings,
- * which comes then, takes the kernel a while. Meant as a process's main
- * function: returns an exit status (0, or 1 with a message on err_fd).
+ * takes what is still in the rings, closes them, and sorts. All traffic should
+ * have ended by then: what the kernel captures after that may be in or not.
+ * Writes a byte to done_fd (-1: nowhere) when the files are complete, which may
+ * be before the rings are closed: that takes the kernel a while. Meant as a
+ * process's main function: returns an exit status (0, or 1 with a message on
+ * err_fd).
  *
  * Leaves PATH and, beside it, PATH.json:
  *

@@ -9,11 +9,11 @@
 #include <jansson.h>
 #include <string.h>
 
-static int count_dropped(struct capture *c, struct err *err)
+int capture_count_dropped(struct capture *c, struct err *err)
 {
 	for (size_t i = 0; i < c->nodes.n; i++) {
 		struct node *n = &c->nodes.v[i];
-		int r = capture_ring_dropped(&n->ring, &n->dropped, err);
+		int r = capture_socket_dropped(&n->socket, &n->dropped, err);
 
 		if (r)
 			return r;
@@ -98,11 +98,8 @@ static int sort_part(const char *part, const char *path, struct err *err)
 int capture_finish(struct capture *c, const char *part, const char *path,
 		   struct err *err)
 {
-	int r = count_dropped(c, err);
+	int r = write_statistics(c);
 
-	if (r)
-		return r;
-	r = write_statistics(c);
 	if (fclose(TAKE_PTR(c->part)) && !r)
 		r = -errno;
 	if (r)

@@ -13,7 +13,7 @@
  * and the virtio header, which is spent by then (TPACKET3_HDRLEN is 68; the
  * network header is at ALIGN16(68 + max(16, link layer)) + 10).
  */
-#include "orchestrator/observe/capture_ring.h"
+#include "orchestrator/observe/capture_socket.h"
 
 #include <endian.h>
 #include <linux/if_ether.h>

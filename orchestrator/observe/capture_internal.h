@@ -5,8 +5,10 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "orchestrator/observe/capture.h"
-#include "orchestrator/observe/capture_ring.h"
+#include "orchestrator/observe/capture_socket.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 struct iface {
@@ -19,9 +21,10 @@ struct iface {
 struct node {
 	char *name;
 	int ns_fd; /* owned */
+	const struct capture_kind *kind;
 	size_t ring_bytes;
 	unsigned retire_ms;
-	struct capture_ring ring;
+	struct capture_socket socket;
 	VEC(struct iface) ifaces; /* sorted by ifindex */
 	uint64_t packets, dropped;
 };
@@ -34,8 +37,15 @@ struct capture {
 	size_t pending; /* bytes written since the last flush, about */
 	int64_t flushed_ns;
 	int error; /* of the last write */
+	bool closing; /* by this thread */
+	pthread_t closer;
 };
 
+/* Waits until the kernel stamps packets: at best, at once. */
+int capture_await_stamps(struct err *err);
+
+/* How many packets each ring had no room for. */
+int capture_count_dropped(struct capture *c, struct err *err);
 /*
  * What comes behind the last packet: statistics at the end of the file at part,
  * which is closed, the sorted file at path, and the counts beside it.
@@ -43,7 +53,11 @@ struct capture {
 int capture_finish(struct capture *c, const char *part, const char *path,
 		   struct err *err);
 
-/* All of them, side by side: capture_parallel.c. */
-void capture_close_rings(struct capture *c);
+/*
+ * capture_parallel.c. Closes all rings, side by side, in the background, until
+ * capture_close_wait() returns. The rings are not to be touched in between.
+ */
+void capture_close_begin(struct capture *c);
+void capture_close_wait(struct capture *c);
 
 #endif

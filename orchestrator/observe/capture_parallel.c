@@ -76,8 +76,8 @@ static int open_one(struct node *n, struct err *err)
 	if (setns(n->ns_fd, CLONE_NEWNET))
 		r = err_errno(err, errno, "capture: enter the namespace");
 	if (!r)
-		r = capture_ring_open(&n->ring, n->ring_bytes, n->retire_ms,
-				      err);
+		r = capture_socket_open(&n->socket, n->kind, n->ring_bytes,
+					n->retire_ms, err);
 	err_wrap(err, "%s", n->name);
 	return r;
 }
@@ -85,7 +85,7 @@ static int open_one(struct node *n, struct err *err)
 static int close_one(struct node *n, struct err *err)
 {
 	(void)err;
-	capture_ring_close(&n->ring);
+	capture_socket_close(&n->socket);
 	return 0;
 }
 
@@ -101,7 +101,22 @@ int capture_open(struct capture *c, struct err *err)
 	return for_each_node(c, open_one, err);
 }
 
-void capture_close_rings(struct capture *c)
+static void *closer(void *arg)
 {
-	for_each_node(c, close_one, NULL);
+	for_each_node(arg, close_one, NULL);
+	return NULL;
+}
+
+void capture_close_begin(struct capture *c)
+{
+	c->closing = !pthread_create(&c->closer, NULL, closer, c);
+}
+
+void capture_close_wait(struct capture *c)
+{
+	if (c->closing)
+		pthread_join(c->closer, NULL);
+	else
+		closer(c);
+	c->closing = false;
 }

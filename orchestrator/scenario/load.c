@@ -175,6 +175,15 @@ static void read_topology(struct loader *l, const struct value *topology)
 		links_read(l, v[TOPOLOGY_LINKS].node);
 }
 
+static struct src_pos key_pos(const struct tree_node *map,
+			      const struct tree_node *value)
+{
+	for (size_t i = 0; i < map->n; i++)
+		if (map->pairs[i].value == value)
+			return map->pairs[i].key->pos;
+	return map->pos;
+}
+
 static void read_scenario(struct loader *l, const struct tree_node *root)
 {
 	static const struct {
@@ -204,6 +213,7 @@ static void read_scenario(struct loader *l, const struct tree_node *root)
 	l->duration = v[TOP_DURATION].node;
 	s->duration_ns = v[TOP_DURATION].ok ? v[TOP_DURATION].ns : 0;
 
+	s->topology_pos = key_pos(root, v[TOP_TOPOLOGY].node);
 	read_topology(l, &v[TOP_TOPOLOGY]);
 	/* Without memory, what one section made may not do for the next. */
 	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++)

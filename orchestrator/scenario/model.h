@@ -241,6 +241,7 @@ struct scenario {
 	char *description; /* may be NULL */
 	uint64_t seed;
 	int64_t duration_ns; /* 0: until the last probe or process is done */
+	struct src_pos topology_pos; /* "topology:", for what all of it needs */
 	VEC(struct scn_node) nodes;
 	VEC(struct scn_link) links;
 	VEC(struct scn_service) services;

@@ -33,6 +33,7 @@
 #define RING_BYTES ((size_t)4 << 20)
 
 static int ns_a, ns_r, ns_c;
+static bool queues; /* instead of rings */
 static char dir[64], trace[96], part[128], csv[96];
 
 static void in(int ns, const char *commands)
@@ -100,17 +101,20 @@ static struct capture *capture_all(size_t ring_bytes)
 	struct err err = ERR_INIT;
 
 	ck_assert_ptr_nonnull(c);
-	ck_assert_msg(!capture_add(c, "a", ns_a, a, 1, ring_bytes, &err),
-		      "%s", err.msg);
-	ck_assert_msg(!capture_add(c, "r", ns_r, r, 2, ring_bytes, &err),
-		      "%s", err.msg);
+	ck_assert_msg(!capture_add(c, "a", ns_a, a, 1, ring_bytes, &err), "%s",
+		      err.msg);
+	ck_assert_msg(!capture_add(c, "r", ns_r, r, 2, ring_bytes, &err), "%s",
+		      err.msg);
 	ck_assert_msg(!capture_add(c, "c", ns_c, NULL, 0, ring_bytes, &err),
 		      "%s", err.msg);
+	if (queues)
+		capture_use_queues(c);
 	ck_assert_msg(!capture_open(c, &err), "%s", err.msg);
+	ck_assert_msg(!capture_start(c, &err), "%s", err.msg);
 	return c;
 }
 
-static struct capturing capture_start(struct capture *c)
+static struct capturing start_capturing(struct capture *c)
 {
 	struct capturing run;
 	int fds[2];
@@ -286,7 +290,7 @@ START_TEST(a_packets_way)
 {
 	static int64_t times[2][PACKETS][STATIONS];
 	struct capture *c = capture_all(RING_BYTES);
-	struct capturing run = capture_start(c);
+	struct capturing run = start_capturing(c);
 	struct err err = ERR_INIT;
 	struct pcapng_reader *r;
 	struct pcapng_packet p;
@@ -309,8 +313,8 @@ START_TEST(a_packets_way)
 		ck_assert_int_ge(p.time_ns, last_ns);
 		last_ns = p.time_ns;
 		packet_parse(p.data, p.captured, &info);
-		ck_assert(probe_mark_get(info.payload, info.payload_len,
-					 &mark));
+		ck_assert(
+			probe_mark_get(info.payload, info.payload_len, &mark));
 		ck_assert_uint_lt(mark.probe, 2);
 		ck_assert_uint_lt(mark.seq, PACKETS);
 		time_ns = &times[mark.probe][mark.seq]
@@ -337,7 +341,7 @@ END_TEST
 START_TEST(as_the_probe_saw_it)
 {
 	struct capture *c = capture_all(RING_BYTES);
-	struct capturing run = capture_start(c);
+	struct capturing run = start_capturing(c);
 	pid_t echo = echo_start();
 	int64_t offset_ns = clock_real_minus_mono_ns();
 	struct err err = ERR_INIT;
@@ -395,8 +399,8 @@ static void tcp_transfer(void)
 	if (!pid) {
 		netns_enter(ns_a);
 		fd = socket(AF_INET, SOCK_STREAM, 0);
-		ck_assert_int_eq(connect(fd, (struct sockaddr *)&to,
-					 sizeof(to)), 0);
+		ck_assert_int_eq(
+			connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 		for (; n < TCP_BYTES; n += (size_t)k) {
 			k = send(fd, buf, sizeof(buf), 0);
 			ck_assert_int_gt(k, 0);
@@ -456,7 +460,7 @@ START_TEST(checksums_are_whole)
 		 "ip route add default via fd02::254");
 	/* An IPv6 address is taken into service by a work queue, later. */
 	in(ns_a, "until ping -6 -qc1 -W1 fd02::1 >/dev/null; do :; done");
-	run = capture_start(capture_all((size_t)32 << 20));
+	run = start_capturing(capture_all((size_t)32 << 20));
 	echo = echo_start();
 	probe(true, "10.0.2.1", 0, 20, 57);
 	probe(true, "fd02::1", 0, 20, 57);
@@ -469,7 +473,8 @@ START_TEST(checksums_are_whole)
 	ck_assert_uint_eq(tshark_count("ip.checksum.status == Bad || "
 				       "udp.checksum.status == Bad || "
 				       "tcp.checksum.status == Bad || "
-				       "icmpv6.checksum.status == Bad"), 0);
+				       "icmpv6.checksum.status == Bad"),
+			  0);
 	/* 20 packets each way, at 4 interfaces, in two families. */
 	ck_assert_uint_eq(tshark_count("udp.checksum.status == Good"), 320);
 	ck_assert_uint_ge(tshark_count("tcp.checksum.status == Good"), 100);
@@ -496,7 +501,7 @@ END_TEST
 
 START_TEST(interface_that_came_later)
 {
-	struct capturing run = capture_start(capture_all(RING_BYTES));
+	struct capturing run = start_capturing(capture_all(RING_BYTES));
 
 	veth_add(ns_a, "late0", ns_c, "late1");
 	sh("ip addr add 10.0.3.1/24 dev late0");
@@ -505,9 +510,11 @@ START_TEST(interface_that_came_later)
 	probe(false, "10.0.1.1", 1, 10, 56); /* over a's loopback interface */
 	capture_stop(&run);
 	ck_assert_uint_eq(tshark_count("icmp && frame.interface_name == "
-				       "\"a:late0\""), 20);
+				       "\"a:late0\""),
+			  20);
 	ck_assert_uint_eq(tshark_count("icmp && frame.interface_name == "
-				       "\"c:late1\""), 20);
+				       "\"c:late1\""),
+			  20);
 	ck_assert_uint_eq(tshark_count("icmp"), 40);
 	expect_whole();
 }
@@ -515,7 +522,8 @@ END_TEST
 
 START_TEST(refused)
 {
-	static const struct capture_iface twice[] = { { 2, "x" }, { 3, "y" },
+	static const struct capture_iface twice[] = { { 2, "x" },
+						      { 3, "y" },
 						      { 2, "z" } };
 	struct capture *c = capture_new();
 	struct err err = ERR_INIT;
@@ -581,7 +589,7 @@ START_TEST(every_packet_is_accounted_for)
 
 	if (_i)
 		blast();
-	run = capture_start(c);
+	run = start_capturing(c);
 	if (!_i)
 		blast();
 	capture_stop(&run);
@@ -608,7 +616,7 @@ END_TEST
 
 START_TEST(comments)
 {
-	struct capturing run = capture_start(capture_all(RING_BYTES));
+	struct capturing run = start_capturing(capture_all(RING_BYTES));
 	int64_t before_ns = clock_real_ns(), between_ns;
 	char path[128], *out;
 	FILE *f;
@@ -629,7 +637,8 @@ START_TEST(comments)
 
 	out = sh_output("tshark -r %s -T fields -E separator=/s -Y "
 			"frame.comment -e frame.number -e frame.comment "
-			"2>%s/stderr", trace, dir);
+			"2>%s/stderr",
+			trace, dir);
 	/* 5 packets, there and back, at 4 interfaces. */
 	ck_assert_str_eq(out, "1 start\n"
 			      "41 link c-r: down\\nmigrate echo\n");
@@ -683,7 +692,7 @@ static void expect_killed(const struct capturing *run)
 
 START_TEST(killed)
 {
-	struct capturing run = capture_start(capture_all(RING_BYTES));
+	struct capturing run = start_capturing(capture_all(RING_BYTES));
 
 	probe(false, "10.0.2.1", 0, 50, 56);
 	/* All of them, by itself: 98 bytes of frame are 144 of the file. */
@@ -696,7 +705,7 @@ END_TEST
 
 START_TEST(killed_under_load)
 {
-	struct capturing run = capture_start(capture_all(RING_BYTES));
+	struct capturing run = start_capturing(capture_all(RING_BYTES));
 
 	blast();
 	await_size(part, 3 << 20);
@@ -704,6 +713,57 @@ START_TEST(killed_under_load)
 	expect_killed(&run);
 }
 END_TEST
+
+/* ---- without rings ------------------------------------------------------- */
+
+static void set_up_queues(void)
+{
+	set_up();
+	queues = true;
+}
+
+/* Nothing is captured before it is asked for, and nothing is lost after. */
+START_TEST(from_when_it_is_asked_to)
+{
+	struct capture *c = capture_new();
+	struct err err = ERR_INIT;
+	struct capturing run;
+
+	ck_assert_ptr_nonnull(c);
+	ck_assert(!capture_add(c, "a", ns_a, NULL, 0, RING_BYTES, &err));
+	if (_i)
+		capture_use_queues(c);
+	ck_assert_msg(!capture_open(c, &err), "%s", err.msg);
+	probe(false, "10.0.2.1", 0, 5, 56);
+	ck_assert_msg(!capture_start(c, &err), "%s", err.msg);
+	probe(false, "10.0.2.1", 1, 5, 56);
+	run = start_capturing(c);
+	capture_stop(&run);
+	ck_assert_uint_eq(capinfos_count(trace), 10);
+}
+END_TEST
+
+/* A queue takes what the room says, at what a small packet costs. */
+START_TEST(room_of_a_queue)
+{
+	ck_assert_uint_ge(capture_queue_room(), 4096);
+}
+END_TEST
+
+static TCase *case_of_queues(void)
+{
+	TCase *tc = tcase_create("queues");
+
+	tcase_add_checked_fixture(tc, set_up_queues, tear_down);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, a_packets_way);
+	tcase_add_loop_test(tc, as_the_probe_saw_it, 0, 2);
+	tcase_add_test(tc, checksums_are_whole);
+	tcase_add_test(tc, interface_that_came_later);
+	tcase_add_loop_test(tc, every_packet_is_accounted_for, 1, 2);
+	tcase_add_test(tc, room_of_a_queue);
+	return tc;
+}
 
 int main(void)
 {
@@ -725,7 +785,9 @@ int main(void)
 	tcase_add_test(tc, comments);
 	tcase_add_test(tc, killed);
 	tcase_add_test(tc, killed_under_load);
+	tcase_add_loop_test(tc, from_when_it_is_asked_to, 0, 2);
 	suite_add_tcase(s, tc);
+	suite_add_tcase(s, case_of_queues());
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

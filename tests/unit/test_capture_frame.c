@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "orchestrator/observe/capture_ring.h"
+#include "orchestrator/observe/capture_socket.h"
 #include "orchestrator/observe/packet.h"
 
 #include <check.h>
@@ -24,9 +24,10 @@ static struct capture_frame frame_in(struct slot *s, const void *p, uint32_t n)
 
 /* UDP 10.0.0.1:1000 to 10.0.0.2:2000, "abc", after the pseudo-header's sum. */
 static const uint8_t udp[] = {
-	2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0,
-	0x45, 0, 0, 31, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
-	0x03, 0xe8, 0x07, 0xd0, 0, 11, 0x14, 0x1f, 'a', 'b', 'c',
+	2,    0,    0,	  0,  0,    2,	  2,   0,   0,	 0, 0,	  1,
+	8,    0,    0x45, 0,  0,    31,	  0,   0,   0,	 0, 64,	  17,
+	0,    0,    10,	  0,  0,    1,	  10,  0,   0,	 2, 0x03, 0xe8,
+	0x07, 0xd0, 0,	  11, 0x14, 0x1f, 'a', 'b', 'c',
 };
 
 static uint16_t sum_of_udp(const uint8_t *frame, size_t payload)
