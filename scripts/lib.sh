@@ -9,8 +9,8 @@ BUILD_PACKAGES=(
   libnetfilter-conntrack-dev libsystemd-dev libjansson-dev libpcap-dev
   libsodium-dev uthash-dev
 )
-# What the scenarios run inside their nodes.
-SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox)
+# What the scenarios run inside their nodes; netbase: names of ports.
+SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox netbase)
 # Programs that the tests hold our results against, and drive them with.
 TEST_PACKAGES=(check tshark iproute2 nftables conntrack util-linux procps jq
   libxml2-utils)
@@ -50,7 +50,7 @@ then build and install:
     say "These Debian packages are missing:"
     printf '  %s\n' "${missing[@]}"
     say "Install them as root, then run this again:"
-    say "  apt-get install --no-install-recommends ${missing[*]}"
+    say "  apt-get update && apt-get install --no-install-recommends ${missing[*]}"
     exit 3
   fi
   say "Installing Debian packages: ${missing[*]}"
