@@ -220,6 +220,18 @@ void recorder_probe_abandoned(struct recorder *r, size_t probe)
 		json_pack("{s:s}", "probe", r->scenario->probes.v[probe].name));
 }
 
+void recorder_expect_polled(struct recorder *r, size_t expectation, bool held,
+			    int64_t waited_ns)
+{
+	const struct scn_expect *e = &r->scenario->expects.v[expectation];
+
+	eventlog_write(r->log, "expect.polled",
+		       json_pack("{s:I, s:i, s:b, s:I}", "expectation",
+				 (json_int_t)expectation, "line",
+				 (int)e->pos.line, "held", held, "waited_ns",
+				 (json_int_t)waited_ns));
+}
+
 /* ---- salds ------------------------------------------------------------- */
 
 /* Its clock is ours, and its names are kept. */

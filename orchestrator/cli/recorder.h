@@ -17,6 +17,7 @@
 #define RECORD_TRACE "trace.pcapng"
 #define RECORD_PROBES "probes"
 #define RECORD_SUMMARY "summary.txt"
+#define RECORD_HOST "host.json"
 
 struct recorder;
 struct json_t; /* jansson's */
@@ -53,6 +54,10 @@ void recorder_probe_lost(struct recorder *r, size_t probe, int status);
 void recorder_prober_ended(struct recorder *r, size_t node, size_t probes,
 			   int status, const struct probe_process_usage *usage);
 void recorder_probe_abandoned(struct recorder *r, size_t probe);
+
+/* The end of the run waited for it; held: in time. */
+void recorder_expect_polled(struct recorder *r, size_t expectation, bool held,
+			    int64_t waited_ns);
 
 /* The event is borrowed. */
 void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event);

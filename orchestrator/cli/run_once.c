@@ -6,6 +6,7 @@
  */
 #include "orchestrator/cli/run_once.h"
 
+#include "orchestrator/cli/host_check.h"
 #include "orchestrator/cli/recorder.h"
 #include "orchestrator/cli/supervise.h"
 #include "orchestrator/report/report.h"
@@ -294,6 +295,7 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		.file_limit = raise_file_limit(),
 	};
 	struct err err = ERR_INIT;
+	struct host_check *host = NULL;
 	struct sandbox sandbox;
 	int signals = take_signals(false, NULL);
 	int signal = 0, code;
@@ -303,19 +305,29 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		print_error(NULL, &err);
 		return EXIT_BROKEN;
 	}
-	if (sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
+	if (host_check_begin(l->scenario, &host, &err) ||
+	    sandbox_start(&sandbox, rec->fd, supervise, &args, &err)) {
+		host_check_free(host);
 		close(signals);
 		return lab_broke(l, rec, &err);
 	}
+	host_check_lab(host, sandbox.init);
 	if (listen_to(&sandbox, signals, o->quiet, &signal, &err)) {
+		code = 0;
+		if (host) {
+			sandbox_wait(&sandbox);
+			code = host_check_end(host, rec->fd, &err);
+		}
 		/* While the kernel takes down what is left of the lab. */
-		code = judge(rec, signal);
-		sandbox_wait(&sandbox);
+		code = code ? lab_broke(l, rec, &err) : judge(rec, signal);
+		if (!host)
+			sandbox_wait(&sandbox);
 	} else {
 		sandbox_wait(&sandbox);
 		code = tell_end(l, rec, signal, &err);
 	}
 	sandbox_deinit(&sandbox);
+	host_check_free(host);
 	close(signals);
 	return code;
 }

@@ -27,6 +27,10 @@ struct run {
 	enum { CAPTURE_OPENS, CAPTURE_RUNS, CAPTURE_COMPLETE } capture_stage;
 	struct prober *probers; /* one for each node that has probes */
 	size_t n_probers, probers_running;
+	struct {
+		pid_t pid;
+		bool *held; /* shared with it */
+	} judge;
 	bool timeline_done, time_over;
 	int interrupted; /* the signal; 0: not */
 	struct err err;
@@ -34,6 +38,23 @@ struct run {
 
 /* Ends the part under way; the first reason stays. */
 void run_fail(struct run *run, const struct err *err);
+
+/* Does the part under way have to end? */
+bool run_is_broken(const struct run *run);
+
+/*
+ * Turns the loop until done(run) or *over; within a timeout where it is not 0,
+ * whose passing sets *over.
+ */
+void run_turn_until(struct run *run, bool (*done)(const struct run *run),
+		    uint64_t timeout_us, bool *over);
+
+/* run_judge.c: judges the record as it is by now, in a process of its own, and
+ * waits for it. held, by the scenario's index of the expectation; where that
+ * cannot be told, false. */
+void run_judge(struct run *run, bool *held);
+/* Puts the end of the run off for expectations that have a "within". */
+void run_wait_within(struct run *run);
 
 /* run_capture.c: gets ready in a process of its own, while the lab is built.
  */

@@ -183,12 +183,8 @@ static uint64_t now_us(void)
 	return (uint64_t)(clock_mono_ns() / NSEC_PER_USEC);
 }
 
-/*
- * Turns the loop until done(run) or *over; within a timeout where it is not 0,
- * whose passing sets *over.
- */
-static void turn_until(struct run *run, bool (*done)(const struct run *run),
-		       uint64_t timeout_us, bool *over)
+void run_turn_until(struct run *run, bool (*done)(const struct run *run),
+		    uint64_t timeout_us, bool *over)
 {
 	sd_event_source *deadline = NULL;
 
@@ -217,20 +213,20 @@ static void turn_once(struct run *run)
 		;
 }
 
-static bool is_broken(const struct run *run)
+bool run_is_broken(const struct run *run)
 {
 	return run->err.code || run->interrupted;
 }
 
 static bool processes_are_ready(const struct run *run)
 {
-	return is_broken(run) || !lab_processes_unready(run->lab);
+	return run_is_broken(run) || !lab_processes_unready(run->lab);
 }
 
 /* After its duration, else when nothing that has an end is still under way. */
 static bool run_is_over(const struct run *run)
 {
-	if (is_broken(run))
+	if (run_is_broken(run))
 		return true;
 	if (run->scenario->duration_ns || !run->timeline_done ||
 	    run->probers_running)
@@ -259,7 +255,7 @@ static bool salds_have_ended(const struct run *run)
 
 static bool capture_runs(const struct run *run)
 {
-	return is_broken(run) || run->capture_stage >= CAPTURE_RUNS ||
+	return run_is_broken(run) || run->capture_stage >= CAPTURE_RUNS ||
 	       !run->capture_pid;
 }
 
@@ -306,8 +302,8 @@ static int start(struct run *run, struct err *err)
 
 	if (run->capture_pid) {
 		(void)!write(run->capture_go[1], "", 1);
-		turn_until(run, capture_runs, 0, &over);
-		if (is_broken(run))
+		run_turn_until(run, capture_runs, 0, &over);
+		if (run_is_broken(run))
 			return 0;
 	}
 	for (size_t i = 0; i < s->processes.n && !r; i++)
@@ -315,8 +311,8 @@ static int start(struct run *run, struct err *err)
 			r = lab_start_process(run->lab, i, err);
 	if (r)
 		return r;
-	turn_until(run, processes_are_ready, 0, &over);
-	if (is_broken(run))
+	run_turn_until(run, processes_are_ready, 0, &over);
+	if (run_is_broken(run))
 		return 0;
 
 	/* Starting a process takes about a millisecond, and a probe in it less:
@@ -339,7 +335,7 @@ static void play(struct run *run)
 	if (run->scenario->duration_ns)
 		timeout_us =
 			left > 0 ? (uint64_t)(left / NSEC_PER_USEC) + 1 : 1;
-	turn_until(run, run_is_over, timeout_us, &run->time_over);
+	run_turn_until(run, run_is_over, timeout_us, &run->time_over);
 }
 
 /* They had their time. What they would have told is missing from the record,
@@ -369,17 +365,17 @@ static void stop(struct run *run)
 		if (lab_process_runs(run->lab, i))
 			lab_stop_process(run->lab, i, NULL);
 	run_stop_probes(run);
-	turn_until(run, all_is_quiet, STOP_TIMEOUT_US, &over);
+	run_turn_until(run, all_is_quiet, STOP_TIMEOUT_US, &over);
 	if (over)
 		abandon(run);
 	lab_stop_salds(run->lab);
 	over = false;
-	turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
+	run_turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
 	if (run->capture_pid && run->capture_stage >= CAPTURE_RUNS) {
 		write_comments(run);
 		(void)!write(run->capture_stop[1], "", 1);
 		over = false;
-		turn_until(run, capture_is_complete, 0, &over);
+		run_turn_until(run, capture_is_complete, 0, &over);
 	}
 }
 
@@ -460,12 +456,14 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 		r = build(&run, &err);
 	if (!r)
 		turn_once(&run);
-	if (!r && !is_broken(&run))
+	if (!r && !run_is_broken(&run))
 		r = start(&run, &err);
 	if (r)
 		run_fail(&run, &err);
-	if (!is_broken(&run))
+	if (!run_is_broken(&run))
 		play(&run);
+	if (!run_is_broken(&run))
+		run_wait_within(&run);
 	if (run.timeline)
 		stop(&run);
 	if (run.recorder) {

@@ -339,6 +339,21 @@ static int on_sald_exit(struct record *rec, const struct event *ev)
 	return err_set(ev->err, ENOMEM, "out of memory");
 }
 
+static int on_polled(struct record *rec, const struct event *ev)
+{
+	int64_t index;
+	int r = need_int(ev, "expectation", &index);
+
+	if (r)
+		return r;
+	if (index < 0 || (uint64_t)index >= rec->scenario->expects.n)
+		return bad(ev, "the scenario has no such expectation");
+	rec->polled[index].known = true;
+	rec->polled[index].held =
+		json_is_true(json_object_get(ev->object, "held"));
+	return 0;
+}
+
 static int on_timeline_start(struct record *rec, const struct event *ev)
 {
 	rec->zero_ns = ev->mono_ns;
@@ -384,6 +399,7 @@ static const struct {
 	{ "action.done", on_action_done },
 	{ "action.failed", on_action_failed },
 	{ "sald.exit", on_sald_exit },
+	{ "expect.polled", on_polled },
 	{ "run.interrupted", on_interrupted },
 	{ "run.failed", on_failed },
 	{ "run.end", on_end },

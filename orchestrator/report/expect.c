@@ -6,7 +6,7 @@
  * of a probe that never sent anything says nothing about the network, and a
  * pass would hide that.
  */
-#include "orchestrator/report/expect.h"
+#include "orchestrator/report/expect_internal.h"
 
 #include "base/cleanup.h"
 #include "base/units.h"
@@ -20,9 +20,7 @@
 
 #define SHOWN_RUNS 24 /* of a service's answers; the others are counted */
 
-/* Replaces *out, which is NULL where memory ran out. */
-__attribute__((format(printf, 2, 3))) static void say(char **out,
-						      const char *fmt, ...)
+void expect_say(char **out, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -54,15 +52,15 @@ static void range_text(char **out, const struct scn_range *range, bool is_time)
 	value_text(range->min, is_time, min, sizeof(min));
 	value_text(range->max, is_time, max, sizeof(max));
 	if (range->has_min && range->has_max && range->min == range->max)
-		say(out, "%s", min);
+		expect_say(out, "%s", min);
 	else if (range->has_min && range->has_max)
-		say(out, "%s to %s", min, max);
+		expect_say(out, "%s to %s", min, max);
 	else if (range->has_min)
-		say(out, "at least %s", min);
+		expect_say(out, "at least %s", min);
 	else if (range->has_max)
-		say(out, "at most %s", max);
+		expect_say(out, "at most %s", max);
 	else
-		say(out, "any");
+		expect_say(out, "any");
 }
 
 static bool in_range(const struct scn_range *range, int64_t value)
@@ -89,9 +87,9 @@ static void actual_text(struct judgement *j, const struct scn_range *range,
 		puzzles |= range->has_max && strcmp(text, bound) == 0;
 	}
 	if (puzzles)
-		say(&j->actual, "%" PRId64 " ns", value);
+		expect_say(&j->actual, "%" PRId64 " ns", value);
 	else
-		say(&j->actual, "%s", text);
+		expect_say(&j->actual, "%s", text);
 }
 
 static int64_t metric_value(const struct figures *f, enum scn_metric metric)
@@ -128,14 +126,15 @@ static void judge_probe(const struct record *rec,
 	bool is_time = scn_metric_is_time(e->metric);
 	int64_t value = metric_value(f, e->metric);
 
-	say(&j->subject, "%s: %s", probe->name, scn_metric_name(e->metric));
+	expect_say(&j->subject, "%s: %s", probe->name,
+		   scn_metric_name(e->metric));
 	range_text(&j->expected, &e->range, is_time);
 	if (!rec->probes[e->subject].started) {
-		say(&j->actual, "unknown: the probe never began");
+		expect_say(&j->actual, "unknown: the probe never began");
 	} else if (f->counts.sent == 0 && e->metric != SCN_METRIC_SENT) {
-		say(&j->actual, "unknown: nothing was sent");
+		expect_say(&j->actual, "unknown: nothing was sent");
 	} else if (value == FIGURE_NONE) {
-		say(&j->actual, "unknown: there was no reply");
+		expect_say(&j->actual, "unknown: there was no reply");
 	} else {
 		j->held = in_range(&e->range, value);
 		actual_text(j, &e->range, value, is_time);
@@ -198,7 +197,8 @@ static void judge_answered_by(const struct record *rec,
 	const struct scenario *s = rec->scenario;
 	size_t asking = 0, shown = SCN_NONE;
 
-	say(&j->subject, "%s: answered by", s->services.v[e->subject].name);
+	expect_say(&j->subject, "%s: answered by",
+		   s->services.v[e->subject].name);
 	j->expected = nodes_text(s, e->answered_by.v, e->answered_by.n);
 	j->held = true;
 	for (size_t i = 0; i < s->probes.n; i++) {
@@ -215,17 +215,17 @@ static void judge_answered_by(const struct record *rec,
 	}
 	if (!asking) {
 		j->held = false;
-		say(&j->actual, "unknown: no probe asks it");
+		expect_say(&j->actual, "unknown: no probe asks it");
 	} else {
 		CLEANUP_FREE char *runs = runs_text(s, &probes[shown].served);
 
 		if (!runs)
 			return;
 		if (asking == 1 || j->held)
-			say(&j->actual, "%s", runs);
+			expect_say(&j->actual, "%s", runs);
 		else
-			say(&j->actual, "%s (asked by %s)", runs,
-			    s->probes.v[shown].name);
+			expect_say(&j->actual, "%s (asked by %s)", runs,
+				   s->probes.v[shown].name);
 	}
 }
 
@@ -236,9 +236,9 @@ static void signal_text(char **out, int signal)
 	const char *name = sigabbrev_np(signal);
 
 	if (name)
-		say(out, "ended by SIG%s", name);
+		expect_say(out, "ended by SIG%s", name);
 	else
-		say(out, "ended by signal %d", signal);
+		expect_say(out, "ended by signal %d", signal);
 }
 
 static void judge_exit(const struct record *rec, const struct scn_expect *e,
@@ -247,27 +247,31 @@ static void judge_exit(const struct record *rec, const struct scn_expect *e,
 	const struct record_process *p = &rec->processes[e->subject];
 	CLEANUP_FREE char *range = NULL, *how = NULL;
 
-	say(&j->subject, "%s:", rec->scenario->processes.v[e->subject].name);
+	expect_say(&j->subject,
+		   "%s:", rec->scenario->processes.v[e->subject].name);
 	range_text(&range, &e->range, false);
 	if (e->exit_signal)
 		signal_text(&j->expected, e->exit_signal);
 	else
-		say(&j->expected, "exit status %s%s",
-		    e->exit_not ? "other than " : "", range ? range : "?");
+		expect_say(&j->expected, "exit status %s%s",
+			   e->exit_not ? "other than " : "",
+			   range ? range : "?");
 
 	if (!p->starts) {
-		say(&j->actual, "never started");
+		expect_say(&j->actual, "never started");
 	} else if (!p->exited) {
-		say(&j->actual, "did not end");
+		expect_say(&j->actual, "did not end");
 	} else if (p->signal) {
 		j->held = p->signal == e->exit_signal;
 		signal_text(&how, p->signal);
-		say(&j->actual, "%s%s", how ? how : "?",
-		    p->expected && !j->held ? ", as the run asked it to" : "");
+		expect_say(&j->actual, "%s%s", how ? how : "?",
+			   p->expected && !j->held ?
+				   ", as the run asked it to" :
+				   "");
 	} else {
 		j->held = !e->exit_signal &&
 			  in_range(&e->range, p->status) != e->exit_not;
-		say(&j->actual, "exit status %d", p->status);
+		expect_say(&j->actual, "exit status %d", p->status);
 	}
 }
 
@@ -305,8 +309,8 @@ static int judge_prints(const struct record *rec, const struct scn_expect *e,
 	uint64_t total = 0;
 	int r = 0;
 
-	say(&j->subject, "%s:", name);
-	say(&j->expected, "printed \"%s\"", e->text);
+	expect_say(&j->subject, "%s:", name);
+	expect_say(&j->expected, "printed \"%s\"", e->text);
 	if (asprintf(&path, "%s/processes/%s.log", rec->dir, name) < 0) {
 		path = NULL;
 		return err_set(err, ENOMEM, "out of memory");
@@ -320,17 +324,18 @@ static int judge_prints(const struct record *rec, const struct scn_expect *e,
 		return err_errno(err, -r, "%s", path);
 	j->held = r > 0;
 	if (j->held)
-		say(&j->actual, "printed \"%s\"", e->text);
+		expect_say(&j->actual, "printed \"%s\"", e->text);
 	else if (!rec->processes[e->subject].starts)
-		say(&j->actual, "did not print \"%s\" (it never started)",
-		    e->text);
+		expect_say(&j->actual,
+			   "did not print \"%s\" (it never started)", e->text);
 	else if (!total)
-		say(&j->actual, "did not print \"%s\" (its log is empty)",
-		    e->text);
+		expect_say(&j->actual,
+			   "did not print \"%s\" (its log is empty)", e->text);
 	else
-		say(&j->actual,
-		    "did not print \"%s\" (its log has %" PRIu64 " byte%s)",
-		    e->text, total, total == 1 ? "" : "s");
+		expect_say(&j->actual,
+			   "did not print \"%s\" (its log has %" PRIu64
+			   " byte%s)",
+			   e->text, total, total == 1 ? "" : "s");
 	return 0;
 }
 
@@ -344,13 +349,13 @@ static void judge_capture(const struct record *rec,
 				   "every interface" :
 				   rec->scenario->nodes.v[e->subject].name;
 
-	say(&j->subject, "packets at %s%s%s that match \"%s\":", node,
-	    *e->ifname ? ":" : "", e->ifname, e->text);
+	expect_say(&j->subject, "packets at %s%s%s that match \"%s\":", node,
+		   *e->ifname ? ":" : "", e->ifname, e->text);
 	range_text(&j->expected, &e->range, false);
 	if (!counter->filter) {
-		say(&j->actual, "unknown: %s", counter->error.msg);
+		expect_say(&j->actual, "unknown: %s", counter->error.msg);
 	} else if (!rec->trace) {
-		say(&j->actual, "unknown: there is no trace");
+		expect_say(&j->actual, "unknown: there is no trace");
 	} else {
 		j->held = in_range(&e->range, (int64_t)counter->count);
 		actual_text(j, &e->range, (int64_t)counter->count, false);
@@ -358,6 +363,32 @@ static void judge_capture(const struct record *rec,
 }
 
 /* ---- all of it --------------------------------------------------------- */
+
+/*
+ * Where the end of the run waited for it, the time for it is over: what became
+ * true when the lab was taken down, or never, did not hold in time.
+ */
+static void mind_polled(const struct record *rec, struct judgement *j)
+{
+	char within[48], *actual;
+	const struct record_polled *p;
+
+	if (!rec->polled)
+		return;
+	p = &rec->polled[j->expect - rec->scenario->expects.v];
+	if (!p->known || (p->held && j->held) || !j->actual)
+		return;
+	if (!p->held) {
+		units_format_duration(j->expect->within_ns, within,
+				      sizeof(within));
+		actual = j->actual;
+		j->actual = NULL;
+		expect_say(&j->actual, "%s%s within %s", actual,
+			   j->held ? ", but not" : ", not", within);
+		free(actual);
+	}
+	j->held = false;
+}
 
 int expect_judge(const struct record *rec, const struct probe_result *probes,
 		 const struct trace_counter *counter,
@@ -374,6 +405,9 @@ int expect_judge(const struct record *rec, const struct probe_result *probes,
 	case SCN_EXPECT_ANSWERED_BY:
 		judge_answered_by(rec, probes, expect, out);
 		break;
+	case SCN_EXPECT_SHARE:
+		expect_judge_share(rec, probes, expect, out);
+		break;
 	case SCN_EXPECT_EXIT:
 		judge_exit(rec, expect, out);
 		break;
@@ -383,7 +417,11 @@ int expect_judge(const struct record *rec, const struct probe_result *probes,
 	case SCN_EXPECT_CAPTURE:
 		judge_capture(rec, counter, expect, out);
 		break;
+	case SCN_EXPECT_HOST:
+		expect_judge_host(rec, out);
+		break;
 	}
+	mind_polled(rec, out);
 	if (!r && (!out->subject || !out->expected || !out->actual))
 		r = err_set(err, ENOMEM, "out of memory");
 	return r;
@@ -400,5 +438,6 @@ void judgement_free(struct judgement *j)
 bool expect_needs_trace(const struct scn_expect *expect)
 {
 	return expect->kind == SCN_EXPECT_ANSWERED_BY ||
+	       expect->kind == SCN_EXPECT_SHARE ||
 	       expect->kind == SCN_EXPECT_CAPTURE;
 }

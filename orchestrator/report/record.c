@@ -92,7 +92,9 @@ static int load_scenario(struct record *rec, const char *as, struct err *err)
 	rec->processes =
 		calloc(rec->scenario->processes.n + 1, sizeof(*rec->processes));
 	rec->probes = calloc(rec->scenario->probes.n + 1, sizeof(*rec->probes));
-	if (!rec->processes || !rec->probes)
+	rec->polled =
+		calloc(rec->scenario->expects.n + 1, sizeof(*rec->polled));
+	if (!rec->processes || !rec->probes || !rec->polled)
 		return err_set(err, ENOMEM, "out of memory");
 	return 0;
 }
@@ -164,6 +166,41 @@ static int load_counts(struct record *rec, struct err *err)
 	return 0;
 }
 
+/* What was found on the host after the run. */
+static int load_host(struct record *rec, struct err *err)
+{
+	CLEANUP_FREE char *path = NULL;
+	json_auto_t *root = NULL;
+	const json_t *left, *first;
+	json_error_t error;
+	int r = path_make(rec, &path, err, "", "host.json", "");
+
+	if (r || access(path, F_OK) < 0)
+		return r;
+	root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!root)
+		return err_set(err, EBADMSG, "%s:%d: %s", path, error.line,
+			       error.text);
+	left = json_object_get(root, "left");
+	first = json_array_get(left, 0);
+	if (!json_is_array(left) || (first && !json_is_string(first)))
+		return err_set(err, EBADMSG, "%s: no list of what is \"left\"",
+			       path);
+	rec->host_known = true;
+	if (!first)
+		return 0;
+	if (json_array_size(left) == 1)
+		r = asprintf(&rec->host_left, "%s", json_string_value(first));
+	else
+		r = asprintf(&rec->host_left, "%s, and %zu more",
+			     json_string_value(first),
+			     json_array_size(left) - 1);
+	if (r >= 0)
+		return 0;
+	rec->host_left = NULL;
+	return err_set(err, ENOMEM, "out of memory");
+}
+
 static int find_trace(struct record *rec, struct err *err)
 {
 	static const char *const names[] = { "trace.pcapng",
@@ -198,6 +235,8 @@ int record_load(const char *dir, struct record *out, struct err *err)
 	if (!r)
 		r = load_counts(out, err);
 	if (!r)
+		r = load_host(out, err);
+	if (!r)
 		r = find_trace(out, err);
 	return r;
 }
@@ -219,6 +258,8 @@ void record_unload(struct record *rec)
 	free(rec->probes);
 	VEC_FREE(&rec->probers);
 	free(rec->processes);
+	free(rec->polled);
+	free(rec->host_left);
 	scenario_free(rec->scenario);
 	diag_free(rec->diag);
 	free(rec->trace);

@@ -60,6 +60,11 @@ struct record_prober {
 	int64_t cpu_user_ns, cpu_system_ns, wall_ns; /* RECORD_NONE: unknown */
 };
 
+struct record_polled { /* by the scenario's index of the expectation */
+	bool known; /* the end of the run waited for it */
+	bool held; /* in time */
+};
+
 struct diag;
 
 struct record {
@@ -78,6 +83,9 @@ struct record {
 	char *broken; /* why the run ended before its end; or NULL */
 	struct record_process *processes;
 	struct record_probe *probes;
+	struct record_polled *polled;
+	bool host_known; /* somebody looked whether anything is left of it */
+	char *host_left; /* what; NULL: nothing */
 	VEC(struct record_prober) probers;
 
 	char *trace; /* path; NULL: there is none */

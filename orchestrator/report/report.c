@@ -185,6 +185,11 @@ enum report_verdict report_verdict(const struct report *r)
 	return r->verdict;
 }
 
+bool report_held(const struct report *r, size_t expectation)
+{
+	return r->judged[expectation].held;
+}
+
 int64_t report_duration_ns(const struct report *r)
 {
 	const struct record *rec = &r->record;

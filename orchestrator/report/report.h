@@ -26,6 +26,9 @@ struct report *report_free(struct report *r); /* returns NULL */
 
 enum report_verdict report_verdict(const struct report *r);
 
+/* Does the expectation of that index of the scenario hold? */
+bool report_held(const struct report *r, size_t expectation);
+
 /* The terminal summary. width: columns there are. */
 void report_print(const struct report *r, FILE *out, bool color,
 		  unsigned width);

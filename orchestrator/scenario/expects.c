@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* expect: what must hold in the end. */
-#include "orchestrator/scenario/load.h"
-#include "orchestrator/scenario/reach.h"
+#include "orchestrator/scenario/expects.h"
 
 #include <string.h>
 
@@ -118,10 +117,8 @@ _Static_assert(sizeof(probe_fields) / sizeof(*probe_fields) ==
 		       1 + SCN_METRIC_COUNT_,
 	       "every metric can be expected");
 
-static struct scn_expect *add_expect(struct loader *l,
-				     enum scn_expect_kind kind,
-				     const struct tree_node *node,
-				     size_t subject)
+struct scn_expect *expect_add(struct loader *l, enum scn_expect_kind kind,
+			      const struct tree_node *node, size_t subject)
 {
 	struct scn_expect *expect = LOADER_PUSH(l, &l->s->expects);
 
@@ -149,7 +146,7 @@ static void read_probe(struct loader *l, const struct tree_node *node,
 		    !v[0].ok)
 			continue;
 		reach_check(l, v[0].index, (enum scn_metric)m, &range);
-		expect = add_expect(l, SCN_EXPECT_PROBE, metric->node,
+		expect = expect_add(l, SCN_EXPECT_PROBE, metric->node,
 				    v[0].index);
 		if (!expect)
 			return;
@@ -164,65 +161,17 @@ static void read_probe(struct loader *l, const struct tree_node *node,
 			   "outage, rtt_p50, rtt_p99)");
 }
 
-/* ---- services ---------------------------------------------------------- */
+/* ---- within: ----------------------------------------------------------- */
 
-static const struct type type_answerers = {
-	.expects = "a list of hosts, such as [c, d]",
-	.item = &type_host,
+/* How long the end of a run may be put off. */
+#define WITHIN_MAX_NS INT64_C(3600000000000)
+
+const struct type type_within = {
+	.expects = "a duration, such as 2s",
+	.scalar = SCALAR_DURATION,
+	.min = 1,
+	.max = WITHIN_MAX_NS,
 };
-
-enum { SERVICE_NAME, SERVICE_ANSWERED_BY };
-
-static const struct field service_fields[] = {
-	[SERVICE_NAME] = { .name = "service",
-			   .type = &type_service,
-			   .doc = "the service" },
-	[SERVICE_ANSWERED_BY] = { .name = "answered_by",
-				  .type = &type_answerers,
-				  .required = true,
-				  .example = "[c, d]",
-				  .doc = "who answered, in this order" },
-};
-
-static void read_service(struct loader *l, const struct value *v)
-{
-	const struct value *list = &v[SERVICE_ANSWERED_BY];
-	size_t errors = diag_count(l->diag);
-	struct scn_expect *expect;
-	bool good = true;
-
-	if (!list->ok)
-		return;
-	if (!value_items(list)) {
-		tree_error(l->diag, list->node, "this list names no hosts");
-		return;
-	}
-	expect = add_expect(l, SCN_EXPECT_ANSWERED_BY, list->node,
-			    v[SERVICE_NAME].index);
-	if (!expect)
-		return;
-	refs_read(l, &type_host, list, &expect->answered_by, &good);
-	for (size_t i = 0; i < expect->answered_by.n; i++) {
-		size_t node = expect->answered_by.v[i];
-		const struct tree_node *item = value_item(list, i);
-
-		if (node == SCN_NONE)
-			continue;
-		if (i && node == expect->answered_by.v[i - 1]) {
-			tree_error(l->diag, item, "'%s' follows itself",
-				   item->text);
-			diag_help(l->diag, "name a host once for all answers "
-					   "that come from it in a row");
-		}
-		if (v[SERVICE_NAME].ok)
-			reach_check_instance(l, v[SERVICE_NAME].index, node,
-					     item);
-	}
-	/* Of a list that is wrong in itself, the order says nothing. */
-	if (good && v[SERVICE_NAME].ok && diag_count(l->diag) == errors)
-		reach_check_order(l, v[SERVICE_NAME].index,
-				  &expect->answered_by, list->node);
-}
 
 /* ---- processes --------------------------------------------------------- */
 
@@ -268,7 +217,7 @@ static const struct type type_exit = {
 	.mapping = &mapping_exit,
 };
 
-enum { PROCESS_NAME, PROCESS_EXIT, PROCESS_PRINTS };
+enum { PROCESS_NAME, PROCESS_EXIT, PROCESS_PRINTS, PROCESS_WITHIN };
 
 static const struct field process_fields[] = {
 	[PROCESS_NAME] = { .name = "process",
@@ -280,10 +229,14 @@ static const struct field process_fields[] = {
 	[PROCESS_PRINTS] = { .name = "prints",
 			     .type = &type_text,
 			     .doc = "a text that its output holds" },
+	[PROCESS_WITHIN] = { .name = "within",
+			     .type = &type_within,
+			     .doc = "how long the end of the run waits for "
+				    "it" },
 };
 
 static void read_exit(struct loader *l, const struct value *given,
-		      size_t subject)
+		      size_t subject, int64_t within_ns)
 {
 	const struct mapping *variant = NULL;
 	struct value v[VALUES_MAX];
@@ -296,9 +249,10 @@ static void read_exit(struct loader *l, const struct value *given,
 			return;
 		status = &v[0];
 	}
-	expect = add_expect(l, SCN_EXPECT_EXIT, given->node, subject);
+	expect = expect_add(l, SCN_EXPECT_EXIT, given->node, subject);
 	if (!expect)
 		return;
+	expect->within_ns = within_ns;
 	if (variant == &mapping_signal) {
 		expect->exit_signal = status->signal;
 		return;
@@ -311,20 +265,24 @@ static void read_exit(struct loader *l, const struct value *given,
 static void read_process(struct loader *l, const struct tree_node *node,
 			 const struct value *v)
 {
+	const struct value *within = &v[PROCESS_WITHIN];
+	int64_t within_ns = within->ok ? within->ns : 0;
 	size_t subject = v[PROCESS_NAME].index;
 	struct scn_expect *expect;
 
 	if (v[PROCESS_NAME].ok && node->n > 1)
 		reach_check_started(l, subject, v[PROCESS_NAME].node);
 	if (v[PROCESS_EXIT].ok)
-		read_exit(l, &v[PROCESS_EXIT], subject);
+		read_exit(l, &v[PROCESS_EXIT], subject, within_ns);
 	if (v[PROCESS_PRINTS].ok) {
-		expect = add_expect(l, SCN_EXPECT_PRINTS,
+		expect = expect_add(l, SCN_EXPECT_PRINTS,
 				    v[PROCESS_PRINTS].node, subject);
-		if (expect)
+		if (expect) {
 			expect->text = loader_dup(l, v[PROCESS_PRINTS].text);
+			expect->within_ns = within_ns;
+		}
 	}
-	if (node->n > 1)
+	if (node->n > 1 + (within->node != NULL))
 		return;
 	tree_error(l->diag, node, "this says nothing about the process");
 	diag_help(l->diag, "add 'exit: 0' or 'prints: TEXT'");
@@ -332,7 +290,13 @@ static void read_process(struct loader *l, const struct tree_node *node,
 
 /* ---- captures ---------------------------------------------------------- */
 
-enum { CAPTURE_FILTER, CAPTURE_COUNT, CAPTURE_NODE, CAPTURE_INTERFACE };
+enum {
+	CAPTURE_FILTER,
+	CAPTURE_COUNT,
+	CAPTURE_NODE,
+	CAPTURE_INTERFACE,
+	CAPTURE_WITHIN
+};
 
 static const struct field capture_fields[] = {
 	[CAPTURE_FILTER] = { .name = "capture",
@@ -349,6 +313,10 @@ static const struct field capture_fields[] = {
 	[CAPTURE_INTERFACE] = { .name = "interface",
 				.type = &type_text,
 				.doc = "and at this interface of it" },
+	[CAPTURE_WITHIN] = { .name = "within",
+			     .type = &type_within,
+			     .doc = "how long the end of the run waits for "
+				    "it" },
 };
 
 static bool check_interface(struct loader *l, const struct value *node,
@@ -392,16 +360,55 @@ static void read_capture(struct loader *l, const struct value *v)
 	good = good && reach_check_least(l, &range);
 	if (!good)
 		return;
-	expect = add_expect(l, SCN_EXPECT_CAPTURE, v[CAPTURE_FILTER].node,
+	expect = expect_add(l, SCN_EXPECT_CAPTURE, v[CAPTURE_FILTER].node,
 			    v[CAPTURE_NODE].node ? v[CAPTURE_NODE].index :
 						   SCN_NONE);
 	if (!expect)
 		return;
 	expect->text = loader_dup(l, v[CAPTURE_FILTER].text);
 	expect->range = range.range;
+	if (v[CAPTURE_WITHIN].ok)
+		expect->within_ns = v[CAPTURE_WITHIN].ns;
 	if (iface->ok) /* fits: there is an interface of that name */
 		strncpy(expect->ifname, iface->text,
 			sizeof(expect->ifname) - 1);
+}
+
+/* ---- the host ---------------------------------------------------------- */
+
+static const struct word host_words[] = {
+	{ .text = "unchanged" },
+	{ .text = NULL },
+};
+
+static const struct type type_host_state = {
+	.expects = "'unchanged'",
+	.scalar = SCALAR_WORD,
+	.thing = "a state of the host",
+	.words = host_words,
+};
+
+enum { HOST_STATE, HOST_WITHIN };
+
+static const struct field host_fields[] = {
+	[HOST_STATE] = { .name = "host",
+			 .type = &type_host_state,
+			 .doc = "what is left of the run" },
+	[HOST_WITHIN] = { .name = "within",
+			  .type = &type_within,
+			  .fallback = "5s",
+			  .doc = "how long the kernel may take over it" },
+};
+
+static void read_host(struct loader *l, const struct value *v)
+{
+	struct scn_expect *expect;
+
+	if (!v[HOST_STATE].ok || !v[HOST_WITHIN].ok)
+		return;
+	expect = expect_add(l, SCN_EXPECT_HOST, v[HOST_STATE].node, SCN_NONE);
+	if (expect)
+		expect->within_ns = v[HOST_WITHIN].ns;
 }
 
 /* ---- all of them ------------------------------------------------------- */
@@ -409,10 +416,6 @@ static void read_capture(struct loader *l, const struct value *v)
 static const struct mapping expect_probe = {
 	.what = "expectation",
 	MAPPING_FIELDS(probe_fields),
-};
-static const struct mapping expect_service = {
-	.what = "expectation",
-	MAPPING_FIELDS(service_fields),
 };
 static const struct mapping expect_process = {
 	.what = "expectation",
@@ -423,13 +426,18 @@ static const struct mapping expect_capture = {
 	MAPPING_FIELDS(capture_fields),
 };
 
+static const struct mapping expect_host = {
+	.what = "expectation",
+	MAPPING_FIELDS(host_fields),
+};
+
 static const struct mapping mapping_expect = {
 	.what = "expectation",
 	.doc = "Something that must hold.",
 	.variants =
-		(const struct mapping *const[]){ &expect_probe, &expect_service,
-						 &expect_process,
-						 &expect_capture, NULL },
+		(const struct mapping *const[]){
+			&expect_probe, &expect_service, &expect_process,
+			&expect_capture, &expect_host, NULL },
 	.several = "make it several expectations",
 	.example = "probe: rtt, lost: 0",
 };
@@ -456,9 +464,11 @@ void expects_read(struct loader *l, const struct tree_node *node)
 
 		mapping_read(l, &mapping_expect, item, NULL, v, &variant);
 		if (variant == &expect_service)
-			read_service(l, v);
+			expect_service_read(l, item, v);
 		else if (variant == &expect_capture)
 			read_capture(l, v);
+		else if (variant == &expect_host)
+			read_host(l, v);
 		else if (variant == &expect_probe)
 			read_probe(l, item, v);
 		else if (variant == &expect_process)

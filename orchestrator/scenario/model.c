@@ -66,6 +66,7 @@ struct scenario *scenario_free(struct scenario *s)
 	for (size_t i = 0; i < s->expects.n; i++) {
 		free(s->expects.v[i].text);
 		VEC_FREE(&s->expects.v[i].answered_by);
+		VEC_FREE(&s->expects.v[i].shares);
 	}
 	VEC_FREE(&s->expects);
 	free(s->path);

@@ -196,9 +196,11 @@ struct scn_entry { /* one item of the timeline */
 enum scn_expect_kind {
 	SCN_EXPECT_PROBE, /* one metric of a probe within a range */
 	SCN_EXPECT_ANSWERED_BY, /* which instances answered, in order */
+	SCN_EXPECT_SHARE, /* how the answers are shared among instances */
 	SCN_EXPECT_EXIT, /* how a process ended */
 	SCN_EXPECT_PRINTS, /* a process's output holds a text */
 	SCN_EXPECT_CAPTURE, /* how many captured packets match a filter */
+	SCN_EXPECT_HOST, /* nothing of the run is left on the host */
 };
 
 enum scn_metric {
@@ -218,16 +220,25 @@ struct scn_range { /* inclusive; counts or ns */
 	int64_t min, max;
 };
 
+struct scn_share {
+	size_t node;
+	int64_t ppb; /* parts of 10^9 of the answers */
+};
+
 /* One check; a YAML item that names several metrics becomes several. */
 struct scn_expect {
 	enum scn_expect_kind kind;
-	size_t subject; /* probe, service or process; capture: node or SCN_NONE
-			 */
+	size_t subject; /* probe, service or process; capture: node or
+			   SCN_NONE; host: SCN_NONE */
 	enum scn_metric metric;
 	struct scn_range range; /* metric, capture count, exit status */
 	bool exit_not; /* the exit status must lie outside of range */
 	int exit_signal; /* ended by this signal; 0: range counts */
 	scn_index_vec answered_by; /* nodes, runs of the same one folded */
+	VEC(struct scn_share) shares; /* SHARE */
+	int64_t over; /* SHARE: the least number of answers */
+	int64_t within_ns; /* HOST; EXIT, PRINTS, CAPTURE: the end of the run
+			      waits so long for it; 0: not at all */
 	char *text; /* PRINTS: the text; CAPTURE: a pcap filter */
 	char ifname[IFNAMSIZ]; /* CAPTURE; "": every interface of the node */
 	struct src_pos pos;

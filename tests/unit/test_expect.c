@@ -197,6 +197,100 @@ START_TEST(test_answered_by)
 }
 END_TEST
 
+/* c answered so many, d so many, in a run each. */
+static void shared(uint64_t c, uint64_t d)
+{
+	size_t both[] = { C, D };
+
+	answered(0, both, 2);
+	runs[0][0].count = c;
+	runs[0][1].count = d;
+}
+
+START_TEST(test_share)
+{
+	struct scn_share halves[] = { { C, 500000000 }, { D, 500000000 } };
+	struct scn_share all[] = { { C, 1000000000 } };
+	struct scn_expect e = {
+		.kind = SCN_EXPECT_SHARE,
+		.shares = { .v = halves, .n = 2 },
+		.over = 1000,
+	};
+	const char *expected = "c 50%, d 50% of at least 1000 answers";
+
+	/* 23.928 is what chance exceeds once in a million: 577 and 423 make
+	 * 23.716, 578 and 422 make 24.336. */
+	shared(577, 423);
+	judge(&e, true, "echo: shared", expected,
+	      "c 57.7%, d 42.3% of 1000 answers, which is within what chance "
+	      "does (chi-square 23.7, of 1 degree; chance alone exceeds 23.9 "
+	      "once in a million times)");
+	shared(578, 422);
+	judge(&e, false, "echo: shared", expected,
+	      "c 57.8%, d 42.2% of 1000 answers, which is further off than "
+	      "chance goes (chi-square 24.3, of 1 degree; chance alone exceeds "
+	      "23.9 once in a million times)");
+	/* Too few prove nothing, even where they fit. */
+	shared(500, 499);
+	judge(&e, false, "echo: shared", expected,
+	      "unknown: c 50.1%, d 49.9% of 999 answers, too few to tell");
+	shared(0, 0);
+	judge(&e, false, "echo: shared", expected,
+	      "unknown: c 0%, d 0% of 0 answers, too few to tell");
+	/* One who is not named may not answer at all. */
+	e.shares.v = all;
+	e.shares.n = 1;
+	shared(1000, 0);
+	runs[0][1].node = C;
+	judge(&e, true, "echo: shared", "c 100% of at least 1000 answers",
+	      "c 100% of 1000 answers");
+	shared(1000, 1);
+	judge(&e, false, "echo: shared", "c 100% of at least 1000 answers",
+	      "c 99.9%, d and others 0.0999% of 1001 answers");
+	probes[0].target = SCN_TARGET_NODE;
+	judge(&e, false, "echo: shared", "c 100% of at least 1000 answers",
+	      "unknown: no probe asks it");
+	probes[0].target = SCN_TARGET_SERVICE;
+}
+END_TEST
+
+START_TEST(test_host)
+{
+	struct scn_expect e = { .kind = SCN_EXPECT_HOST };
+
+	judge(&e, false, "the host is", "unchanged", "unknown: nobody looked");
+	record.host_known = true;
+	judge(&e, true, "the host is", "unchanged", "unchanged");
+	record.host_left = (char *)"interface x";
+	judge(&e, false, "the host is", "unchanged", "changed: interface x");
+}
+END_TEST
+
+/* What became true too late did not hold. */
+START_TEST(test_within)
+{
+	static struct scn_expect e = { .kind = SCN_EXPECT_EXIT,
+				       .range = { true, true, 0, 0 },
+				       .within_ns = 2000 * MS };
+	struct record_polled polled = { .known = true };
+
+	scenario.expects.v = &e;
+	scenario.expects.n = 1;
+	record.polled = &polled;
+	ended[0].starts = 1;
+	judge(&e, false, "server:", "exit status 0",
+	      "did not end, not within 2 s");
+	ended[0].exited = true;
+	judge(&e, false, "server:", "exit status 0",
+	      "exit status 0, but not within 2 s");
+	polled.held = true;
+	judge(&e, true, "server:", "exit status 0", "exit status 0");
+	ended[0].status = 1;
+	judge(&e, false, "server:", "exit status 0", "exit status 1");
+	scenario.expects.n = 0;
+}
+END_TEST
+
 START_TEST(test_exit)
 {
 	struct scn_expect zero = { .kind = SCN_EXPECT_EXIT,
@@ -323,6 +417,9 @@ int main(void)
 	tcase_add_test(tc, test_times);
 	tcase_add_test(tc, test_no_data);
 	tcase_add_test(tc, test_answered_by);
+	tcase_add_test(tc, test_share);
+	tcase_add_test(tc, test_host);
+	tcase_add_test(tc, test_within);
 	tcase_add_test(tc, test_exit);
 	tcase_add_test(tc, test_prints);
 	tcase_add_test(tc, test_capture);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the readers of expectations share. */
+#ifndef SCENARIO_EXPECTS_H
+#define SCENARIO_EXPECTS_H
+
+#include "orchestrator/scenario/reach.h"
+
+/* NULL (noted in l): out of memory. */
+struct scn_expect *expect_add(struct loader *l, enum scn_expect_kind kind,
+			      const struct tree_node *node, size_t subject);
+
+extern const struct type type_within;
+
+/* expects_service.c */
+extern const struct mapping expect_service;
+void expect_service_read(struct loader *l, const struct tree_node *node,
+			 const struct value *v);
+
+#endif

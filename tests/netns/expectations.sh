@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Expectations that need a living lab: those that the end of a run waits for, a
+# host on which nothing is left, and shares of answers, just held and just not.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+
+records=$work/results
+mkdir "$records"
+mkdir /run/mount # where umount(8) keeps notes
+
+# scenario LINE...: two instances, a client that pings for a second, and LINEs.
+scenario() {
+  {
+    cat <<'Y'
+version: 1
+name: lab
+duration: 1s
+topology:
+  nodes: { a: {}, c: {}, d: {}, lan: { kind: bridge, subnet: 10.0.0.0/24 } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+services: { echo: { resolver: nat, instances: [c] } }
+processes:
+  # It ends, and says so, when the run would be over otherwise.
+  late: { node: a, run: "while ! test -e go; do sleep 0.05; done; echo done" }
+  never: { node: c, run: "trap 'echo done; exit 0' TERM; while :; do sleep 0.05; done" }
+probes:
+  rtt: { kind: ping, node: a, to: echo, interval: 10ms, for: 900ms }
+timeline:
+  - { at: 450ms, migrate: { service: echo, from: c, to: d } }
+Y
+    printf '%s\n' "$@"
+  } >"$stage/lab.yaml"
+}
+
+# begin, end CODE WHAT: a run in the background, and its end.
+begin() {
+  rm -rf "${records:?}"/*
+  "$program" run -q -r "$records" "$stage/lab.yaml" >"$records/out" 2>&1 &
+  pid=$!
+}
+
+end() {
+  local code=0
+  what=$2
+  wait "$pid" || code=$?
+  [ "$code" = "$1" ] || fail "$what: exit code $code instead of $1: $(<"$records/out")"
+}
+
+says() {
+  grep -qE -- "$1" "$records/out" || fail "$what: nothing says '$1': $(<"$records/out")"
+}
+
+host_remember "$records"
+
+# An expectation is waited for as long as it takes, and no longer than need be.
+scenario "expect: [{ process: late, exit: 0, prints: done, within: 60s }]"
+begin
+wait_until 30 has_event "$records" timeline.start || fail "it never started"
+record=$(only_record)
+last_is_over() {
+  [ "$(wc -l <"$record/probes/rtt.csv")" -gt 1 ]
+}
+wait_until 30 last_is_over || fail "the probe never ended"
+# By now the run would be over, or will soon be.
+touch "$record/files/a/go"
+end 0 "a process that ends late"
+jq -se 'map(select(.event == "expect.polled")) | length == 2 and all(.held)' \
+  "$record/events.jsonl" >/dev/null || fail "$what: no event says so"
+host_is_as_before "after: $what"
+
+# What it does when it is told to stop comes too late, though it is there.
+scenario "expect: [{ process: never, prints: done, within: 100ms }]"
+begin
+end 1 "a process that ends only when it is told to"
+says 'never: printed "done", but not within 100 ms'
+grep -q done "$(only_record)/processes/never.log" || fail "$what: it was not told to"
+
+scenario "expect: [{ capture: icmp, node: a, interface: eth0, count: { min: 100 }, within: 60s }]"
+begin
+end 0 "packets that are there"
+scenario "expect: [{ capture: icmp, node: a, interface: eth0, count: { min: 5000 }, within: 100ms }]"
+begin
+end 1 "packets that never are"
+says 'not within 100 ms; expected at least 5000'
+
+# Half and half, by a migration; a busy machine moves the border a little.
+scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 80 }]"
+begin
+end 0 "half and half"
+scenario "expect: [{ service: echo, share: { c: 90%, d: 10% }, over: 80 }]"
+begin
+end 1 "nine to one"
+says 'further off than chance goes \(chi-square'
+says 'lab.yaml:[0-9]+$'
+scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 91 }]"
+begin
+end 1 "more than there are"
+says 'too few to tell; expected c 50%, d 50% of at least 91'
+scenario "expect: [{ service: echo, share: { c: 100% }, over: 80 }]"
+begin
+end 1 "all of them"
+says 'd and others [0-9.]+%'
+
+# Nothing is left; and what somebody else leaves meanwhile is found.
+scenario "expect: [{ host: unchanged }]"
+begin
+end 0 "a run leaves nothing"
+says 'the host is unchanged'
+jq -e '.left == []' "$(only_record)/host.json" >/dev/null || fail "$what: host.json"
+host_is_as_before "after: $what"
+
+scenario "expect: [{ host: unchanged, within: 200ms }]"
+begin
+wait_until 30 has_event "$records" timeline.start || fail "it never started"
+ip link add left0 type veth peer name left1
+mkdir /tmp/left
+mount -t tmpfs left /tmp/left
+end 1 "an interface and a mount"
+says 'the host is changed: interface left0, and 2 more; expected unchanged'
+jq -e '.left | length == 3 and (.[2] | startswith("mount /tmp/left"))' \
+  "$(only_record)/host.json" >/dev/null || fail "$what: $(<"$(only_record)/host.json")"
+ip link delete left0
+umount /tmp/left
+rmdir /tmp/left
+host_is_as_before "after: $what"
+
+# They go in time.
+scenario "expect: [{ host: unchanged, within: 60s }]"
+begin
+wait_until 30 has_event "$records" timeline.start || fail "it never started"
+ip link add left0 type veth peer name left1
+wait_until 30 has_event "$records" run.end || fail "it never ended"
+ip link delete left0
+end 0 "an interface that goes"
+
+echo "expectations hold where they should, and only there"
