@@ -53,6 +53,8 @@ void print_error(const struct diag *diag, const struct err *err);
 void check_features(const struct plan *plan);
 /* Can a lab that wants TUN devices have them? If not, that is told as above. */
 bool check_tun(const struct plan *plan);
+/* The same for links that are to be the kernel's, and need its netem. */
+bool check_netem(const struct plan *plan);
 
 /*
  * getopt_long(), for the words of one command. -1 when there are no more

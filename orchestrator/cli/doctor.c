@@ -41,17 +41,19 @@ static const struct {
 			     "CONFIG_NFT_NAT and CONFIG_NF_CONNTRACK, or "
 			     "'modprobe -a nf_tables nft_chain_nat nft_nat "
 			     "nf_conntrack_netlink'" },
-	[KERNEL_TUN] = { USUAL, "services with resolver sal",
+	[KERNEL_TUN] = { USUAL, "services with resolver sal, emulated links",
 			 "'modprobe tun' and 'chmod 666 /dev/net/tun' as root "
 			 "(distributions ship it so); in a container, the "
 			 "device (docker: --device /dev/net/tun)" },
-	[KERNEL_SCH_TBF] = { OPTIONAL, "links with a rate",
-			     "a kernel with CONFIG_NET_SCH_TBF" },
+	[KERNEL_SCH_TBF] = { OPTIONAL, "links of backend kernel with a rate",
+			     "a kernel with CONFIG_NET_SCH_TBF; or 'backend: "
+			     "emulated', which needs only tun" },
 	[KERNEL_SCH_NETEM] = { OPTIONAL,
-			       "comparing with the kernel's emulation, "
-			       "to come",
-			       "a kernel with CONFIG_NET_SCH_NETEM; labs do "
-			       "without" },
+			       "links of backend kernel with a delay, loss, "
+			       "...",
+			       "a kernel with CONFIG_NET_SCH_NETEM, or "
+			       "'modprobe sch_netem'; or 'backend: emulated', "
+			       "which needs only tun" },
 };
 
 /* Without processes or descriptors to try with, nothing is known of it. */
@@ -70,6 +72,57 @@ static void print_missing(enum kernel_feature feature, const struct err *why)
 	fprintf(stderr, "help: %s\n", remedy_of(feature, why));
 }
 
+static bool needs_tun(const struct plan *plan)
+{
+	return plan_has_sald(plan) || scn_has_emulated(plan->scenario);
+}
+
+/* Of the kernel's queues: netem, or else tbf. */
+static bool asks_of_kernel(const struct link_params *p, bool netem)
+{
+	struct link_params rest = *p;
+
+	rest.rate_bps = 0;
+	return netem ? !link_params_are_plain(&rest) : p->rate_bps > 0;
+}
+
+/* At first, or by a change of the timeline. */
+static bool needs_kernel(const struct plan *plan, size_t link, bool netem)
+{
+	const struct scenario *s = plan->scenario;
+
+	if (s->links.v[link].emulated)
+		return false;
+	for (size_t end = 0; end < 2; end++)
+		if (asks_of_kernel(&s->links.v[link].params[end], netem))
+			return true;
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_entry *e = &s->timeline.v[i];
+
+		for (size_t k = 0; k < 2 * e->actions.n; k++) {
+			const struct scn_action *a = &e->actions.v[k / 2];
+			struct link_params p;
+
+			if (a->kind != SCN_ACTION_LINK_CHANGE ||
+			    a->change.link != link)
+				continue;
+			link_params_init(&p);
+			link_params_apply(&p, &a->change.set->from[k % 2]);
+			if (asks_of_kernel(&p, netem))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool needs_netem(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->scenario->links.n; i++)
+		if (needs_kernel(plan, i, true))
+			return true;
+	return false;
+}
+
 void check_features(const struct plan *plan)
 {
 	bool need[KERNEL_FEATURE_COUNT_] = { false };
@@ -83,10 +136,12 @@ void check_features(const struct plan *plan)
 		need[KERNEL_NFT_NAT] |=
 			plan->scenario->services.v[i].resolver ==
 			SCN_RESOLVER_NAT;
-	need[KERNEL_TUN] = plan_has_sald(plan);
-	for (size_t i = 0; i < plan->links.n; i++)
-		need[KERNEL_SCH_TBF] |= plan->scenario->links.v[i].rate_bps > 0;
-	need[KERNEL_VETH] = plan->links.n > 0;
+	need[KERNEL_TUN] = needs_tun(plan);
+	for (size_t i = 0; i < plan->scenario->links.n; i++) {
+		need[KERNEL_SCH_TBF] |= needs_kernel(plan, i, false);
+		need[KERNEL_VETH] |= !plan->scenario->links.v[i].emulated;
+	}
+	need[KERNEL_SCH_NETEM] = needs_netem(plan);
 	for (size_t f = 0; f < KERNEL_FEATURE_COUNT_; f++) {
 		struct err why = ERR_INIT;
 
@@ -101,10 +156,20 @@ bool check_tun(const struct plan *plan)
 {
 	struct err why = ERR_INIT;
 
-	if (!plan_has_sald(plan) || !access("/dev/net/tun", R_OK | W_OK))
+	if (!needs_tun(plan) || !access("/dev/net/tun", R_OK | W_OK))
 		return true;
 	err_errno(&why, errno, "open /dev/net/tun");
 	print_missing(KERNEL_TUN, &why);
+	return false;
+}
+
+bool check_netem(const struct plan *plan)
+{
+	struct err why = ERR_INIT;
+
+	if (!needs_netem(plan) || kernel_probe(KERNEL_SCH_NETEM, &why))
+		return true;
+	print_missing(KERNEL_SCH_NETEM, &why);
 	return false;
 }
 
@@ -140,7 +205,7 @@ int cmd_doctor(int argc, char **argv)
 	}
 	printf("\n%s\n", good	? "Labs can be built here." :
 			 always ? "Labs can be built here, but not those with "
-				  "sal services." :
+				  "sal services or emulated links." :
 				  "Labs cannot be built here yet.");
 	return good ? EXIT_HELD : EXIT_BROKEN;
 }

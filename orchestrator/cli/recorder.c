@@ -267,6 +267,45 @@ void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
 				 "expected", expected, "closed", (int)closed));
 }
 
+/* ---- links ------------------------------------------------------------- */
+
+void recorder_link_changed(struct recorder *r, size_t link, size_t end,
+			   const struct link_params *was,
+			   const struct link_params *is, int64_t done_ns)
+{
+	char direction[2 * 128 + 2], old[256], new[256];
+
+	eventlog_write_at(
+		r->log, done_ns ? done_ns : clock_mono_ns(), "link.change",
+		json_pack("{s:s, s:s, s:s, s:s}", "link",
+			  r->scenario->links.v[link].name, "direction",
+			  scn_direction_text(r->scenario, link, end, direction,
+					     sizeof(direction)),
+			  "old", link_params_text(was, old, sizeof(old)), "new",
+			  link_params_text(is, new, sizeof(new))));
+}
+
+void recorder_emulator_started(struct recorder *r, pid_t pid, size_t links)
+{
+	eventlog_write(r->log, "emulator.start",
+		       json_pack("{s:i, s:I}", "pid", (int)pid, "links",
+				 (json_int_t)links));
+}
+
+void recorder_emulator_exited(struct recorder *r, int wait_status,
+			      bool expected, const char *why)
+{
+	bool exited = WIFEXITED(wait_status);
+	json_t *fields = json_pack("{s:i, s:b}", exited ? "status" : "signal",
+				   exited ? WEXITSTATUS(wait_status) :
+					    WTERMSIG(wait_status),
+				   "expected", expected);
+
+	if (fields && *why)
+		json_object_set_new(fields, "error", json_string(why));
+	eventlog_write(r->log, "emulator.exit", fields);
+}
+
 /* ---- actions ----------------------------------------------------------- */
 
 void recorder_action_started(struct recorder *r, unsigned id,

@@ -64,6 +64,14 @@ void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event);
 void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
 			  bool expected, unsigned closed);
 
+void recorder_link_changed(struct recorder *r, size_t link, size_t end,
+			   const struct link_params *was,
+			   const struct link_params *is, int64_t done_ns);
+void recorder_emulator_started(struct recorder *r, pid_t pid, size_t links);
+/* why: what it said, or "". */
+void recorder_emulator_exited(struct recorder *r, int wait_status,
+			      bool expected, const char *why);
+
 void recorder_action_started(struct recorder *r, unsigned id,
 			     const struct scn_action *a, int64_t planned_ns,
 			     int64_t actual_ns);

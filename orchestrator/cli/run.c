@@ -57,6 +57,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "results", required_argument, NULL, 'r' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "quiet", no_argument, NULL, 'q' },
+		{ "calibrate", no_argument, NULL, 'C' },
 		{ "inject-failure", required_argument, NULL, 'F' },
 		{ 0 },
 	};
@@ -83,6 +84,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'q':
 			o->run.quiet = true;
+			break;
+		case 'C':
+			o->run.calibrate = true;
 			break;
 		case 'F':
 			if (!parse_failure(optarg, o))

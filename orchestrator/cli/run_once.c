@@ -7,6 +7,7 @@
 #include "orchestrator/cli/run_once.h"
 
 #include "orchestrator/cli/host_check.h"
+#include "orchestrator/cli/inputs.h"
 #include "orchestrator/cli/recorder.h"
 #include "orchestrator/cli/supervise.h"
 #include "orchestrator/report/report.h"
@@ -114,7 +115,8 @@ static int make_record(const struct run_options *o, const struct scenario *s,
 	rec->fd = open(rec->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rec->fd < 0)
 		return err_errno(err, errno, "open %s", rec->path);
-	return write_copy(rec->fd, RECORD_SCENARIO, s->text, s->text_len, err);
+	r = write_copy(rec->fd, RECORD_SCENARIO, s->text, s->text_len, err);
+	return r ? r : record_inputs(rec->fd, s, err);
 }
 
 /* ---- while the lab lives ----------------------------------------------- */
@@ -290,6 +292,7 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		.plan = l->plan,
 		.version = SERVALAB_VERSION,
 		.sald = find_sald(sald),
+		.calibrate = o->calibrate,
 		.fail_at = o->fail_at,
 		.fail_errno = o->fail_errno,
 		.file_limit = raise_file_limit(),
@@ -339,7 +342,7 @@ int run_once(const struct run_options *o, struct loaded *l,
 	struct err err = ERR_INIT;
 	int code;
 
-	if (!check_tun(l->plan))
+	if (!check_tun(l->plan) || !check_netem(l->plan))
 		return EXIT_BROKEN;
 	if (make_record(o, l->scenario, &rec, &err)) {
 		print_error(NULL, &err);

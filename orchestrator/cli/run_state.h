@@ -33,6 +33,7 @@ struct run {
 	} judge;
 	bool timeline_done, time_over;
 	int interrupted; /* the signal; 0: not */
+	bool emulator_died; /* ends the run, which is invalid then */
 	struct err err;
 };
 

@@ -108,6 +108,39 @@ static void sald_exited(void *arg, size_t node, int status, bool expected,
 			 run->scenario->nodes.v[node].name);
 }
 
+static void link_changed(void *arg, size_t link, size_t end,
+			 const struct link_params *was,
+			 const struct link_params *is, int64_t done_ns)
+{
+	struct run *run = arg;
+
+	recorder_link_changed(run->recorder, link, end, was, is, done_ns);
+}
+
+static void emulator_started(void *arg, pid_t pid, size_t links)
+{
+	struct run *run = arg;
+
+	recorder_emulator_started(run->recorder, pid, links);
+}
+
+/* Without it no emulated link exists any more: what would come is no
+ * measurement of what was asked for. Nothing of the lab failed either. */
+static void emulator_exited(void *arg, int status, bool expected,
+			    const char *why)
+{
+	struct run *run = arg;
+
+	recorder_emulator_exited(run->recorder, status, expected, why);
+	if (expected)
+		return;
+	run->emulator_died = true;
+	progress(run,
+		 "the emulator of the links ended unexpectedly%s%s: the "
+		 "run ends here",
+		 *why ? ": " : "", why);
+}
+
 static void action_started(void *arg, unsigned id, const struct scn_action *a,
 			   int64_t planned_ns, int64_t actual_ns)
 {
@@ -140,6 +173,11 @@ static void action_failed(void *arg, unsigned id, const struct err *err)
 {
 	struct run *run = arg;
 
+	/* Not the action's fault; emulator_exited() tells. */
+	if (lab_emulator_gone(run->lab)) {
+		run->emulator_died = true;
+		return;
+	}
 	recorder_action_failed(run->recorder, id, err);
 	run_fail(run, err);
 }
@@ -215,7 +253,7 @@ static void turn_once(struct run *run)
 
 bool run_is_broken(const struct run *run)
 {
-	return run->err.code || run->interrupted;
+	return run->err.code || run->interrupted || run->emulator_died;
 }
 
 static bool processes_are_ready(const struct run *run)
@@ -257,6 +295,11 @@ static bool capture_runs(const struct run *run)
 {
 	return run_is_broken(run) || run->capture_stage >= CAPTURE_RUNS ||
 	       !run->capture_pid;
+}
+
+static bool emulator_has_ended(const struct run *run)
+{
+	return !lab_emulator_runs(run->lab);
 }
 
 static bool capture_is_complete(const struct run *run)
@@ -314,6 +357,15 @@ static int start(struct run *run, struct err *err)
 	run_turn_until(run, processes_are_ready, 0, &over);
 	if (run_is_broken(run))
 		return 0;
+	if (run->args->calibrate) {
+		r = lab_calibrate_links(run->lab, err);
+		if (r && lab_emulator_gone(run->lab)) {
+			run->emulator_died = true;
+			return 0;
+		}
+		if (r)
+			return r;
+	}
 
 	/* Starting a process takes about a millisecond, and a probe in it less:
 	 * none shall be late. */
@@ -371,6 +423,10 @@ static void stop(struct run *run)
 	lab_stop_salds(run->lab);
 	over = false;
 	run_turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
+	/* What it has under way is still captured. */
+	lab_stop_emulator(run->lab);
+	over = false;
+	run_turn_until(run, emulator_has_ended, STOP_TIMEOUT_US, &over);
 	if (run->capture_pid && run->capture_stage >= CAPTURE_RUNS) {
 		write_comments(run);
 		(void)!write(run->capture_stop[1], "", 1);
@@ -407,6 +463,9 @@ static int prepare(struct run *run, struct err *err)
 		.process_unready = process_unready,
 		.sald_event = sald_event,
 		.sald_exited = sald_exited,
+		.link_changed = link_changed,
+		.emulator_started = emulator_started,
+		.emulator_exited = emulator_exited,
 	};
 	const struct timeline_listener timeline_listener = {
 		.arg = run,

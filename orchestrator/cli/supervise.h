@@ -31,6 +31,7 @@ struct supervise_args {
 	const struct plan *plan;
 	const char *version;
 	const char *sald; /* the program; NULL: there is none */
+	bool calibrate; /* the emulated links, before the timeline begins */
 	uint64_t fail_at;
 	int fail_errno;
 	struct rlimit file_limit; /* what the lab's programs are to have */

@@ -145,10 +145,20 @@ int kbatch_route(struct kbatch *b, size_t tag, bool add,
  */
 int kbatch_unreachable(struct kbatch *b, size_t tag, const struct ip_prefix *to,
 		       size_t *failed_tag, struct err *err);
-/* Makes the interface send at most so many bits a second (tbf): its queue holds
- * what it sends in 50 ms, in place of any it had. */
-int kbatch_rate(struct kbatch *b, size_t tag, uint32_t ifindex, uint64_t bps,
-		size_t *failed_tag, struct err *err);
+/*
+ * What happens to what an interface sends, by the kernel's own queues: a token
+ * bucket (tbf) where there is a rate, netem for the rest, netem before tbf
+ * where there are both; in place of any it had, and none where nothing is
+ * asked. -ERANGE: a rate that tbf cannot say.
+ */
+struct kqueue {
+	uint64_t rate_bps; /* 0: none */
+	uint64_t queue_bytes; /* that wait for it; 0: what is sent in 50 ms */
+	uint32_t delay_us, jitter_us; /* uniform, and frames may overtake */
+	uint32_t loss_ppb, duplicate_ppb, reorder_ppb, corrupt_ppb;
+};
+int kbatch_queue(struct kbatch *b, size_t tag, uint32_t ifindex,
+		 const struct kqueue *q, size_t *failed_tag, struct err *err);
 
 /* ---- TAP devices -------------------------------------------------------- */
 

@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define IFINDEX_LO 1
+#define MTU_DEFAULT 1500
+#define ETHER_HEADER 14
 
 struct run {
 	struct lab *lab;
@@ -104,6 +106,54 @@ static int add_link(struct run *run, size_t i)
 			       &run->failed, run->err);
 }
 
+/* In the kernel's queues, a limit of packets is one of full frames. */
+static int set_queue(struct run *run, size_t i)
+{
+	const struct plan_op *op = &run->ops[i];
+	const struct scn_link *link =
+		&run->lab->plan->scenario->links.v[op->queue.link];
+	const struct link_params *p =
+		lab_link_params(run->lab, op->queue.link, op->queue.from);
+	uint64_t frame = (link->mtu ? link->mtu : MTU_DEFAULT) + ETHER_HEADER;
+	struct kqueue q = {
+		.rate_bps = p->rate_bps,
+		.queue_bytes = p->queue.bytes,
+		.delay_us = (uint32_t)(p->delay_ns / 1000),
+		.jitter_us = (uint32_t)(p->jitter.spread_ns / 1000),
+		.loss_ppb =
+			p->loss.kind == LINK_LOSS_INDEPENDENT ? p->loss.ppb : 0,
+		.duplicate_ppb = p->duplicate_ppb,
+		.reorder_ppb = p->reorder_ppb,
+		.corrupt_ppb = p->corrupt_ppb,
+	};
+
+	if (!q.queue_bytes && p->queue.packets != LINK_QUEUE_DEFAULT)
+		q.queue_bytes = p->queue.packets * frame;
+	return kbatch_queue(run->batch, i,
+			    run->lab->plan->ifaces.v[op->queue.iface].ifindex,
+			    &q, &run->failed, run->err);
+}
+
+static int set_tap(struct run *run, size_t i)
+{
+	const struct plan_op *op = &run->ops[i];
+	const struct plan_iface *ifaces = run->lab->plan->ifaces.v;
+	const struct ktap_setup setup = {
+		.mac = ifaces[op->tap.iface].mac,
+		.mtu = op->tap.mtu,
+		.master = op->tap.bridge == SCN_NONE ?
+				  0 :
+				  ifaces[op->tap.bridge].ifindex,
+		.queue_frames = KTAP_QUEUE_FRAMES,
+	};
+	int r = lab_tap_open(run->lab, namespace_of(run->lab, op->node),
+			     op->tap.iface, run->err);
+
+	return r ? r :
+		   kbatch_tap_set(run->batch, i, ifaces[op->tap.iface].ifindex,
+				  &setup, &run->failed, run->err);
+}
+
 /* Requests that can be gathered. */
 static int add_request(struct run *run, size_t i)
 {
@@ -136,9 +186,10 @@ static int add_request(struct run *run, size_t i)
 		return kbatch_addr(b, i, op->kind == PLAN_OP_ADDR_ADD,
 				   ifaces[op->addr.iface].ifindex,
 				   &op->addr.address, &run->failed, run->err);
-	case PLAN_OP_RATE_SET:
-		return kbatch_rate(b, i, ifaces[op->rate.iface].ifindex,
-				   op->rate.bps, &run->failed, run->err);
+	case PLAN_OP_QUEUE_SET:
+		return set_queue(run, i);
+	case PLAN_OP_TAP_ADD:
+		return set_tap(run, i);
 	case PLAN_OP_ROUTE_ADD:
 	case PLAN_OP_ROUTE_DEL:
 		return kbatch_route(b, i, op->kind == PLAN_OP_ROUTE_ADD,
@@ -296,7 +347,8 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_IFACE_CONF:
 	case PLAN_OP_ROUTE_ADD:
 	case PLAN_OP_ROUTE_DEL:
-	case PLAN_OP_RATE_SET:
+	case PLAN_OP_QUEUE_SET:
+	case PLAN_OP_TAP_ADD:
 		r = settle(run);
 		if (!r)
 			r = gather(run, i);
@@ -311,6 +363,9 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_NAT_BIND:
+	case PLAN_OP_EMULATOR_START:
+	case PLAN_OP_LINK_CHANGE:
+	case PLAN_OP_LINK_STATE:
 		r = settle(run);
 		if (r)
 			return r;
@@ -338,6 +393,14 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
 		return ask_sald(run, i);
+	case PLAN_OP_EMULATOR_START:
+		return lab_emulator_start(run->lab, run->err);
+	case PLAN_OP_LINK_CHANGE:
+		return lab_link_change(run->lab, op->wire.link, op->wire.set,
+				       run->err);
+	case PLAN_OP_LINK_STATE:
+		return lab_link_state(run->lab, op->wire.link, op->wire.up,
+				      run->err);
 	case PLAN_OP_NODE_DEL:
 		run->lab->nodes[op->node].ns = kns_free(ns);
 		return 0;

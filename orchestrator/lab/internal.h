@@ -30,6 +30,7 @@ struct lab_process {
 };
 
 struct lab_sald; /* sald.c */
+struct lab_emulator; /* emulator.c */
 
 struct lab {
 	const struct plan *plan; /* borrowed */
@@ -42,6 +43,7 @@ struct lab {
 	struct lab_node *nodes; /* by the scenario's index */
 	struct lab_process *processes; /* likewise */
 	struct lab_sald *salds; /* likewise */
+	struct lab_emulator *emulator;
 	VEC(struct lab_child) children;
 	sd_event_source *sigchld;
 	char *hosts;
@@ -53,6 +55,19 @@ void lab_processes_deinit(struct lab *lab);
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);
+
+/* emulator.c, which also keeps what every link's properties are by now. */
+int lab_emulator_init(struct lab *lab, struct err *err);
+void lab_emulator_deinit(struct lab *lab);
+int lab_tap_open(struct lab *lab, struct kns *ns, size_t iface,
+		 struct err *err);
+/* With the TAPs of all emulated links, which it takes over. */
+int lab_emulator_start(struct lab *lab, struct err *err);
+const struct link_params *lab_link_params(const struct lab *lab, size_t link,
+					  size_t end);
+int lab_link_change(struct lab *lab, size_t link,
+		    const struct scn_link_change *set, struct err *err);
+int lab_link_state(struct lab *lab, size_t link, bool up, struct err *err);
 
 /*
  * sald.c. A sald is started at once and waited for when it is first asked

@@ -70,6 +70,8 @@ int lab_new(const struct plan *plan, sd_event *event,
 		r = lab_processes_init(lab, err);
 	if (!r)
 		r = lab_salds_init(lab, err);
+	if (!r)
+		r = lab_emulator_init(lab, err);
 	if (r) {
 		err_at(err, plan->scenario->topology_pos);
 		lab_free(lab);
@@ -85,6 +87,7 @@ struct lab *lab_free(struct lab *lab)
 		return NULL;
 	lab_processes_deinit(lab);
 	lab_salds_deinit(lab);
+	lab_emulator_deinit(lab);
 	lab_children_deinit(lab);
 	for (size_t i = 0; lab->nodes && i < lab->plan->scenario->nodes.n; i++)
 		kns_free(lab->nodes[i].ns);

@@ -37,6 +37,16 @@ struct lab_listener {
 	 * are closed already: so many. */
 	void (*sald_exited)(void *arg, size_t node, int wait_status,
 			    bool expected, unsigned closed);
+	/* What one end of a link sends: was, and is by now. done_ns:
+	 * CLOCK_MONOTONIC, 0: just now. */
+	void (*link_changed)(void *arg, size_t link, size_t end,
+			     const struct link_params *was,
+			     const struct link_params *is, int64_t done_ns);
+	void (*emulator_started)(void *arg, pid_t pid, size_t links);
+	/* expected: it was told to end. Else every emulated link is gone, with
+	 * its interfaces; why is what it said ("" where nothing). */
+	void (*emulator_exited)(void *arg, int wait_status, bool expected,
+				const char *why);
 };
 
 struct lab_options {
@@ -91,6 +101,22 @@ int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
 /* Tells every sald to end. They have, when lab_salds_run() is false. */
 void lab_stop_salds(struct lab *lab);
 bool lab_salds_run(const struct lab *lab);
+
+/* ---- emulated links ------------------------------------------------------ */
+
+/* What the emulator leaves in the current folder. */
+#define LAB_LINKS_FILE "links.json"
+#define LAB_FATES_DIR "fates"
+
+/* Has it measure what it can do here (for its file). */
+int lab_calibrate_links(struct lab *lab, struct err *err);
+/* Tells it to write its file and end. It has, when lab_emulator_runs() is
+ * false. */
+void lab_stop_emulator(struct lab *lab);
+bool lab_emulator_runs(const struct lab *lab);
+/* It ended without having been told to, or does not answer: operations on links
+ * fail by -EPIPE, and the listener is told of its end. */
+bool lab_emulator_gone(const struct lab *lab);
 
 /* ---- processes --------------------------------------------------------- */
 

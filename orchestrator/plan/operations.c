@@ -65,6 +65,30 @@ static int add_node(struct plan *p, size_t node, bool switched)
 	return 0;
 }
 
+static int add_tap(struct plan *p, size_t iface, uint32_t mtu)
+{
+	const struct plan_iface *f = &p->ifaces.v[iface];
+	struct plan_op *op = add_op(p, PLAN_OP_TAP_ADD, f->node, f->pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->tap.iface = iface;
+	op->tap.bridge = f->node == PLAN_LAB ?
+				 p->networks.v[f->network].bridge_iface :
+				 SCN_NONE;
+	op->tap.mtu = mtu;
+	return 0;
+}
+
+static int add_emulated_link(struct plan *p, size_t link)
+{
+	for (size_t end = 0; end < 2; end++)
+		if (add_tap(p, plan_sender(p, link, end),
+			    p->scenario->links.v[link].mtu))
+			return -ENOMEM;
+	return 0;
+}
+
 static int add_link(struct plan *p, size_t link)
 {
 	const struct scn_link *l = &p->scenario->links.v[link];
@@ -72,6 +96,8 @@ static int add_link(struct plan *p, size_t link)
 	size_t bridge = p->networks.v[pl->network].bridge_iface;
 	struct plan_op *op;
 
+	if (l->emulated)
+		return add_emulated_link(p, link);
 	if (bridge == SCN_NONE) {
 		op = add_op(p, PLAN_OP_LINK_ADD, PLAN_LAB, l->pos);
 		if (!op)
@@ -107,27 +133,47 @@ static int add_iface_op(struct plan *p, enum plan_op_kind kind, size_t iface)
 	return 0;
 }
 
+size_t plan_sender(const struct plan *p, size_t link, size_t end)
+{
+	const struct plan_link *pl = &p->links.v[link];
+
+	return pl->iface[end] != SCN_NONE ? pl->iface[end] : pl->port[!end];
+}
+
 /*
- * A link's rate is kept by whoever sends into it: at each of its two ends, one
- * of which is the bridge's port where the other node is a bridge. (A link that
- * the timeline takes down has two ports as well, but its nodes keep the rate.)
+ * The properties of a link that the kernel carries are kept by whoever sends
+ * into it: at each of its two ends, one of which is the bridge's port where the
+ * other node is a bridge. (A link that the timeline takes down has two ports as
+ * well, but its nodes keep them.)
  */
-static int add_rate(struct plan *p, size_t iface)
+static int add_queue(struct plan *p, size_t iface)
 {
 	const struct plan_iface *f = &p->ifaces.v[iface];
 	const struct scn_link *l = &p->scenario->links.v[f->link];
-	size_t other = l->end[!f->end].node;
+	size_t from = f->node == PLAN_LAB ? !f->end : f->end;
 	struct plan_op *op;
 
-	if (!l->rate_bps ||
-	    (f->node == PLAN_LAB &&
-	     p->scenario->nodes.v[other].kind != SCN_NODE_BRIDGE))
+	if (l->emulated || link_params_are_plain(&l->params[from]) ||
+	    plan_sender(p, f->link, from) != iface)
 		return 0;
-	op = add_op(p, PLAN_OP_RATE_SET, f->node, l->pos);
+	op = add_op(p, PLAN_OP_QUEUE_SET, f->node, l->pos);
 	if (!op)
 		return -ENOMEM;
-	op->rate.iface = iface;
-	op->rate.bps = l->rate_bps;
+	op->queue.iface = iface;
+	op->queue.link = f->link;
+	op->queue.from = from;
+	op->queue.params = &l->params[from];
+	return 0;
+}
+
+static int add_emulator(struct plan *p)
+{
+	for (size_t i = 0; i < p->links.n; i++)
+		if (p->scenario->links.v[i].emulated)
+			return add_op(p, PLAN_OP_EMULATOR_START, PLAN_LAB,
+				      p->scenario->links.v[i].pos) ?
+				       0 :
+				       -ENOMEM;
 	return 0;
 }
 
@@ -178,7 +224,7 @@ static int configure_iface(struct plan *p, size_t iface, bool switched,
 		p->ops.v[p->ops.n - 1].iface.forwarding = forwarding;
 		p->ops.v[p->ops.n - 1].iface.ignore_linkdown = switched;
 	}
-	if (add_rate(p, iface) || add_iface_op(p, PLAN_OP_IFACE_UP, iface))
+	if (add_queue(p, iface) || add_iface_op(p, PLAN_OP_IFACE_UP, iface))
 		return -ENOMEM;
 	for (size_t k = 0; k < f->addresses.n; k++) {
 		if (add_address(p, iface, &f->addresses.v[k]))
@@ -305,7 +351,7 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 
 		if (f->node == PLAN_LAB) {
 			if (f->link != SCN_NONE)
-				r = add_rate(p, i);
+				r = add_queue(p, i);
 			if (f->link != SCN_NONE && !r)
 				r = add_iface_op(p, PLAN_OP_IFACE_UP, i);
 		} else {
@@ -324,6 +370,8 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 		if (!r)
 			r = add_routes(p, i, routes, &route);
 	}
+	if (!r)
+		r = add_emulator(p);
 	if (!r)
 		r = add_nat(p);
 
@@ -349,9 +397,60 @@ int plan_bind_ops(const struct plan *p, const struct scn_action *a,
 	return 0;
 }
 
+static struct plan_op *push_op(plan_op_vec *out, enum plan_op_kind kind,
+			       size_t node, struct src_pos pos)
+{
+	struct plan_op *op = VEC_PUSH(out);
+
+	if (!op)
+		return NULL;
+	op->kind = kind;
+	op->node = node;
+	op->pos = pos;
+	return op;
+}
+
+int plan_change_ops(const struct plan *p, const struct scn_action *a,
+		    plan_op_vec *out)
+{
+	size_t link = a->change.link;
+	struct plan_op *op =
+		push_op(out, PLAN_OP_LINK_CHANGE, PLAN_LAB, a->pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->wire.link = link;
+	op->wire.set = a->change.set;
+	for (size_t end = 0; end < 2 && !p->scenario->links.v[link].emulated;
+	     end++) {
+		size_t iface = plan_sender(p, link, end);
+
+		if (!a->change.set->from[end].properties)
+			continue;
+		op = push_op(out, PLAN_OP_QUEUE_SET, p->ifaces.v[iface].node,
+			     a->pos);
+		if (!op)
+			return -ENOMEM;
+		op->queue.iface = iface;
+		op->queue.link = link;
+		op->queue.from = end;
+	}
+	return 0;
+}
+
 int plan_carrier_ops(const struct plan *p, size_t link, bool up,
 		     struct src_pos pos, plan_op_vec *out)
 {
+	if (p->scenario->links.v[link].emulated) {
+		struct plan_op *op =
+			push_op(out, PLAN_OP_LINK_STATE, PLAN_LAB, pos);
+
+		if (!op)
+			return -ENOMEM;
+		op->wire.link = link;
+		op->wire.up = up;
+		return 0;
+	}
 	for (size_t end = 0; end < 2; end++) {
 		struct plan_op *op;
 

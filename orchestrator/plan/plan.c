@@ -175,6 +175,9 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_ROUTE_DEL:
 		out->kind = PLAN_OP_ROUTE_ADD;
 		return true;
+	case PLAN_OP_LINK_STATE:
+		out->wire.up = !op->wire.up;
+		return true;
 	case PLAN_OP_NAT_INIT:
 		out->kind = PLAN_OP_NAT_DEL;
 		return true;
@@ -193,7 +196,10 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_IFACE_CONF:
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
-	case PLAN_OP_RATE_SET:
+	case PLAN_OP_QUEUE_SET:
+	case PLAN_OP_TAP_ADD: /* goes with the emulator */
+	case PLAN_OP_EMULATOR_START: /* goes with the lab */
+	case PLAN_OP_LINK_CHANGE: /* only the lab knows what was */
 	case PLAN_OP_SALD_START: /* goes with the lab */
 	case PLAN_OP_SAL_NAME:
 		return false;

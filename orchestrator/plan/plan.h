@@ -102,7 +102,11 @@ enum plan_op_kind {
 	PLAN_OP_IFACE_CONF, /* forwarding; routes without carrier are ignored */
 	PLAN_OP_ROUTE_ADD,
 	PLAN_OP_ROUTE_DEL,
-	PLAN_OP_RATE_SET, /* of what an interface sends */
+	PLAN_OP_QUEUE_SET, /* the kernel's, for what an interface sends */
+	PLAN_OP_TAP_ADD, /* an end of an emulated link */
+	PLAN_OP_EMULATOR_START, /* takes all of these */
+	PLAN_OP_LINK_CHANGE, /* properties of a link */
+	PLAN_OP_LINK_STATE, /* the carrier of an emulated link */
 	PLAN_OP_NAT_INIT, /* table and chains */
 	PLAN_OP_NAT_DEL,
 	PLAN_OP_NAT_ADD, /* a service's binding, to its first instance */
@@ -151,8 +155,21 @@ struct plan_op {
 		} nat;
 		struct {
 			size_t iface;
-			uint64_t bps;
-		} rate;
+			size_t link, from; /* whose properties, by the sending
+					      end */
+			/* NULL: as they are by now, of a lab that lives */
+			const struct link_params *params;
+		} queue;
+		struct {
+			size_t iface;
+			size_t bridge; /* its master, or SCN_NONE */
+			uint32_t mtu; /* 0: default */
+		} tap;
+		struct {
+			size_t link;
+			const struct scn_link_change *set; /* CHANGE */
+			bool up; /* STATE */
+		} wire;
 		struct {
 			size_t service;
 			struct ip_addr to; /* FORWARD; AF_UNSPEC: DEMUX */
@@ -168,6 +185,9 @@ struct plan_op {
  * takes a link down, the link is not one veth pair but two, joined by a bridge
  * in the lab's namespace (which a link into a bridge has anyway), and what goes
  * down is the ports: at the nodes, only the carrier goes.
+ *
+ * The ends of an emulated link are TAP devices instead, at a bridge ports of
+ * it. Their carrier is the emulator's to switch, so that no bridge is needed.
  */
 struct plan {
 	const struct scenario *scenario; /* borrowed; outlives the plan */
@@ -252,6 +272,12 @@ int plan_readdress_ops(const struct plan *p, const struct scn_action *a,
 		       plan_op_vec *out);
 int plan_follow_ops(const struct plan *p, const struct scn_action *a,
 		    plan_op_vec *out);
+/* What an action changes about a link's properties. */
+int plan_change_ops(const struct plan *p, const struct scn_action *a,
+		    plan_op_vec *out);
+/* Which interface sends what that end of a link sends: the node's own, or the
+ * bridge's port. */
+size_t plan_sender(const struct plan *p, size_t link, size_t end);
 /* The same for a link's carrier, at both ends. */
 int plan_carrier_ops(const struct plan *p, size_t link, bool up,
 		     struct src_pos pos, plan_op_vec *out);

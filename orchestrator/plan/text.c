@@ -88,6 +88,32 @@ static void sal_text(const struct plan *p, const struct plan_op *op, char *buf,
 		       name, ip_format_addr(&op->sal.to, to, sizeof(to)));
 }
 
+static void queue_text(const struct plan *p, const struct plan_op *op,
+		       char *buf, size_t size)
+{
+	const struct link_params *params = op->queue.params;
+	struct link_params rest;
+	char name[320], text[256];
+
+	if (op->node == PLAN_LAB)
+		iface_name(p, op->queue.iface, name, sizeof(name));
+	else
+		snprintf(name, sizeof(name), "%s",
+			 p->ifaces.v[op->queue.iface].name);
+	if (!params) {
+		append(buf, size, "set the queue of %s", name);
+		return;
+	}
+	rest = *params;
+	rest.rate_bps = 0;
+	if (link_params_are_plain(&rest))
+		append(buf, size, "set rate of %s to %llu kbit/s", name,
+		       (unsigned long long)(params->rate_bps / 1000));
+	else
+		append(buf, size, "set the queue of %s: %s", name,
+		       link_params_text(params, text, sizeof(text)));
+}
+
 const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 			 char *buf, size_t size)
 {
@@ -155,14 +181,33 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 	case PLAN_OP_ROUTE_DEL:
 		route_text(p, op, buf, size);
 		break;
-	case PLAN_OP_RATE_SET:
-		if (op->node == PLAN_LAB)
-			iface_name(p, op->rate.iface, one, sizeof(one));
-		else
-			snprintf(one, sizeof(one), "%s",
-				 p->ifaces.v[op->rate.iface].name);
-		append(buf, size, "set rate of %s to %llu kbit/s", one,
-		       (unsigned long long)(op->rate.bps / 1000));
+	case PLAN_OP_QUEUE_SET:
+		queue_text(p, op, buf, size);
+		break;
+	case PLAN_OP_TAP_ADD:
+		append(buf, size, "add TAP %s",
+		       op->node == PLAN_LAB ?
+			       iface_name(p, op->tap.iface, one, sizeof(one)) :
+			       p->ifaces.v[op->tap.iface].name);
+		if (op->tap.bridge != SCN_NONE)
+			append(buf, size, " in %s",
+			       p->ifaces.v[op->tap.bridge].name);
+		if (op->tap.mtu)
+			append(buf, size, " mtu %u", op->tap.mtu);
+		break;
+	case PLAN_OP_EMULATOR_START:
+		append(buf, size, "start the emulator");
+		break;
+	case PLAN_OP_LINK_CHANGE:
+		append(buf, size, "change link %s: %s",
+		       p->scenario->links.v[op->wire.link].name,
+		       scn_change_text(p->scenario, op->wire.link, op->wire.set,
+				       one, sizeof(one)));
+		break;
+	case PLAN_OP_LINK_STATE:
+		append(buf, size, "take link %s %s",
+		       p->scenario->links.v[op->wire.link].name,
+		       op->wire.up ? "up" : "down");
 		break;
 	case PLAN_OP_SALD_START:
 		append(buf, size, "start sald");
@@ -226,6 +271,38 @@ static void print_interfaces(const struct plan *p, FILE *out)
 				ip_format_prefix(&f->addresses.v[k], text,
 						 sizeof(text)));
 		fprintf(out, "\n");
+	}
+}
+
+/* Those of which anything is asked. */
+static void print_links(const struct plan *p, FILE *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < p->links.n; i++) {
+		const struct scn_link *l = &p->scenario->links.v[i];
+		bool plain = link_params_are_plain(&l->params[0]) &&
+			     link_params_are_plain(&l->params[1]);
+
+		if (!l->emulated && plain)
+			continue;
+		if (!any)
+			fprintf(out, "links\n");
+		any = true;
+		fprintf(out, "  %-20s %s\n", l->name,
+			scn_backend_name(l->emulated));
+		for (size_t end = 0; end < 2; end++) {
+			char direction[2 * 128 + 2], text[256];
+
+			fprintf(out, "    %-18s %s\n",
+				scn_direction_text(p->scenario, i, end,
+						   direction,
+						   sizeof(direction)),
+				*link_params_text(&l->params[end], text,
+						  sizeof(text)) ?
+					text :
+					"nothing");
+		}
 	}
 }
 
@@ -332,6 +409,7 @@ void plan_print(const struct plan *p, FILE *out)
 
 	print_networks(p, out);
 	print_interfaces(p, out);
+	print_links(p, out);
 	print_inner(p, out);
 	print_services(p, out);
 	fprintf(out, "operations\n");

@@ -18,18 +18,7 @@
 
 bool plan_link_switched(const struct scenario *s, size_t link)
 {
-	for (size_t i = 0; i < s->timeline.n; i++) {
-		const struct scn_entry *e = &s->timeline.v[i];
-
-		for (size_t j = 0; j < e->actions.n; j++) {
-			const struct scn_action *a = &e->actions.v[j];
-
-			if (a->kind == SCN_ACTION_LINK_STATE &&
-			    a->link.link == link)
-				return true;
-		}
-	}
-	return false;
+	return scn_link_switches(s, link);
 }
 
 static size_t add_iface(struct plan *p, size_t node, size_t link, size_t end,
@@ -123,7 +112,7 @@ static int add_link(struct plan *p, size_t link)
 		network = add_network(p, SCN_NONE, link, l->pos);
 		if (network == SCN_NONE)
 			return -ENOMEM;
-		if (plan_link_switched(s, link) &&
+		if (plan_link_switched(s, link) && !l->emulated &&
 		    add_bridge(p, network, l->pos) == SCN_NONE)
 			return -ENOMEM;
 	}

@@ -57,7 +57,7 @@ extern const struct action_kind kind_migrate;
 /* action_link.c */
 extern const struct mapping mapping_action_link;
 extern const struct action_form form_link;
-extern const struct action_kind kind_link_state;
+extern const struct action_kind kind_link_state, kind_link_change;
 /* action_interface.c */
 extern const struct mapping mapping_action_interface;
 extern const struct action_form form_interface;

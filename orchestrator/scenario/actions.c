@@ -33,6 +33,7 @@ const struct type type_do = {
 static const struct action_kind *const kinds[] = {
 	[SCN_ACTION_MIGRATE] = &kind_migrate,
 	[SCN_ACTION_LINK_STATE] = &kind_link_state,
+	[SCN_ACTION_LINK_CHANGE] = &kind_link_change,
 	[SCN_ACTION_READDRESS] = &kind_readdress,
 	[SCN_ACTION_START] = &kind_start,
 	[SCN_ACTION_STOP] = &kind_stop,

@@ -8,7 +8,7 @@
  * handed out in a second pass, and links, which are called after their ends
  * unless they have a name, get theirs in that pass too.
  */
-#include "orchestrator/scenario/load.h"
+#include "orchestrator/scenario/link_props.h"
 
 #include "base/cleanup.h"
 
@@ -16,14 +16,6 @@
 #include <string.h>
 
 #define BRIDGE_PORTS_MAX 1023 /* the kernel's BR_MAX_PORTS, less one */
-
-/* What a link was read from, while its names are not known. */
-struct link_source {
-	const struct tree_node *node, *name, *end[2];
-	bool good;
-};
-
-typedef VEC(struct link_source) source_vec;
 
 /* ---- endpoints --------------------------------------------------------- */
 
@@ -170,21 +162,70 @@ static const struct type type_link_name = {
 	.rule = NAME_NODE,
 };
 
-static const struct type type_mtu = {
-	.expects = "a number of bytes",
-	.scalar = SCALAR_UINT,
-	.min = 68, /* the least that IPv4 takes */
-	.max = 65535,
+/* ---- what is asked of links ---------------------------------------------- */
+
+static const struct word backend_words[] = {
+	{ "auto", SCN_BACKEND_AUTO, NULL },
+	{ "kernel", SCN_BACKEND_KERNEL, NULL },
+	{ "emulated", SCN_BACKEND_EMULATED, NULL },
+	{ 0 },
 };
 
-static const struct type type_rate = {
-	.expects = "a rate, such as 100mbit",
-	.scalar = SCALAR_RATE,
-	.min = 8000,
-	.max = UINT64_C(10000000000), /* what tbf's tables can say */
+static const struct type type_backend = {
+	.expects = "auto, kernel or emulated",
+	.scalar = SCALAR_WORD,
+	.thing = "a backend",
+	.words = backend_words,
 };
 
-enum { LINK_ENDPOINTS, LINK_NAME, LINK_SUBNET, LINK_MTU, LINK_RATE };
+/* Where the defaults have them, and links behind their own. */
+enum { ASK_BACKEND = PROP_COUNT_, ASK_TOLERANCE, ASK_COUNT_ };
+
+#define ASK_FIELDS(first)                                                      \
+	LINK_PROPERTY_FIELDS(first),                                           \
+		[(first) + ASK_BACKEND] = { .name = "backend",                 \
+					    .type = &type_backend,             \
+					    .doc = "who carries it" },         \
+			   [(first) + ASK_TOLERANCE] = {                       \
+				   .name = "tolerance",                        \
+				   .type = &type_span,                         \
+				   .doc = "how late frames may be (99 of 100 " \
+					  "of them) "                          \
+					  "in a run that counts"               \
+			   }
+
+static const struct field ask_fields[] = { ASK_FIELDS(0) };
+
+static const struct mapping mapping_ask = {
+	.what = "default of links",
+	.doc = "What holds for links that do not say otherwise.",
+	MAPPING_FIELDS(ask_fields),
+};
+
+static const struct type type_ask = {
+	.expects = "properties of links, such as '{ queue: 100 }'",
+	.mapping = &mapping_ask,
+};
+
+static const struct field defaults_fields[] = {
+	{ .name = "link",
+	  .type = &type_ask,
+	  .doc = "what holds for links that do not say otherwise" },
+};
+
+static const struct mapping mapping_defaults = {
+	.what = "defaults",
+	.doc = "What holds where nothing else is said.",
+	MAPPING_FIELDS(defaults_fields),
+};
+
+const struct type type_defaults = {
+	.expects = "a mapping such as '{ link: { queue: 100 } }'",
+	.mapping = &mapping_defaults,
+	.may_be_empty = true,
+};
+
+enum { LINK_ENDPOINTS, LINK_NAME, LINK_SUBNET, LINK_ASK };
 
 static const struct field link_fields[] = {
 	[LINK_ENDPOINTS] = { .name = "endpoints",
@@ -198,18 +239,14 @@ static const struct field link_fields[] = {
 	[LINK_SUBNET] = { .name = "subnet",
 			  .type = &type_subnets,
 			  .doc = "the network of a link without a bridge" },
-	[LINK_MTU] = { .name = "mtu",
-		       .type = &type_mtu,
-		       .doc = "the largest packet, in bytes" },
-	[LINK_RATE] = { .name = "rate",
-			.type = &type_rate,
-			.doc = "bits a second, in each direction" },
+	ASK_FIELDS(LINK_ASK),
 };
 
 static const struct mapping mapping_link = {
 	.what = "link",
 	.doc = "A cable between two nodes, or between a node and a bridge.",
 	MAPPING_FIELDS(link_fields),
+	.dynamic = &link_directions,
 };
 
 static const struct type type_link_body = {
@@ -230,7 +267,7 @@ static bool is_bridge(const struct loader *l, const struct scn_endpoint *end)
 }
 
 static bool check_ends(struct loader *l, const struct scn_link *link,
-		       const struct link_source *source,
+		       const struct link_origin *source,
 		       const struct tree_node *subnet)
 {
 	const struct scn_endpoint *a = &link->end[0], *b = &link->end[1];
@@ -265,7 +302,7 @@ static bool check_ends(struct loader *l, const struct scn_link *link,
 }
 
 static bool read_ends(struct loader *l, const struct value *list,
-		      struct scn_link *link, struct link_source *source)
+		      struct scn_link *link, struct link_origin *source)
 {
 	bool good = true;
 	size_t n = value_items(list);
@@ -284,32 +321,80 @@ static bool read_ends(struct loader *l, const struct value *list,
 	return good;
 }
 
+/* What the defaults, or a link, ask for: on top of what was asked before. */
+static bool read_asked(struct loader *l, const struct value *v,
+		       struct link_origin *origin, struct scn_link *link)
+{
+	struct link_props own = { 0 };
+	bool good = link_props_read(l, v, &own);
+
+	/* Of both ends alike, it is what their interfaces take. */
+	if (v[PROP_MTU].ok)
+		link->mtu = (uint32_t)v[PROP_MTU].number;
+	for (size_t end = 0; end < 2; end++) {
+		own.change[end].properties &= ~(unsigned)LINK_MTU;
+		own.given[end][PROP_MTU] = NULL;
+	}
+	link_props_merge(&origin->props, &own);
+	if (v[ASK_BACKEND].ok) {
+		link->backend = (enum scn_backend)v[ASK_BACKEND].word;
+		origin->backend = v[ASK_BACKEND].node;
+	}
+	if (v[ASK_TOLERANCE].ok) {
+		link->tolerance_ns = v[ASK_TOLERANCE].ns;
+		origin->tolerance = v[ASK_TOLERANCE].node;
+	}
+	return good;
+}
+
+static bool read_properties(struct loader *l, const struct tree_node *node,
+			    const struct value *v, struct link_origin *origin,
+			    struct scn_link *link)
+{
+	struct link_props own = { 0 };
+	bool good = read_asked(l, v, origin, link);
+
+	good &= link_directions_read(l, node, link->end, &own);
+	link_props_merge(&origin->props, &own);
+	for (size_t end = 0; end < 2; end++) {
+		link_params_init(&link->params[end]);
+		link_params_apply(&link->params[end],
+				  &origin->props.change[end]);
+	}
+	return good && link_params_check(l, link->params, &origin->props);
+}
+
 static void read_link(struct loader *l, const struct tree_node *node,
-		      source_vec *sources)
+		      const struct link_origin *defaults,
+		      const struct scn_link *link_defaults)
 {
 	struct scn_link *link = LOADER_PUSH(l, &l->s->links);
-	struct link_source *source = LOADER_PUSH(l, sources);
+	struct link_origin *origin = LOADER_PUSH(l, &l->links);
 	struct value v[VALUES_MAX];
 
-	if (!link || !source)
+	if (!link || !origin) {
+		l->s->links.n -= link != NULL;
+		l->links.n -= origin != NULL;
 		return;
+	}
+	*link = *link_defaults;
+	*origin = *defaults;
 	link->pos = node->pos;
 	link->end[0].node = link->end[1].node = SCN_NONE;
-	source->node = node;
-	source->good = mapping_read(l, &mapping_link, node, NULL, v, NULL);
-	source->good &= read_ends(l, &v[LINK_ENDPOINTS], link, source);
+	origin->node = node;
+	origin->good = mapping_read(l, &mapping_link, node, NULL, v, NULL);
+	origin->good &= read_ends(l, &v[LINK_ENDPOINTS], link, origin);
 	if (v[LINK_NAME].ok) {
 		link->name = loader_dup(l, v[LINK_NAME].text);
-		source->name = v[LINK_NAME].node;
+		origin->name = v[LINK_NAME].node;
 	}
 	if (v[LINK_SUBNET].ok)
-		source->good &= prefixes_read(l, type_subnets.item,
+		origin->good &= prefixes_read(l, type_subnets.item,
 					      &v[LINK_SUBNET], &link->subnets);
-	if (v[LINK_MTU].ok)
-		link->mtu = (uint32_t)v[LINK_MTU].number;
-	if (v[LINK_RATE].ok)
-		link->rate_bps = (uint64_t)v[LINK_RATE].bps;
-	source->good &= check_ends(l, link, source, v[LINK_SUBNET].node);
+	if (node->kind == TREE_MAP)
+		origin->good &=
+			read_properties(l, node, v + LINK_ASK, origin, link);
+	origin->good &= check_ends(l, link, origin, v[LINK_SUBNET].node);
 }
 
 /*
@@ -318,9 +403,9 @@ static void read_link(struct loader *l, const struct tree_node *node,
  * The index behind an interface's name is 2 * link + end.
  */
 
-static void define_given_names(struct loader *l, const source_vec *sources)
+static void define_given_names(struct loader *l)
 {
-	for (size_t i = 0; i < 2 * sources->n; i++) {
+	for (size_t i = 0; i < 2 * l->links.n; i++) {
 		const struct scn_endpoint *end =
 			&l->s->links.v[i / 2].end[i % 2];
 		const char *text;
@@ -331,7 +416,7 @@ static void define_given_names(struct loader *l, const source_vec *sources)
 				     end->ifname);
 		if (text)
 			loader_define(l, NAMES_IFACE, text,
-				      sources->v[i / 2].end[i % 2], i);
+				      l->links.v[i / 2].end[i % 2], i);
 	}
 }
 
@@ -355,11 +440,10 @@ static void define_free_name(struct loader *l, struct scn_endpoint *end,
 }
 
 /* counts: a node's next ethN, or a bridge's ports. */
-static void define_free_names(struct loader *l, const source_vec *sources,
-			      size_t *counts)
+static void define_free_names(struct loader *l, size_t *counts)
 {
-	for (size_t i = 0; i < 2 * sources->n; i++) {
-		const struct link_source *source = &sources->v[i / 2];
+	for (size_t i = 0; i < 2 * l->links.n; i++) {
+		const struct link_origin *source = &l->links.v[i / 2];
 		struct scn_endpoint *end = &l->s->links.v[i / 2].end[i % 2];
 
 		if (!source->good)
@@ -381,10 +465,10 @@ static void define_free_names(struct loader *l, const source_vec *sources,
 	}
 }
 
-static void define_links(struct loader *l, const source_vec *sources)
+static void define_links(struct loader *l)
 {
-	for (size_t i = 0; i < sources->n; i++) {
-		const struct link_source *source = &sources->v[i];
+	for (size_t i = 0; i < l->links.n; i++) {
+		const struct link_origin *source = &l->links.v[i];
 		struct scn_link *link = &l->s->links.v[i];
 		const struct tree_node *node =
 			source->name ? source->name : source->node;
@@ -410,22 +494,38 @@ static void define_links(struct loader *l, const source_vec *sources)
 	}
 }
 
-void links_read(struct loader *l, const struct tree_node *node)
+static void read_defaults(struct loader *l, const struct tree_node *node,
+			  struct link_origin *origin, struct scn_link *link)
+{
+	struct value defaults[VALUES_MAX], v[VALUES_MAX];
+
+	if (!node || node->kind != TREE_MAP)
+		return;
+	mapping_read(l, &mapping_defaults, node, NULL, defaults, NULL);
+	if (!defaults[0].ok)
+		return;
+	mapping_read(l, &mapping_ask, defaults[0].node, NULL, v, NULL);
+	read_asked(l, v, origin, link);
+}
+
+void links_read(struct loader *l, const struct tree_node *node,
+		const struct tree_node *defaults)
 {
 	CLEANUP_FREE size_t *counts = NULL;
-	source_vec sources = { 0 };
+	struct link_origin origin = { 0 };
+	struct scn_link link = { 0 };
 
+	read_defaults(l, defaults, &origin, &link);
 	if (!node || node->kind != TREE_LIST)
 		return;
 	for (size_t i = 0; i < node->n && !l->no_memory; i++)
-		read_link(l, node->items[i], &sources);
+		read_link(l, node->items[i], &origin, &link);
 	counts = calloc(l->s->nodes.n + 1, sizeof(*counts));
 	if (counts && !l->no_memory) {
-		define_given_names(l, &sources);
-		define_free_names(l, &sources, counts);
-		define_links(l, &sources);
+		define_given_names(l);
+		define_free_names(l, counts);
+		define_links(l);
 	} else {
 		l->no_memory = true;
 	}
-	VEC_FREE(&sources);
 }

@@ -4,7 +4,7 @@
  * sections are read, so that whatever a section refers to is known by then,
  * wherever it stands in the file.
  */
-#include "orchestrator/scenario/load.h"
+#include "orchestrator/scenario/link_props.h"
 
 #include "base/cleanup.h"
 #include "base/units.h"
@@ -29,7 +29,7 @@ static const struct type type_seed = {
 	.max = UINT64_MAX,
 };
 
-enum { TOPOLOGY_NODES, TOPOLOGY_LINKS };
+enum { TOPOLOGY_NODES, TOPOLOGY_LINKS, TOPOLOGY_DEFAULTS };
 
 static const struct field topology_fields[] = {
 	[TOPOLOGY_NODES] = { .name = "nodes",
@@ -40,6 +40,10 @@ static const struct field topology_fields[] = {
 	[TOPOLOGY_LINKS] = { .name = "links",
 			     .type = &type_links,
 			     .doc = "what is connected to what" },
+	[TOPOLOGY_DEFAULTS] = { .name = "defaults",
+				.type = &type_defaults,
+				.doc = "what holds for links that do not say "
+				       "otherwise" },
 };
 
 static const struct mapping mapping_topology = {
@@ -53,6 +57,32 @@ static const struct type type_topology = {
 	.mapping = &mapping_topology,
 };
 
+/* Longer, and one process would keep a core to itself for nothing. */
+static const struct type type_spin = {
+	.expects = "a duration, such as 200us",
+	.scalar = SCALAR_DURATION,
+	.max = 10000000,
+};
+
+static const struct field emulation_fields[] = {
+	{ .name = "spin",
+	  .type = &type_spin,
+	  .doc = "how long before a frame is due the emulator stays awake for "
+		 "it" },
+};
+
+static const struct mapping mapping_emulation = {
+	.what = "emulation",
+	.doc = "How links are emulated.",
+	MAPPING_FIELDS(emulation_fields),
+};
+
+static const struct type type_emulation = {
+	.expects = "a mapping, such as '{ spin: 200us }'",
+	.mapping = &mapping_emulation,
+	.may_be_empty = true,
+};
+
 enum {
 	TOP_VERSION,
 	TOP_NAME,
@@ -60,6 +90,7 @@ enum {
 	TOP_SEED,
 	TOP_DURATION,
 	TOP_TOPOLOGY,
+	TOP_EMULATION,
 	TOP_SERVICES,
 	TOP_PROCESSES,
 	TOP_PROBES,
@@ -94,6 +125,9 @@ static const struct field top_fields[] = {
 			   .required = true,
 			   .example = "{ nodes: ..., links: ... }",
 			   .doc = "the network" },
+	[TOP_EMULATION] = { .name = "emulation",
+			    .type = &type_emulation,
+			    .doc = "how links are emulated" },
 	[TOP_SERVICES] = { .name = "services",
 			   .type = &type_services,
 			   .doc = "names that are bound to instances" },
@@ -172,7 +206,19 @@ static void read_topology(struct loader *l, const struct value *topology)
 			l->names[NAMES_IFACE].incomplete = true;
 	nodes_read(l, v[TOPOLOGY_NODES].node);
 	if (!l->no_memory)
-		links_read(l, v[TOPOLOGY_LINKS].node);
+		links_read(l, v[TOPOLOGY_LINKS].node,
+			   v[TOPOLOGY_DEFAULTS].node);
+}
+
+static void read_emulation(struct loader *l, const struct tree_node *node)
+{
+	struct value v[VALUES_MAX];
+
+	if (!node || node->kind != TREE_MAP)
+		return;
+	mapping_read(l, &mapping_emulation, node, NULL, v, NULL);
+	if (v[0].ok)
+		l->s->spin_ns = v[0].ns;
 }
 
 static struct src_pos key_pos(const struct tree_node *map,
@@ -214,11 +260,14 @@ static void read_scenario(struct loader *l, const struct tree_node *root)
 	s->duration_ns = v[TOP_DURATION].ok ? v[TOP_DURATION].ns : 0;
 
 	s->topology_pos = key_pos(root, v[TOP_TOPOLOGY].node);
+	read_emulation(l, v[TOP_EMULATION].node);
 	read_topology(l, &v[TOP_TOPOLOGY]);
 	/* Without memory, what one section made may not do for the next. */
 	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++)
 		if (!l->no_memory)
 			sections[i].read(l, v[sections[i].field].node);
+	if (!l->no_memory)
+		links_settle(l);
 }
 
 /* ---- from text and from a file ----------------------------------------- */
@@ -249,10 +298,12 @@ static int too_large(const char *path, struct err *err)
 		       path, TREE_BYTES_MAX >> 20);
 }
 
-int scenario_parse(const char *path, const char *text, size_t len,
-		   struct diag *diag, struct scenario **out, struct err *err)
+/* folder: where the files are that it names; NULL: they are not looked at. */
+static int parse(const char *path, const char *folder, const char *text,
+		 size_t len, struct diag *diag, struct scenario **out,
+		 struct err *err)
 {
-	struct loader l = { .diag = diag };
+	struct loader l = { .diag = diag, .folder = folder };
 	struct tree tree = { 0 };
 	size_t errors = diag_count(diag);
 
@@ -267,6 +318,7 @@ int scenario_parse(const char *path, const char *text, size_t len,
 		read_scenario(&l, tree.root);
 	for (size_t i = 0; i < NAMES_COUNT_; i++)
 		names_deinit(&l.names[i]);
+	VEC_FREE(&l.links);
 	tree_deinit(&tree);
 
 	if (l.no_memory) {
@@ -281,11 +333,18 @@ int scenario_parse(const char *path, const char *text, size_t len,
 	return 0;
 }
 
+int scenario_parse(const char *path, const char *text, size_t len,
+		   struct diag *diag, struct scenario **out, struct err *err)
+{
+	return parse(path, NULL, text, len, diag, out, err);
+}
+
 int scenario_load(const char *path, struct diag *diag, struct scenario **out,
 		  struct err *err)
 {
 	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	CLEANUP_FREE char *text = NULL;
+	CLEANUP_FREE char *text = NULL, *folder = NULL;
+	char *slash;
 	size_t len = 0;
 	ssize_t n;
 
@@ -300,7 +359,16 @@ int scenario_load(const char *path, struct diag *diag, struct scenario **out,
 			goto unreadable;
 		len += n > 0 ? (size_t)n : 0;
 	} while (n && len <= TREE_BYTES_MAX);
-	return scenario_parse(path, text, len, diag, out, err);
+	folder = strdup(path);
+	if (!folder)
+		return err_set(err, ENOMEM, "%s: out of memory", path);
+	/* "" is the current one. */
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = '\0';
+	else
+		folder[0] = '\0';
+	return parse(path, folder, text, len, diag, out, err);
 
 unreadable:
 	/* -EINVAL is for a scenario that could be read, and is wrong. */

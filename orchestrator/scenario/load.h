@@ -30,6 +30,9 @@ enum scalar_kind {
 	SCALAR_UINT, /* min, max */
 	SCALAR_DURATION, /* min, max: ns */
 	SCALAR_RATE, /* min, max: bits/s */
+	SCALAR_PERCENT, /* parts of 10^9 */
+	SCALAR_BYTES, /* min, max */
+	SCALAR_QUEUE, /* a bare number of packets, or bytes */
 	SCALAR_WORD, /* words */
 	SCALAR_PORT, /* "tcp/80"; protocol */
 	SCALAR_ADDRESS, /* "10.0.0.1" */
@@ -91,6 +94,14 @@ struct field {
 	const char *doc;
 };
 
+/* Keys that are made of names, and so stand in no table: "a>b". */
+struct dynamic {
+	char mark; /* what such a key has in it, and no other */
+	const char *pattern; /* "SENDER>RECEIVER" */
+	const struct type *value;
+	const char *doc;
+};
+
 /*
  * A mapping has its own fields and those of exactly one of its variants, if
  * there are any: the one whose first field is given.
@@ -101,6 +112,7 @@ struct mapping {
 	const struct field *fields;
 	size_t n;
 	const struct mapping *const *variants; /* up to a NULL */
+	const struct dynamic *dynamic; /* keys beside them; NULL: none */
 	const char *several; /* what to write instead of two variants in one */
 	const char *example; /* of a variant, for where there is none */
 	const char *refused; /* a key that belongs elsewhere, and ... */
@@ -113,10 +125,10 @@ struct mapping {
 	.fields = (table), .n = sizeof(table) / sizeof(*(table))
 
 /* Types that several mappings share (types.c). */
-extern const struct type type_text, type_name, type_count, type_delay,
-	type_span, type_port, type_signal, type_host, type_machine, type_node,
-	type_service, type_process, type_probe, type_link, type_iface,
-	type_addresses, type_subnets, type_ifaddrs;
+extern const struct type type_text, type_name, type_count, type_switch,
+	type_delay, type_span, type_port, type_signal, type_host, type_machine,
+	type_node, type_service, type_process, type_probe, type_link,
+	type_iface, type_addresses, type_subnets, type_ifaddrs;
 extern const struct mapping mapping_scenario; /* the root (load.c) */
 
 /* ---- reading ----------------------------------------------------------- */
@@ -124,12 +136,18 @@ extern const struct mapping mapping_scenario; /* the root (load.c) */
 #define ACTION_BIT(kind) (UINT64_C(1) << (kind))
 #define ACTIONS_ALL UINT64_MAX
 
+struct link_origin; /* link_props.h */
+
 struct loader {
 	struct diag *diag;
 	struct scenario *s;
 	struct names names[NAMES_COUNT_];
 	struct arena *arena; /* the tree's */
 	const struct tree_node *duration; /* of the scenario; NULL: not given */
+	const char *folder; /* what files are named from; NULL: they are not to
+			       be looked at */
+	size_t file_bytes; /* read so far */
+	VEC(struct link_origin) links; /* by the scenario's link index */
 	uint64_t actions_unknown; /* ACTION_BIT() of those of which not all are
 				     known, since some had errors */
 	bool no_memory;
@@ -143,6 +161,11 @@ struct value {
 		uint64_t number;
 		int64_t ns;
 		int64_t bps;
+		int64_t ppb;
+		struct {
+			uint64_t number;
+			bool bytes; /* else packets */
+		} queue;
 		int word;
 		int signal;
 		size_t index; /* of what the reference names */
@@ -163,6 +186,8 @@ bool scalar_read(struct loader *l, const struct type *type,
 		 const struct tree_node *node, struct value *out);
 bool scalar_read_net(struct loader *l, const struct type *type,
 		     const struct tree_node *node, struct value *out);
+bool scalar_read_amount(struct loader *l, const struct type *type,
+			const struct tree_node *node, struct value *out);
 
 /*
  * A name by its rule, and a reference by its type. The text is all of the
@@ -194,6 +219,14 @@ bool mapping_read(struct loader *l, const struct mapping *m,
 		  const struct tree_node *node, const struct tree_node *name,
 		  struct value v[static VALUES_MAX],
 		  const struct mapping **variant);
+
+/*
+ * The next dynamic key of a mapping from its pair *at on, with its value, which
+ * is read as the table says; *at is then behind it. False: there is none.
+ */
+bool dynamic_next(struct loader *l, const struct dynamic *d,
+		  const struct tree_node *map, size_t *at,
+		  const struct tree_node **key, struct value *v);
 
 /*
  * Reads the "name: value" of a section, whose type value_read() has checked,
@@ -232,11 +265,12 @@ bool prefixes_read(struct loader *l, const struct type *item,
 
 /* ---- the sections, in the order they are read --------------------------- */
 
-extern const struct type type_nodes, type_links, type_services, type_processes,
-	type_probes, type_timeline, type_expects;
+extern const struct type type_nodes, type_links, type_defaults, type_services,
+	type_processes, type_probes, type_timeline, type_expects;
 
 void nodes_read(struct loader *l, const struct tree_node *node);
-void links_read(struct loader *l, const struct tree_node *node);
+void links_read(struct loader *l, const struct tree_node *node,
+		const struct tree_node *defaults);
 void services_read(struct loader *l, const struct tree_node *node);
 void processes_read(struct loader *l, const struct tree_node *node);
 void probes_read(struct loader *l, const struct tree_node *node);

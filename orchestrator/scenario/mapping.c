@@ -122,7 +122,9 @@ static const char *meant_key(const char *key, const struct key_list *keys)
 		{ "begin", "at" },	  { "time", "at" },
 		{ "environment", "env" }, { "ip", "address" },
 		{ "iface", "interface" }, { "nodes", "endpoints" },
-		{ "ends", "endpoints" },
+		{ "ends", "endpoints" },  { "latency", "delay" },
+		{ "bandwidth", "rate" },  { "bw", "rate" },
+		{ "limit", "queue" },	  { "drop", "loss" },
 	};
 
 	for (size_t i = 0; i < sizeof(synonyms) / sizeof(*synonyms); i++)
@@ -294,6 +296,11 @@ static bool read_fields(struct loader *l, const struct mapping *m,
 	return good;
 }
 
+static bool is_dynamic(const struct mapping *m, const char *key)
+{
+	return m && m->dynamic && strchr(key, m->dynamic->mark);
+}
+
 /*
  * Reports the keys that have no place in the mapping; says in excused[] which
  * ones must have been meant. Returns whether all keys are known.
@@ -313,7 +320,9 @@ static bool check_keys(struct loader *l, const struct mapping *m,
 		if (field_find(m, key->text) != SIZE_MAX ||
 		    field_find(variant, key->text) != SIZE_MAX ||
 		    field_find(guess, key->text) != SIZE_MAX ||
-		    variant_by_key(m, key->text) ||
+		    variant_by_key(m, key->text) || is_dynamic(m, key->text) ||
+		    is_dynamic(variant, key->text) ||
+		    is_dynamic(guess, key->text) ||
 		    (several && in_some_variant(m, key->text)))
 			continue;
 		good = false;
@@ -380,6 +389,20 @@ bool mapping_read(struct loader *l, const struct mapping *m,
 	if (variant)
 		*variant = chosen;
 	return good && single && known;
+}
+
+bool dynamic_next(struct loader *l, const struct dynamic *d,
+		  const struct tree_node *map, size_t *at,
+		  const struct tree_node **key, struct value *v)
+{
+	for (; *at < map->n; (*at)++) {
+		if (!strchr(map->pairs[*at].key->text, d->mark))
+			continue;
+		*key = map->pairs[*at].key;
+		value_read(l, d->value, map->pairs[(*at)++].value, v);
+		return true;
+	}
+	return false;
 }
 
 void named_read(struct loader *l, const struct type *type,

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/scenario/model.h"
 
+#include "orchestrator/link/histogram.h"
+#include "orchestrator/link/pattern.h"
+#include "orchestrator/link/trace.h"
+
 #include <string.h>
 
 static void free_texts(char **texts)
@@ -49,11 +53,34 @@ static void free_programs(struct scenario *s)
 	VEC_FREE(&s->probes);
 }
 
+static void free_files(struct scenario *s)
+{
+	for (size_t i = 0; i < s->files.n; i++) {
+		struct scn_file *f = &s->files.v[i];
+
+		switch (f->kind) {
+		case SCN_FILE_TRACE:
+			link_trace_free(f->trace);
+			break;
+		case SCN_FILE_HISTOGRAM:
+			link_histogram_free(f->histogram);
+			break;
+		case SCN_FILE_PATTERN:
+			link_pattern_free(f->pattern);
+			break;
+		}
+		free(f->path);
+		free(f->text);
+	}
+	VEC_FREE(&s->files);
+}
+
 struct scenario *scenario_free(struct scenario *s)
 {
 	if (!s)
 		return NULL;
 	free_topology(s);
+	free_files(s);
 	free_programs(s);
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		struct scn_entry *e = &s->timeline.v[i];

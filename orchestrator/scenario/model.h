@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/ip.h"
 #include "base/vec.h"
+#include "orchestrator/link/params.h"
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -56,13 +57,23 @@ struct scn_endpoint {
 	struct src_pos pos;
 };
 
+enum scn_backend {
+	SCN_BACKEND_AUTO, /* the kernel where nothing is asked of the link */
+	SCN_BACKEND_KERNEL, /* veth, tbf, netem */
+	SCN_BACKEND_EMULATED, /* the emulator's process */
+};
+
 struct scn_link {
 	char *name; /* given, or "END-END" as in "a:eth0-lan" */
 	struct scn_endpoint end[2];
 	scn_prefix_vec
 		subnets; /* of a link without a bridge; empty: automatic */
-	uint32_t mtu; /* bytes; 0: the kernel's default, 1500 */
-	uint64_t rate_bps; /* bits/s, either way; 0: as fast as it goes */
+	uint32_t mtu; /* of its interfaces, bytes; 0: the kernel's default,
+			 1500 */
+	struct link_params params[2]; /* of what each end sends, at first */
+	enum scn_backend backend; /* as written */
+	bool emulated; /* what that comes to */
+	int64_t tolerance_ns; /* 0: the default (docs/measures.md) */
 	struct src_pos pos;
 };
 
@@ -148,11 +159,18 @@ struct scn_probe {
 enum scn_action_kind {
 	SCN_ACTION_MIGRATE,
 	SCN_ACTION_LINK_STATE,
+	SCN_ACTION_LINK_CHANGE, /* of its properties */
 	SCN_ACTION_READDRESS, /* an interface gets other addresses */
 	SCN_ACTION_START,
 	SCN_ACTION_STOP, /* SIGTERM to the process group, SIGKILL after grace */
 	SCN_ACTION_KILL, /* signal to the process group */
 	SCN_ACTION_COUNT_, /* how many kinds there are */
+};
+
+/* What an action changes about a link's properties. */
+struct scn_link_change {
+	struct link_change from[2]; /* of what each end sends; no properties:
+				       that direction stays */
 };
 
 enum scn_flush { SCN_FLUSH_AFTER, SCN_FLUSH_NONE, SCN_FLUSH_BEFORE };
@@ -171,6 +189,11 @@ struct scn_action {
 			size_t link;
 			bool up;
 		} link;
+		struct {
+			size_t link;
+			struct scn_link_change *set; /* owned */
+			bool reset; /* to what the link's entry says */
+		} change;
 		struct {
 			size_t link, end; /* which interface */
 			scn_prefix_vec addresses; /* empty: new automatic ones
@@ -244,6 +267,28 @@ struct scn_expect {
 	struct src_pos pos;
 };
 
+/* ---- files ------------------------------------------------------------- */
+
+enum scn_file_kind { SCN_FILE_TRACE, SCN_FILE_HISTOGRAM, SCN_FILE_PATTERN };
+
+/*
+ * A file that the scenario names, read and parsed. Where a scenario is not to
+ * look at files (scenario_parse()), it is a stand-in: known by its name, and of
+ * the least that its kind can hold.
+ */
+struct scn_file {
+	enum scn_file_kind kind;
+	char *path; /* as written: from the scenario's folder */
+	char *text; /* NULL: a stand-in, or a pattern that the scenario holds */
+	size_t len;
+	bool loop; /* traces */
+	union {
+		struct link_trace *trace;
+		struct link_histogram *histogram;
+		struct link_pattern *pattern;
+	};
+};
+
 /* ---- all of it --------------------------------------------------------- */
 
 struct scenario {
@@ -253,6 +298,7 @@ struct scenario {
 	uint64_t seed;
 	int64_t duration_ns; /* 0: until the last probe or process is done */
 	struct src_pos topology_pos; /* "topology:", for what all of it needs */
+	int64_t spin_ns; /* the emulator's busy-wait before a frame is due */
 	VEC(struct scn_node) nodes;
 	VEC(struct scn_link) links;
 	VEC(struct scn_service) services;
@@ -260,6 +306,7 @@ struct scenario {
 	VEC(struct scn_probe) probes;
 	VEC(struct scn_entry) timeline; /* by time; file order where equal */
 	VEC(struct scn_expect) expects;
+	VEC(struct scn_file) files;
 	char *text; /* the file, byte for byte: the record keeps a copy */
 	size_t text_len;
 };
@@ -274,7 +321,11 @@ struct diag;
  */
 int scenario_load(const char *path, struct diag *diag, struct scenario **out,
 		  struct err *err);
-/* The same from memory; path is for the messages. */
+/*
+ * The same from memory; path is for the messages. Files that it names are not
+ * looked at (struct scn_file): so is a scenario read again that a run's record
+ * holds a copy of.
+ */
 int scenario_parse(const char *path, const char *text, size_t len,
 		   struct diag *diag, struct scenario **out, struct err *err);
 
@@ -289,6 +340,20 @@ bool scn_metric_is_time(enum scn_metric m);
 /* A duration as it would be typed: exact, and without a space. Returns buf. */
 const char *scn_duration_text(int64_t ns, char *buf, size_t size);
 const char *scn_node_kind_name(enum scn_node_kind k);
+const char *scn_backend_name(bool emulated); /* "kernel", "emulated" */
+/* Does the timeline change properties of the link? Does it take it down or up?
+ */
+bool scn_link_changes(const struct scenario *s, size_t link);
+bool scn_link_switches(const struct scenario *s, size_t link);
+bool scn_has_emulated(const struct scenario *s); /* any link */
+/* "phone>ap": what that end sends. Returns buf. */
+const char *scn_direction_text(const struct scenario *s, size_t link,
+			       size_t end, char *buf, size_t size);
+/* What the change sets, both directions: "loss 20%, rate 10mbit". Returns buf.
+ */
+const char *scn_change_text(const struct scenario *s, size_t link,
+			    const struct scn_link_change *c, char *buf,
+			    size_t size);
 const char *scn_action_name(enum scn_action_kind k);
 /* Frees what the action holds, not itself. */
 void scn_action_deinit(struct scn_action *a);

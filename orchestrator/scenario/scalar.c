@@ -329,6 +329,10 @@ bool scalar_read(struct loader *l, const struct type *type,
 		return read_duration(l, type, node, out);
 	case SCALAR_RATE:
 		return read_rate(l, type, node, out);
+	case SCALAR_PERCENT:
+	case SCALAR_BYTES:
+	case SCALAR_QUEUE:
+		return scalar_read_amount(l, type, node, out);
 	case SCALAR_WORD:
 		return read_word(l, type, node, out);
 	case SCALAR_PORT:

@@ -12,6 +12,8 @@
 
 #include "base/cleanup.h"
 
+#include <string.h>
+
 bool action_is_known(const struct loader *l, enum scn_action_kind kind)
 {
 	return !(l->actions_unknown & ACTION_BIT(kind));
@@ -110,14 +112,20 @@ void timeline_simulate(struct loader *l, const step_vec *steps)
 		calloc(s->processes.n + 1, sizeof(*touched));
 	CLEANUP_FREE enum life *life =
 		calloc(s->processes.n + 1, sizeof(*life));
-	struct state st = { instance, down, moved, switched, touched, life };
+	CLEANUP_FREE struct link_params(*params)[2] =
+		calloc(s->links.n + 1, sizeof(*params));
+	struct state st = { instance, down, moved, switched,
+			    touched,  life, params };
 
-	if (!instance || !down || !moved || !switched || !touched || !life) {
+	if (!instance || !down || !moved || !switched || !touched || !life ||
+	    !params) {
 		l->no_memory = true;
 		return;
 	}
 	for (size_t i = 0; i < s->services.n; i++)
 		instance[i] = s->services.v[i].instance;
+	for (size_t i = 0; i < s->links.n; i++)
+		memcpy(params[i], s->links.v[i].params, sizeof(params[i]));
 	for (size_t i = 0; i < s->processes.n; i++)
 		if (s->processes.v[i].autostart)
 			life[i] = s->processes.v[i].command ? LIFE_STARTED :

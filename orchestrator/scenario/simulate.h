@@ -5,6 +5,8 @@
 
 #include "orchestrator/scenario/load.h"
 
+struct link_props; /* link_props.h */
+
 /* An action with its time, and where the file says what. */
 struct step {
 	struct scn_action action;
@@ -13,6 +15,9 @@ struct step {
 	const struct tree_node *at; /* the time */
 	const struct tree_node *subject; /* the service, link or process */
 	const struct tree_node *from; /* migrate */
+	const struct tree_node *map; /* the mapping that it stands in, ... */
+	bool map_good; /* ... in which no key was wrong */
+	const struct link_props *props; /* of a link: what changes */
 };
 
 typedef VEC(struct step) step_vec;
@@ -36,6 +41,7 @@ struct state {
 	const struct step **switched; /* by link: the last change */
 	const struct step **touched; /* by process: the last action */
 	enum life *life; /* by process */
+	struct link_params (*params)[2]; /* by link, and sending end */
 };
 
 /* Are all actions of this kind known? Else what they did is not. */

@@ -83,6 +83,7 @@ static void read_action(struct loader *l, const struct mapping *mapping,
 	step_vec also = { 0 };
 	struct step first = *step;
 
+	first.map_good = good;
 	good &= form->read(l, v, &first, &also);
 	good &= step->at != NULL;
 	if (!good)
@@ -112,6 +113,7 @@ static void read_do(struct loader *l, const struct value *list,
 			continue;
 		}
 		step->action.pos = node->pos;
+		step->map = node;
 		read_action(l, variant, v, step, good, steps);
 	}
 }
@@ -133,6 +135,7 @@ static void read_entry(struct loader *l, const struct tree_node *node,
 	step.at_ns = v[ENTRY_AT].ns;
 	step.at = v[ENTRY_AT].ok ? v[ENTRY_AT].node : NULL;
 	step.action.pos = node->pos;
+	step.map = node;
 	if (!variant) {
 		l->actions_unknown = ACTIONS_ALL;
 	} else if (variant == &entry_do) {

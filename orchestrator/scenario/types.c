@@ -23,6 +23,19 @@ const struct type type_count = {
 	.max = INT64_MAX,
 };
 
+static const struct word switch_words[] = {
+	{ "true", 1, NULL },
+	{ "false", 0, NULL },
+	{ 0 },
+};
+
+const struct type type_switch = {
+	.expects = "true or false",
+	.scalar = SCALAR_WORD,
+	.thing = "true or false",
+	.words = switch_words,
+};
+
 const struct type type_delay = {
 	.expects = "a duration, such as 10ms",
 	.scalar = SCALAR_DURATION,

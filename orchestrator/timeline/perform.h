@@ -16,8 +16,8 @@ struct performance;
 #define PERFORM_UNDER_WAY 1
 typedef int perform_fn(struct performance *p, struct err *err);
 
-perform_fn perform_migrate, perform_link_state, perform_readdress,
-	perform_start, perform_stop, perform_kill;
+perform_fn perform_migrate, perform_link_state, perform_link_change,
+	perform_readdress, perform_start, perform_stop, perform_kill;
 
 /* An action that has begun. It lives until the timeline is freed. */
 struct performance {

@@ -11,3 +11,11 @@ int perform_link_state(struct performance *p, struct err *err)
 
 	return perform_ops(p, NULL, r, &ops, err);
 }
+
+int perform_link_change(struct performance *p, struct err *err)
+{
+	plan_op_vec ops = { 0 };
+	int r = plan_change_ops(p->tl->plan, p->action, &ops);
+
+	return perform_ops(p, NULL, r, &ops, err);
+}

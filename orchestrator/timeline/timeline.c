@@ -73,6 +73,7 @@ static void fail(struct timeline *tl, unsigned id, const struct scn_action *a,
 static perform_fn *const performers[] = {
 	[SCN_ACTION_MIGRATE] = perform_migrate,
 	[SCN_ACTION_LINK_STATE] = perform_link_state,
+	[SCN_ACTION_LINK_CHANGE] = perform_link_change,
 	[SCN_ACTION_READDRESS] = perform_readdress,
 	[SCN_ACTION_START] = perform_start,
 	[SCN_ACTION_STOP] = perform_stop,

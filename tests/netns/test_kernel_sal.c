@@ -166,8 +166,10 @@ START_TEST(rate_is_kept)
 
 	pair_build(ns);
 	b = kbatch_new(ns[0]);
-	OK(kbatch_rate(b, 0, 11, 2000000, NULL, &E));
-	OK(kbatch_rate(b, 0, 11, 2000000, NULL, &E)); /* in its own place */
+	OK(kbatch_queue(b, 0, 11, &(struct kqueue){ .rate_bps = 2000000 }, NULL,
+			&E));
+	OK(kbatch_queue(b, 0, 11, &(struct kqueue){ .rate_bps = 2000000 }, NULL,
+			&E)); /* in its own place */
 	OK(kbatch_commit(b, NULL, &E));
 	kbatch_free(b);
 	server = listen_in(ns[1], servers[0]);
@@ -192,13 +194,34 @@ START_TEST(rate_is_kept)
 }
 END_TEST
 
+/* Nothing is asked any more: whether there was a queue or not. */
+START_TEST(a_queue_is_taken_away)
+{
+	struct kqueue nothing = { 0 }, rate = { .rate_bps = 2000000 };
+	struct kns *ns[2];
+	struct kbatch *b;
+
+	pair_build(ns);
+	b = kbatch_new(ns[0]);
+	OK(kbatch_queue(b, 0, 11, &nothing, NULL, &E));
+	OK(kbatch_queue(b, 0, 11, &rate, NULL, &E));
+	OK(kbatch_queue(b, 0, 11, &nothing, NULL, &E));
+	OK(kbatch_queue(b, 0, 11, &nothing, NULL, &E));
+	OK(kbatch_commit(b, NULL, &E));
+	kbatch_free(b);
+}
+END_TEST
+
 START_TEST(rate_that_does_not_fit)
 {
 	struct kns *ns = lab_ns();
 	struct kbatch *b = kbatch_new(ns);
 
-	FAILS(kbatch_rate(b, 0, 1, UINT64_C(100000000000), NULL, &E), ERANGE,
-	      "set the rate of interface 1");
+	FAILS(kbatch_queue(
+		      b, 0, 1,
+		      &(struct kqueue){ .rate_bps = UINT64_C(100000000000) },
+		      NULL, &E),
+	      ERANGE, "set the queue of interface 1");
 	kbatch_free(b);
 }
 END_TEST
@@ -216,6 +239,7 @@ int main(void)
 	tcase_add_test(tc, sockets_elsewhere_stay);
 	tcase_add_test(tc, unreachable_is_told);
 	tcase_add_test(tc, rate_is_kept);
+	tcase_add_test(tc, a_queue_is_taken_away);
 	tcase_add_test(tc, rate_that_does_not_fit);
 	suite_add_tcase(s, tc);
 	return lab_run(s);

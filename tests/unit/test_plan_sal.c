@@ -32,11 +32,12 @@ static void must_plan(const char *text)
 	     "    d: {}\n"                                                     \
 	     "    lan: { kind: bridge, subnet: [10.0.0.0/24, fd00:1::/64] }\n" \
 	     "  links:\n"                                                      \
-	     "    - { endpoints: [\"a:eth0\", lan], rate: 10mbit }\n"          \
+	     "    - { endpoints: [\"a:eth0\", lan], rate: 10mbit,\n"           \
+	     "        backend: kernel }\n"                                     \
 	     "    - endpoints: [\"c:eth0\", lan]\n"                            \
 	     "    - endpoints: [\"r:eth0\", lan]\n"                            \
 	     "    - { endpoints: [\"r:eth1\", \"d:eth0\"], rate: 1mbit,\n"     \
-	     "        subnet: 10.0.1.0/24 }\n"                                 \
+	     "        backend: kernel, subnet: 10.0.1.0/24 }\n"                \
 	     "services:\n"                                                     \
 	     "  echo: { resolver: sal, instances: [c] }\n"
 

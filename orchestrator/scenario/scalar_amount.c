@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Percentages, bytes, and the length of a queue, which is one or the other: a
+ * bare number of packets, or bytes, which have a unit. A percentage needs its
+ * sign: "loss: 5" may have meant five in a hundred or five packets.
+ */
+#include "orchestrator/scenario/load.h"
+
+#include "base/units.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool read_percent(struct loader *l, const struct tree_node *node,
+			 struct value *out)
+{
+	const char *text = node->text;
+
+	switch (units_parse_percent_ppb(text, &out->ppb)) {
+	case 0:
+		return true;
+	case -ENOKEY:
+		if (text[strspn(text, "0123456789.")])
+			tree_error(l->diag, node, "'%s' is not a percentage",
+				   text);
+		else
+			tree_error(l->diag, node, "%s has no unit; write %s%%",
+				   text, text);
+		break;
+	case -ERANGE:
+		tree_error(l->diag, node,
+			   "%s is out of range: 0%% to 100%%, in steps of "
+			   "0.0000001%%",
+			   text);
+		return false;
+	default:
+		tree_error(l->diag, node, "'%s' is not a percentage", text);
+	}
+	diag_help(l->diag, "write a number and a percent sign, as in 0.5%%");
+	return false;
+}
+
+static bool read_bytes(struct loader *l, const struct type *type,
+		       const struct tree_node *node, uint64_t *out)
+{
+	const char *text = node->text;
+	const char *unit = text + strspn(text, "0123456789.");
+	int64_t bytes = 0;
+	int r = units_parse_bytes(text, &bytes);
+
+	if (!r && (uint64_t)bytes >= type->min &&
+	    (uint64_t)bytes <= type->max) {
+		*out = (uint64_t)bytes;
+		return true;
+	}
+	switch (r) {
+	case 0:
+	case -ERANGE:
+		tree_error(l->diag, node, "%s is out of range: %lluB to %lluB",
+			   text, (unsigned long long)type->min,
+			   (unsigned long long)type->max);
+		return false;
+	case -ENOKEY:
+		if (!*unit) {
+			tree_error(l->diag, node,
+				   "%s has no unit; write %sB, %skB, ...", text,
+				   text, text);
+			return false;
+		}
+		tree_error_part(l->diag, node, unit, strlen(unit),
+				"unknown unit '%s' in '%s'", unit, text);
+		break;
+	default:
+		tree_error(l->diag, node, "expected %s; found '%s'",
+			   type->expects, text);
+	}
+	diag_help(l->diag, "the units are B, kB, KiB, MB, MiB and GB");
+	return false;
+}
+
+static bool read_queue(struct loader *l, const struct type *type,
+		       const struct tree_node *node, struct value *out)
+{
+	const char *text = node->text;
+
+	out->queue.bytes = !*text || text[strspn(text, "0123456789")];
+	if (out->queue.bytes)
+		return read_bytes(l, type, node, &out->queue.number);
+	if (!units_parse_uint(text, UINT32_MAX, &out->queue.number) &&
+	    out->queue.number)
+		return true;
+	tree_error(l->diag, node, "%s packets are out of range: 1 to %u", text,
+		   UINT32_MAX);
+	return false;
+}
+
+bool scalar_read_amount(struct loader *l, const struct type *type,
+			const struct tree_node *node, struct value *out)
+{
+	switch (type->scalar) {
+	case SCALAR_PERCENT:
+		return read_percent(l, node, out);
+	case SCALAR_BYTES:
+		return read_bytes(l, type, node, &out->number);
+	default:
+		return read_queue(l, type, node, out);
+	}
+}
