@@ -354,6 +354,40 @@ static int on_polled(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+static int on_emulator_start(struct record *rec, const struct event *ev)
+{
+	(void)ev;
+	rec->emulator_started = true;
+	return 0;
+}
+
+/* Not a failure of the lab, but of what it was measured over. */
+static int on_emulator_exit(struct record *rec, const struct event *ev)
+{
+	bool by_signal = json_object_get(ev->object, "signal") != NULL;
+	const char *why =
+		json_string_value(json_object_get(ev->object, "error"));
+	int64_t t_ns = record_t_ns(rec, ev->mono_ns);
+	char at[48] = "";
+	int64_t value;
+	int r = need_int(ev, by_signal ? "signal" : "status", &value);
+
+	if (r || rec->emulator_died ||
+	    json_is_true(json_object_get(ev->object, "expected")))
+		return r;
+	if (t_ns != RECORD_NONE)
+		snprintf(at, sizeof(at), " at %.3f s", (double)t_ns / 1e9);
+	if (asprintf(&rec->emulator_died,
+		     "the emulator of the links ended unexpectedly%s, %s "
+		     "%" PRId64 "%s%s: with it went every emulated link, so "
+		     "what came then says nothing",
+		     at, by_signal ? "by signal" : "with status", value,
+		     why ? ": " : "", why ? why : "") >= 0)
+		return 0;
+	rec->emulator_died = NULL;
+	return err_set(ev->err, ENOMEM, "out of memory");
+}
+
 static int on_timeline_start(struct record *rec, const struct event *ev)
 {
 	rec->zero_ns = ev->mono_ns;
@@ -400,6 +434,8 @@ static const struct {
 	{ "action.failed", on_action_failed },
 	{ "sald.exit", on_sald_exit },
 	{ "expect.polled", on_polled },
+	{ "emulator.start", on_emulator_start },
+	{ "emulator.exit", on_emulator_exit },
 	{ "run.interrupted", on_interrupted },
 	{ "run.failed", on_failed },
 	{ "run.end", on_end },

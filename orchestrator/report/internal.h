@@ -31,6 +31,8 @@ struct report {
 
 /* verdict.c: fills in verdict and reasons; 0 or -ENOMEM. */
 int verdict_make(struct report *r);
+/* verdict_links.c: adds what is wrong with the emulated links; the same. */
+int verdict_links(struct report *r);
 const char *verdict_name(enum report_verdict v);
 
 /* How long the run was: from the timeline's zero (or the run's start). */

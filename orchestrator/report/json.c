@@ -295,6 +295,90 @@ static json_t *capture_value(struct builder *b)
 	return o;
 }
 
+static json_t *figure_value(int64_t n)
+{
+	return n == LINK_FIGURE_NONE ? json_null() : json_integer(n);
+}
+
+/* What was asked, beside what came of it: null where the kernel carried it, or
+ * the emulator left no figures. */
+static json_t *side_value(struct builder *b, const struct link_side *s)
+{
+	json_t *o = json_object(), *frames = json_object();
+	json_t *loss = json_object(), *late = json_object();
+	json_t *delay = json_object(), *rate = json_object();
+	json_t *backlog = json_object();
+
+	set(b, frames, "offered", json_integer(s->offered));
+	set(b, frames, "delivered", json_integer(s->delivered));
+	set(b, frames, "lost", json_integer(s->lost));
+	set(b, frames, "duplicated", json_integer(s->duplicated));
+	set(b, frames, "corrupted", json_integer(s->corrupted));
+	set(b, frames, "reordered", json_integer(s->reordered));
+	set(b, frames, "marked", json_integer(s->marked));
+	set(b, frames, "queue_dropped", json_integer(s->queue_dropped));
+	set(b, frames, "mtu_dropped", json_integer(s->mtu_dropped));
+	set(b, frames, "down_dropped", json_integer(s->down_dropped));
+	set(b, o, "frames", frames);
+	set(b, delay, "asked_mean_ns", json_integer(s->delay_asked_ns));
+	set(b, delay, "mean_ns", json_integer(s->delay_mean_ns));
+	set(b, delay, "p50_ns", json_integer(s->delay_p50_ns));
+	set(b, delay, "p99_ns", json_integer(s->delay_p99_ns));
+	set(b, o, "delay", delay);
+	set(b, loss, "expected", json_real(s->lost_expected));
+	set(b, loss, "realised", json_integer(s->lost));
+	set(b, loss, "bound", json_real(s->lost_bound));
+	set(b, o, "loss", loss);
+	set(b, rate, "asked_bps", figure_value(s->rate_asked_bps));
+	set(b, rate, "realised_bps", figure_value(s->rate_realised_bps));
+	set(b, rate, "busy_ns", json_integer(s->busy_ns));
+	set(b, o, "rate", rate);
+	set(b, late, "p50_ns", json_integer(s->late_p50_ns));
+	set(b, late, "p99_ns", json_integer(s->late_p99_ns));
+	set(b, late, "max_ns", json_integer(s->late_max_ns));
+	set(b, o, "lateness", late);
+	set(b, backlog, "frames", json_integer(s->inside_most));
+	set(b, backlog, "queued", json_integer(s->queued_most));
+	set(b, backlog, "queued_bytes", json_integer(s->queued_bytes_most));
+	set(b, o, "backlog", backlog);
+	set(b, o, "machine_dropped", json_integer(s->machine_dropped));
+	set(b, o, "changes", json_integer(s->changes));
+	return o;
+}
+
+static json_t *link_value(struct builder *b, size_t i)
+{
+	const struct record *rec = &b->report->record;
+	const struct scn_link *l = &rec->scenario->links.v[i];
+	const struct link_figures *f = link_figures_find(&rec->links, l->name);
+	json_t *o = json_object(), *directions = json_array();
+
+	set(b, o, "link", json_string(l->name));
+	/* Of a record that is older than emulated links, the kernel's. */
+	set(b, o, "backend",
+	    json_string(
+		    scn_backend_name(l->emulated && rec->emulator_started)));
+	set(b, o, "tolerance_ns",
+	    f ? json_integer(f->tolerance_ns) : json_null());
+	for (size_t end = 0; end < 2; end++) {
+		char direction[2 * 128 + 2], asked[512];
+		json_t *d = json_object();
+
+		set(b, d, "direction",
+		    json_string(scn_direction_text(rec->scenario, i, end,
+						   direction,
+						   sizeof(direction))));
+		set(b, d, "asked",
+		    json_string(link_params_text(&l->params[end], asked,
+						 sizeof(asked))));
+		set(b, d, "realised",
+		    f ? side_value(b, &f->side[end]) : json_null());
+		append(b, directions, d);
+	}
+	set(b, o, "directions", directions);
+	return o;
+}
+
 static json_t *results(struct builder *b)
 {
 	const struct report *r = b->report;
@@ -303,6 +387,7 @@ static json_t *results(struct builder *b)
 	json_t *probes = json_object(), *processes = json_object();
 	json_t *probers = json_object();
 	json_t *actions = json_array(), *expectations = json_array();
+	json_t *links = json_array();
 
 	set(b, o, "schema", json_string(RESULTS_SCHEMA));
 	set(b, o, "name", json_string(s->name));
@@ -329,6 +414,9 @@ static json_t *results(struct builder *b)
 		append(b, actions, action_value(b, i));
 	set(b, o, "actions", actions);
 	set(b, o, "lateness", lateness_value(b));
+	for (size_t i = 0; i < s->links.n; i++)
+		append(b, links, link_value(b, i));
+	set(b, o, "links", links);
 	set(b, o, "capture", capture_value(b));
 	for (size_t i = 0; i < s->expects.n; i++)
 		append(b, expectations, expectation_value(b, &r->judged[i]));

@@ -201,6 +201,14 @@ static int load_host(struct record *rec, struct err *err)
 	return err_set(err, ENOMEM, "out of memory");
 }
 
+static int load_links(struct record *rec, struct err *err)
+{
+	CLEANUP_FREE char *path = NULL;
+	int r = path_make(rec, &path, err, "", "links.json", "");
+
+	return r ? r : link_figures_read(path, &rec->links, err);
+}
+
 static int find_trace(struct record *rec, struct err *err)
 {
 	static const char *const names[] = { "trace.pcapng",
@@ -237,6 +245,8 @@ int record_load(const char *dir, struct record *out, struct err *err)
 	if (!r)
 		r = load_host(out, err);
 	if (!r)
+		r = load_links(out, err);
+	if (!r)
 		r = find_trace(out, err);
 	return r;
 }
@@ -262,6 +272,8 @@ void record_unload(struct record *rec)
 	free(rec->host_left);
 	scenario_free(rec->scenario);
 	diag_free(rec->diag);
+	link_figures_free(&rec->links);
+	free(rec->emulator_died);
 	free(rec->trace);
 	free(rec->dir);
 	*rec = (struct record){ 0 };

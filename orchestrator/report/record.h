@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "orchestrator/observe/probe.h"
 #include "orchestrator/observe/samples.h"
+#include "orchestrator/report/link_figures.h"
 #include "orchestrator/scenario/model.h"
 
 #include <jansson.h>
@@ -87,6 +88,10 @@ struct record {
 	bool host_known; /* somebody looked whether anything is left of it */
 	char *host_left; /* what; NULL: nothing */
 	VEC(struct record_prober) probers;
+
+	bool emulator_started;
+	char *emulator_died; /* how; NULL: it did not, or was told to end */
+	struct links_record links;
 
 	char *trace; /* path; NULL: there is none */
 	bool trace_partial; /* PATH.part, which may be cut off anywhere */

@@ -209,8 +209,8 @@ static enum report_verdict by_expectations(const struct report *r)
 int verdict_make(struct report *r)
 {
 	static int (*const checks[])(struct report *) = {
-		check_done,   check_clock,     check_capture,
-		check_probes, check_processes, check_end
+		verdict_links, check_done,	check_clock, check_capture,
+		check_probes,  check_processes, check_end
 	};
 	int ret = check_actions(r);
 
