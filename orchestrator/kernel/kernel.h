@@ -173,6 +173,16 @@ int kns_tap_open(struct kns *ns, const char *name, uint32_t ifindex, int *fd,
 		 struct err *err);
 
 /*
+ * Has the kernel act at once on a carrier that came or went: routes, messages
+ * to whoever listens. By itself it takes up to a second for a device that is
+ * no veth (linkwatch, so that a loose plug causes no storm). Asking for the
+ * state is what makes it (since Linux 6.8; before that, it stays slow). *up:
+ * the state.
+ */
+int kns_carrier_sync(struct kns *ns, const char *name, bool *up,
+		     struct err *err);
+
+/*
  * What is told to a TAP (or another interface) by netlink, in one request.
  * While the queue is full, what the node sends is dropped by the kernel (TAP's
  * tx_dropped), so it has to hold what comes in while the reader is held up.

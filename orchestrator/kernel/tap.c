@@ -17,7 +17,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <netlink/addr.h>
@@ -27,6 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #define TUN_DEVICE "/dev/net/tun"
 
@@ -127,6 +130,27 @@ int kns_tap_open(struct kns *ns, const char *name, uint32_t ifindex, int *out,
 		return r;
 	*out = TAKE_FD(fd);
 	return 0;
+}
+
+int kns_carrier_sync(struct kns *ns, const char *name, bool *up,
+		     struct err *err)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GLINK };
+	struct ifreq request = { .ifr_data = (char *)&value };
+	CLEANUP_CLOSE int sock = -1;
+	int code, r;
+
+	strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
+	r = kns_enter(ns->kernel, ns, err);
+	if (r)
+		return r;
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	code = sock < 0 || ioctl(sock, SIOCETHTOOL, &request) ? errno : 0;
+	r = kns_enter(ns->kernel, NULL, code ? NULL : err);
+	if (code)
+		return err_errno(err, code, "ask for the carrier of %s", name);
+	*up = value.data != 0;
+	return r;
 }
 
 /* ---- what netlink tells it ---------------------------------------------- */

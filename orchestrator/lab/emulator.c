@@ -312,6 +312,23 @@ int lab_link_change(struct lab *lab, size_t link,
 	return 0;
 }
 
+/* Else the nodes would see it up to a second later. */
+static int sync_carrier(struct lab *lab, size_t link, struct err *err)
+{
+	int r = 0;
+
+	for (size_t end = 0; end < 2 && !r; end++) {
+		const struct plan_iface *f =
+			&lab->plan->ifaces.v[plan_sender(lab->plan, link, end)];
+		struct kns *ns = f->node == PLAN_LAB ? lab->home :
+						       lab->nodes[f->node].ns;
+		bool is_up;
+
+		r = kns_carrier_sync(ns, f->name, &is_up, err);
+	}
+	return r;
+}
+
 int lab_link_state(struct lab *lab, size_t link, bool up, struct err *err)
 {
 	const struct emulate_request request = {
@@ -321,7 +338,9 @@ int lab_link_state(struct lab *lab, size_t link, bool up, struct err *err)
 	};
 	int r = kernel_step(&lab->kernel, err, "switch the link");
 
-	return r ? r : ask(lab->emulator, &request, NULL, err);
+	if (!r)
+		r = ask(lab->emulator, &request, NULL, err);
+	return r ? r : sync_carrier(lab, link, err);
 }
 
 int lab_calibrate_links(struct lab *lab, struct err *err)
