@@ -206,29 +206,24 @@ static void format_scaled(uint64_t n, uint64_t scale, unsigned decimals,
 			 (unsigned long long)whole, unit);
 }
 
-/* Three significant digits, and all of those before the point. */
-const char *units_format_duration(int64_t ns, char *buf, size_t size)
-{
-	const char *sign = ns < 0 ? "-" : "";
-	uint64_t n = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
-	static const struct {
-		uint64_t scale;
-		const char *name;
-	} scales[] = {
-		{ 1, "ns" },
-		{ 1000, "us" },
-		{ 1000000, "ms" },
-		{ 1000000000, "s" },
-	};
-	size_t i = 0;
+struct scale {
 	uint64_t scale;
+	const char *name;
+};
 
-	if (!n) {
-		snprintf(buf, size, "0 s");
-		return buf;
-	}
+/* Three significant digits, and all of those before the point. The scales go
+ * up by thousands. */
+static void format_three(int64_t v, const struct scale *scales, size_t n_scales,
+			 char *buf, size_t size)
+{
+	const char *sign = v < 0 ? "-" : "";
+	uint64_t n = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	uint64_t scale;
+	size_t i = 0;
+
 	/* What would be rounded up to 1000 belongs to the next unit. */
-	while (i < 3 && n >= scales[i].scale * 1000 - scales[i].scale / 2)
+	while (i + 1 < n_scales &&
+	       n >= scales[i].scale * 1000 - scales[i].scale / 2)
 		i++;
 	scale = scales[i].scale;
 	format_scaled(n, scale,
@@ -236,5 +231,46 @@ const char *units_format_duration(int64_t ns, char *buf, size_t size)
 		      n >= 10 * scale		     ? 1 :
 						       2,
 		      sign, scales[i].name, buf, size);
+}
+
+const char *units_format_duration(int64_t ns, char *buf, size_t size)
+{
+	static const struct scale scales[] = {
+		{ 1, "ns" },
+		{ 1000, "us" },
+		{ 1000000, "ms" },
+		{ 1000000000, "s" },
+	};
+
+	if (!ns)
+		snprintf(buf, size, "0 s");
+	else
+		format_three(ns, scales, 4, buf, size);
+	return buf;
+}
+
+const char *units_format_rate(int64_t bps, char *buf, size_t size)
+{
+	static const struct scale scales[] = {
+		{ 1, "bit/s" },
+		{ 1000, "kbit/s" },
+		{ 1000000, "Mbit/s" },
+		{ 1000000000, "Gbit/s" },
+	};
+
+	format_three(bps, scales, 4, buf, size);
+	return buf;
+}
+
+const char *units_format_bytes(int64_t bytes, char *buf, size_t size)
+{
+	static const struct scale scales[] = {
+		{ 1, "B" },
+		{ 1000, "kB" },
+		{ 1000000, "MB" },
+		{ 1000000000, "GB" },
+	};
+
+	format_three(bytes, scales, 4, buf, size);
 	return buf;
 }

@@ -24,5 +24,8 @@ int units_parse_uint(const char *text, uint64_t max, uint64_t *out);
 
 /* Shortest exact-enough text of a duration: "12.3 ms", "480 us", "2.05 s". */
 const char *units_format_duration(int64_t ns, char *buf, size_t size);
+/* Likewise "12.3 Mbit/s" and "20.8 MB", by thousands. */
+const char *units_format_rate(int64_t bps, char *buf, size_t size);
+const char *units_format_bytes(int64_t bytes, char *buf, size_t size);
 
 #endif

@@ -74,6 +74,7 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 	static const enum probe_type types[] = {
 		[SCN_PROBE_PING] = PROBE_PING,
 		[SCN_PROBE_UDP_ECHO] = PROBE_UDP_ECHO,
+		[SCN_PROBE_TCP_STREAM] = PROBE_TCP_STREAM,
 	};
 	const struct scn_probe *s = &run->scenario->probes.v[index];
 
@@ -86,6 +87,13 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		.interval_ns = s->interval_ns,
 		.for_ns = s->for_ns,
 		.payload = s->payload,
+		.stream = {
+			.upload = s->upload,
+			.verify = s->verify,
+			.bytes = s->bytes,
+			.rate_bps = s->rate_bps,
+			.seed = run->scenario->seed,
+		},
 	};
 	snprintf(out->path, sizeof(out->path), RECORD_PROBES "/%s.csv",
 		 s->name);

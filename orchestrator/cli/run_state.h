@@ -25,6 +25,7 @@ struct run {
 	int capture_go[2], capture_stop[2]; /* pipes to it */
 	int capture_told[2], capture_error[2]; /* and from it */
 	enum { CAPTURE_OPENS, CAPTURE_RUNS, CAPTURE_COMPLETE } capture_stage;
+	int probes_dir; /* the record's, for the built-in servers */
 	struct prober *probers; /* one for each node that has probes */
 	size_t n_probers, probers_running;
 	struct {
@@ -67,5 +68,8 @@ void run_stop_probes(struct run *run);
 /* They did not end when they were asked to. */
 void run_abandon_probes(struct run *run);
 void run_free_probes(struct run *run);
+
+/* run_builtin.c: a built-in server, in its node; arg: the run. */
+int run_builtin(void *arg, size_t process, int ready_fd, int err_fd);
 
 #endif

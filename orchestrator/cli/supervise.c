@@ -8,8 +8,9 @@
  * gone (sandbox.c) and stops when the owner asks it to.
  *
  * Whatever goes wrong on the way is kept in run->err, ends the part that is
- * under way, and then the run is stopped like any other: processes first, then
- * the probes, then the capture, so that the record is whole up to the failure.
+ * under way, and then the run is stopped like any other: the probes first,
+ * which must not take the end of a server for a failure, then the processes,
+ * then the capture, so that the record is whole up to the failure.
  */
 #include "orchestrator/cli/run_state.h"
 
@@ -286,6 +287,11 @@ static bool all_is_quiet(const struct run *run)
 	return true;
 }
 
+static bool probes_have_ended(const struct run *run)
+{
+	return !run->probers_running;
+}
+
 static bool salds_have_ended(const struct run *run)
 {
 	return !lab_salds_run(run->lab);
@@ -413,10 +419,12 @@ static void stop(struct run *run)
 	bool over = false;
 
 	timeline_stop(run->timeline);
+	run_stop_probes(run);
+	run_turn_until(run, probes_have_ended, STOP_TIMEOUT_US, &over);
 	for (size_t i = 0; i < run->scenario->processes.n; i++)
 		if (lab_process_runs(run->lab, i))
 			lab_stop_process(run->lab, i, NULL);
-	run_stop_probes(run);
+	over = false;
 	run_turn_until(run, all_is_quiet, STOP_TIMEOUT_US, &over);
 	if (over)
 		abandon(run);
@@ -452,7 +460,8 @@ static int prepare(struct run *run, struct err *err)
 		.fail_errno = run->args->fail_errno,
 		.file_limit = run->args->file_limit,
 		.timer_slack_ns = (unsigned long)prctl(PR_GET_TIMERSLACK),
-		.echo_main = echo_main,
+		.builtin_main = run_builtin,
+		.builtin_arg = run,
 		.sald = run->args->sald,
 	};
 	const struct lab_listener lab_listener = {
@@ -479,6 +488,10 @@ static int prepare(struct run *run, struct err *err)
 
 	if (mkdir(RECORD_PROBES, 0755) && errno != EEXIST)
 		return err_errno(err, errno, "mkdir %s", RECORD_PROBES);
+	run->probes_dir =
+		open(RECORD_PROBES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (run->probes_dir < 0)
+		return err_errno(err, errno, "open %s", RECORD_PROBES);
 	/* Late by 50 us in the median instead of 100, see docs/measures.md. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	r = sd_event_new(&run->event);
@@ -507,7 +520,8 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	struct run run = { .ends = ends,
 			   .args = args,
 			   .plan = args->plan,
-			   .scenario = args->plan->scenario };
+			   .scenario = args->plan->scenario,
+			   .probes_dir = -1 };
 	struct err err = ERR_INIT;
 	int r = prepare(&run, &err);
 
@@ -547,5 +561,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	lab_free(run.lab);
 	sd_event_unref(run.event);
 	run_free_probes(&run);
+	if (run.probes_dir >= 0)
+		close(run.probes_dir);
 	return run.err.code != 0;
 }

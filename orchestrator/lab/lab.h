@@ -55,8 +55,10 @@ struct lab_options {
 	/* What the programs of the scenario get, whatever the lab itself has */
 	struct rlimit file_limit; /* RLIMIT_NOFILE */
 	unsigned long timer_slack_ns;
-	/* The built-in UDP echo server, which lives in a layer above. */
-	int (*echo_main)(uint16_t port, int ready_fd, int err_fd);
+	/* The built-in servers, which live in a layer above. */
+	int (*builtin_main)(void *arg, size_t process, int ready_fd,
+			    int err_fd);
+	void *builtin_arg;
 	const char *sald; /* the program; borrowed. NULL: there is none */
 };
 

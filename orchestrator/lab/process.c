@@ -66,7 +66,7 @@ void lab_processes_deinit(struct lab *lab)
 
 struct child_arg {
 	struct lab_process *process;
-	int ready_fd; /* the writing end, of an echo server */
+	int ready_fd; /* the writing end, of a built-in server */
 };
 
 static int open_log(const struct lab_process *p, struct err *err)
@@ -161,8 +161,9 @@ static int child_main(void *arg, int status_fd)
 		goto failed;
 	if (!s->argv) {
 		close(status_fd);
-		return p->lab->options.echo_main(s->echo.port, a->ready_fd,
-						 STDERR_FILENO);
+		return p->lab->options.builtin_main(p->lab->options.builtin_arg,
+						    p->index, a->ready_fd,
+						    STDERR_FILENO);
 	}
 	if (restore_limits(&p->lab->options, &err))
 		goto failed;

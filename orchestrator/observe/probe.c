@@ -40,6 +40,7 @@ struct probe_loop {
 static const struct probe_task_kind *const kinds[] = {
 	[PROBE_PING] = &probe_task_packets,
 	[PROBE_UDP_ECHO] = &probe_task_packets,
+	[PROBE_TCP_STREAM] = &probe_task_stream,
 };
 
 static int watch(int epoll_fd, int fd, uint32_t whose, uint32_t tag,

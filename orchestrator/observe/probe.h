@@ -20,6 +20,11 @@
  *   copy      1 for the first reply, 0 where there was none
  *   error     "" or what the kernel said: a send that failed, or an ICMP
  *             error that named this packet ("unreachable", ...)
+ *
+ * tcp_stream: one connection, over which the built-in server (serve.h) sends
+ * or takes content. The CSV (bins.h) is the receiving side's: of a download the
+ * probe writes it, of an upload the server. How the stream ended at the probe
+ * is in a file of the same name that ends in ".json" (stream_io.h).
  */
 #ifndef OBSERVE_PROBE_H
 #define OBSERVE_PROBE_H
@@ -36,16 +41,27 @@
 	INT64_C(1000000000) /* waits so long for last replies                  \
 			     */
 
-enum probe_type { PROBE_PING, PROBE_UDP_ECHO };
+#define STREAM_LINGER_NS INT64_C(5000000000) /* and for a stream's end */
+
+enum probe_type { PROBE_PING, PROBE_UDP_ECHO, PROBE_TCP_STREAM };
 
 struct probe_config {
 	uint32_t index; /* goes into every packet's mark */
+#define STREAM_LINGER_NS INT64_C(5000000000) /* and for a stream's end */
+
 	enum probe_type type;
 	struct ip_addr to;
 	uint16_t port; /* but for ping */
 	int64_t start_mono_ns, interval_ns, for_ns;
 	uint32_t payload; /* bytes, at least PROBE_MARK_SIZE */
-	char path[128]; /* of its file */
+	struct {
+		bool upload; /* else download */
+		bool verify; /* each byte, and SHA-256 at both ends */
+		uint64_t bytes; /* 0: as many as come in for_ns */
+		uint64_t rate_bps; /* 0: as fast as it goes */
+		uint64_t seed; /* the content follows from it */
+	} stream;
+	char path[128]; /* of its file, ".csv" */
 };
 
 /* How late something was done. In ns; count 0: nothing was planned. */

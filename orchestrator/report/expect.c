@@ -7,6 +7,7 @@
  * pass would hide that.
  */
 #include "orchestrator/report/expect_internal.h"
+#include "orchestrator/report/stream.h"
 
 #include "base/cleanup.h"
 #include "base/units.h"
@@ -36,21 +37,34 @@ void expect_say(char **out, const char *fmt, ...)
 
 /* ---- numbers and times within a range ---------------------------------- */
 
-static const char *value_text(int64_t value, bool is_time, char *buf,
+static const char *value_text(int64_t value, enum scn_unit unit, char *buf,
 			      size_t size)
 {
-	if (is_time)
+	switch (unit) {
+	case SCN_UNIT_TIME:
 		return units_format_duration(value, buf, size);
+	case SCN_UNIT_RATE:
+		return units_format_rate(value, buf, size);
+	case SCN_UNIT_BYTES:
+		return units_format_bytes(value, buf, size);
+	case SCN_UNIT_SWITCH:
+		return value ? "true" : "false";
+	case SCN_UNIT_COUNT:
+		break;
+	}
 	snprintf(buf, size, "%" PRId64, value);
 	return buf;
 }
 
-static void range_text(char **out, const struct scn_range *range, bool is_time)
+static void range_text(char **out, const struct scn_range *range,
+		       enum scn_unit unit)
 {
-	char min[48], max[48];
+	char min_buf[48], max_buf[48];
+	const char *min =
+		value_text(range->min, unit, min_buf, sizeof(min_buf));
+	const char *max =
+		value_text(range->max, unit, max_buf, sizeof(max_buf));
 
-	value_text(range->min, is_time, min, sizeof(min));
-	value_text(range->max, is_time, max, sizeof(max));
 	if (range->has_min && range->has_max && range->min == range->max)
 		expect_say(out, "%s", min);
 	else if (range->has_min && range->has_max)
@@ -74,20 +88,25 @@ static bool in_range(const struct scn_range *range, int64_t value)
  * "50 ms, expected at most 50 ms" would puzzle, so then it is given in full.
  */
 static void actual_text(struct judgement *j, const struct scn_range *range,
-			int64_t value, bool is_time)
+			int64_t value, enum scn_unit unit)
 {
-	char text[48], bound[48];
+	static const char *const smallest[] = { [SCN_UNIT_TIME] = "ns",
+						[SCN_UNIT_RATE] = "bit/s",
+						[SCN_UNIT_BYTES] = "B" };
+	bool rounds = unit == SCN_UNIT_TIME || unit == SCN_UNIT_RATE ||
+		      unit == SCN_UNIT_BYTES;
+	char buf[48], bound[48];
+	const char *text = value_text(value, unit, buf, sizeof(buf));
 	bool puzzles = false;
 
-	value_text(value, is_time, text, sizeof(text));
-	if (is_time && !j->held) {
-		value_text(range->min, true, bound, sizeof(bound));
+	if (rounds && !j->held) {
+		value_text(range->min, unit, bound, sizeof(bound));
 		puzzles = range->has_min && strcmp(text, bound) == 0;
-		value_text(range->max, true, bound, sizeof(bound));
+		value_text(range->max, unit, bound, sizeof(bound));
 		puzzles |= range->has_max && strcmp(text, bound) == 0;
 	}
 	if (puzzles)
-		expect_say(&j->actual, "%" PRId64 " ns", value);
+		expect_say(&j->actual, "%" PRId64 " %s", value, smallest[unit]);
 	else
 		expect_say(&j->actual, "%s", text);
 }
@@ -111,10 +130,65 @@ static int64_t metric_value(const struct figures *f, enum scn_metric metric)
 		return f->rtt.p50_ns;
 	case SCN_METRIC_RTT_P99:
 		return f->rtt.p99_ns;
+	case SCN_METRIC_FAILED:
+		return (int64_t)f->counts.lost;
+	case SCN_METRIC_LATENCY_P50:
+		return f->rtt.p50_ns;
+	case SCN_METRIC_LATENCY_P99:
+		return f->rtt.p99_ns;
+	case SCN_METRIC_CONNECTIONS:
+		return f->connections;
+	case SCN_METRIC_BYTES:
+		return f->bytes;
+	case SCN_METRIC_GOODPUT:
+		return f->goodput_bps;
+	case SCN_METRIC_RECOVERY:
+		return f->recovery_ns;
+	case SCN_METRIC_CONNECT: /* of the stream itself */
+	case SCN_METRIC_SURVIVES:
+	case SCN_METRIC_INTACT:
 	case SCN_METRIC_COUNT_:
 		break;
 	}
 	return FIGURE_NONE;
+}
+
+static int64_t stream_metric(const struct record_probe *p,
+			     const struct figures *f, enum scn_metric metric)
+{
+	switch (metric) {
+	case SCN_METRIC_CONNECT:
+		return stream_connect_ns(p);
+	case SCN_METRIC_SURVIVES:
+		return stream_survives(p);
+	case SCN_METRIC_INTACT:
+		return stream_intact(p);
+	default:
+		return metric_value(f, metric);
+	}
+}
+
+/* Why there is no such figure. */
+static const char *stream_unknown(const struct record_probe *p,
+				  const struct figures *f,
+				  enum scn_metric metric)
+{
+	if (!p->stream.known)
+		return "the probe told nothing";
+	if (p->stream.connected_ns == RECORD_NONE &&
+	    metric != SCN_METRIC_SURVIVES)
+		return "there was no connection";
+	if (metric == SCN_METRIC_SURVIVES)
+		return "the run ended before the stream";
+	if (metric == SCN_METRIC_RECOVERY) {
+		for (size_t i = 0; i < f->recoveries.n; i++)
+			if (f->recoveries.v[i].kind == RECOVERY_NEVER)
+				return "it never came back to 90 %";
+		return "there is no action, or no earlier rate";
+	}
+	if (metric == SCN_METRIC_INTACT && f->bytes > 0)
+		return "nobody looked at the content";
+	return "nothing was delivered";
 }
 
 static void judge_probe(const struct record *rec,
@@ -123,21 +197,28 @@ static void judge_probe(const struct record *rec,
 {
 	const struct scn_probe *probe = &rec->scenario->probes.v[e->subject];
 	const struct figures *f = &probes[e->subject].figures;
-	bool is_time = scn_metric_is_time(e->metric);
-	int64_t value = metric_value(f, e->metric);
+	bool is_stream = probe->kind == SCN_PROBE_TCP_STREAM;
+	enum scn_unit unit = scn_metric_unit(e->metric);
+	const struct record_probe *p = &rec->probes[e->subject];
+	int64_t value = is_stream ? stream_metric(p, f, e->metric) :
+				    metric_value(f, e->metric);
 
 	expect_say(&j->subject, "%s: %s", probe->name,
 		   scn_metric_name(e->metric));
-	range_text(&j->expected, &e->range, is_time);
+	range_text(&j->expected, &e->range, unit);
 	if (!rec->probes[e->subject].started) {
 		expect_say(&j->actual, "unknown: the probe never began");
-	} else if (f->counts.sent == 0 && e->metric != SCN_METRIC_SENT) {
+	} else if (is_stream && value == FIGURE_NONE) {
+		expect_say(&j->actual, "unknown: %s",
+			   stream_unknown(p, f, e->metric));
+	} else if (!is_stream && f->counts.sent == 0 &&
+		   e->metric != SCN_METRIC_SENT) {
 		expect_say(&j->actual, "unknown: nothing was sent");
 	} else if (value == FIGURE_NONE) {
 		expect_say(&j->actual, "unknown: there was no reply");
 	} else {
 		j->held = in_range(&e->range, value);
-		actual_text(j, &e->range, value, is_time);
+		actual_text(j, &e->range, value, unit);
 	}
 }
 
@@ -249,7 +330,7 @@ static void judge_exit(const struct record *rec, const struct scn_expect *e,
 
 	expect_say(&j->subject,
 		   "%s:", rec->scenario->processes.v[e->subject].name);
-	range_text(&range, &e->range, false);
+	range_text(&range, &e->range, SCN_UNIT_COUNT);
 	if (e->exit_signal)
 		signal_text(&j->expected, e->exit_signal);
 	else
@@ -351,14 +432,15 @@ static void judge_capture(const struct record *rec,
 
 	expect_say(&j->subject, "packets at %s%s%s that match \"%s\":", node,
 		   *e->ifname ? ":" : "", e->ifname, e->text);
-	range_text(&j->expected, &e->range, false);
+	range_text(&j->expected, &e->range, SCN_UNIT_COUNT);
 	if (!counter->filter) {
 		expect_say(&j->actual, "unknown: %s", counter->error.msg);
 	} else if (!rec->trace) {
 		expect_say(&j->actual, "unknown: there is no trace");
 	} else {
 		j->held = in_range(&e->range, (int64_t)counter->count);
-		actual_text(j, &e->range, (int64_t)counter->count, false);
+		actual_text(j, &e->range, (int64_t)counter->count,
+			    SCN_UNIT_COUNT);
 	}
 }
 

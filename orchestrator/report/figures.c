@@ -27,7 +27,7 @@
  * Values come from files that anyone may have written: no subtraction here
  * may overflow, and no order is taken for granted but that of seq.
  */
-#include "orchestrator/report/figures.h"
+#include "orchestrator/report/figures_internal.h"
 
 #include "base/cleanup.h"
 
@@ -87,17 +87,26 @@ static bool sample_answered(const struct sample *s)
 
 /* ---- phases ------------------------------------------------------------ */
 
+/* The sorted times at which those that were answered were sent. */
+struct answered {
+	int64_t *sent_ns;
+	size_t n;
+};
+
 /*
  * Delivery is restored with the first packet that was sent once the action was
- * done and that was answered. Returns when that was sent; answered holds the
- * sorted times at which all those that were answered were sent.
+ * done and that was answered. Returns when that was sent.
  */
-static int64_t restored_at(const int64_t *answered, size_t n,
-			   const struct figures_action *action)
+static int64_t restored_at(void *arg, const struct figures_action *action,
+			   int64_t next)
 {
+	const struct answered *a = arg;
 	int64_t done = action->end_ns > action->begin_ns ? action->end_ns :
 							   action->begin_ns;
-	size_t low = 0, high = n;
+	const int64_t *answered = a->sent_ns;
+	size_t low = 0, high = a->n, n = a->n;
+
+	(void)next;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -122,22 +131,20 @@ static struct figures_action join(const struct figures_action *actions,
 	return whole;
 }
 
-static int phases_cut(const struct sample *samples, size_t n,
-		      const struct figures_action *actions, size_t n_actions,
-		      struct figures *f)
+int figures_cut(struct figures *f, const struct figures_action *actions,
+		size_t n_actions, figures_restored restored_at_fn, void *arg)
 {
-	CLEANUP_FREE int64_t *answered = calloc(n + 1, sizeof(*answered));
+	const struct figures_phase blank = {
+		.rtt = { FIGURE_NONE, FIGURE_NONE, FIGURE_NONE, FIGURE_NONE },
+		.outage = { 0, FIGURE_NONE },
+		.bytes = FIGURE_NONE,
+		.goodput_bps = FIGURE_NONE,
+	};
 	struct figures_phase *p = VEC_PUSH(&f->phases);
-	size_t n_answered = 0;
 
-	if (!p || !answered)
+	if (!p)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		if (sample_answered(&samples[i]))
-			answered[n_answered++] = samples[i].sent_ns;
-	}
-	qsort(answered, n_answered, sizeof(*answered), compare_time);
-
+	*p = blank;
 	p->kind = PHASE_BEFORE;
 	p->begin_ns = INT64_MIN;
 	p->end_ns = n_actions ? actions[0].begin_ns : FIGURE_FOREVER;
@@ -148,13 +155,14 @@ static int phases_cut(const struct sample *samples, size_t n,
 		int64_t next = i + joined < n_actions ?
 				       actions[i + joined].begin_ns :
 				       FIGURE_FOREVER;
-		int64_t restored = restored_at(answered, n_answered, &whole);
+		int64_t restored = restored_at_fn(arg, &whole, next);
 
 		if (restored > next)
 			restored = next;
 		p = VEC_PUSH(&f->phases);
 		if (!p)
 			return -ENOMEM;
+		*p = blank;
 		p->kind = PHASE_DURING;
 		p->action = i;
 		p->n_actions = joined;
@@ -164,6 +172,7 @@ static int phases_cut(const struct sample *samples, size_t n,
 		p = VEC_PUSH(&f->phases);
 		if (!p)
 			return -ENOMEM;
+		*p = blank;
 		p->kind = PHASE_AFTER;
 		p->action = i;
 		p->n_actions = joined;
@@ -173,8 +182,25 @@ static int phases_cut(const struct sample *samples, size_t n,
 	return 0;
 }
 
+static int phases_cut(const struct sample *samples, size_t n,
+		      const struct figures_action *actions, size_t n_actions,
+		      struct figures *f)
+{
+	CLEANUP_FREE int64_t *sent = calloc(n + 1, sizeof(*sent));
+	struct answered answered = { .sent_ns = sent };
+
+	if (!sent)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (sample_answered(&samples[i]))
+			sent[answered.n++] = samples[i].sent_ns;
+	}
+	qsort(sent, answered.n, sizeof(*sent), compare_time);
+	return figures_cut(f, actions, n_actions, restored_at, &answered);
+}
+
 /* The last phase that begins at or before t: an empty one holds no time. */
-static size_t phase_at(const struct figures *f, int64_t t)
+size_t figures_phase_at(const struct figures *f, int64_t t)
 {
 	size_t low = 0, high = f->phases.n;
 
@@ -238,7 +264,8 @@ static void count_all(const struct sample *samples, size_t n, struct figures *f)
 		if (*s->error)
 			count_error(f, s->error);
 		count(&f->counts, s, late);
-		count(&f->phases.v[phase_at(f, s->sent_ns)].counts, s, late);
+		count(&f->phases.v[figures_phase_at(f, s->sent_ns)].counts, s,
+		      late);
 	}
 }
 
@@ -255,7 +282,7 @@ static int rtt_all(const struct sample *samples, size_t n, struct figures *f)
 
 		if (!sample_answered(s))
 			continue;
-		trips[n_trips].phase = phase_at(f, s->sent_ns);
+		trips[n_trips].phase = figures_phase_at(f, s->sent_ns);
 		trips[n_trips].rtt_ns =
 			figures_span(s->received_ns, s->sent_ns);
 		n_trips++;
@@ -299,10 +326,10 @@ static void outage_raise(struct figures_outage *o, int64_t from, int64_t to)
 	}
 }
 
-static void gap_assign(struct figures *f, int64_t from, int64_t to)
+void figures_gap(struct figures *f, int64_t from, int64_t to)
 {
-	size_t first = phase_at(f, from);
-	size_t last = phase_at(f, to - 1);
+	size_t first = figures_phase_at(f, from);
+	size_t last = figures_phase_at(f, to - 1);
 	bool touches_during = false;
 
 	outage_raise(&f->outage, from, to);
@@ -346,11 +373,11 @@ static int outages(const struct sample *samples, size_t n, struct figures *f)
 		/* Not after the first sending only in a forged record. */
 		if (arrivals[i] <= from)
 			continue;
-		gap_assign(f, from, arrivals[i]);
+		figures_gap(f, from, arrivals[i]);
 		from = arrivals[i];
 	}
 	if (last_sent > from)
-		gap_assign(f, from, last_sent);
+		figures_gap(f, from, last_sent);
 
 	if (n > 1)
 		f->interval_ns =
@@ -360,42 +387,51 @@ static int outages(const struct sample *samples, size_t n, struct figures *f)
 
 /* ---- all of it --------------------------------------------------------- */
 
-int figures_make(const struct sample *samples, size_t n_samples,
-		 const struct figures_action *actions, size_t n_actions,
-		 struct figures *out)
+int figures_begin(struct figures *out, size_t n_actions)
 {
-	const struct figures_rtt no_rtt = { FIGURE_NONE, FIGURE_NONE,
-					    FIGURE_NONE, FIGURE_NONE };
-	const struct figures_outage no_outage = { 0, FIGURE_NONE };
-	int r;
-
-	*out = (struct figures){ .rtt = no_rtt,
-				 .outage = no_outage,
-				 .interval_ns = FIGURE_NONE };
-	r = phases_cut(samples, n_samples, actions, n_actions, out);
-	if (r)
-		return r;
-	for (size_t i = 0; i < out->phases.n; i++) {
-		out->phases.v[i].rtt = no_rtt;
-		out->phases.v[i].outage = no_outage;
-	}
+	*out = (struct figures){
+		.rtt = { FIGURE_NONE, FIGURE_NONE, FIGURE_NONE, FIGURE_NONE },
+		.outage = { 0, FIGURE_NONE },
+		.interval_ns = FIGURE_NONE,
+		.bytes = FIGURE_NONE,
+		.goodput_bps = FIGURE_NONE,
+		.connections = FIGURE_NONE,
+		.recovery_ns = FIGURE_NONE,
+	};
 	for (size_t i = 0; i < n_actions; i++) {
 		struct figures_outage *o = VEC_PUSH(&out->actions);
 
 		if (!o)
 			return -ENOMEM;
-		*o = no_outage;
+		*o = (struct figures_outage){ 0, FIGURE_NONE };
 	}
-	if (!n_samples)
-		return 0;
+	return 0;
+}
+
+void figures_join_outages(struct figures *f,
+			  const struct figures_action *actions)
+{
+	for (size_t i = 1; i < f->actions.n; i++)
+		if (actions[i].joins)
+			f->actions.v[i] = f->actions.v[i - 1];
+}
+
+int figures_make(const struct sample *samples, size_t n_samples,
+		 const struct figures_action *actions, size_t n_actions,
+		 struct figures *out)
+{
+	int r = figures_begin(out, n_actions);
+
+	if (!r)
+		r = phases_cut(samples, n_samples, actions, n_actions, out);
+	if (r || !n_samples)
+		return r;
 
 	count_all(samples, n_samples, out);
 	r = rtt_all(samples, n_samples, out);
 	if (!r)
 		r = outages(samples, n_samples, out);
-	for (size_t i = 1; i < n_actions; i++)
-		if (actions[i].joins)
-			out->actions.v[i] = out->actions.v[i - 1];
+	figures_join_outages(out, actions);
 	return r;
 }
 
@@ -403,4 +439,5 @@ void figures_free(struct figures *f)
 {
 	VEC_FREE(&f->phases);
 	VEC_FREE(&f->actions);
+	VEC_FREE(&f->recoveries);
 }

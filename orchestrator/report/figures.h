@@ -10,6 +10,7 @@
 #define REPORT_FIGURES_H
 
 #include "base/vec.h"
+#include "orchestrator/observe/bins.h"
 #include "orchestrator/observe/samples.h"
 
 #include <stdbool.h>
@@ -59,6 +60,22 @@ struct figures_phase {
 	struct figures_counts counts; /* of the packets sent in it */
 	struct figures_rtt rtt;
 	struct figures_outage outage;
+	int64_t bytes, goodput_bps; /* of a stream; FIGURE_NONE */
+};
+
+/* How a stream came back to its earlier rate after an action. */
+enum figures_recovery_kind {
+	RECOVERY_UNKNOWN, /* there was no earlier rate to speak of */
+	RECOVERY_UNNEEDED, /* it never fell below 90 % */
+	RECOVERY_DONE,
+	RECOVERY_NEVER, /* not before the next action, or the end */
+};
+
+struct figures_recovery {
+	enum figures_recovery_kind kind;
+	int64_t earlier_bps; /* FIGURE_NONE */
+	int64_t after_ns; /* from the action's beginning; unneeded: 0; else
+			     FIGURE_NONE */
 };
 
 struct figures {
@@ -68,11 +85,15 @@ struct figures {
 	struct figures_error errors[FIGURES_ERRORS_MAX + 1];
 	size_t n_errors;
 	int64_t interval_ns; /* mean time between sendings; FIGURE_NONE */
+	int64_t bytes, goodput_bps; /* of a stream; FIGURE_NONE */
+	int64_t connections; /* that requests were sent over; FIGURE_NONE */
+	int64_t recovery_ns; /* the longest; FIGURE_NONE: unknown, or never */
 	VEC(struct figures_phase)
 	phases; /* before, (during, after) per action that joins no other */
 	VEC(struct figures_outage)
 	actions; /* longest gap from an action's beginning to the
 		    next one's; those that join have the same */
+	VEC(struct figures_recovery) recoveries; /* likewise; of a stream */
 };
 
 /*
@@ -83,6 +104,24 @@ int figures_make(const struct sample *samples, size_t n_samples,
 		 const struct figures_action *actions, size_t n_actions,
 		 struct figures *out);
 void figures_free(struct figures *f);
+
+/* A stream, as its receiver saw it. */
+struct figures_stream {
+	const struct bin *bins; /* by time */
+	size_t n;
+	int64_t connected_ns; /* FIGURE_NONE: never */
+	int64_t ended_ns; /* FIGURE_NONE: never */
+	bool complete; /* it ended as it should: nothing was to come any more */
+	bool stopped; /* the run's end cut it off */
+};
+
+/*
+ * The same for a stream: there are no counts and round trips. 0 or -ENOMEM; out
+ * is to be freed either way.
+ */
+int figures_make_stream(const struct figures_stream *stream,
+			const struct figures_action *actions, size_t n_actions,
+			struct figures *out);
 
 /*
  * The nearest-rank percentile (0 < percent <= 100) of sorted values: the

@@ -9,6 +9,7 @@
  * member is noted in one place, ok.
  */
 #include "orchestrator/report/internal.h"
+#include "orchestrator/report/stream.h"
 
 #include "base/cleanup.h"
 
@@ -104,6 +105,12 @@ static json_t *outage_value(struct builder *b, const struct figures_outage *out)
 	return o;
 }
 
+/* A number that may be unknown. */
+static json_t *number_value(int64_t n)
+{
+	return time_value(n);
+}
+
 static json_t *phase_value(struct builder *b, const struct figures_phase *p)
 {
 	static const char *const kinds[] = { [PHASE_BEFORE] = "before",
@@ -125,6 +132,8 @@ static json_t *phase_value(struct builder *b, const struct figures_phase *p)
 	set_counts(b, o, &p->counts);
 	set(b, o, "rtt", rtt_value(b, &p->rtt));
 	set(b, o, "outage", outage_value(b, &p->outage));
+	set(b, o, "bytes", number_value(p->bytes));
+	set(b, o, "goodput_bps", number_value(p->goodput_bps));
 	return o;
 }
 
@@ -139,6 +148,68 @@ static json_t *action_outage_value(struct builder *b, size_t i,
 	    time_value(out->begin_ns == FIGURE_NONE ?
 			       FIGURE_NONE :
 			       figures_span(out->begin_ns, begin)));
+	return o;
+}
+
+static json_t *recovery_value(struct builder *b, size_t i,
+			      const struct figures_recovery *r)
+{
+	static const char *const kinds[] = {
+		[RECOVERY_UNKNOWN] = "unknown",
+		[RECOVERY_UNNEEDED] = "unneeded",
+		[RECOVERY_DONE] = "done",
+		[RECOVERY_NEVER] = "never",
+	};
+	json_t *o = json_object();
+
+	set(b, o, "action", json_integer((json_int_t)i));
+	set(b, o, "recovery", json_string(kinds[r->kind]));
+	set(b, o, "earlier_bps", number_value(r->earlier_bps));
+	set(b, o, "after_action_ns", time_value(r->after_ns));
+	return o;
+}
+
+static json_t *switch_value(int64_t v)
+{
+	return v == FIGURE_NONE ? json_null() : json_boolean(v != 0);
+}
+
+static json_t *digest_value(const char *digest)
+{
+	return *digest ? json_string(digest) : json_null();
+}
+
+static json_t *stream_value(struct builder *b, size_t i)
+{
+	const struct record_probe *p = &b->report->record.probes[i];
+	const struct scn_probe *s = &b->report->record.scenario->probes.v[i];
+	const struct figures *f = &b->report->probes[i].figures;
+	json_t *o, *recoveries;
+
+	if (s->kind != SCN_PROBE_TCP_STREAM)
+		return json_null();
+	o = json_object();
+	recoveries = json_array();
+	set(b, o, "direction", json_string(s->upload ? "upload" : "download"));
+	set(b, o, "end",
+	    p->stream.known ? json_string(p->stream.end) : json_null());
+	set(b, o, "connect_ns", time_value(stream_connect_ns(p)));
+	set(b, o, "connected_t_ns",
+	    p->stream.known ? t_value(b, p->stream.connected_ns) : json_null());
+	set(b, o, "ended_t_ns",
+	    p->stream.known ? t_value(b, p->stream.ended_ns) : json_null());
+	set(b, o, "bytes", number_value(f->bytes));
+	set(b, o, "goodput_bps", number_value(f->goodput_bps));
+	set(b, o, "survived", switch_value(stream_survives(p)));
+	set(b, o, "intact", switch_value(stream_intact(p)));
+	set(b, o, "first_wrong", number_value(stream_first_wrong(p)));
+	set(b, o, "sha256", digest_value(p->stream.sha256));
+	set(b, o, "peer_sha256", digest_value(p->stream.peer_sha256));
+	for (size_t k = 0; k < f->recoveries.n; k++)
+		append(b, recoveries,
+		       recovery_value(b, k, &f->recoveries.v[k]));
+	set(b, o, "recoveries", recoveries);
+	set(b, o, "recovery_ns", time_value(f->recovery_ns));
 	return o;
 }
 
@@ -201,6 +272,9 @@ static json_t *probe_value(struct builder *b, size_t i)
 	json_t *o = json_object(), *phases = json_array();
 	json_t *actions = json_array(), *served = json_array();
 
+	set(b, o, "kind",
+	    json_string(scn_probe_kind_name(
+		    b->report->record.scenario->probes.v[i].kind)));
 	set(b, o, "to", text_value(rp->to));
 	set(b, o, "started", json_boolean(rp->started));
 	set_counts(b, o, &f->counts);
@@ -209,6 +283,7 @@ static json_t *probe_value(struct builder *b, size_t i)
 	set(b, o, "outage", outage_value(b, &f->outage));
 	set(b, o, "errors", errors_value(b, f));
 	set(b, o, "late", late_value(b, rp));
+	set(b, o, "stream", stream_value(b, i));
 	for (size_t j = 0; j < f->phases.n; j++)
 		append(b, phases, phase_value(b, &f->phases.v[j]));
 	set(b, o, "phases", phases);

@@ -125,10 +125,14 @@ static int load_samples(struct record *rec, size_t i, struct err *err)
 	struct record_probe *probe = &rec->probes[i];
 	CLEANUP_FREE char *path = NULL;
 	bool must_be = probe->ended && probe->status == 0;
+	const struct scn_probe *s = &rec->scenario->probes.v[i];
 	int r;
 
 	if (!probe->started)
 		return 0;
+	if (s->kind == SCN_PROBE_TCP_STREAM)
+		return record_read_stream(rec->dir, s->name, must_be, s->upload,
+					  probe, err);
 	r = path_make(rec, &path, err, "probes/",
 		      rec->scenario->probes.v[i].name, ".csv");
 	if (r)
@@ -263,6 +267,7 @@ void record_unload(struct record *rec)
 	VEC_FREE(&rec->clocks);
 	for (size_t i = 0; rec->probes && i < rec->scenario->probes.n; i++) {
 		VEC_FREE(&rec->probes[i].samples);
+		VEC_FREE(&rec->probes[i].bins);
 		free(rec->probes[i].to);
 	}
 	free(rec->probes);

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "orchestrator/observe/bins.h"
 #include "orchestrator/observe/probe.h"
 #include "orchestrator/observe/samples.h"
 #include "orchestrator/report/link_figures.h"
@@ -45,6 +46,17 @@ struct record_process { /* by the scenario's index */
 	bool abandoned; /* it did not end when the run did */
 };
 
+/* How a stream ended at one side. */
+struct record_stream {
+	bool known; /* the rest is */
+	char end[24]; /* "complete", "reset", ... */
+	int64_t begun_ns, connected_ns, ended_ns; /* RECORD_NONE: not */
+	int64_t bytes; /* that this side sent or received */
+	int64_t first_wrong; /* offset; RECORD_NONE: all was right */
+	uint16_t local_port;
+	char sha256[65], peer_sha256[65]; /* "": unknown */
+};
+
 struct record_probe { /* by the scenario's index */
 	bool started, ended;
 	bool abandoned; /* it did not end when it was asked to */
@@ -52,7 +64,9 @@ struct record_probe { /* by the scenario's index */
 	bool has_late; /* late is known */
 	struct probe_lateness late; /* of sending, by the probe's own clock */
 	char *to; /* the address it was sent to; NULL: unknown */
-	sample_vec samples;
+	sample_vec samples; /* but of streams */
+	bin_vec bins; /* of streams, as are the others */
+	struct record_stream stream, peer; /* at the probe, at the server */
 };
 
 /* The process that ran the probes of a node. */
@@ -119,5 +133,9 @@ int record_read_start(json_t *events, const char *path, char **scenario,
 		      uint64_t *seed, bool *has_seed, struct err *err);
 int record_read_events(json_t *events, const char *path, struct record *rec,
 		       struct err *err);
+
+/* record_stream.c, likewise. must_be: its files are there. */
+int record_read_stream(const char *dir, const char *name, bool must_be,
+		       bool upload, struct record_probe *out, struct err *err);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int out_of_memory(struct err *err)
 {
@@ -23,6 +24,27 @@ static bool joins_previous(const struct record *rec, size_t i)
 {
 	return i > 0 &&
 	       rec->actions.v[i].planned_ns == rec->actions.v[i - 1].planned_ns;
+}
+
+static int make_probe(const struct record *rec, size_t i,
+		      const struct figures_action *actions, struct figures *out)
+{
+	const struct record_probe *p = &rec->probes[i];
+	const struct figures_stream stream = {
+		.bins = p->bins.v,
+		.n = p->bins.n,
+		.connected_ns =
+			p->stream.known ? p->stream.connected_ns : FIGURE_NONE,
+		.ended_ns = p->stream.known ? p->stream.ended_ns : FIGURE_NONE,
+		.complete = strcmp(p->stream.end, "complete") == 0,
+		.stopped = strcmp(p->stream.end, "stopped") == 0,
+	};
+
+	if (rec->scenario->probes.v[i].kind == SCN_PROBE_TCP_STREAM)
+		return figures_make_stream(&stream, actions, rec->actions.n,
+					   out);
+	return figures_make(p->samples.v, p->samples.n, actions, rec->actions.n,
+			    out);
 }
 
 static int make_figures(struct report *r, struct err *err)
@@ -42,10 +64,7 @@ static int make_figures(struct report *r, struct err *err)
 		actions[i].joins = joins_previous(rec, i);
 	}
 	for (size_t i = 0; i < rec->scenario->probes.n; i++) {
-		const sample_vec *samples = &rec->probes[i].samples;
-
-		if (figures_make(samples->v, samples->n, actions,
-				 rec->actions.n, &r->probes[i].figures))
+		if (make_probe(rec, i, actions, &r->probes[i].figures))
 			return out_of_memory(err);
 	}
 	return 0;

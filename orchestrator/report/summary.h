@@ -35,5 +35,19 @@ void summary_links(const struct summary *s);
 
 /* summary_probe.c: all about one probe. */
 void summary_probe(const struct summary *s, size_t probe);
+/* Rows of a probe's table: its actions, and for each phase what add() makes of
+ * it. */
+typedef void (*summary_row)(struct table *t, const struct figures *f,
+			    const char *label, const struct figures_phase *p);
+void summary_phases(struct table *t, const struct report *r,
+		    const struct figures *f, summary_row add);
+void summary_outage(struct table *t, const struct report *r,
+		    const struct figures *f);
+/* "down: tcp download from a to bulk (198.18.0.1)" */
+void summary_probe_head(const struct summary *s, size_t probe,
+			const char *what);
+
+/* summary_stream.c: likewise, of a stream. */
+void summary_stream(const struct summary *s, size_t probe);
 
 #endif

@@ -107,8 +107,8 @@ static bool is_shown(const struct figures *f, size_t i)
 	return worse < SHOWN_ACTIONS;
 }
 
-static void add_phases(struct table *t, const struct report *r,
-		       const struct figures *f)
+void summary_phases(struct table *t, const struct report *r,
+		    const struct figures *f, summary_row add)
 {
 	size_t left = f->actions.n;
 
@@ -124,14 +124,21 @@ static void add_phases(struct table *t, const struct report *r,
 		     k++, left--)
 			add_action(t, r, p->action + k);
 		/* No time, or none in which it was looked at. */
-		if (p->counts.sent == 0 && p->outage.length_ns == 0)
+		if (p->counts.sent == 0 && p->outage.length_ns == 0 &&
+		    p->goodput_bps == FIGURE_NONE)
 			continue;
-		add_figures(t, f, label, &p->counts, &p->outage, &p->rtt);
+		add(t, f, label, p);
 	}
 	if (left)
 		table_add_text(t,
 			       "... and %zu more action%s with shorter outages",
 			       left, left == 1 ? "" : "s");
+}
+
+static void add_phase(struct table *t, const struct figures *f,
+		      const char *label, const struct figures_phase *p)
+{
+	add_figures(t, f, label, &p->counts, &p->outage, &p->rtt);
 }
 
 /* Did the outage go on while this action disturbed the flow? Any other gap is
@@ -172,8 +179,8 @@ static size_t outage_action(const struct report *r, const struct figures *f)
 	return nearest;
 }
 
-static void add_outage(struct table *t, const struct report *r,
-		       const struct figures *f)
+void summary_outage(struct table *t, const struct report *r,
+		    const struct figures *f)
 {
 	char length[32], at[32], away[32];
 	size_t i = outage_action(r, f);
@@ -235,19 +242,14 @@ static void print_errors(const struct summary *s, const struct figures *f)
 	fputc('\n', s->out);
 }
 
-/* "rtt: ping from a to echo (fe00::1), every 10 ms" */
-static void print_probe_head(const struct summary *s, size_t i)
+void summary_probe_head(const struct summary *s, size_t i, const char *what)
 {
 	const struct scenario *scn = s->report->record.scenario;
 	const struct scn_probe *probe = &scn->probes.v[i];
-	const struct figures *f = &s->report->probes[i].figures;
 	const char *to = s->report->record.probes[i].to;
-	int64_t off = figures_span(f->interval_ns, probe->interval_ns);
-	char text[32];
 
 	summary_put(s, probe->name);
-	fputs(probe->kind == SCN_PROBE_PING ? ": ping from " : ": udp from ",
-	      s->out);
+	fprintf(s->out, ": %s from ", what);
 	summary_put(s, scn->nodes.v[probe->node].name);
 	fputs(" to ", s->out);
 	if (probe->target == SCN_TARGET_SERVICE)
@@ -261,6 +263,19 @@ static void print_probe_head(const struct summary *s, size_t i)
 		summary_put(s, to);
 		fputs(")", s->out);
 	}
+}
+
+/* "rtt: ping from a to echo (fe00::1), every 10 ms" */
+static void print_probe_head(const struct summary *s, size_t i)
+{
+	const struct scn_probe *probe =
+		&s->report->record.scenario->probes.v[i];
+	const struct figures *f = &s->report->probes[i].figures;
+	int64_t off = figures_span(f->interval_ns, probe->interval_ns);
+	char text[32];
+
+	summary_probe_head(s, i,
+			   probe->kind == SCN_PROBE_PING ? "ping" : "udp");
 	fputs(", every ", s->out);
 	summary_put(s,
 		    summary_duration(probe->interval_ns, text, sizeof(text)));
@@ -280,6 +295,10 @@ void summary_probe(const struct summary *s, size_t i)
 	const struct figures *f = &r->probes[i].figures;
 	struct table t = { .indent = 2 };
 
+	if (r->record.scenario->probes.v[i].kind == SCN_PROBE_TCP_STREAM) {
+		summary_stream(s, i);
+		return;
+	}
 	fputc('\n', s->out);
 	print_probe_head(s, i);
 	if (!f->counts.sent) {
@@ -289,10 +308,10 @@ void summary_probe(const struct summary *s, size_t i)
 		return;
 	}
 	add_heads(&t, f);
-	add_phases(&t, r, f);
+	summary_phases(&t, r, f, add_phase);
 	add_figures(&t, f, "all", &f->counts, &f->outage, &f->rtt);
 	if (f->outage.length_ns)
-		add_outage(&t, r, f);
+		summary_outage(&t, r, f);
 	table_print(&t, s->out, s->utf8);
 	table_free(&t);
 	print_served(s, &r->probes[i]);

@@ -2,6 +2,7 @@
 /* expect: what must hold in the end. */
 #include "orchestrator/scenario/expects.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- ranges ------------------------------------------------------------ */
@@ -20,6 +21,54 @@ static const struct field time_range_fields[] = {
 			.type = &type_delay,
 			.doc = "the least" },
 	[RANGE_MAX] = { .name = "max", .type = &type_delay, .doc = "the most" },
+};
+
+static const struct type type_rate = {
+	.expects = "a rate, such as 10mbit",
+	.scalar = SCALAR_RATE,
+	.max = UINT64_C(1000000000000),
+};
+
+static const struct field rate_range_fields[] = {
+	[RANGE_MIN] = { .name = "min", .type = &type_rate, .doc = "the least" },
+	[RANGE_MAX] = { .name = "max", .type = &type_rate, .doc = "the most" },
+};
+
+static const struct type type_bytes = {
+	.expects = "a number of bytes, such as 10MB",
+	.scalar = SCALAR_BYTES,
+	.max = INT64_MAX,
+};
+
+static const struct field bytes_range_fields[] = {
+	[RANGE_MIN] = { .name = "min",
+			.type = &type_bytes,
+			.doc = "the least" },
+	[RANGE_MAX] = { .name = "max", .type = &type_bytes, .doc = "the most" },
+};
+
+static const struct mapping mapping_rate_range = {
+	.what = "range",
+	MAPPING_FIELDS(rate_range_fields),
+};
+
+static const struct mapping mapping_bytes_range = {
+	.what = "range",
+	MAPPING_FIELDS(bytes_range_fields),
+};
+
+static const struct type type_rate_range = {
+	.expects = "a rate, or a range such as '{ min: 10mbit }'",
+	.scalar = SCALAR_RATE,
+	.max = UINT64_C(1000000000000),
+	.mapping = &mapping_rate_range,
+};
+
+static const struct type type_bytes_range = {
+	.expects = "a number of bytes, or a range such as '{ min: 10MB }'",
+	.scalar = SCALAR_BYTES,
+	.max = INT64_MAX,
+	.mapping = &mapping_bytes_range,
 };
 
 static const struct mapping mapping_count_range = {
@@ -48,7 +97,16 @@ static const struct type type_time_range = {
 
 static int64_t range_bound(const struct type *type, const struct value *v)
 {
-	return type == &type_time_range ? v->ns : (int64_t)v->number;
+	switch (type->scalar) {
+	case SCALAR_DURATION:
+		return v->ns;
+	case SCALAR_RATE:
+		return v->bps;
+	case SCALAR_WORD: /* true or false */
+		return v->word;
+	default:
+		return (int64_t)v->number;
+	}
 }
 
 static bool read_range(struct loader *l, const struct type *type,
@@ -111,6 +169,26 @@ static const struct field probe_fields[] = {
 	       "the median of the round-trip times"),
 	METRIC(SCN_METRIC_RTT_P99, "rtt_p99", &type_time_range,
 	       "what 99 % of the round-trip times stay below"),
+	METRIC(SCN_METRIC_FAILED, "failed", &type_count_range,
+	       "requests that failed"),
+	METRIC(SCN_METRIC_LATENCY_P50, "latency_p50", &type_time_range,
+	       "the median of the times that requests took"),
+	METRIC(SCN_METRIC_LATENCY_P99, "latency_p99", &type_time_range,
+	       "what 99 % of the requests' times stay below"),
+	METRIC(SCN_METRIC_CONNECTIONS, "connections", &type_count_range,
+	       "connections that requests were sent over"),
+	METRIC(SCN_METRIC_BYTES, "bytes", &type_bytes_range,
+	       "what a stream delivered"),
+	METRIC(SCN_METRIC_GOODPUT, "goodput", &type_rate_range,
+	       "the mean rate of what a stream delivered"),
+	METRIC(SCN_METRIC_CONNECT, "connect", &type_time_range,
+	       "the time until a stream was connected"),
+	METRIC(SCN_METRIC_RECOVERY, "recovery", &type_time_range,
+	       "the longest time from an action to 90 % of the earlier rate"),
+	METRIC(SCN_METRIC_SURVIVES, "survives", &type_switch,
+	       "whether a stream's connection lived to its end"),
+	METRIC(SCN_METRIC_INTACT, "intact", &type_switch,
+	       "whether every byte of a stream was right"),
 };
 
 _Static_assert(sizeof(probe_fields) / sizeof(*probe_fields) ==
@@ -130,6 +208,27 @@ struct scn_expect *expect_add(struct loader *l, enum scn_expect_kind kind,
 	return expect;
 }
 
+static bool check_fits(struct loader *l, const struct tree_node *where,
+		       size_t probe, enum scn_metric metric)
+{
+	const struct scn_probe *p = &l->s->probes.v[probe];
+	char list[256] = "";
+
+	if (scn_metric_fits(metric, p->kind))
+		return true;
+	tree_error(l->diag, where, "a %s probe has no figure '%s'",
+		   scn_probe_kind_name(p->kind), scn_metric_name(metric));
+	diag_note(l->diag, p->pos, 1, "the probe is defined here");
+	for (int m = 0; m < SCN_METRIC_COUNT_; m++)
+		if (scn_metric_fits((enum scn_metric)m, p->kind))
+			snprintf(list + strlen(list),
+				 sizeof(list) - strlen(list), "%s%s",
+				 *list ? ", " : "",
+				 scn_metric_name((enum scn_metric)m));
+	diag_help(l->diag, "it has %s", list);
+	return false;
+}
+
 static void read_probe(struct loader *l, const struct tree_node *node,
 		       const struct value *v)
 {
@@ -143,7 +242,9 @@ static void read_probe(struct loader *l, const struct tree_node *node,
 		any |= metric->node != NULL;
 		if (!metric->node ||
 		    !read_range(l, probe_fields[1 + m].type, metric, &range) ||
-		    !v[0].ok)
+		    !v[0].ok ||
+		    !check_fits(l, metric->node, v[0].index,
+				(enum scn_metric)m))
 			continue;
 		reach_check(l, v[0].index, (enum scn_metric)m, &range);
 		expect = expect_add(l, SCN_EXPECT_PROBE, metric->node,
@@ -158,7 +259,7 @@ static void read_probe(struct loader *l, const struct tree_node *node,
 	tree_error(l->diag, node, "this says nothing about the probe");
 	diag_help(l->diag, "add what must hold, as in 'lost: { max: 1 }' "
 			   "(sent, received, lost, duplicated, reordered, "
-			   "outage, rtt_p50, rtt_p99)");
+			   "outage, rtt_p50, rtt_p99, ...)");
 }
 
 /* ---- within: ----------------------------------------------------------- */

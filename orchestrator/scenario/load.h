@@ -119,7 +119,7 @@ struct mapping {
 	const char *refused_why; /* ... what to say of it */
 };
 
-#define FIELDS_MAX 16 /* of one mapping, or of one variant */
+#define FIELDS_MAX 24 /* of one mapping, or of one variant */
 #define VALUES_MAX (2 * FIELDS_MAX)
 #define MAPPING_FIELDS(table)                                                  \
 	.fields = (table), .n = sizeof(table) / sizeof(*(table))

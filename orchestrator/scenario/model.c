@@ -46,8 +46,10 @@ static void free_programs(struct scenario *s)
 		free_texts(p->argv);
 		free_texts(p->env);
 	}
-	for (size_t i = 0; i < s->probes.n; i++)
+	for (size_t i = 0; i < s->probes.n; i++) {
 		free(s->probes.v[i].name);
+		free(s->probes.v[i].path);
+	}
 	VEC_FREE(&s->services);
 	VEC_FREE(&s->processes);
 	VEC_FREE(&s->probes);

@@ -118,8 +118,9 @@ struct scn_process {
 	size_t node;
 	char **argv; /* NULL-terminated; a shell line is ["/bin/sh","-c",LINE]
 		      */
-	char *command; /* as written, for messages; NULL for an echo server */
+	char *command; /* as written, for messages; NULL for a built-in one */
 	struct scn_port echo; /* our own UDP echo server instead of argv */
+	struct scn_port serve; /* or that for tcp_stream and tcp_request */
 	char **env; /* "KEY=VALUE", NULL-terminated; added to a clean one */
 	bool autostart; /* false: waits for a start action ("start: manual") */
 	enum scn_ready_kind ready;
@@ -130,7 +131,17 @@ struct scn_process {
 	struct src_pos pos;
 };
 
-enum scn_probe_kind { SCN_PROBE_PING, SCN_PROBE_UDP_ECHO };
+enum scn_probe_kind {
+	SCN_PROBE_PING,
+	SCN_PROBE_UDP_ECHO,
+	SCN_PROBE_TCP_STREAM,
+	SCN_PROBE_TCP_REQUEST,
+	SCN_PROBE_HTTP,
+	SCN_PROBE_KIND_COUNT_,
+};
+
+/* A stream of so many bytes, and without a 'for', has that much time. */
+#define SCN_STREAM_LIMIT_NS INT64_C(60000000000)
 
 enum scn_target_kind {
 	SCN_TARGET_SERVICE,
@@ -145,12 +156,20 @@ struct scn_probe {
 	enum scn_target_kind target;
 	size_t to; /* service or node */
 	struct ip_addr to_address; /* SCN_TARGET_ADDRESS */
-	uint16_t port; /* UDP echo: the service's unless given */
+	uint16_t port; /* the service's unless given; not of a ping */
 	int family; /* 4, 6; 0: 4 where the target has both */
-	int64_t interval_ns;
+	int64_t interval_ns; /* 0: of a stream, or one request after another */
 	int64_t start_ns; /* after the timeline's zero */
 	int64_t for_ns;
-	uint32_t payload; /* bytes behind the ICMP or UDP header */
+	uint32_t payload; /* ping, UDP echo: bytes behind the ICMP or UDP header
+			   */
+	bool upload, verify; /* TCP stream */
+	uint64_t bytes, rate_bps; /* TCP stream; 0: no limit */
+	uint32_t request, response; /* TCP request: bytes */
+	bool keep; /* TCP request, HTTP: a connection serves many requests */
+	int64_t timeout_ns; /* of a request */
+	char *path; /* HTTP; else NULL */
+	uint32_t concurrency; /* HTTP: connections at a time */
 	struct src_pos pos, to_pos;
 };
 
@@ -235,6 +254,16 @@ enum scn_metric {
 	SCN_METRIC_OUTAGE, /* ns */
 	SCN_METRIC_RTT_P50, /* ns */
 	SCN_METRIC_RTT_P99, /* ns */
+	SCN_METRIC_FAILED, /* requests */
+	SCN_METRIC_LATENCY_P50, /* ns, of requests */
+	SCN_METRIC_LATENCY_P99, /* ns */
+	SCN_METRIC_CONNECTIONS, /* that requests were sent over */
+	SCN_METRIC_BYTES, /* of a stream: delivered */
+	SCN_METRIC_GOODPUT, /* bits/s, of a stream */
+	SCN_METRIC_CONNECT, /* ns until a stream was connected */
+	SCN_METRIC_RECOVERY, /* ns, the longest of a stream's */
+	SCN_METRIC_SURVIVES, /* 0 or 1: the connection lived to its end */
+	SCN_METRIC_INTACT, /* 0 or 1: every byte was right */
 	SCN_METRIC_COUNT_, /* how many metrics there are */
 };
 
@@ -335,8 +364,18 @@ struct scenario *scenario_free(struct scenario *s);
 size_t scenario_find_node(const struct scenario *s, const char *name);
 
 /* The words of the language, as the messages, plans and reports print them. */
+const char *scn_probe_kind_name(enum scn_probe_kind k);
 const char *scn_metric_name(enum scn_metric m);
-bool scn_metric_is_time(enum scn_metric m);
+enum scn_unit {
+	SCN_UNIT_COUNT,
+	SCN_UNIT_TIME, /* ns */
+	SCN_UNIT_RATE, /* bits/s */
+	SCN_UNIT_BYTES,
+	SCN_UNIT_SWITCH, /* 0: false, 1: true */
+};
+enum scn_unit scn_metric_unit(enum scn_metric m);
+/* Has a probe of this kind such a figure? */
+bool scn_metric_fits(enum scn_metric m, enum scn_probe_kind k);
 /* A duration as it would be typed: exact, and without a space. Returns buf. */
 const char *scn_duration_text(int64_t ns, char *buf, size_t size);
 const char *scn_node_kind_name(enum scn_node_kind k);

@@ -24,6 +24,12 @@ static const struct type type_echo = {
 	.protocol = SCN_PROTO_UDP,
 };
 
+static const struct type type_serve = {
+	.expects = "a TCP port, such as 'tcp/5001'",
+	.scalar = SCALAR_PORT,
+	.protocol = SCN_PROTO_TCP,
+};
+
 static const struct word start_words[] = {
 	{ "auto", 1, NULL },
 	{ "manual", 0, NULL },
@@ -138,6 +144,12 @@ static const struct field echo_fields[] = {
 	  .doc = "a built-in server that sends every packet back" },
 };
 
+static const struct field serve_fields[] = {
+	{ .name = "serve",
+	  .type = &type_serve,
+	  .doc = "a built-in server for tcp_stream and tcp_request probes" },
+};
+
 static const struct mapping mapping_run = {
 	.what = "process",
 	MAPPING_FIELDS(run_fields),
@@ -148,12 +160,18 @@ static const struct mapping mapping_echo = {
 	MAPPING_FIELDS(echo_fields),
 };
 
+static const struct mapping mapping_serve = {
+	.what = "process",
+	MAPPING_FIELDS(serve_fields),
+};
+
 static const struct mapping mapping_process = {
 	.what = "process",
 	.doc = "A program that runs in a node.",
 	MAPPING_FIELDS(process_fields),
-	.variants = (const struct mapping *const[]){ &mapping_run,
-						     &mapping_echo, NULL },
+	.variants =
+		(const struct mapping *const[]){ &mapping_run, &mapping_echo,
+						 &mapping_serve, NULL },
 	.example = "run: \"sleep 5\"",
 };
 
@@ -276,21 +294,43 @@ static bool read_ready(struct loader *l, const struct tree_node *node,
 	return good;
 }
 
+/* It has bound its port the moment it can: worth waiting for. */
+static void wait_for_port(const struct value *port, struct scn_process *p)
+{
+	p->ready = SCN_READY_LISTENS;
+	p->ready_port = port->port;
+	p->ready_timeout_ns = INT64_C(10000000000);
+	p->ready_pos = port->node->pos;
+}
+
 static bool read_echo(struct loader *l, const struct value *echo,
 		      struct scn_process *p)
 {
 	if (echo->port.protocol != SCN_PROTO_UDP) {
 		tree_error(l->diag, echo->node, "the echo server is UDP only");
-		diag_help(l->diag, "write 'udp/%u', or run a program",
-			  echo->port.port);
+		diag_help(l->diag,
+			  "write 'udp/%u', or 'serve: tcp/%u', or run a "
+			  "program",
+			  echo->port.port, echo->port.port);
 		return false;
 	}
 	p->echo = echo->port;
-	/* It has bound its port the moment it can: worth waiting for. */
-	p->ready = SCN_READY_LISTENS;
-	p->ready_port = echo->port;
-	p->ready_timeout_ns = INT64_C(10000000000);
-	p->ready_pos = echo->node->pos;
+	wait_for_port(echo, p);
+	return true;
+}
+
+static bool read_serve(struct loader *l, const struct value *serve,
+		       struct scn_process *p)
+{
+	if (serve->port.protocol != SCN_PROTO_TCP) {
+		tree_error(l->diag, serve->node,
+			   "the built-in server is TCP only");
+		diag_help(l->diag, "write 'tcp/%u', or 'echo: udp/%u'",
+			  serve->port.port, serve->port.port);
+		return false;
+	}
+	p->serve = serve->port;
+	wait_for_port(serve, p);
 	return true;
 }
 
@@ -316,6 +356,8 @@ static size_t read_process(struct loader *l, const struct tree_node *key,
 		good &= read_run(l, own, p);
 	if (variant == &mapping_echo && own->ok)
 		good &= read_echo(l, own, p);
+	if (variant == &mapping_serve && own->ok)
+		good &= read_serve(l, own, p);
 	if (v[PROCESS_ENV].ok)
 		good &= read_env(l, v[PROCESS_ENV].node, p);
 	if (v[PROCESS_READY].ok)

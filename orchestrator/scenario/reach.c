@@ -16,26 +16,33 @@ static void check_count(struct loader *l, const struct scn_probe *p,
 			enum scn_metric metric, const struct range_source *r)
 {
 	const char *name = scn_metric_name(metric);
-	int64_t for_ns = probe_time(l->s, p);
-	int64_t most = (for_ns - 1) / p->interval_ns + 1;
+	int64_t for_ns = probe_time(l->s, p), most;
+	const char *what = scn_metric_fits(SCN_METRIC_FAILED, p->kind) ?
+				   "requests" :
+				   "packets";
+
+	if (!p->interval_ns) /* one after another: nobody knows how many */
+		return;
+	most = (for_ns - 1) / p->interval_ns + 1;
 
 	if (r->range.has_min && r->range.min > most)
-		tree_error(l->diag, r->min,
-			   "unreachable expectation: '%s' sends %lld packets, "
-			   "so '%s' cannot be %lld",
-			   p->name, (long long)most, name,
-			   (long long)r->range.min);
+		tree_error(
+			l->diag, r->min,
+			"unreachable expectation: '%s' sends %lld %s, so '%s' "
+			"cannot be %lld",
+			p->name, (long long)most, what, name,
+			(long long)r->range.min);
 	else if (r->range.has_max && r->range.max == most && !r->range.min)
 		tree_error(l->diag, r->max,
-			   "this expectation cannot fail: '%s' sends %lld "
-			   "packets",
-			   p->name, (long long)most);
+			   "this expectation cannot fail: '%s' sends %lld %s",
+			   p->name, (long long)most, what);
 	else if (r->range.has_max && r->range.max > most)
-		tree_error(l->diag, r->max,
-			   "this expectation cannot fail: '%s' sends %lld "
-			   "packets, so '%s' is never above %lld",
-			   p->name, (long long)most, name,
-			   (long long)r->range.max);
+		tree_error(
+			l->diag, r->max,
+			"this expectation cannot fail: '%s' sends %lld %s, so "
+			"'%s' is never above %lld",
+			p->name, (long long)most, what, name,
+			(long long)r->range.max);
 	else
 		return;
 	diag_note(l->diag, p->pos, 1, "the probe is defined here");
@@ -58,6 +65,25 @@ static void check_time(struct loader *l, const struct scn_probe *p,
 	diag_note(l->diag, p->pos, 1, "the probe is defined here");
 }
 
+/* Of a connection that the end of the run cuts off, nobody knows. */
+static void check_end(struct loader *l, const struct scn_probe *p,
+		      enum scn_metric metric, const struct range_source *r)
+{
+	int64_t end;
+
+	if (metric != SCN_METRIC_SURVIVES || !l->s->duration_ns || p->bytes ||
+	    __builtin_add_overflow(p->start_ns, p->for_ns, &end) ||
+	    end < l->s->duration_ns)
+		return;
+	tree_error(l->diag, r->node,
+		   "unreachable expectation: the run ends before the stream "
+		   "'%s' does",
+		   p->name);
+	diag_note(l->diag, l->duration->pos, l->duration->width,
+		  "the run ends at %s", l->duration->text);
+	diag_help(l->diag, "end the probe earlier: give it a shorter 'for'");
+}
+
 bool reach_check_least(struct loader *l, const struct range_source *r)
 {
 	if (!r->range.has_min || r->range.min || r->range.has_max)
@@ -75,14 +101,21 @@ void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
 {
 	const struct scn_probe *p = &l->s->probes.v[probe];
 
-	/* A quantile is there only if something was answered. */
+	if (scn_metric_unit(metric) == SCN_UNIT_SWITCH) {
+		check_end(l, p, metric, range);
+		return;
+	}
+	/* These are there only if something was answered, or came back. */
 	if (metric != SCN_METRIC_RTT_P50 && metric != SCN_METRIC_RTT_P99 &&
-	    !reach_check_least(l, range))
+	    metric != SCN_METRIC_LATENCY_P50 &&
+	    metric != SCN_METRIC_LATENCY_P99 && metric != SCN_METRIC_RECOVERY &&
+	    metric != SCN_METRIC_CONNECT && !reach_check_least(l, range))
 		return;
 	switch (metric) {
 	case SCN_METRIC_SENT:
 	case SCN_METRIC_RECEIVED:
 	case SCN_METRIC_LOST:
+	case SCN_METRIC_FAILED:
 		check_count(l, p, metric, range);
 		break;
 	case SCN_METRIC_OUTAGE:
@@ -90,9 +123,7 @@ void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
 	case SCN_METRIC_RTT_P99:
 		check_time(l, p, metric, range);
 		break;
-	case SCN_METRIC_DUPLICATED: /* nobody knows how often */
-	case SCN_METRIC_REORDERED:
-	case SCN_METRIC_COUNT_:
+	default: /* nobody knows how often, or how much */
 		break;
 	}
 }

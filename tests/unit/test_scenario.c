@@ -279,8 +279,8 @@ START_TEST(words)
 {
 	for (int m = 0; m < SCN_METRIC_COUNT_; m++)
 		ck_assert_ptr_nonnull(scn_metric_name((enum scn_metric)m));
-	ck_assert(scn_metric_is_time(SCN_METRIC_OUTAGE));
-	ck_assert(!scn_metric_is_time(SCN_METRIC_LOST));
+	ck_assert(scn_metric_unit(SCN_METRIC_OUTAGE) == SCN_UNIT_TIME);
+	ck_assert(scn_metric_unit(SCN_METRIC_LOST) == SCN_UNIT_COUNT);
 	ck_assert_str_eq(scn_node_kind_name(SCN_NODE_BRIDGE), "bridge");
 	ck_assert_str_eq(scn_action_name(SCN_ACTION_MIGRATE), "migrate");
 }
