@@ -5,7 +5,15 @@
 
 #include "orchestrator/link/link.h"
 
+#include <check.h>
 #include <string.h>
+
+/* Check notes every ck_assert() by a system call: too slow for a million. */
+#define must(condition)                                                        \
+	do {                                                                   \
+		if (!(condition))                                              \
+			ck_abort_msg("%s", #condition);                        \
+	} while (0)
 
 struct test_frame {
 	uint8_t bytes[128];
