@@ -155,7 +155,7 @@ static void read_ipv4(struct cursor *c, struct class_info *out)
 /* Walks to the transport's header. False: there is none to be found here. */
 static bool skip_extensions(struct cursor *c, struct class_info *out)
 {
-	for (unsigned i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
+	for (unsigned i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
 		uint8_t next;
 		size_t len;
 
@@ -175,7 +175,7 @@ static bool skip_extensions(struct cursor *c, struct class_info *out)
 			cursor_take(c, 1);
 			if (cursor_be16(c) & 0xfff9) /* offset, more */
 				out->kind = CLASS_FRAGMENT;
-			len = 4;
+			len = 6; /* 8, less the 2 of the offset */
 			break;
 		default:
 			return true;

@@ -47,6 +47,15 @@ static size_t split(const char *s, size_t len,
 	return n;
 }
 
+bool lines_have_enough(struct lines *l)
+{
+	if (l->errors == LINES_ERRORS_MAX) {
+		l->errors++;
+		diag_help(l->diag, "the rest of %s was not looked at", l->path);
+	}
+	return l->errors > LINES_ERRORS_MAX;
+}
+
 bool lines_next(struct lines *l, struct word words[LINES_WORDS_MAX], size_t *n)
 {
 	while (l->at < l->len && l->line < UINT_MAX) {
@@ -54,14 +63,8 @@ bool lines_next(struct lines *l, struct word words[LINES_WORDS_MAX], size_t *n)
 		const char *eol = memchr(s, '\n', l->len - l->at);
 		size_t len = eol ? (size_t)(eol - s) : l->len - l->at;
 
-		if (l->errors > LINES_ERRORS_MAX)
+		if (lines_have_enough(l))
 			return false;
-		if (l->errors == LINES_ERRORS_MAX) {
-			l->errors++;
-			diag_help(l->diag, "the rest of %s was not looked at",
-				  l->path);
-			return false;
-		}
 		l->at += len + (eol != NULL);
 		l->line++;
 		*n = split(s, len, words);

@@ -45,6 +45,9 @@ bool lines_next(struct lines *l, struct word words[LINES_WORDS_MAX], size_t *n);
 void lines_error(struct lines *l, const struct word *w, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Says, once, that there may be more errors. True: that is enough of them. */
+bool lines_have_enough(struct lines *l);
+
 /* From that word to the end of its line, spaces at the end left out. */
 struct word lines_rest(const struct lines *l, const struct word *w);
 

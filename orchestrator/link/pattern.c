@@ -100,7 +100,7 @@ static int read_hand(struct link_pattern *p, struct lines *l)
 			lines_error(l, &w,
 				    "only '.' (passes) and 'x' (is lost) may "
 				    "stand in a pattern");
-			if (l->errors == LINES_ERRORS_MAX)
+			if (lines_have_enough(l))
 				break;
 		}
 	}
@@ -274,7 +274,7 @@ static void sort_streams(struct link_pattern *p, struct lines *l)
 		const struct pattern_stream *a = &p->streams.v[i - 1];
 		const struct pattern_stream *b = &p->streams.v[i];
 
-		if (compare_streams(a, b) || l->errors == LINES_ERRORS_MAX)
+		if (compare_streams(a, b) || l->errors >= LINES_ERRORS_MAX)
 			continue;
 		l->line = a->line > b->line ? a->line : b->line;
 		lines_error(l, NULL, "this stream is in the list already");
