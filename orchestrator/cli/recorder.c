@@ -99,6 +99,16 @@ void recorder_failed(struct recorder *r, const struct err *err)
 		       json_pack("{s:s}", "error", err->msg));
 }
 
+void recorder_paused(struct recorder *r)
+{
+	eventlog_write(r->log, "run.paused", NULL);
+}
+
+void recorder_continued(struct recorder *r)
+{
+	eventlog_write(r->log, "run.continued", NULL);
+}
+
 void recorder_timeline_started(struct recorder *r, int64_t zero_ns)
 {
 	r->zero_ns = zero_ns;

@@ -34,6 +34,10 @@ void recorder_interrupted(struct recorder *r, int signal);
 /* Why the run ended before its end. */
 void recorder_failed(struct recorder *r, const struct err *err);
 
+/* The clock stops, and goes on again. */
+void recorder_paused(struct recorder *r);
+void recorder_continued(struct recorder *r);
+
 /* Zero lies a little ahead: the event is written now, and is then. */
 void recorder_timeline_started(struct recorder *r, int64_t zero_ns);
 int64_t recorder_zero(const struct recorder *r);

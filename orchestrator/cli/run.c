@@ -58,6 +58,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "seed", required_argument, NULL, 's' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "calibrate", no_argument, NULL, 'C' },
+		{ "pause-on-failure", no_argument, NULL, 'P' },
 		{ "inject-failure", required_argument, NULL, 'F' },
 		{ 0 },
 	};
@@ -88,6 +89,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'C':
 			o->run.calibrate = true;
 			break;
+		case 'P':
+			o->run.pause_on_failure = true;
+			break;
 		case 'F':
 			if (!parse_failure(optarg, o))
 				return usage_error("run",
@@ -105,6 +109,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 			"run", optind == argc ? "name a scenario file" :
 						"name one scenario file only");
 	o->scenario = argv[optind];
+	if (o->run.pause_on_failure && !isatty(STDIN_FILENO))
+		return usage_error("run",
+				   "--pause-on-failure needs a terminal to ask "
+				   "at, and standard input is none");
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -223,7 +224,7 @@ static int judge(const struct record *rec, int signal)
 		     terminal_width(STDOUT_FILENO));
 	printf("\nrecord: %s\n", rec->path);
 	if (report_verdict(report) == REPORT_INTERRUPTED)
-		code = EXIT_SIGNAL + signal;
+		code = EXIT_SIGNAL + (signal ? signal : SIGINT);
 	else
 		code = codes[report_verdict(report)];
 	report_free(report);
@@ -295,6 +296,7 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		.calibrate = o->calibrate,
 		.fail_at = o->fail_at,
 		.fail_errno = o->fail_errno,
+		.pause_on_failure = o->pause_on_failure,
 		.file_limit = raise_file_limit(),
 	};
 	struct err err = ERR_INIT;
@@ -302,6 +304,8 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 	struct sandbox sandbox;
 	int signals = take_signals(false, NULL);
 	int signal = 0, code;
+	struct termios cooked;
+	bool keep = o->pause_on_failure && !tcgetattr(STDIN_FILENO, &cooked);
 
 	if (signals < 0) {
 		err_errno(&err, errno, "signalfd");
@@ -330,6 +334,9 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		code = tell_end(l, rec, signal, &err);
 	}
 	sandbox_deinit(&sandbox);
+	/* A console that was killed may have left it raw. */
+	if (keep)
+		tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
 	host_check_free(host);
 	close(signals);
 	return code;

@@ -11,6 +11,7 @@ struct run_options {
 	const char *results; /* the folder of records */
 	bool quiet; /* no progress */
 	bool calibrate; /* the emulated links, before the timeline begins */
+	bool pause_on_failure; /* standard input is a terminal then */
 	bool has_seed;
 	uint64_t seed; /* instead of the scenario's */
 	uint64_t fail_at; /* see kernel_step() */

@@ -188,11 +188,11 @@ int run_start_probes(struct run *run, int64_t zero_ns, struct err *err)
 
 /* ---- end ----------------------------------------------------------------- */
 
-void run_stop_probes(struct run *run)
+void run_signal_probes(struct run *run, int signal)
 {
 	for (size_t i = 0; i < run->n_probers; i++)
 		if (run->probers[i].pid)
-			kill(run->probers[i].pid, SIGTERM);
+			kill(run->probers[i].pid, signal);
 }
 
 void run_abandon_probes(struct run *run)

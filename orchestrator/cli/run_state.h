@@ -30,8 +30,16 @@ struct run {
 	size_t n_probers, probers_running;
 	struct {
 		pid_t pid;
-		bool *held; /* shared with it */
+		unsigned char *told; /* enum judged; shared with it */
 	} judge;
+	struct {
+		uint64_t judging_us; /* since when; 0: not */
+		pid_t console;
+		int status; /* the console's wait status */
+		bool over; /* the run has been played */
+	} pause;
+	pid_t *process_pids; /* by the scenario's index; 0: does not run */
+	bool pause_due; /* an expectation is lost, and that is a reason */
 	bool timeline_done, time_over;
 	int interrupted; /* the signal; 0: not */
 	bool emulator_died; /* ends the run, which is invalid then */
@@ -41,6 +49,8 @@ struct run {
 /* Ends the part under way; the first reason stays. */
 void run_fail(struct run *run, const struct err *err);
 
+/* As if that signal had come. */
+void run_interrupt(struct run *run, int signal);
 /* Does the part under way have to end? */
 bool run_is_broken(const struct run *run);
 
@@ -51,12 +61,25 @@ bool run_is_broken(const struct run *run);
 void run_turn_until(struct run *run, bool (*done)(const struct run *run),
 		    uint64_t timeout_us, bool *over);
 
-/* run_judge.c: judges the record as it is by now, in a process of its own, and
- * waits for it. held, by the scenario's index of the expectation; where that
- * cannot be told, false. */
-void run_judge(struct run *run, bool *held);
+/* run_judge.c: judges the record as it is by now, in a process of its own. */
+enum judged { JUDGED_OPEN, JUDGED_HELD, JUDGED_LOST /* for good */ };
+/* It is done when judge.pid is 0 again. 0 or a negative errno. */
+int run_judge_begin(struct run *run);
+/* Waits for it. By the scenario's index of the expectation; NULL: unknown. */
+const unsigned char *run_judge(struct run *run);
+void run_judge_free(struct run *run);
 /* Puts the end of the run off for expectations that have a "within". */
 void run_wait_within(struct run *run);
+
+/* run_pause.c: for --pause-on-failure. Watches out for expectations that are
+ * lost while the run is played, and sets pause_due then. */
+int run_pause_watch(struct run *run, struct err *err);
+/* When it has been played: stops the clock and opens the console, where an
+ * expectation does not hold. */
+void run_pause(struct run *run);
+
+/* supervise.c: completes the trace, unless that is done. */
+void run_stop_capture(struct run *run);
 
 /* run_capture.c: gets ready in a process of its own, while the lab is built.
  */
@@ -64,7 +87,7 @@ int run_start_capture(struct run *run, struct err *err);
 /* run_probes.c: the probes of the scenario, a process for each node. */
 size_t run_count_probers(const struct scenario *s);
 int run_start_probes(struct run *run, int64_t zero_ns, struct err *err);
-void run_stop_probes(struct run *run);
+void run_signal_probes(struct run *run, int signal);
 /* They did not end when they were asked to. */
 void run_abandon_probes(struct run *run);
 void run_free_probes(struct run *run);

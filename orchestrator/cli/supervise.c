@@ -67,6 +67,7 @@ static void process_started(void *arg, size_t process, pid_t pid)
 {
 	struct run *run = arg;
 
+	run->process_pids[process] = pid;
 	recorder_process_started(run->recorder, process, pid);
 }
 
@@ -81,6 +82,7 @@ static void process_exited(void *arg, size_t process, int status, bool expected)
 {
 	struct run *run = arg;
 
+	run->process_pids[process] = 0;
 	recorder_process_exited(run->recorder, process, status, expected);
 }
 
@@ -190,6 +192,14 @@ static void timeline_finished(void *arg)
 	run->timeline_done = true;
 }
 
+void run_interrupt(struct run *run, int signal)
+{
+	if (run->interrupted)
+		return;
+	run->interrupted = signal;
+	recorder_interrupted(run->recorder, signal);
+}
+
 static int on_lifeline(sd_event_source *source, int fd, uint32_t events,
 		       void *arg)
 {
@@ -200,10 +210,7 @@ static int on_lifeline(sd_event_source *source, int fd, uint32_t events,
 	(void)events;
 	if (read(fd, &signal_byte, 1) != 1)
 		_exit(1); /* the owner is gone: so is all of this */
-	if (!run->interrupted) {
-		run->interrupted = signal_byte;
-		recorder_interrupted(run->recorder, signal_byte);
-	}
+	run_interrupt(run, signal_byte);
 	return 0;
 }
 
@@ -265,7 +272,7 @@ static bool processes_are_ready(const struct run *run)
 /* After its duration, else when nothing that has an end is still under way. */
 static bool run_is_over(const struct run *run)
 {
-	if (run_is_broken(run))
+	if (run_is_broken(run) || run->pause_due)
 		return true;
 	if (run->scenario->duration_ns || !run->timeline_done ||
 	    run->probers_running)
@@ -381,6 +388,8 @@ static int start(struct run *run, struct err *err)
 	r = run_start_probes(run, zero, err);
 	if (!r)
 		r = timeline_start(run->timeline, zero, err);
+	if (!r && run->args->pause_on_failure)
+		r = run_pause_watch(run, err);
 	return r;
 }
 
@@ -414,12 +423,23 @@ static void write_comments(struct run *run)
 		run_fail(run, &e);
 }
 
+void run_stop_capture(struct run *run)
+{
+	bool over = false;
+
+	if (!run->capture_pid || run->capture_stage != CAPTURE_RUNS)
+		return;
+	write_comments(run);
+	(void)!write(run->capture_stop[1], "", 1);
+	run_turn_until(run, capture_is_complete, 0, &over);
+}
+
 static void stop(struct run *run)
 {
 	bool over = false;
 
 	timeline_stop(run->timeline);
-	run_stop_probes(run);
+	run_signal_probes(run, SIGTERM);
 	run_turn_until(run, probes_have_ended, STOP_TIMEOUT_US, &over);
 	for (size_t i = 0; i < run->scenario->processes.n; i++)
 		if (lab_process_runs(run->lab, i))
@@ -435,12 +455,7 @@ static void stop(struct run *run)
 	lab_stop_emulator(run->lab);
 	over = false;
 	run_turn_until(run, emulator_has_ended, STOP_TIMEOUT_US, &over);
-	if (run->capture_pid && run->capture_stage >= CAPTURE_RUNS) {
-		write_comments(run);
-		(void)!write(run->capture_stop[1], "", 1);
-		over = false;
-		run_turn_until(run, capture_is_complete, 0, &over);
-	}
+	run_stop_capture(run);
 }
 
 static int on_clock(sd_event_source *source, uint64_t now, void *arg)
@@ -504,6 +519,10 @@ static int prepare(struct run *run, struct err *err)
 				      run);
 	if (r < 0)
 		return err_errno(err, -r, "event loop");
+	run->process_pids = calloc(run->scenario->processes.n + 1,
+				   sizeof(*run->process_pids));
+	if (!run->process_pids)
+		return err_errno(err, ENOMEM, "prepare the processes");
 	r = recorder_open(run->plan, run->args->version, &run->recorder, err);
 	if (!r)
 		r = lab_new(run->plan, run->event, &options, &lab_listener,
@@ -535,8 +554,10 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 		run_fail(&run, &err);
 	if (!run_is_broken(&run))
 		play(&run);
-	if (!run_is_broken(&run))
+	if (!run_is_broken(&run) && !run.pause_due)
 		run_wait_within(&run);
+	if (!run_is_broken(&run) && args->pause_on_failure)
+		run_pause(&run);
 	if (run.timeline)
 		stop(&run);
 	if (run.recorder) {
@@ -563,5 +584,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	run_free_probes(&run);
 	if (run.probes_dir >= 0)
 		close(run.probes_dir);
+	run_judge_free(&run);
+	free(run.process_pids);
 	return run.err.code != 0;
 }

@@ -34,6 +34,7 @@ struct supervise_args {
 	bool calibrate; /* the emulated links, before the timeline begins */
 	uint64_t fail_at;
 	int fail_errno;
+	bool pause_on_failure; /* standard input is a terminal then */
 	struct rlimit file_limit; /* what the lab's programs are to have */
 };
 

@@ -182,6 +182,11 @@ int lab_netns(const struct lab *lab, size_t node)
 	return lab->nodes[node].ns ? lab->nodes[node].ns->fd : -1;
 }
 
+const char *lab_node_dir(const struct lab *lab, size_t node)
+{
+	return lab->nodes[node].dir;
+}
+
 int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
 		      struct err *err)
 {

@@ -96,6 +96,10 @@ uint64_t lab_steps(const struct lab *lab);
 /* A node's network namespace; borrowed. -1: the node is not built. */
 int lab_netns(const struct lab *lab, size_t node);
 
+/* Where the files of a node are, such as its sald's socket, as programs in it
+ * see them; borrowed. "": nothing was started in it yet. */
+const char *lab_node_dir(const struct lab *lab, size_t node);
+
 /* Deletes the conntrack entries of a service at all who hold its rules. */
 int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
 		      struct err *err);

@@ -394,6 +394,13 @@ static int on_timeline_start(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+static int on_paused(struct record *rec, const struct event *ev)
+{
+	if (rec->paused_ns == RECORD_NONE)
+		rec->paused_ns = ev->mono_ns;
+	return 0;
+}
+
 static int on_interrupted(struct record *rec, const struct event *ev)
 {
 	(void)ev;
@@ -436,6 +443,7 @@ static const struct {
 	{ "expect.polled", on_polled },
 	{ "emulator.start", on_emulator_start },
 	{ "emulator.exit", on_emulator_exit },
+	{ "run.paused", on_paused },
 	{ "run.interrupted", on_interrupted },
 	{ "run.failed", on_failed },
 	{ "run.end", on_end },

@@ -439,6 +439,8 @@ static void judge_capture(const struct record *rec,
 		expect_say(&j->actual, "unknown: there is no trace");
 	} else {
 		j->held = in_range(&e->range, (int64_t)counter->count);
+		j->exceeds = e->range.has_max &&
+			     (int64_t)counter->count > e->range.max;
 		actual_text(j, &e->range, (int64_t)counter->count,
 			    SCN_UNIT_COUNT);
 	}

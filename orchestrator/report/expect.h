@@ -25,6 +25,7 @@ struct probe_result { /* by the scenario's index of the probe */
 struct judgement {
 	const struct scn_expect *expect;
 	bool held;
+	bool exceeds; /* a count that only grows is above its range */
 	char *subject, *expected, *actual;
 };
 

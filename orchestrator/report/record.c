@@ -237,7 +237,8 @@ int record_load(const char *dir, struct record *out, struct err *err)
 {
 	int r;
 
-	*out = (struct record){ .zero_ns = RECORD_NONE };
+	*out = (struct record){ .zero_ns = RECORD_NONE,
+				.paused_ns = RECORD_NONE };
 	out->dir = strdup(dir);
 	if (!out->dir)
 		return err_set(err, ENOMEM, "out of memory");

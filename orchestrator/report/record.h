@@ -92,6 +92,8 @@ struct record {
 	int64_t zero_ns; /* the timeline's; RECORD_NONE: it never began */
 	bool complete; /* the last event says that the run ended */
 	bool interrupted;
+	int64_t paused_ns; /* the clock stopped, for somebody to look at the
+			      lab; RECORD_NONE: it did not */
 	VEC(struct record_clock) clocks;
 	VEC(struct record_action) actions; /* by their beginning */
 	char *failure; /* of an action that could not even begin; or NULL */

@@ -209,13 +209,53 @@ bool report_held(const struct report *r, size_t expectation)
 	return r->judged[expectation].held;
 }
 
+/* Could it be started once more? Whoever ends it may be anybody. */
+static bool starts_again(const struct scenario *s, size_t process)
+{
+	for (size_t i = 0; i < s->timeline.n; i++)
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++)
+			if (s->timeline.v[i].actions.v[k].kind ==
+				    SCN_ACTION_START &&
+			    s->timeline.v[i].actions.v[k].process.process ==
+				    process)
+				return true;
+	return false;
+}
+
+bool report_is_lost(const struct report *r, size_t expectation)
+{
+	const struct judgement *j = &r->judged[expectation];
+	const struct scn_expect *e = j->expect;
+	const struct scenario *s = r->record.scenario;
+
+	if (j->held)
+		return false;
+	switch (e->kind) {
+	case SCN_EXPECT_PROBE:
+		return r->record.probes[e->subject].ended;
+	case SCN_EXPECT_EXIT:
+	case SCN_EXPECT_PRINTS:
+		return r->record.processes[e->subject].exited &&
+		       !starts_again(s, e->subject);
+	case SCN_EXPECT_CAPTURE:
+		return j->exceeds;
+	case SCN_EXPECT_ANSWERED_BY:
+	case SCN_EXPECT_SHARE:
+	case SCN_EXPECT_HOST:
+		break;
+	}
+	return false;
+}
+
 int64_t report_duration_ns(const struct report *r)
 {
 	const struct record *rec = &r->record;
+	int64_t end_ns =
+		rec->paused_ns != RECORD_NONE ? rec->paused_ns : rec->last_ns;
 
-	return figures_span(rec->last_ns, rec->zero_ns != RECORD_NONE ?
-						  rec->zero_ns :
-						  rec->start_ns);
+	return figures_span(end_ns, rec->zero_ns != RECORD_NONE ?
+					    rec->zero_ns :
+					    rec->start_ns);
 }
 
 int64_t report_late_ns(const struct report *r, size_t i)

@@ -28,6 +28,12 @@ enum report_verdict report_verdict(const struct report *r);
 
 /* Does the expectation of that index of the scenario hold? */
 bool report_held(const struct report *r, size_t expectation);
+/* Of a run that is not over yet: does it not, whatever is still to come? Where
+ * that cannot be told, false. */
+bool report_is_lost(const struct report *r, size_t expectation);
+/* Its line of the summary, with the scenario's where it does not hold. */
+void report_print_expectation(const struct report *r, size_t expectation,
+			      FILE *out, bool color, unsigned width);
 
 /* The terminal summary. width: columns there are. */
 void report_print(const struct report *r, FILE *out, bool color,

@@ -258,9 +258,10 @@ static void print_expectations(const struct summary *s)
 	free(texts);
 }
 
-void report_print(const struct report *r, FILE *out, bool color, unsigned width)
+static struct summary make_summary(const struct report *r, FILE *out,
+				   bool color, unsigned width)
 {
-	struct summary s = {
+	return (struct summary){
 		.report = r,
 		.out = out,
 		.color = color,
@@ -269,6 +270,22 @@ void report_print(const struct report *r, FILE *out, bool color, unsigned width)
 			 width > WIDTH_MAX ? WIDTH_MAX :
 					     width,
 	};
+}
+
+void report_print_expectation(const struct report *r, size_t expectation,
+			      FILE *out, bool color, unsigned width)
+{
+	struct summary s = make_summary(r, out, color, width);
+	char *text = judgement_text(&r->judged[expectation]);
+
+	print_judgement(&s, &r->judged[expectation], text,
+			text ? utf8_count(text, strlen(text)) : 0);
+	free(text);
+}
+
+void report_print(const struct report *r, FILE *out, bool color, unsigned width)
+{
+	struct summary s = make_summary(r, out, color, width);
 
 	print_head(&s);
 	for (size_t i = 0; i < r->record.scenario->probes.n; i++)
