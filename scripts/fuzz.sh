@@ -24,7 +24,7 @@ out=build/fuzz/$name
 mkdir -p "$out/corpus"
 [ $# = 0 ] || cp -- "$@" "$out/corpus/"
 
-mapfile -t sources < <(ls base/*.c orchestrator/scenario/*.c orchestrator/observe/*.c node/wire/*.c node/table/*.c \
+mapfile -t sources < <(ls base/*.c orchestrator/link/*.c orchestrator/scenario/*.c orchestrator/observe/*.c node/wire/*.c node/table/*.c \
   node/sal/*.c node/io/*.c node/control/*.c 2>/dev/null)
 read -ra flags < <(pkg-config --cflags --libs yaml-0.1 jansson libsodium libmnl)
 clang -g -O1 -std=gnu17 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined \
