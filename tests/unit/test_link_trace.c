@@ -213,6 +213,33 @@ START_TEST(a_busy_link_has_the_mean_rate)
 }
 END_TEST
 
+/* Those that come with the project (tests/unit/traces.sh checks what they are).
+ */
+static const char *const shipped[] = { "steps",	      "sawtooth",
+				       "on-off",      "cellular.down",
+				       "cellular.up", "leo.down",
+				       "leo.up" };
+
+START_TEST(shipped_traces_are_taken)
+{
+	static char text[200000];
+	char path[300];
+	size_t len;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "%s/traces/%s", TEST_SOURCE_DIR,
+		 shipped[_i]);
+	in = fopen(path, "r");
+	ck_assert_ptr_nonnull(in);
+	len = fread(text, 1, sizeof(text) - 1, in);
+	fclose(in);
+	text[len] = '\0';
+	trace = parse(text, true);
+	ck_assert_int_eq(link_trace_length_ns(trace) % (1000 * MS), 0);
+	link_trace_free(trace);
+}
+END_TEST
+
 static void forget(void *arg, uint32_t handle)
 {
 	(void)arg;
@@ -250,6 +277,8 @@ static Suite *suite(void)
 	tcase_add_test(c, the_far_future_overflows_nothing);
 	tcase_add_test(c, a_busy_link_has_the_mean_rate);
 	tcase_add_test(c, down_gives_back_opportunities_to_come);
+	tcase_add_loop_test(c, shipped_traces_are_taken, 0,
+			    sizeof(shipped) / sizeof(*shipped));
 	suite_add_tcase(s, c);
 	return s;
 }
