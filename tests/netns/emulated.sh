@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Emulated links, from the scenario to the verdict: the same seed gives the same
+# fates, and another one others; what one run recorded can be played again; a
+# change of one property leaves the rest; and an emulator that dies is noticed,
+# said, and makes the run invalid, with nothing left behind. So does servalab
+# itself, killed.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+need jq awk
+
+records=$work/results
+mine=$stage/mine
+mkdir "$records" "$mine"
+
+# run CODE SCENARIO [OPTION...]: sets record.
+run() {
+  local code=0 want=$1 scenario=$2
+  shift 2
+  rm -rf "${records:?}"/*
+  "$program" run -q -r "$records" "$@" "$scenario" >"$records/out" 2>"$records/err" ||
+    code=$?
+  [ "$code" = "$want" ] ||
+    fail "$scenario: exit code $code, not $want: $(<"$records/out") $(<"$records/err")"
+  record=$(only_record)
+}
+
+# Of a record's fate lists, what is promised: how many ARP requests are sent
+# depends on when they are answered. The seed stands in a comment.
+fates() {
+  local list
+  for list in "$record"/fates/*; do
+    echo "== ${list##*/}"
+    awk '/^#/ { next } /^stream/ { control = $3 == "control" } !control' "$list"
+  done
+}
+
+# ---- fates ---------------------------------------------------------------------
+
+# Two streams over one link, and everything that may happen to a frame. The
+# nodes know each other's addresses when it begins.
+cat >"$mine/fates.yaml" <<'YAML'
+version: 1
+name: fates
+topology:
+  defaults: { link: { tolerance: 60s } }
+  nodes: { a: {}, b: {} }
+  links:
+    - name: wire
+      endpoints: ["a:eth0", "b:eth0"]
+      delay: 2ms
+      a>b: { loss: { rate: 10%, burst: 3 }, corrupt: 1%, jitter: 1ms }
+      b>a: { loss: 2%, duplicate: 3%, reorder: 4% }
+processes:
+  one: { node: b, echo: udp/7000 }
+  two: { node: b, echo: udp/7001 }
+probes:
+  meet: { kind: ping, node: a, to: b, interval: 20ms, for: 200ms }
+  p1: { kind: udp_echo, node: a, to: b, port: 7000, interval: 1ms, at: 2s, for: 1s }
+  p2: { kind: udp_echo, node: a, to: b, port: 7001, interval: 1ms, at: 2s, for: 1s }
+expect:
+  - { probe: p1, sent: 1000 }
+  - { probe: p2, sent: 1000 }
+YAML
+
+host_remember "$records"
+run 0 "$mine/fates.yaml"
+fates >"$mine/first"
+# Of the 2,000 frames of the two probes, by the model, and the pings.
+lost=$(jq '.links[0].directions[0].realised.frames.lost' "$record/results.json")
+[ "$lost" -gt 50 ] && [ "$lost" -lt 500 ] || fail "$lost frames were lost, not about 200"
+[ "$(grep -c '^stream' "$mine/first")" -ge 6 ] || fail "not all streams are listed: $(<"$mine/first")"
+cp "$record/fates/wire.0.a_eth0.fates" "$mine/recorded.fates"
+host_is_as_before "by a run over an emulated link"
+
+run 0 "$mine/fates.yaml"
+fates >"$mine/again"
+diff "$mine/first" "$mine/again" >&2 || fail "the same seed gives other fates (above)"
+
+run 0 "$mine/fates.yaml" --seed 2
+fates >"$mine/other"
+! cmp -s "$mine/first" "$mine/other" || fail "another seed gives the same fates"
+
+# Played again, under yet another seed: the losses are those of the first run.
+sed 's/loss: { rate: 10%, burst: 3 }, corrupt: 1%/loss: { file: recorded.fates }/' \
+  "$mine/fates.yaml" >"$mine/replay.yaml"
+grep -q recorded.fates "$mine/replay.yaml" || fail "nothing is replayed"
+run 0 "$mine/replay.yaml" --seed 3
+cmp "$mine/recorded.fates" "$record/inputs/recorded.fates" ||
+  fail "the record has no copy of the pattern"
+fates | awk '/^==/ { on = /wire.0/ } on' >"$mine/replayed"
+awk '/^==/ { on = /wire.0/ } on' "$mine/first" >"$mine/wanted"
+diff "$mine/wanted" "$mine/replayed" >&2 || fail "a recorded pattern is not what is played (above)"
+
+# Without the file the scenario is wrong, and the record still tells of the run.
+mv "$mine/recorded.fates" "$mine/elsewhere"
+code=0
+"$program" check "$mine/replay.yaml" 2>"$mine/err" || code=$?
+[ "$code" = 2 ] && grep -q "replay.yaml:[0-9]*:[0-9]*: error: cannot read $mine/recorded.fates" \
+  "$mine/err" || fail "a missing file: exit code $code: $(<"$mine/err")"
+
+# ---- changes -------------------------------------------------------------------
+
+cat >"$mine/change.yaml" <<'YAML'
+version: 1
+name: change
+topology:
+  defaults: { link: { tolerance: 60s } }
+  nodes: { a: {}, b: {} }
+  links:
+    - { name: wire, endpoints: ["a:eth0", "b:eth0"], delay: 1ms, loss: 100% }
+probes:
+  p: { kind: ping, node: a, to: b, interval: 10ms, for: 3s }
+timeline:
+  - { at: 500ms, link: wire, loss: 0% }
+  - { at: 1s, link: wire, state: down }
+  - { at: 2s, link: wire, state: up, a>b: { loss: 1% }, queue: 50 }
+  - { at: 2500ms, link: wire, reset: true }
+YAML
+run 0 "$mine/change.yaml"
+jq -e -s 'map(select(.event == "link.change") | [.direction, .old, .new]) == [
+    ["a>b", "delay 1ms, loss 100%", "delay 1ms"],
+    ["b>a", "delay 1ms, loss 100%", "delay 1ms"],
+    ["a>b", "delay 1ms", "delay 1ms, loss 1%"],
+    ["b>a", "delay 1ms", "delay 1ms"],
+    ["a>b", "delay 1ms, loss 1%", "delay 1ms, loss 100%"],
+    ["b>a", "delay 1ms", "delay 1ms, loss 100%"]]' "$record/events.jsonl" >/dev/null ||
+  fail "changes are told as $(grep link.change "$record/events.jsonl")"
+jq -e '.probes.p | .received > 20 and .lost > 100' "$record/results.json" >/dev/null ||
+  fail "changes changed nothing: $(<"$records/out")"
+jq -e '.links[0] | .backend == "emulated" and
+  .directions[0].realised.frames.lost > 10 and
+  (.directions | map(.realised.changes == 3) | all)' \
+  "$record/results.json" >/dev/null || fail "the link's figures: $(jq .links "$record/results.json")"
+
+# ---- an emulator that dies -------------------------------------------------------
+
+cat >"$mine/long.yaml" <<'YAML'
+version: 1
+name: long
+topology:
+  nodes: { a: {}, b: {}, c: {}, lan: { kind: bridge } }
+  links:
+    - { name: wire, endpoints: ["a:eth0", "b:eth0"], delay: 1ms }
+    - { name: port, endpoints: ["b:eth1", lan], loss: 1% }
+    - { endpoints: ["c:eth0", lan] }
+probes:
+  p: { kind: ping, node: a, to: b, interval: 10ms, for: 60s }
+expect:
+  - { probe: p, lost: 0 }
+YAML
+
+# The process with that pid in the lab of servalab $1.
+in_lab() {
+  local init status
+  init=$(child_of "$1")
+  for status in /proc/[0-9]*/status; do
+    awk -v init="$init" -v pid="$2" '/^Pid:/ { p = $2 } /^PPid:/ { parent = $2 }
+      /^NSpid:/ { inner = $NF } END { if (parent == init && inner == pid) print p }' \
+      "$status" 2>/dev/null || true
+  done
+}
+
+start_long() {
+  rm -rf "${records:?}"/*
+  "$program" run -q -r "$records" "$mine/long.yaml" >"$records/out" 2>"$records/err" &
+  pid=$!
+  wait_until 30 has_event "$records" probe.start || fail "the run does not begin"
+}
+
+start_long
+record=$(only_record)
+inner=$(jq -r 'select(.event == "emulator.start").pid' "$record/events.jsonl")
+emulator=$(in_lab "$pid" "$inner")
+[ "$emulator" ] || fail "there is no emulator with pid $inner in the lab"
+kill -KILL "$emulator"
+code=0
+wait "$pid" || code=$?
+[ "$code" = 4 ] || fail "killing the emulator: exit code $code: $(<"$records/out") $(<"$records/err")"
+jq -e '.verdict == "invalid" and
+  (.reasons[0] | test("the emulator of the links ended unexpectedly at [0-9.]+ s, by signal 9"))' \
+  "$record/results.json" >/dev/null || fail "killing the emulator: $(jq .reasons "$record/results.json")"
+grep -q 'emulator of the links ended unexpectedly' "$records/out" || fail "nobody is told: $(<"$records/out")"
+host_is_as_before "when the emulator was killed"
+
+# One that is stopped answers nobody, and carries nothing; its end tells so.
+start_long
+inner=$(jq -r 'select(.event == "emulator.start").pid' "$(only_record)/events.jsonl")
+emulator=$(in_lab "$pid" "$inner")
+kill -TERM "$emulator" # which it does not know
+code=0
+wait "$pid" || code=$?
+[ "$code" = 4 ] || fail "ending the emulator: exit code $code: $(<"$records/out") $(<"$records/err")"
+host_is_as_before "when the emulator was ended"
+
+# ---- servalab dies -----------------------------------------------------------------
+
+for how in "" user; do
+  rm -rf "${records:?}"/*
+  as=()
+  [ ! "$how" ] || as=("${AS_USER[@]}")
+  "${as[@]}" "$program" run -q -r "$records" "$mine/long.yaml" >"$records/out" 2>&1 &
+  pid=$!
+  wait_until 30 has_event "$records" probe.start || fail "the run does not begin: $(<"$records/out")"
+  kill -KILL "$pid"
+  { wait "$pid"; } 2>/dev/null || true
+  host_is_as_before "by a kill with emulated links"
+done
+echo "emulated links: fates, changes, and deaths as they should be"
