@@ -17,6 +17,8 @@ static const struct command {
 	  "  -r, --results DIR   keep the record below DIR (default: results)\n"
 	  "  -s, --seed N        use this seed instead of the scenario's\n"
 	  "  -q, --quiet         print the summary only, no progress\n"
+	  "      --calibrate     first have the emulator of links measure what "
+	  "it can do\n"
 	  "      --pause-on-failure\n"
 	  "                      where an expectation does not hold, stop the "
 	  "clock and\n"

@@ -46,6 +46,8 @@ static const char *property_text(const struct link_params *to, unsigned bit,
 		snprintf(buf, size, to->mtu ? "mtu %u" : "no mtu", to->mtu);
 	else if (!*link_params_text(&p, buf, size))
 		snprintf(buf, size, "no %s", names[__builtin_ctz(bit)]);
+	else if (bit == LINK_RATE && strstr(buf, ", queue "))
+		*strstr(buf, ", queue ") = '\0'; /* not what is set here */
 	return buf;
 }
 

@@ -379,6 +379,8 @@ static void read_link(struct loader *l, const struct tree_node *node,
 	}
 	*link = *link_defaults;
 	*origin = *defaults;
+	origin->tolerance = NULL; /* does not hold for the kernel's, which is
+				     no mistake there */
 	link->pos = node->pos;
 	link->end[0].node = link->end[1].node = SCN_NONE;
 	origin->node = node;

@@ -59,7 +59,11 @@ quick 4 "$2" link-flap 's/for: 2s/for: 600ms/' \
 shorten "$2/scenarios/ping-migration.yaml" "$folder/5.yaml" \
   's/for: 6s/for: 900ms/;s/at: 2s/at: 300ms/;s/at: 4s/at: 600ms/;s/sent: 600/sent: 90/'
 
-for i in 1 2 3 4 5; do
+# Emulated links need the same device.
+shorten "$2/scenarios/emulated-delay.yaml" "$folder/6.yaml" \
+  's/for: 2s/for: 300ms/;s/sent: 200/sent: 30/'
+
+for i in 1 2 3 4 5 6; do
   "$1" run -q -r "$folder/results" "$folder/$i.yaml" >"$folder/out" 2>&1 ||
     fail "exit code $?: $(<"$folder/out")"
   record=$(sed -n 's/^record: //p' "$folder/out")
