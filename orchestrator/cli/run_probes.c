@@ -68,6 +68,25 @@ static void prober_ended(void *arg, int wait_status)
 
 /* ---- beginning ---------------------------------------------------------- */
 
+/* As a browser would call the server: by its name where it has one. */
+static void name_host(const struct run *run, const struct scn_probe *s,
+		      struct probe_config *out)
+{
+	size_t size = sizeof(out->request.host);
+	char *host = out->request.host, address[IP_TEXT_MAX], port[8] = "";
+
+	if (s->port != 80)
+		snprintf(port, sizeof(port), ":%u", s->port);
+	ip_format_addr(&out->to, address, sizeof(address));
+	if (s->target == SCN_TARGET_SERVICE)
+		snprintf(host, size, "%s.serval%s",
+			 run->scenario->services.v[s->to].name, port);
+	else
+		snprintf(host, size,
+			 out->to.family == AF_INET6 ? "[%s]%s" : "%s%s",
+			 address, port);
+}
+
 static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		      struct probe_config *out)
 {
@@ -75,6 +94,8 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		[SCN_PROBE_PING] = PROBE_PING,
 		[SCN_PROBE_UDP_ECHO] = PROBE_UDP_ECHO,
 		[SCN_PROBE_TCP_STREAM] = PROBE_TCP_STREAM,
+		[SCN_PROBE_TCP_REQUEST] = PROBE_TCP_REQUEST,
+		[SCN_PROBE_HTTP] = PROBE_HTTP,
 	};
 	const struct scn_probe *s = &run->scenario->probes.v[index];
 
@@ -97,6 +118,13 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 	};
 	snprintf(out->path, sizeof(out->path), RECORD_PROBES "/%s.csv",
 		 s->name);
+	out->request.keep = s->keep;
+	out->request.timeout_ns = s->timeout_ns;
+	out->request.request = s->request;
+	out->request.response = s->response;
+	out->request.concurrency = s->concurrency;
+	out->request.path = s->path;
+	name_host(run, s, out);
 }
 
 /* Takes the probes of a node together. */

@@ -41,6 +41,8 @@ static const struct probe_task_kind *const kinds[] = {
 	[PROBE_PING] = &probe_task_packets,
 	[PROBE_UDP_ECHO] = &probe_task_packets,
 	[PROBE_TCP_STREAM] = &probe_task_stream,
+	[PROBE_TCP_REQUEST] = &probe_task_requests,
+	[PROBE_HTTP] = &probe_task_requests,
 };
 
 static int watch(int epoll_fd, int fd, uint32_t whose, uint32_t tag,

@@ -25,6 +25,16 @@
  * or takes content. The CSV (bins.h) is the receiving side's: of a download the
  * probe writes it, of an upload the server. How the stream ended at the probe
  * is in a file of the same name that ends in ".json" (stream_io.h).
+ *
+ * tcp_request, http: numbered requests over TCP. The CSV has the header line
+ * REQUEST_CSV_HEADER, and a line for each request, when its end is known:
+ *
+ *   sent        when it was begun
+ *   received    when its answer was complete, "" where it never was
+ *   error       "" or why it failed
+ *   connection  the number of that which it went over, from 1; 0: none
+ *   status      HTTP's; "" where there is none
+ *   bytes       of the answer's content
  */
 #ifndef OBSERVE_PROBE_H
 #define OBSERVE_PROBE_H
@@ -37,13 +47,21 @@
 #include <stdint.h>
 
 #define PROBE_CSV_HEADER "seq,sent_ns,received_ns,copy,error\n"
+#define REQUEST_CSV_HEADER                                                     \
+	"seq,sent_ns,received_ns,error,connection,status,bytes\n"
 #define PROBE_LINGER_NS                                                        \
 	INT64_C(1000000000) /* waits so long for last replies                  \
 			     */
 
 #define STREAM_LINGER_NS INT64_C(5000000000) /* and for a stream's end */
 
-enum probe_type { PROBE_PING, PROBE_UDP_ECHO, PROBE_TCP_STREAM };
+enum probe_type {
+	PROBE_PING,
+	PROBE_UDP_ECHO,
+	PROBE_TCP_STREAM,
+	PROBE_TCP_REQUEST,
+	PROBE_HTTP,
+};
 
 struct probe_config {
 	uint32_t index; /* goes into every packet's mark */
@@ -52,7 +70,8 @@ struct probe_config {
 	enum probe_type type;
 	struct ip_addr to;
 	uint16_t port; /* but for ping */
-	int64_t start_mono_ns, interval_ns, for_ns;
+	int64_t start_mono_ns, for_ns;
+	int64_t interval_ns; /* HTTP, 0: one after another */
 	uint32_t payload; /* bytes, at least PROBE_MARK_SIZE */
 	struct {
 		bool upload; /* else download */
@@ -61,6 +80,14 @@ struct probe_config {
 		uint64_t rate_bps; /* 0: as fast as it goes */
 		uint64_t seed; /* the content follows from it */
 	} stream;
+	struct {
+		bool keep; /* a connection serves many */
+		int64_t timeout_ns;
+		uint32_t request, response; /* TCP: bytes */
+		uint32_t concurrency; /* HTTP */
+		const char *path; /* HTTP; borrowed */
+		char host[128]; /* HTTP: as the server is called */
+	} request;
 	char path[128]; /* of its file, ".csv" */
 };
 

@@ -75,6 +75,51 @@ static bool parse_row(const char *p, struct sample *out)
 	return true;
 }
 
+/* A text up to a comma, which is passed. */
+static bool take_text(const char **p, char *out, size_t size)
+{
+	size_t n = strcspn(*p, ",");
+
+	if (n >= size || (*p)[n] != ',' || memchr(*p, '"', n))
+		return false;
+	memcpy(out, *p, n);
+	out[n] = '\0';
+	*p += n + 1;
+	return true;
+}
+
+/* "seq,sent,received,error,connection,status,bytes" */
+static bool parse_request(const char *p, struct sample *out)
+{
+	uint64_t sent, received = 0;
+	char status[8];
+	bool has_received;
+
+	if (!take_number(&p, UINT64_MAX, &out->seq) ||
+	    !take_number(&p, INT64_MAX, &sent))
+		return false;
+	has_received = *p != ',';
+	if (!has_received)
+		p++;
+	else if (!take_number(&p, INT64_MAX, &received))
+		return false;
+	if (!take_text(&p, out->error, sizeof(out->error)) ||
+	    !take_number(&p, UINT64_MAX, &out->connection) ||
+	    !take_text(&p, status, sizeof(status)) ||
+	    status[strspn(status, "0123456789")] || !*p ||
+	    p[strspn(p, "0123456789")])
+		return false;
+	if (!has_received && !*out->error)
+		return false;
+	out->sent_ns = (int64_t)sent;
+	/* An answer that says "no" is none. */
+	has_received &= !*out->error;
+	out->received_ns = has_received ? (int64_t)received : SAMPLE_NONE;
+	out->copies = has_received;
+	out->request = true;
+	return true;
+}
+
 static int bad_line(struct err *err, const char *path, size_t line,
 		    const char *what)
 {
@@ -84,6 +129,7 @@ static int bad_line(struct err *err, const char *path, size_t line,
 static int read_rows(FILE *f, const char *path, row_vec *rows, struct err *err)
 {
 	CLEANUP_FREE char *text = NULL;
+	bool (*parse)(const char *p, struct sample *out) = parse_row;
 	size_t size = 0, line = 0;
 	ssize_t n;
 
@@ -94,7 +140,9 @@ static int read_rows(FILE *f, const char *path, row_vec *rows, struct err *err)
 		if (text[n - 1] != '\n')
 			return 0; /* cut off: the writer was killed */
 		if (line == 1) {
-			if (strcmp(text, PROBE_CSV_HEADER) != 0)
+			if (strcmp(text, REQUEST_CSV_HEADER) == 0)
+				parse = parse_request;
+			else if (strcmp(text, PROBE_CSV_HEADER) != 0)
 				return bad_line(err, path, line,
 						"not the header of a probe's "
 						"file");
@@ -106,7 +154,7 @@ static int read_rows(FILE *f, const char *path, row_vec *rows, struct err *err)
 			return err_errno(err, ENOMEM, "%s", path);
 		row->line = line;
 		if (memchr(text, '\0', (size_t)n - 1) ||
-		    !parse_row(text, &row->sample))
+		    !parse(text, &row->sample))
 			return bad_line(err, path, line,
 					"not a line of a probe's file");
 	}

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SAMPLE_NONE INT64_MIN /* no time */
@@ -16,6 +17,8 @@ struct sample {
 		received_ns; /* CLOCK_MONOTONIC; received: SAMPLE_NONE */
 	unsigned copies; /* replies in all */
 	char error[24];
+	bool request; /* one that failed has no received_ns */
+	uint64_t connection; /* its number, from 1; 0: none */
 };
 
 /* Sorted by seq, one a packet (copies are folded: the first one's time). */

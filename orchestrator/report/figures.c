@@ -428,6 +428,10 @@ int figures_make(const struct sample *samples, size_t n_samples,
 		return r;
 
 	count_all(samples, n_samples, out);
+	for (size_t i = 0; i < n_samples; i++)
+		if (samples[i].request && samples[i].connection <= INT64_MAX &&
+		    (int64_t)samples[i].connection > out->connections)
+			out->connections = (int64_t)samples[i].connection;
 	r = rtt_all(samples, n_samples, out);
 	if (!r)
 		r = outages(samples, n_samples, out);

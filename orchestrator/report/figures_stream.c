@@ -22,8 +22,9 @@
 #define RECOVERY_STEP BIN_NS
 #define EARLIER_MOST NSEC_PER_SEC
 #define EARLIER_LEAST RECOVERY_WINDOW
-#define FALL_WITHIN NSEC_PER_SEC /* what comes later, comes of something else  \
-				  */
+#define FALL_WITHIN                                                            \
+	NSEC_PER_SEC /* what comes later, comes of something else              \
+		      */
 
 struct stream {
 	const struct figures_stream *in;

@@ -283,6 +283,7 @@ static json_t *probe_value(struct builder *b, size_t i)
 	set(b, o, "outage", outage_value(b, &f->outage));
 	set(b, o, "errors", errors_value(b, f));
 	set(b, o, "late", late_value(b, rp));
+	set(b, o, "connections", number_value(f->connections));
 	set(b, o, "stream", stream_value(b, i));
 	for (size_t j = 0; j < f->phases.n; j++)
 		append(b, phases, phase_value(b, &f->phases.v[j]));

@@ -33,13 +33,17 @@ static void add_heads(struct table *t, const struct figures *f)
 	if (!row)
 		return;
 	cell(row, SENT, "sent");
-	cell(row, RECEIVED, "received");
-	cell(row, LOST, "lost");
-	cell(row, DUP, "dup");
-	if (f->counts.reordered)
+	cell(row, RECEIVED,
+	     f->connections == FIGURE_NONE ? "received" : "answered");
+	cell(row, LOST, f->connections == FIGURE_NONE ? "lost" : "failed");
+	if (f->connections == FIGURE_NONE)
+		cell(row, DUP, "dup");
+	if (f->counts.reordered && f->connections == FIGURE_NONE)
 		cell(row, REORD, "reordered");
 	cell(row, OUTAGE, "outage");
-	cell(row, RTT, "rtt p50 / p99");
+	cell(row, RTT,
+	     f->connections == FIGURE_NONE ? "rtt p50 / p99" :
+					     "latency p50 / p99");
 }
 
 static void add_figures(struct table *t, const struct figures *f,
@@ -56,8 +60,9 @@ static void add_figures(struct table *t, const struct figures *f,
 	cell(row, SENT, "%" PRIu64, c->sent);
 	cell(row, RECEIVED, "%" PRIu64, c->received);
 	cell(row, LOST, "%" PRIu64, c->lost);
-	cell(row, DUP, "%" PRIu64, c->duplicated);
-	if (f->counts.reordered)
+	if (f->connections == FIGURE_NONE)
+		cell(row, DUP, "%" PRIu64, c->duplicated);
+	if (f->counts.reordered && f->connections == FIGURE_NONE)
 		cell(row, REORD, "%" PRIu64, c->reordered);
 	/* All was lost, and the outage is that of a "during" which it led to.
 	 */
@@ -274,8 +279,21 @@ static void print_probe_head(const struct summary *s, size_t i)
 	int64_t off = figures_span(f->interval_ns, probe->interval_ns);
 	char text[32];
 
-	summary_probe_head(s, i,
-			   probe->kind == SCN_PROBE_PING ? "ping" : "udp");
+	static const char *const what[] = {
+		[SCN_PROBE_PING] = "ping",
+		[SCN_PROBE_UDP_ECHO] = "udp",
+		[SCN_PROBE_TCP_STREAM] = "tcp stream",
+		[SCN_PROBE_TCP_REQUEST] = "tcp requests",
+		[SCN_PROBE_HTTP] = "http",
+	};
+
+	summary_probe_head(s, i, what[probe->kind]);
+	if (probe->kind == SCN_PROBE_HTTP && probe->concurrency > 1)
+		fprintf(s->out, ", %u at a time", probe->concurrency);
+	if (!probe->interval_ns) {
+		fputs(", one after another\n", s->out);
+		return;
+	}
 	fputs(", every ", s->out);
 	summary_put(s,
 		    summary_duration(probe->interval_ns, text, sizeof(text)));
@@ -316,4 +334,7 @@ void summary_probe(const struct summary *s, size_t i)
 	table_free(&t);
 	print_served(s, &r->probes[i]);
 	print_errors(s, f);
+	if (f->connections != FIGURE_NONE)
+		fprintf(s->out, "  over %" PRId64 " connection%s\n",
+			f->connections, f->connections == 1 ? "" : "s");
 }

@@ -216,7 +216,8 @@ static bool check_fits(struct loader *l, const struct tree_node *where,
 
 	if (scn_metric_fits(metric, p->kind))
 		return true;
-	tree_error(l->diag, where, "a %s probe has no figure '%s'",
+	tree_error(l->diag, where, "%s %s probe has no figure '%s'",
+		   p->kind == SCN_PROBE_HTTP ? "an" : "a",
 		   scn_probe_kind_name(p->kind), scn_metric_name(metric));
 	diag_note(l->diag, p->pos, 1, "the probe is defined here");
 	for (int m = 0; m < SCN_METRIC_COUNT_; m++)

@@ -9,12 +9,8 @@ static const struct word kind_words[] = {
 	{ "ping", SCN_PROBE_PING, NULL },
 	{ "udp_echo", SCN_PROBE_UDP_ECHO, NULL },
 	{ "tcp_stream", SCN_PROBE_TCP_STREAM, NULL },
-	{ "tcp_request", SCN_PROBE_TCP_REQUEST,
-	  "this kind of probe is not there yet; take ping, udp_echo or "
-	  "tcp_stream" },
-	{ "http", SCN_PROBE_HTTP,
-	  "this kind of probe is not there yet; take ping, udp_echo or "
-	  "tcp_stream" },
+	{ "tcp_request", SCN_PROBE_TCP_REQUEST, NULL },
+	{ "http", SCN_PROBE_HTTP, NULL },
 	{ 0 },
 };
 
@@ -321,7 +317,8 @@ static bool check_keys(struct loader *l, const struct value *v,
 		if (!v[i].node || (own_keys[kind] | ALL_KINDS) & 1u << i)
 			continue;
 		good = false;
-		tree_error(l->diag, v[i].node, "a %s probe has no '%s'",
+		tree_error(l->diag, v[i].node, "%s %s probe has no '%s'",
+			   kind == SCN_PROBE_HTTP ? "an" : "a",
 			   scn_probe_kind_name(kind), probe_fields[i].name);
 		for (size_t k = 0; k < mapping_probe.n; k++)
 			if (own_keys[kind] & 1u << k)
