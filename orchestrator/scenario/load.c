@@ -339,10 +339,37 @@ int scenario_parse(const char *path, const char *text, size_t len,
 	return parse(path, NULL, text, len, diag, out, err);
 }
 
+/*
+ * The next bytes: how many, 0 at the end, -1 with errno. A pipe with nobody at
+ * its other end would be waited for without end, so it is opened without
+ * waiting, and waited for only where somebody is (EAGAIN).
+ */
+static ssize_t read_some(int fd, char *buf, size_t size)
+{
+	for (;;) {
+		ssize_t n = read(fd, buf, size);
+
+		if (n >= 0)
+			return n;
+		if (errno == EAGAIN)
+			fcntl(fd, F_SETFL, 0);
+		else if (errno != EINTR)
+			return -1;
+	}
+}
+
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISFIFO(st.st_mode);
+}
+
 int scenario_load(const char *path, struct diag *diag, struct scenario **out,
 		  struct err *err)
 {
-	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	CLEANUP_CLOSE int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	CLEANUP_FREE char *text = NULL, *folder = NULL;
 	char *slash;
 	size_t len = 0;
@@ -354,11 +381,18 @@ int scenario_load(const char *path, struct diag *diag, struct scenario **out,
 	if (!text)
 		return err_set(err, ENOMEM, "%s: out of memory", path);
 	do {
-		n = read(fd, text + len, TREE_BYTES_MAX + 1 - len);
-		if (n < 0 && errno != EINTR)
+		n = read_some(fd, text + len, TREE_BYTES_MAX + 1 - len);
+		if (n < 0)
 			goto unreadable;
-		len += n > 0 ? (size_t)n : 0;
+		len += (size_t)n;
 	} while (n && len <= TREE_BYTES_MAX);
+	if (!len && is_pipe(fd)) {
+		err_set(err, EPIPE,
+			"cannot read %s: it is a pipe, and nobody writes to it",
+			path);
+		err_hint(err, "name a file, or /dev/stdin");
+		return -EPIPE;
+	}
 	folder = strdup(path);
 	if (!folder)
 		return err_set(err, ENOMEM, "%s: out of memory", path);

@@ -32,6 +32,12 @@ done
 expect 0 "^usage: servalab run" run "$scenario" --help
 expect 0 "^$" check -- -dashed.yaml
 expect 0 "^timeline" plan -- -dashed.yaml
+# A pipe is read where somebody writes, however late, and else not waited for.
+mkfifo "$folder/pipe"
+expect 2 "^servalab: error: cannot read $folder/pipe: it is a pipe, and nobody writes to it" check "$folder/pipe"
+expect 2 "^servalab: error: cannot read $folder: Is a directory" check "$folder"
+expect 0 "^timeline" plan <(sleep 0.1 && cat "$scenario")
+cat "$scenario" | expect 0 "^timeline" plan /dev/stdin
 expect 2 "name scenario files" test
 expect 2 "a number from 1 to" test -j 0 "$scenario"
 expect 2 "a number from 1 to" test --repeat x "$scenario"
