@@ -164,6 +164,19 @@ void recorder_process_abandoned(struct recorder *r, size_t process)
 		       json_pack("{s:s}", "process", process_name(r, process)));
 }
 
+void recorder_log_cut(struct recorder *r, size_t process, uint64_t kept,
+		      int code)
+{
+	json_t *fields =
+		json_pack("{s:s, s:I}", "process", process_name(r, process),
+			  "kept", (json_int_t)kept);
+
+	if (fields && code)
+		json_object_set_new(fields, "error",
+				    json_string(strerror(code)));
+	eventlog_write(r->log, "process.log_cut", fields);
+}
+
 void recorder_probe_started(struct recorder *r, size_t probe,
 			    const struct ip_addr *to)
 {

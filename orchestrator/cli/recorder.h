@@ -48,6 +48,9 @@ void recorder_process_exited(struct recorder *r, size_t process,
 			     int wait_status, bool expected);
 /* It did not end when it was asked to. */
 void recorder_process_abandoned(struct recorder *r, size_t process);
+/* No more of its log is kept than so many bytes; code: errno, or 0. */
+void recorder_log_cut(struct recorder *r, size_t process, uint64_t kept,
+		      int code);
 void recorder_probe_started(struct recorder *r, size_t probe,
 			    const struct ip_addr *to);
 void recorder_probe_ended(struct recorder *r, size_t probe,

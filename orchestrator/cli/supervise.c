@@ -92,6 +92,18 @@ static void process_unready(void *arg, size_t process, const struct err *err)
 	run_fail(arg, err);
 }
 
+static void log_cut(void *arg, size_t process, uint64_t kept, int code)
+{
+	struct run *run = arg;
+
+	recorder_log_cut(run->recorder, process, kept, code);
+}
+
+static void log_lost(void *arg, const struct err *err)
+{
+	run_fail(arg, err);
+}
+
 static void sald_event(void *arg, size_t node, struct json_t *event)
 {
 	struct run *run = arg;
@@ -299,6 +311,11 @@ static bool probes_have_ended(const struct run *run)
 	return !run->probers_running;
 }
 
+static bool logs_are_complete(const struct run *run)
+{
+	return !lab_logs_run(run->lab);
+}
+
 static bool salds_have_ended(const struct run *run)
 {
 	return !lab_salds_run(run->lab);
@@ -448,6 +465,9 @@ static void stop(struct run *run)
 	run_turn_until(run, all_is_quiet, STOP_TIMEOUT_US, &over);
 	if (over)
 		abandon(run);
+	lab_stop_logs(run->lab);
+	over = false;
+	run_turn_until(run, logs_are_complete, STOP_TIMEOUT_US, &over);
 	lab_stop_salds(run->lab);
 	over = false;
 	run_turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
@@ -485,6 +505,8 @@ static int prepare(struct run *run, struct err *err)
 		.process_ready = process_ready,
 		.process_exited = process_exited,
 		.process_unready = process_unready,
+		.log_cut = log_cut,
+		.log_lost = log_lost,
 		.sald_event = sald_event,
 		.sald_exited = sald_exited,
 		.link_changed = link_changed,

@@ -26,6 +26,7 @@ struct lab_process {
 	int64_t ready_deadline_ns;
 	int ready_fd; /* echo server: readable once it is bound; or -1 */
 	sd_event_source *ready_timer, *grace_timer;
+	int log[2]; /* the pipe to its log; the lab keeps the writing end */
 	long log_read; /* of its log, already searched */
 };
 
@@ -46,12 +47,23 @@ struct lab {
 	struct lab_emulator *emulator;
 	VEC(struct lab_child) children;
 	sd_event_source *sigchld;
+	pid_t log_keeper; /* 0: does not run */
+	bool logs_stopping;
+	int log_told[2]; /* by the keeper */
+	_Atomic bool *log_busy; /* the keeper is; shared with it */
 	char *hosts;
 };
 
 /* process.c */
 int lab_processes_init(struct lab *lab, struct err *err);
 void lab_processes_deinit(struct lab *lab);
+/* log.c: what processes print. */
+int lab_logs_start(struct lab *lab, struct err *err);
+void lab_logs_deinit(struct lab *lab);
+void lab_log_path(const struct lab *lab, size_t process, char *path,
+		  size_t size);
+/* Waits until all that a process printed is in its log (a while at most). */
+void lab_log_settle(struct lab *lab, size_t process);
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);

@@ -55,6 +55,7 @@ int lab_new(const struct plan *plan, sd_event *event,
 	lab->options = *options;
 	lab->listener = *listener;
 	lab->kernel.home_fd = -1;
+	lab->log_told[0] = lab->log_told[1] = -1;
 	lab->nodes = calloc(plan->scenario->nodes.n + 1, sizeof(*lab->nodes));
 	lab->hosts = plan_hosts_text(plan);
 	if (!lab->nodes || !lab->hosts)
@@ -85,6 +86,7 @@ struct lab *lab_free(struct lab *lab)
 {
 	if (!lab)
 		return NULL;
+	lab_logs_deinit(lab);
 	lab_processes_deinit(lab);
 	lab_salds_deinit(lab);
 	lab_emulator_deinit(lab);
@@ -116,8 +118,10 @@ int lab_build_nodes(struct lab *lab, struct err *err)
 
 int lab_build(struct lab *lab, struct err *err)
 {
-	return lab_apply(lab, lab->plan->ops.v + lab->built,
-			 lab->plan->ops.n - lab->built, err);
+	int r = lab_apply(lab, lab->plan->ops.v + lab->built,
+			  lab->plan->ops.n - lab->built, err);
+
+	return r ? r : lab_logs_start(lab, err);
 }
 
 /* The interface with that number, in words. */

@@ -31,6 +31,11 @@ struct lab_listener {
 	/* Was not ready in time, or ended before it was. */
 	void (*process_unready)(void *arg, size_t process,
 				const struct err *err);
+	/* No more of its log is kept than so many bytes: it has grown to
+	 * LAB_LOG_BYTES_MAX (code 0), or could not be written (the errno). */
+	void (*log_cut)(void *arg, size_t process, uint64_t kept, int code);
+	/* No process's log is kept any more. */
+	void (*log_lost)(void *arg, const struct err *err);
 	/* As the node's sald tells it (docs/control.md); borrowed. */
 	void (*sald_event)(void *arg, size_t node, struct json_t *event);
 	/* expected: it was told to end. Else the sockets that depended on it
@@ -158,6 +163,13 @@ int lab_kill_process(struct lab *lab, size_t process, int signal,
 bool lab_process_runs(const struct lab *lab, size_t process);
 /* Those not yet ready of all that were started. */
 size_t lab_processes_unready(const struct lab *lab);
+/* Of what a process prints, from all of its starts, the record keeps so much.
+ */
+#define LAB_LOG_BYTES_MAX (UINT64_C(64) << 20)
+/* Once processes have ended: their logs are complete when lab_logs_run() is
+ * false. */
+void lab_stop_logs(struct lab *lab);
+bool lab_logs_run(const struct lab *lab);
 /* A program that serves others: it does not keep a run from ending. */
 bool lab_process_serves(const struct lab *lab, size_t process);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The processes of a scenario: started in their node with a clean environment,
- * output into the record (processes/NAME.log), working in files/NODE of it.
+ * output into the record (log.c), working in files/NODE of it.
  *
  * Each is the leader of a session, and thereby of a process group, of its own:
  * what an action does to it, it does to the group, so that a shell line's
@@ -44,6 +44,7 @@ int lab_processes_init(struct lab *lab, struct err *err)
 		lab->processes[i].lab = lab;
 		lab->processes[i].index = i;
 		lab->processes[i].ready_fd = -1;
+		lab->processes[i].log[0] = lab->processes[i].log[1] = -1;
 	}
 	return 0;
 }
@@ -74,16 +75,17 @@ static int open_log(const struct lab_process *p, struct err *err)
 	char path[128];
 	int log, null;
 
-	snprintf(path, sizeof(path), "processes/%s.log",
-		 scenario_process(p)->name);
+	lab_log_path(p->lab, p->index, path, sizeof(path));
 	if (mkdir("processes", 0755) && errno != EEXIST)
 		return err_errno(err, errno, "mkdir processes");
-	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	log = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (log < 0)
 		return err_errno(err, errno, "open %s", path);
+	close(log);
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+	    dup2(p->log[1], STDOUT_FILENO) < 0 ||
+	    dup2(p->log[1], STDERR_FILENO) < 0)
 		return err_errno(err, errno, "connect the log");
 	return 0;
 }
@@ -195,7 +197,7 @@ static int has_printed(struct lab_process *p, struct err *err)
 	CLEANUP_CLOSE int fd = -1;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "processes/%s.log", s->name);
+	lab_log_path(p->lab, p->index, path, sizeof(path));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, errno, "open %s", path);
@@ -313,12 +315,13 @@ static void process_exited(void *arg, int status)
 	}
 }
 
-static long log_size(const struct scn_process *s)
+static long log_size(const struct lab_process *p)
 {
 	char path[128];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "processes/%s.log", s->name);
+	lab_log_settle(p->lab, p->index);
+	lab_log_path(p->lab, p->index, path, sizeof(path));
 	return stat(path, &st) ? 0 : (long)st.st_size;
 }
 
@@ -336,7 +339,9 @@ int lab_start_process(struct lab *lab, size_t process, struct err *err)
 	if (!s->argv && pipe2(ready, O_CLOEXEC))
 		return err_errno(err, errno, "pipe");
 	arg.ready_fd = ready[1];
-	p->log_read = log_size(s); /* what an earlier life printed is no sign */
+	/* What an earlier life printed is no sign. */
+	p->log_read =
+		p->started && s->ready == SCN_READY_PRINTS ? log_size(p) : 0;
 	p->ready = p->ending = false;
 	p->started = true;
 	r = lab_spawn(lab, s->node, child_main, &arg, process_exited, p,

@@ -139,6 +139,17 @@ static int on_process_abandoned(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+static int on_process_log_cut(struct record *rec, const struct event *ev)
+{
+	struct record_process *p;
+	int r = find_process(rec, ev, &p);
+
+	if (r)
+		return r;
+	p->log_cut = true;
+	return 0;
+}
+
 static int find_probe(const struct record *rec, const struct event *ev,
 		      struct record_probe **out)
 {
@@ -431,6 +442,7 @@ static const struct {
 	{ "process.start", on_process_start },
 	{ "process.exit", on_process_exit },
 	{ "process.abandoned", on_process_abandoned },
+	{ "process.log_cut", on_process_log_cut },
 	{ "timeline.start", on_timeline_start },
 	{ "probe.start", on_probe_start },
 	{ "probe.end", on_probe_end },

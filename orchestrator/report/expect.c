@@ -415,8 +415,11 @@ static int judge_prints(const struct record *rec, const struct scn_expect *e,
 	else
 		expect_say(&j->actual,
 			   "did not print \"%s\" (its log has %" PRIu64
-			   " byte%s)",
-			   e->text, total, total == 1 ? "" : "s");
+			   " byte%s%s)",
+			   e->text, total, total == 1 ? "" : "s",
+			   rec->processes[e->subject].log_cut ?
+				   ", where it was cut" :
+				   "");
 	return 0;
 }
 

@@ -44,6 +44,7 @@ struct record_process { /* by the scenario's index */
 	int signal;
 	bool expected; /* an action or the end of the run ended it */
 	bool abandoned; /* it did not end when the run did */
+	bool log_cut; /* it printed more than was kept */
 };
 
 /* How a stream ended at one side. */

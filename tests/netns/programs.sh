@@ -37,7 +37,7 @@ read -r slack </proc/self/timerslack_ns
 logs=$(only_record)/processes
 
 ! grep passwd "$logs/fds.log" || fail "a descriptor of the caller is open"
-[ "$(grep -vcE '^/dev/null$|\.log$|^/proc/[0-9]+/fd$' "$logs/fds.log")" = 0 ] ||
+[ "$(grep -vcE '^/dev/null$|^pipe:\[[0-9]+\]$|^/proc/[0-9]+/fd$' "$logs/fds.log")" = 0 ] ||
   fail "more is open than input and output: $(<"$logs/fds.log")"
 [ "$(<"$logs/limit.log")" = 300 ] ||
   fail "the limit of open files is $(<"$logs/limit.log") instead of the caller's"
@@ -49,3 +49,48 @@ logs=$(only_record)/processes
   fail "the scenario's LANG is not the one"
 grep -qx NODE=a "$logs/env.log" || fail "no NODE"
 ! grep SECRET "$logs/env.log" || fail "the caller's environment is there"
+
+# A log has its bound, and its program does not notice. What an earlier life
+# printed is no sign of readiness; of what the last one printed nothing is lost.
+rm -rf "${records:?}"/*
+cat >"$work/logs.yaml" <<'Y'
+version: 1
+name: logs
+topology:
+  nodes: { a: {} }
+processes:
+  loud: { node: a, run: ["sh", "-c", "head -c 70M /dev/zero && echo >loud-is-past"] }
+  quiet: { node: a, run: ["sh", "-c", "seq 1 100000; echo last >&2"] }
+  again:
+    node: a
+    run: ["sh", "-c", "echo once; sleep 0.1; echo ready; sleep 100"]
+    ready: { prints: ready }
+timeline:
+  - { at: 300ms, kill: again }
+  - { at: 400ms, start: again }
+duration: 800ms
+expect:
+  - { process: quiet, prints: last }
+  - { process: loud, prints: nothing-that-is-kept }
+Y
+code=0
+"$program" run -q -r "$records" "$work/logs.yaml" >"$records/out" 2>&1 || code=$?
+[ "$code" = 1 ] || fail "exit code $code: $(<"$records/out")"
+record=$(only_record)
+mark='[servalab: this log ends here, at 64 MiB; what was printed after that was not kept]'
+[ "$(tail -n 1 "$record/processes/loud.log")" = "$mark" ] ||
+  fail "a log that was cut does not say so"
+[ "$(stat -c %s "$record/processes/loud.log")" = $(((64 << 20) + ${#mark} + 2)) ] ||
+  fail "a log of $(stat -c %s "$record/processes/loud.log") bytes"
+[ -e "$record/files/a/loud-is-past" ] || fail "the program with the long log stood still"
+jq -es '[.[] | select(.event == "process.log_cut")] |
+  length == 1 and .[0].process == "loud" and .[0].kept == 67108864' \
+  "$record/events.jsonl" >/dev/null || fail "no event tells of the log that was cut"
+grep -q 'bytes, where it was cut)' "$records/out" || fail "the summary does not tell of it"
+cmp -s "$record/processes/quiet.log" <(seq 1 100000; echo last) ||
+  fail "a log within its bound is not what was printed"
+# Ready 100 ms after each of its starts, not at once.
+jq -es '[.[] | select(.process == "again" and
+    (.event == "process.start" or .event == "process.ready"))] |
+  length == 4 and .[1].mono_ns - .[0].mono_ns > 9e7 and .[3].mono_ns - .[2].mono_ns > 9e7' \
+  "$record/events.jsonl" >/dev/null || fail "what an earlier life printed made it ready"
