@@ -125,21 +125,32 @@ static size_t queue_load(const struct scenario *s)
 
 	for (size_t i = 0; i < s->probes.n; i++) {
 		const struct scn_probe *p = &s->probes.v[i];
-		int64_t packets = 1 + QUEUE_PATIENCE_NS / p->interval_ns;
 
 		if ((p->kind != SCN_PROBE_PING &&
 		     p->kind != SCN_PROBE_UDP_ECHO) ||
 		    p->payload > QUEUE_PAYLOAD_MAX)
 			return SIZE_MAX;
-		load += (size_t)packets * 4 * (2048 + 2 * (size_t)p->payload);
+		load += (size_t)(1 + QUEUE_PATIENCE_NS / p->interval_ns) * 4 *
+			(2048 + 2 * (size_t)p->payload);
 	}
 	return load;
+}
+
+/* Emulated links delay packets and let them go together, or make more of them.
+ */
+static bool has_emulated_links(const struct plan *p)
+{
+	for (size_t i = 0; i < p->ops.n; i++)
+		if (p->ops.v[i].kind == PLAN_OP_TAP_ADD)
+			return true;
+	return false;
 }
 
 /* Are all packets of the run known beforehand, and few? */
 static bool queues_will_do(const struct run *run)
 {
 	return !run->scenario->processes.n && !plan_has_sald(run->plan) &&
+	       !has_emulated_links(run->plan) &&
 	       queue_load(run->scenario) <= capture_queue_room();
 }
 
