@@ -173,10 +173,26 @@ bool check_netem(const struct plan *plan)
 	return false;
 }
 
+/* Who can carry links here, and what the kernel's part of it can do. */
+static void print_backends(const bool *works)
+{
+	printf("\nlinks of backend emulated: %s\n",
+	       works[KERNEL_TUN] ? "yes" : "no, for want of tun");
+	if (!works[KERNEL_VETH]) {
+		printf("links of backend kernel: no, for want of veth\n");
+		return;
+	}
+	printf("links of backend kernel: yes, %s a rate (tbf), %s delay, loss, "
+	       "... (netem)\n",
+	       works[KERNEL_SCH_TBF] ? "with" : "without",
+	       works[KERNEL_SCH_NETEM] ? "with" : "without");
+}
+
 int cmd_doctor(int argc, char **argv)
 {
 	struct utsname uts;
 	bool good = true, always = true;
+	bool all[KERNEL_FEATURE_COUNT_];
 	int code;
 
 	if (!take_words(argc, argv, &code))
@@ -190,6 +206,7 @@ int cmd_doctor(int argc, char **argv)
 		struct err why = ERR_INIT;
 		bool works = kernel_probe((enum kernel_feature)f, &why);
 
+		all[f] = works;
 		printf("%-8s %-28s %s\n",
 		       works	     ? "ok" :
 		       facts[f].need ? "MISSING" :
@@ -203,6 +220,7 @@ int cmd_doctor(int argc, char **argv)
 		good &= facts[f].need == OPTIONAL;
 		always &= facts[f].need != ALWAYS;
 	}
+	print_backends(all);
 	printf("\n%s\n", good	? "Labs can be built here." :
 			 always ? "Labs can be built here, but not those with "
 				  "sal services or emulated links." :

@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
 nested_enter "$@"
-need jq awk
+need jq awk tc
 
 records=$work/results
 mine=$stage/mine
@@ -136,6 +136,34 @@ jq -e '.links[0] | .backend == "emulated" and
   (.directions | map(.realised.changes == 3) | all)' \
   "$record/results.json" >/dev/null || fail "the link's figures: $(jq .links "$record/results.json")"
 
+# The kernel's queues change as well, and go.
+cat >"$mine/kernel.yaml" <<'YAML'
+version: 1
+name: kernel
+duration: 2s
+topology:
+  nodes: { a: {}, b: {} }
+  links:
+    - { name: wire, endpoints: ["a:eth0", "b:eth0"], backend: kernel, a>b: { rate: 10mbit } }
+processes:
+  first: { node: a, run: "tc qdisc show dev eth0", start: manual }
+  then: { node: a, run: "tc qdisc show dev eth0", start: manual }
+  last: { node: a, run: "tc qdisc show dev eth0; echo end", start: manual }
+timeline:
+  - { at: 0s, start: first }
+  - { at: 500ms, do: [{ link: wire, rate: 2mbit }, { start: then }] }
+  - { at: 1s, do: [{ link: wire, reset: true }, { start: last }] }
+expect:
+  - { process: first, prints: "rate 10Mbit" }
+  - { process: then, prints: "rate 2Mbit" }
+  - { process: last, prints: "rate 10Mbit" }
+YAML
+run 0 "$mine/kernel.yaml"
+[ ! -e "$record/links.json" ] || fail "nothing is emulated, and there is a links.json"
+jq -e '.links[0] | .backend == "kernel" and .directions[0].asked == "rate 10mbit, queue 1000" and
+  .directions[0].realised == null' "$record/results.json" >/dev/null ||
+  fail "the kernel's link: $(jq -c .links "$record/results.json")"
+
 # ---- an emulator that dies -------------------------------------------------------
 
 cat >"$mine/long.yaml" <<'YAML'
@@ -164,14 +192,14 @@ in_lab() {
   done
 }
 
-start_long() {
+start_run() {
   rm -rf "${records:?}"/*
-  "$program" run -q -r "$records" "$mine/long.yaml" >"$records/out" 2>"$records/err" &
+  "$program" run -q -r "$records" "$1" >"$records/out" 2>"$records/err" &
   pid=$!
   wait_until 30 has_event "$records" probe.start || fail "the run does not begin"
 }
 
-start_long
+start_run "$mine/long.yaml"
 record=$(only_record)
 inner=$(jq -r 'select(.event == "emulator.start").pid' "$record/events.jsonl")
 emulator=$(in_lab "$pid" "$inner")
@@ -186,15 +214,20 @@ jq -e '.verdict == "invalid" and
 grep -q 'emulator of the links ended unexpectedly' "$records/out" || fail "nobody is told: $(<"$records/out")"
 host_is_as_before "when the emulator was killed"
 
-# One that is stopped answers nobody, and carries nothing; its end tells so.
-start_long
-inner=$(jq -r 'select(.event == "emulator.start").pid' "$(only_record)/events.jsonl")
-emulator=$(in_lab "$pid" "$inner")
-kill -TERM "$emulator" # which it does not know
-code=0
-wait "$pid" || code=$?
-[ "$code" = 4 ] || fail "ending the emulator: exit code $code: $(<"$records/out") $(<"$records/err")"
-host_is_as_before "when the emulator was ended"
+# One that ends by a signal that nobody sent, and one that hangs: it carries nothing,
+# and does not answer when it is told to end.
+for signal in TERM STOP; do
+  sed "s/for: 60s/for: 3s/" "$mine/long.yaml" >"$mine/short.yaml"
+  start_run "$mine/short.yaml"
+  inner=$(jq -r 'select(.event == "emulator.start").pid' "$(only_record)/events.jsonl")
+  kill "-$signal" "$(in_lab "$pid" "$inner")"
+  code=0
+  wait "$pid" || code=$?
+  [ "$code" = 4 ] || fail "SIG$signal to the emulator: exit code $code: $(<"$records/out") $(<"$records/err")"
+  grep -q 'emulator of the links ended unexpectedly' "$records/out" ||
+    fail "nobody is told of SIG$signal: $(<"$records/out")"
+  host_is_as_before "when the emulator got SIG$signal"
+done
 
 # ---- servalab dies -----------------------------------------------------------------
 

@@ -13,8 +13,8 @@ need jq awk
 
 program=$1 other=${3:-kernel}
 if [ "$other" = kernel ]; then
-  "$program" doctor >/dev/null 2>&1 || true
-  state=$("$program" doctor 2>/dev/null | awk '/netem queueing discipline/ { print $1 }')
+  state=$({ "$program" doctor 2>/dev/null || true; } |
+    awk '/netem queueing discipline/ { print $1 }')
   [ "$state" ] || fail "the doctor does not know of netem"
   if [ "$state" != ok ]; then
     echo "SKIPPED: this kernel has no netem to compare with"

@@ -12,10 +12,10 @@ records=$work/results
 mkdir "$records"
 host_remember "$records"
 
-# refuses WORDS...: the run of a sal scenario.
+# refuses WORDS...: the run of a sal scenario, or of $scenario.
 refuses() {
   local code=0 word
-  "$program" run -q -r "$records" "$scenarios/ping-migration.yaml" >"$records/out" 2>&1 || code=$?
+  "$program" run -q -r "$records" "$scenarios/${scenario:-ping-migration}.yaml" >"$records/out" 2>&1 || code=$?
   [ "$code" = 3 ] || fail "exit code $code instead of 3: $(<"$records/out")"
   for word; do
     grep -q -- "$word" "$records/out" || fail "it does not say '$word': $(<"$records/out")"
@@ -30,11 +30,15 @@ mv "$stage/hidden" "$stage/sald"
 mount --bind /dev/null /dev/net/tun
 host_remember "$records"
 refuses "/dev/net/tun" "needed for: services with resolver sal" "^help: .*chmod 666 /dev/net/tun"
+scenario=emulated-delay refuses "emulated-delay.yaml:.*add TAP eth0" \
+  "needed for: .*emulated links" "^help: .*chmod 666 /dev/net/tun"
 code=0
 "$program" doctor >"$records/doctor" || code=$?
 [ "$code" = 3 ] || fail "the doctor's exit code is $code: $(<"$records/doctor")"
 grep -A 2 "^MISSING  tun" "$records/doctor" | grep -q "help: .*chmod 666 /dev/net/tun" ||
   fail "the doctor does not say what to do: $(<"$records/doctor")"
+grep -q "^links of backend emulated: no, for want of tun" "$records/doctor" ||
+  fail "the doctor does not tell of links: $(<"$records/doctor")"
 "$program" run -q -r "$records" "$scenarios/two-hosts.yaml" >"$records/out" 2>&1 ||
   fail "a lab without sal services: exit code $?: $(<"$records/out")"
 umount /dev/net/tun
