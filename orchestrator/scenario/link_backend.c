@@ -54,7 +54,7 @@ static bool check_kernel(struct loader *l, const struct link_params *p,
 }
 
 void link_kernel_check(struct loader *l, size_t link,
-		       const struct link_params params[2],
+		       const struct link_params *params,
 		       const struct link_props *given)
 {
 	if (l->s->links.v[link].backend != SCN_BACKEND_KERNEL)

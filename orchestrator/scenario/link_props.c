@@ -292,7 +292,7 @@ const struct dynamic link_directions = {
 
 /* Which end sends: 0, 1; -1 where the key names no direction of the link. */
 static int sending_end(struct loader *l, const struct tree_node *key,
-		       const struct scn_endpoint ends[2])
+		       const struct scn_endpoint *ends)
 {
 	const char *texts[2], *nearest;
 
@@ -316,7 +316,7 @@ static int sending_end(struct loader *l, const struct tree_node *key,
 }
 
 bool link_directions_read(struct loader *l, const struct tree_node *map,
-			  const struct scn_endpoint ends[2],
+			  const struct scn_endpoint *ends,
 			  struct link_props *out)
 {
 	bool known = ends[0].node != SCN_NONE && ends[1].node != SCN_NONE &&
@@ -397,7 +397,7 @@ static bool same_places(const struct link_props *p)
 	return true;
 }
 
-bool link_params_check(struct loader *l, const struct link_params params[2],
+bool link_params_check(struct loader *l, const struct link_params *params,
 		       const struct link_props *changed)
 {
 	bool good = check_direction(l, &params[0], changed, 0);

@@ -88,11 +88,11 @@ struct link_origin {
 bool link_props_read(struct loader *l, const struct value *v,
 		     struct link_props *out);
 /*
- * Those under its keys "a>b", for a link between those nodes (SCN_NONE: one
+ * Those under its keys "a>b", for a link with those two ends (SCN_NONE: one
  * that had an error).
  */
 bool link_directions_read(struct loader *l, const struct tree_node *map,
-			  const struct scn_endpoint ends[2],
+			  const struct scn_endpoint *ends,
 			  struct link_props *out);
 /* Takes over what from sets. */
 void link_props_merge(struct link_props *to, const struct link_props *from);
@@ -102,12 +102,12 @@ void link_props_merge(struct link_props *to, const struct link_props *from);
  * where each was given (NULL: elsewhere). Is silent on directions without
  * anything in changed[].
  */
-bool link_params_check(struct loader *l, const struct link_params params[2],
+bool link_params_check(struct loader *l, const struct link_params *params,
 		       const struct link_props *changed);
 
 /* The same for what the kernel cannot do, where the link is the kernel's. */
 void link_kernel_check(struct loader *l, size_t link,
-		       const struct link_params params[2],
+		       const struct link_params *params,
 		       const struct link_props *given);
 
 /* link_files.c: reads and parses what a node names; NULL after an error. */
