@@ -34,6 +34,9 @@ Y
 scenario broken 100ms <<<'processes: { x: { node: a, run: [no-such-program] } }'
 scenario wrong 100ms <<<'expect: [{ probe: tt, sent: 10 }]'
 scenario long 60s </dev/null
+# No machine is in time to a microsecond: its runs are invalid.
+scenario late 100ms <<<'expect: [{ probe: rtt, sent: 10 }]'
+sed -i 's/"b:eth0"\]/"b:eth0"], delay: 1ms, tolerance: 1us/' "$stage/late.yaml"
 mkdir /run/mount # where umount(8) keeps notes
 host_remember "$records"
 
@@ -115,6 +118,21 @@ suite 0 "quietly" -q good.yaml
 suite 0 "with a seed" -s 42 good.yaml
 [ "$(cat "$records"/*/*/results.json | jq .seed)" = 42 ] || fail "$what: another seed"
 
+host_is_as_before "after: $what"
+
+suite 4 "an invalid one" late.yaml good.yaml
+says '^invalid +late '
+says 'link cable, .* late, and 1 us is allowed'
+says '^1 passed, 0 failed, 1 invalid$'
+suite 1 "an invalid one and one that failed" bad.yaml late.yaml
+suite 4 "one that stays invalid" --retry-invalid 2 --junit junit.xml --tap tap late.yaml good.yaml
+[ "$(grep -c 'to be tried again, alone' "$records/out")" = 2 ] || fail "$what: $(<"$records/out")"
+says '2 invalid runs were tried again$'
+says '^1 passed, 0 failed, 1 invalid$'
+[ "$(find "$records/late" -name results.json | wc -l)" = 3 ] || fail "$what: not a record each"
+grep -q '^  invalid_runs_before: 2$' "$stage/tap" || fail "$what: TAP: $(<"$stage/tap")"
+xml 'string(//testcase[1]/error/@type)' invalid
+xml 'string(//property[@name="invalid-runs-before"]/@value)' 2
 host_is_as_before "after: $what"
 
 all_run() {
