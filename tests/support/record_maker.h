@@ -272,9 +272,11 @@ static inline void setup(void)
 static inline void teardown(void)
 {
 	static const char *const names[] = {
-		"scenario.yaml",     "events.jsonl",	     "trace.pcapng",
-		"trace.pcapng.part", "trace.pcapng.json",    "probes/rtt.csv",
-		"results.json",	     "processes/server.log",
+		"scenario.yaml",	"events.jsonl",
+		"trace.pcapng",		"trace.pcapng.part",
+		"trace.pcapng.json",	"probes/rtt.csv",
+		"results.json",		"host.json",
+		"processes/server.log",
 	};
 	static const char *const folders[] = { "probes", "processes" };
 

@@ -61,6 +61,12 @@ static const struct {
 	  ":2: no action of this id began" },
 	{ "{\"mono_ns\":1,\"event\":\"action.start\",\"id\":\"3\"}",
 	  ":2: \"id\" is missing or no integer" },
+	{ "{\"mono_ns\":1,\"event\":\"expect.polled\",\"held\":true}",
+	  ":2: \"expectation\" is missing or no integer" },
+	{ "{\"mono_ns\":1,\"event\":\"expect.polled\",\"expectation\":6}",
+	  ":2: the scenario has no such expectation" },
+	{ "{\"mono_ns\":1,\"event\":\"expect.polled\",\"expectation\":-1}",
+	  ":2: the scenario has no such expectation" },
 };
 
 START_TEST(test_bad_event)
@@ -157,6 +163,18 @@ START_TEST(test_cut_off_counts)
 }
 END_TEST
 
+START_TEST(test_bad_host)
+{
+	write_record(NULL);
+	write_text("host.json", "{\"left\":\"all\"}\n");
+	make_fails("host.json: no list of what is \"left\"");
+	write_text("host.json", "{\"left\":[7]}\n");
+	make_fails("host.json: no list of what is \"left\"");
+	write_text("host.json", "{\"left\":[\"interface \\u001b[2J\"]}\n");
+	cut("host.json");
+}
+END_TEST
+
 /* Control characters of a record do not reach the terminal. */
 START_TEST(test_escapes)
 {
@@ -203,6 +221,7 @@ int main(void)
 	tcase_add_test(tc, test_cut_off_events);
 	tcase_add_test(tc, test_cut_off_samples);
 	tcase_add_test(tc, test_cut_off_counts);
+	tcase_add_test(tc, test_bad_host);
 	tcase_add_loop_test(tc, test_escapes, 0, 2);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
