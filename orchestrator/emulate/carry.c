@@ -262,6 +262,8 @@ static int read_frame(struct emulator *e, struct side *side, uint32_t *bytes)
 	side->reads++;
 	slot->len = (uint32_t)n;
 	*bytes += (uint32_t)n;
+	if (side->carrier_lost && !side->down)
+		machine_carrier_back(e, side);
 	e->now_ns = clock_mono_ns();
 	carry_in(e, side, handle);
 	return 1;

@@ -41,10 +41,13 @@ static void change(struct emulator *e, const struct emulate_request *rq)
 	}
 }
 
-static int set_carrier(struct side *side, bool up, struct err *err)
+static int set_carrier(struct emulator *e, struct side *side, bool up,
+		       struct err *err)
 {
 	unsigned carrier = up;
 
+	if (!up)
+		machine_carrier_lost(e, side);
 	if (side->gone || !ioctl(side->fd, TUNSETCARRIER, &carrier))
 		return 0;
 	return err_errno(err, errno, "set the carrier of %s", side->name);
@@ -62,9 +65,10 @@ static int set_state(struct emulator *e, const struct emulate_request *rq,
 
 	for (unsigned end = 0; end < 2; end++) {
 		struct carry_drop drop = { .emulator = e, .side = &sides[end] };
-		int r2 = set_carrier(&sides[end], rq->up, r ? NULL : err);
+		int r2 = set_carrier(e, &sides[end], rq->up, r ? NULL : err);
 
 		r = r ? r : r2;
+		sides[end].down = !rq->up;
 		link_set_up(sides[end].model, rq->up, e->now_ns, carry_forget,
 			    &drop);
 	}

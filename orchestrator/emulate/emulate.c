@@ -18,16 +18,11 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/sockios.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +115,8 @@ static void emulator_deinit(struct emulator *e)
 		close(e->timer_fd);
 	if (e->epoll_fd >= 0)
 		close(e->epoll_fd);
+	if (e->home_fd >= 0)
+		close(e->home_fd);
 }
 
 /* ---- waiting ------------------------------------------------------------ */
@@ -212,6 +209,7 @@ static int start(struct emulator *e, int *ready_fd, struct err *err)
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	e->started_ns = clock_mono_ns();
+	e->home_fd = machine_home();
 	r = emulator_init(e, err);
 	if (r)
 		return r;
@@ -227,7 +225,8 @@ int emulate_main(const struct emulate_config *config, int control, int ready_fd,
 			      .epoll_fd = -1,
 			      .timer_fd = -1,
 			      .control_fd = control,
-			      .floor_fd = -1 };
+			      .floor_fd = -1,
+			      .home_fd = -1 };
 	struct err err = ERR_INIT;
 	int r;
 

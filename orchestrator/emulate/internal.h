@@ -34,6 +34,7 @@ struct side {
 	struct due_item due; /* first: the heap's items are sides */
 	int fd;
 	bool gone; /* the device is; nothing is read any more */
+	bool down; /* the link is */
 	const char *name;
 	struct link_direction *model;
 	struct side *peer;
@@ -49,6 +50,10 @@ struct side {
 	double asked_rate_bytes;
 	int64_t asked_rate_busy_ns;
 	unsigned changes;
+	/* Frames that the kernel counts as dropped because there is no carrier:
+	 * the link's doing, and to be taken off (machine.c). */
+	bool carrier_lost; /* since then nothing was read */
+	int64_t dropped_before, dropped_down;
 	struct calibration calibration;
 };
 
@@ -73,8 +78,9 @@ struct emulator {
 	int64_t now_ns; /* the last reading of the clock: it never goes back */
 	int64_t armed_ns; /* what timer_fd is set to */
 	int64_t started_ns, ended_ns;
+	int home_fd; /* our network namespace; -1: not known */
 	uint64_t wakeups, timer_wakeups, control_requests;
-	bool ending;
+	bool ending, reported;
 };
 
 /* ---- carry.c: frames ---------------------------------------------------- */
@@ -113,9 +119,17 @@ bool floor_take(int fd, struct timer_floor *floor);
 #define FLOOR_SAMPLES 80
 void floor_measure(struct timer_floor *floor, unsigned n,
 		   void (*sleep)(void *arg, int64_t due_ns), void *arg);
-/* Frames that the kernel dropped because the device's queue was full: nobody
- * had read it. -1: it cannot be known. */
-int64_t machine_tap_dropped(int fd, int home_fd);
+/* The namespace that the process is in, to come back to; -1: not known. */
+int machine_home(void);
+/*
+ * Frames that the kernel dropped because the device's queue was full: nobody
+ * had read it. -1: it cannot be known.
+ */
+int64_t machine_unread(const struct emulator *e, const struct side *side);
+/* To be called before the carrier is taken away, and when a frame is read for
+ * the first time after it came back. */
+void machine_carrier_lost(const struct emulator *e, struct side *side);
+void machine_carrier_back(const struct emulator *e, struct side *side);
 
 /* ---- calibrate.c -------------------------------------------------------- */
 
@@ -123,7 +137,7 @@ int calibrate(struct emulator *e, struct err *err);
 
 /* ---- report.c ----------------------------------------------------------- */
 
-/* Writes the report and the fate lists; the first call does. */
+/* Writes the report and the fate lists, unless that was done. */
 int report_write(struct emulator *e, struct err *err);
 /* By how much frames of the link may be late, in the 99th percentile. */
 int64_t report_tolerance_ns(const struct emulator *e, size_t link);

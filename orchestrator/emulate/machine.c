@@ -18,6 +18,7 @@
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -164,20 +166,56 @@ static int64_t dropped_here(const char *name)
 	return dropped;
 }
 
-int64_t machine_tap_dropped(int fd, int home_fd)
+/* Of the side's device, as the kernel counts it; -1: it cannot be known. */
+static int64_t dropped(const struct emulator *e, const struct side *side)
 {
 	struct ifreq request = { 0 };
 	CLEANUP_CLOSE int ns = -1;
-	int64_t dropped;
+	int64_t n;
 
-	if (home_fd < 0 || ioctl(fd, TUNGETIFF, &request))
+	if (side->gone || e->home_fd < 0 ||
+	    ioctl(side->fd, TUNGETIFF, &request))
 		return -1;
-	ns = ioctl(fd, TUNGETDEVNETNS);
+	ns = ioctl(side->fd, TUNGETDEVNETNS);
 	if (ns < 0 || setns(ns, CLONE_NEWNET))
 		return -1;
-	dropped = dropped_here(request.ifr_name);
-	/* Nothing of what is left to do depends on where we are. */
-	if (setns(home_fd, CLONE_NEWNET))
-		return dropped;
-	return dropped;
+	n = dropped_here(request.ifr_name);
+	/* Nothing else that this process does depends on where it is. */
+	return setns(e->home_fd, CLONE_NEWNET) ? -1 : n;
+}
+
+int machine_home(void)
+{
+	CLEANUP_CLOSE int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return sock < 0 ? -1 : ioctl(sock, SIOCGSKNS);
+}
+
+/*
+ * What a node sends without carrier is dropped before it reaches the device,
+ * and counted in the same place as what the device had no room for.
+ */
+void machine_carrier_lost(const struct emulator *e, struct side *side)
+{
+	if (side->carrier_lost)
+		return;
+	side->carrier_lost = true;
+	side->dropped_before = dropped(e, side);
+}
+
+void machine_carrier_back(const struct emulator *e, struct side *side)
+{
+	int64_t now = dropped(e, side);
+
+	side->carrier_lost = false;
+	if (now > side->dropped_before && side->dropped_before >= 0)
+		side->dropped_down += now - side->dropped_before;
+}
+
+int64_t machine_unread(const struct emulator *e, const struct side *side)
+{
+	int64_t n =
+		side->carrier_lost ? side->dropped_before : dropped(e, side);
+
+	return n < 0 ? -1 : n - side->dropped_down;
 }

@@ -12,13 +12,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <linux/sockios.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #define SCHEMA 1
 #define TOLERANCE_NS (5 * NSEC_PER_MSEC)
@@ -150,14 +147,13 @@ static json_t *loss_json(const struct link_params *p, uint64_t lost,
 			 "bound", bound, "within", off <= bound);
 }
 
-static json_t *machine_json(const struct side *side, int home_fd)
+static json_t *machine_json(const struct emulator *e, const struct side *side)
 {
 	const struct link_counts *c = link_counts(side->model);
 	const struct side_faults *f = &side->faults;
-	int64_t dropped =
-		side->gone ? -1 : machine_tap_dropped(side->fd, home_fd);
+	int64_t unread = machine_unread(e, side);
 	uint64_t sum = c->overflow_dropped + f->malformed + f->no_room +
-		       f->write_failed + (dropped > 0 ? (uint64_t)dropped : 0);
+		       f->write_failed + (unread > 0 ? (uint64_t)unread : 0);
 	json_t *machine = json_pack(
 		"{sI sI sI sI sI sb}", "dropped", (json_int_t)sum, "overflow",
 		(json_int_t)c->overflow_dropped, "no_room",
@@ -167,7 +163,7 @@ static json_t *machine_json(const struct side *side, int home_fd)
 
 	/* Before they were read; not known of a device that is gone. */
 	json_object_set_new(machine, "unread",
-			    dropped < 0 ? json_null() : json_integer(dropped));
+			    unread < 0 ? json_null() : json_integer(unread));
 	return machine;
 }
 
@@ -192,7 +188,7 @@ static json_t *calibration_json(const struct side *side)
 	return json;
 }
 
-static json_t *side_json(const struct side *side, int home_fd)
+static json_t *side_json(const struct emulator *e, const struct side *side)
 {
 	const struct link_counts *c = link_counts(side->model);
 	char params[512];
@@ -211,8 +207,7 @@ static json_t *side_json(const struct side *side, int home_fd)
 		"backlog", "inside_most", (json_int_t)side->inside_most,
 		"queued_most", (json_int_t)c->queued_most, "queued_bytes_most",
 		(json_int_t)c->queued_bytes_most, "machine",
-		machine_json(side, home_fd), "calibration",
-		calibration_json(side));
+		machine_json(e, side), "calibration", calibration_json(side));
 }
 
 /* ---- the process -------------------------------------------------------- */
@@ -256,7 +251,7 @@ static json_t *process_json(const struct emulator *e)
 		floor_json(&e->calibrated_loop));
 }
 
-static json_t *report_json(const struct emulator *e, int home_fd)
+static json_t *report_json(const struct emulator *e)
 {
 	json_t *links = json_array();
 
@@ -266,19 +261,10 @@ static json_t *report_json(const struct emulator *e, int home_fd)
 			json_pack("{ss sI s[oo]}", "link",
 				  e->config->links[i].name, "tolerance_ns",
 				  (json_int_t)report_tolerance_ns(e, i),
-				  "directions",
-				  side_json(&e->sides[2 * i], home_fd),
-				  side_json(&e->sides[2 * i + 1], home_fd)));
+				  "directions", side_json(e, &e->sides[2 * i]),
+				  side_json(e, &e->sides[2 * i + 1])));
 	return json_pack("{si so so}", "schema", SCHEMA, "process",
 			 process_json(e), "links", links);
-}
-
-/* The namespace that we are in, to come back to. */
-static int home_open(void)
-{
-	CLEANUP_CLOSE int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	return sock < 0 ? -1 : ioctl(sock, SIOCGSKNS);
 }
 
 /* ---- fates -------------------------------------------------------------- */
@@ -321,21 +307,19 @@ static int fates_write(const struct emulator *e, struct err *err)
 int report_write(struct emulator *e, struct err *err)
 {
 	CLEANUP_FCLOSE FILE *out = NULL;
-	CLEANUP_CLOSE int home_fd = -1;
 	json_t *json;
 	int r;
 
-	if (e->ended_ns)
+	if (e->reported)
 		return 0;
 	/* What was sent before the end has its fate, too. */
 	for (size_t i = 0; i < e->n_sides; i++)
 		carry_drain(e, &e->sides[i]);
 	e->ended_ns = clock_mono_ns();
-	home_fd = home_open();
 	out = fopen(e->config->report, "we");
 	if (!out)
 		return err_errno(err, errno, "write %s", e->config->report);
-	json = report_json(e, home_fd);
+	json = report_json(e);
 	if (!json)
 		return err_errno(err, ENOMEM, "write %s", e->config->report);
 	r = json_dumpf(json, out, JSON_INDENT(1)) || fputc('\n', out) == EOF ||
@@ -343,5 +327,7 @@ int report_write(struct emulator *e, struct err *err)
 	json_decref(json);
 	if (r)
 		return err_errno(err, errno, "write %s", e->config->report);
-	return fates_write(e, err);
+	r = fates_write(e, err);
+	e->reported = !r;
+	return r;
 }

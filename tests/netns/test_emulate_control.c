@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The emulator and those around it: what it is asked for while frames go on,
+ * what its nodes and the machine do to it, how it ends, and what it costs when
+ * nothing happens.
+ */
+#include "tests/support/emulate_lab.h"
+#include "tests/support/sandbox.h"
+
+#include <sys/mount.h>
+
+#define PATIENCE_MS 20000
+#define QUIET_MS 200
+
+static struct link_params *params(unsigned end)
+{
+	return &links[0].end[end].params;
+}
+
+static short flags_of(unsigned end, size_t link)
+{
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "e%u",
+		 end_index(link, end));
+	OK(ns_ioctl(end_ns[end], SIOCGIFFLAGS, &request));
+	return request.ifr_flags;
+}
+
+static bool has_carrier(unsigned end)
+{
+	return flags_of(end, 0) & IFF_RUNNING;
+}
+
+static bool has_device(unsigned end)
+{
+	struct ifreq request = { 0 };
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "e%u",
+		 end_index(0, end));
+	return ns_ioctl(end_ns[end], SIOCGIFINDEX, &request) == 0;
+}
+
+/* ---- requests ----------------------------------------------------------- */
+
+START_TEST(down_takes_the_carrier_and_what_is_inside)
+{
+	json_t *report;
+	struct flow f;
+
+	links_make(1, 0);
+	/* Longer than the test waits: they are inside when it goes down. */
+	params(0)->delay_ns = 600 * NSEC_PER_SEC;
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	for (uint32_t i = 0; i < 5; i++)
+		flow_send(&f, i, 100);
+	ck_assert(has_carrier(0) && has_carrier(1));
+	set_state(0, false);
+	WAIT_FOR(!has_carrier(0) && !has_carrier(1));
+	ck_assert((flags_of(0, 0) & IFF_UP) && (flags_of(1, 0) & IFF_UP));
+	/* Nobody sees this one: the node knows that there is no carrier. */
+	send(f.from, "lost", 4, 0);
+	set_state(0, true);
+	WAIT_FOR(has_carrier(0) && has_carrier(1));
+	change(0, 0, LINK_DELAY, &(struct link_params){ 0 });
+	flow_send(&f, 77, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 77);
+	ck_assert_int_eq(flow_receive(&f, QUIET_MS), -1);
+	report = emulator_stop();
+	ck_assert_int_eq(
+		figure(direction(report, 0, 0), "frames", "down_dropped"), 5);
+	ck_assert_int_eq(figure(direction(report, 0, 0), "frames", "delivered"),
+			 1);
+	ck_assert_int_eq(figure(direction(report, 0, 0), "machine", "dropped"),
+			 0);
+	json_decref(report);
+	flow_close(&f);
+}
+END_TEST
+
+START_TEST(properties_change_one_by_one)
+{
+	struct link_params to = { .loss = { .kind = LINK_LOSS_INDEPENDENT,
+					    .ppb = LINK_PPB_ONE } };
+	json_t *report, *d;
+	struct flow f, back;
+
+	links_make(1, 0);
+	params(0)->duplicate_ppb = LINK_PPB_ONE;
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	back = flow_open(0, 1, 5001);
+	flow_send(&f, 1, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
+
+	change(0, 0, LINK_LOSS, &to);
+	flow_send(&f, 2, 100);
+	flow_send(&back, 3, 100);
+	ck_assert_int_eq(flow_receive(&back, PATIENCE_MS), 3);
+	ck_assert_int_eq(flow_receive(&f, QUIET_MS), -1);
+
+	/* Both properties in one request; what was not named has stayed. */
+	to = (struct link_params){ 0 };
+	change(0, 0, LINK_LOSS | LINK_DUPLICATE, &to);
+	flow_send(&f, 4, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 4);
+	ck_assert_int_eq(flow_receive(&f, QUIET_MS), -1);
+	report = emulator_stop();
+	d = direction(report, 0, 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(d, "changes")), 2);
+	ck_assert_int_eq(figure(d, "frames", "lost"), 1);
+	json_decref(report);
+	flow_close(&f);
+	flow_close(&back);
+}
+END_TEST
+
+START_TEST(frames_on_their_way_survive_a_change)
+{
+	struct link_params to = { .delay_ns = NSEC_PER_MSEC };
+	struct flow f;
+
+	links_make(1, 0);
+	params(0)->delay_ns = 300 * NSEC_PER_MSEC;
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	for (uint32_t i = 0; i < 50; i++)
+		flow_send(&f, i, 100);
+	change(0, 0, LINK_DELAY, &to);
+	flow_send(&f, 50, 100);
+	for (uint32_t i = 0; i <= 50; i++)
+		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
+	json_decref(emulator_stop());
+	flow_close(&f);
+}
+END_TEST
+
+START_TEST(bad_requests_are_answered)
+{
+	struct emulate_reply reply;
+
+	links_make(1, 0);
+	emulator_start();
+	reply = ask(
+		&(struct emulate_request){ .what = EMULATE_STATE, .link = 1 });
+	ck_assert_int_eq(reply.code, EINVAL);
+	ck_assert_str_eq(reply.text, "there is no link 1");
+	reply = ask(&(struct emulate_request){ .what = EMULATE_CHANGE,
+					       .link = SIZE_MAX });
+	ck_assert_int_eq(reply.code, EINVAL);
+	reply = ask(&(struct emulate_request){ .what = 99 });
+	ck_assert_int_eq(reply.code, EINVAL);
+	ck_assert_str_eq(reply.text, "there is no request 99");
+	ck_assert_int_eq(send(control, "short", 5, 0), 5);
+	ck_assert_int_eq(recv(control, &reply, sizeof(reply), 0),
+			 sizeof(reply));
+	ck_assert_int_eq(reply.code, EINVAL);
+	json_decref(emulator_stop());
+}
+END_TEST
+
+static double real(const json_t *object, const char *group, const char *name)
+{
+	return json_number_value(
+		json_object_get(json_object_get(object, group), name));
+}
+
+START_TEST(calibration_compares_asked_and_realised)
+{
+	json_t *report, *d, *calibration;
+
+	links_make(2, 0);
+	params(0)->delay_ns = NSEC_PER_SEC; /* and does not take one */
+	params(0)->jitter.spread_ns = NSEC_PER_MSEC;
+	params(0)->jitter.distribution = LINK_NORMAL;
+	params(0)->loss.kind = LINK_LOSS_INDEPENDENT;
+	params(0)->loss.ppb = LINK_PPB_ONE / 10;
+	params(0)->rate_bps = 12345678;
+	emulator_start();
+	ask_well(&(struct emulate_request){ .what = EMULATE_CALIBRATE });
+	report = emulator_stop();
+	d = direction(report, 0, 0);
+	calibration = json_object_get(d, "calibration");
+	ck_assert_int_gt(figure(d, "calibration", "frames"), 50);
+	ck_assert_int_eq(figure(calibration, "delay_ns", "asked"),
+			 NSEC_PER_SEC);
+	ck_assert_double_gt(real(calibration, "delay_ns", "realised"), 0.99e9);
+	ck_assert(json_is_true(json_object_get(
+		json_object_get(calibration, "loss"), "within")));
+	ck_assert_double_gt(real(calibration, "loss", "realised"), 0);
+	ck_assert_int_eq(figure(calibration, "rate_bps", "asked"), 12345678);
+	ck_assert_double_eq_tol(real(calibration, "rate_bps", "realised"),
+				12345678, 1000);
+	/* It was a play: no frame was seen, no fate was used up. */
+	ck_assert_int_eq(figure(d, "frames", "offered"), 0);
+	ck_assert_int_gt(figure(json_object_get(report, "process"),
+				"calibrated_loop_ns", "samples"),
+			 0);
+	/* Nothing is asked of the other one, and that it does. */
+	calibration = json_object_get(direction(report, 1, 1), "calibration");
+	ck_assert_int_eq(figure(calibration, "loss", "realised"), 0);
+	ck_assert_ptr_null(json_object_get(calibration, "rate_bps"));
+	json_decref(report);
+}
+END_TEST
+
+/* ---- the end ------------------------------------------------------------ */
+
+START_TEST(the_report_is_written_when_the_lab_is_gone)
+{
+	json_t *report;
+	struct flow f;
+
+	links_make(1, 0);
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	flow_send(&f, 1, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
+	close(control);
+	control = dup(error_fd); /* something for emulator_reap() to close */
+	emulator_reap();
+	report = report_read();
+	ck_assert_int_eq(figure(direction(report, 0, 0), "frames", "delivered"),
+			 1);
+	json_decref(report);
+	ck_assert(!has_device(0) && !has_device(1));
+	flow_close(&f);
+}
+END_TEST
+
+START_TEST(killed_it_leaves_nothing)
+{
+	struct emulate_request request = { .what = EMULATE_STOP };
+	struct emulate_reply reply;
+	int status;
+
+	links_make(1, 0);
+	emulator_start();
+	ck_assert(has_device(0) && has_device(1));
+	OK(kill(emulator, SIGKILL));
+	ck_assert_int_eq(waitpid(emulator, &status, 0), emulator);
+	/* A child of its own, which measures the floor, dies with it. */
+	WAIT_FOR(!has_device(0) && !has_device(1));
+	FAILS(emulate_ask(control, &request, &reply, &E), EPIPE, "is gone");
+	close(control);
+	close(error_fd);
+}
+END_TEST
+
+START_TEST(a_report_that_cannot_be_written_is_an_error)
+{
+	struct emulate_reply reply;
+	char errors[256] = "";
+	int status;
+
+	links_make(1, 0);
+	config.report = "no/such/folder";
+	emulator_start();
+	reply = ask(&(struct emulate_request){ .what = EMULATE_STOP });
+	ck_assert_int_eq(reply.code, ENOENT);
+	ck_assert(strstr(reply.text, "write no/such/folder") != NULL);
+	ck_assert_int_eq(waitpid(emulator, &status, 0), emulator);
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	ck_assert_int_gt(read(error_fd, errors, sizeof(errors) - 1), 0);
+	ck_assert(strstr(errors, "write no/such/folder") != NULL);
+	close(control);
+	close(error_fd);
+}
+END_TEST
+
+/* ---- what else happens -------------------------------------------------- */
+
+START_TEST(a_receiver_that_is_down_is_counted_apart)
+{
+	json_t *report, *d;
+	struct flow f;
+
+	links_make(1, 0);
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	lab_link(end_ns[1], end_index(0, 1), false);
+	for (uint32_t i = 0; i < 3; i++)
+		flow_send(&f, i, 100);
+	report = emulator_stop();
+	d = direction(report, 0, 0);
+	ck_assert_int_eq(figure(d, "frames", "receiver_down"), 3);
+	ck_assert_int_eq(figure(d, "machine", "dropped"), 0);
+	json_decref(report);
+	flow_close(&f);
+}
+END_TEST
+
+START_TEST(a_device_that_goes_is_survived)
+{
+	struct kbatch *batch;
+	json_t *report;
+	struct flow f;
+
+	links_make(2, 0);
+	emulator_start();
+	batch = kbatch_new(end_ns[1]);
+	OK(kbatch_link_del(batch, 0, end_index(0, 1), NULL, &E));
+	OK(kbatch_commit(batch, NULL, &E));
+	kbatch_free(batch);
+	set_state(0, false);
+	set_state(0, true);
+	f = flow_open(1, 0, 5000);
+	flow_send(&f, 1, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
+	report = emulator_stop();
+	ck_assert(json_is_true(json_object_get(
+		json_object_get(direction(report, 0, 1), "machine"),
+		"device_gone")));
+	json_decref(report);
+	flow_close(&f);
+}
+END_TEST
+
+/* The machine is held up: what its queue could not hold is told, and not taken
+ * for the model's doing. */
+START_TEST(what_was_not_read_in_time_is_told)
+{
+	json_t *report, *d;
+	struct flow f;
+
+	links_make(1, 10);
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	OK(kill(emulator, SIGSTOP));
+	for (uint32_t i = 0; i < 100; i++)
+		flow_send(&f, i, 100);
+	OK(kill(emulator, SIGCONT));
+	for (uint32_t i = 0; i < 10; i++)
+		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
+	report = emulator_stop();
+	d = direction(report, 0, 0);
+	ck_assert_int_eq(figure(d, "frames", "offered") +
+				 figure(d, "machine", "unread"),
+			 100);
+	ck_assert_int_ge(figure(d, "machine", "unread"), 80);
+	ck_assert_int_eq(figure(d, "machine", "dropped"),
+			 figure(d, "machine", "unread"));
+	ck_assert_int_eq(figure(d, "frames", "lost") +
+				 figure(d, "frames", "queue_dropped"),
+			 0);
+	json_decref(report);
+	flow_close(&f);
+}
+END_TEST
+
+START_TEST(idle_links_cost_nothing)
+{
+	json_int_t wakeups, n = 200;
+	json_t *report;
+	struct flow f;
+
+	links_make((size_t)n, 0);
+	for (size_t i = 0; i < (size_t)n; i++)
+		links[i].end[0].params.delay_ns = NSEC_PER_MSEC;
+	emulator_start();
+	/* Time for something to happen: it does on one link only. */
+	f = flow_open(7, 0, 5000);
+	for (uint32_t i = 0; i < 10; i++) {
+		flow_send(&f, i, 100);
+		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
+	}
+	poll(NULL, 0, 500);
+	report = emulator_stop();
+	/* Ten datagrams, each read, waited for and written; the floor's end;
+	 * the request to stop; and a few frames that kernels send unasked. */
+	wakeups = figure(report, "process", "wakeups");
+	ck_assert_int_ge(wakeups, 10);
+	ck_assert_int_le(wakeups,
+			 10 * 3 + 2 + 2 * figure(report, "process", "reads"));
+	ck_assert_int_lt(figure(report, "process", "reads"), n);
+	json_decref(report);
+	flow_close(&f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite;
+	TCase *tc;
+	char folder[] = "/tmp/test_emulate_control.XXXXXX";
+	int failed;
+
+	test_sandbox_enter();
+	if (!mkdtemp(folder) || mount("none", folder, "tmpfs", 0, NULL) ||
+	    chdir(folder))
+		return 1;
+	suite = suite_create("emulate_control");
+	tc = tcase_create("control");
+	tcase_set_timeout(tc, 100);
+	tcase_add_checked_fixture(tc, lab_setup, lab_teardown);
+	tcase_add_test(tc, down_takes_the_carrier_and_what_is_inside);
+	tcase_add_test(tc, properties_change_one_by_one);
+	tcase_add_test(tc, frames_on_their_way_survive_a_change);
+	tcase_add_test(tc, bad_requests_are_answered);
+	tcase_add_test(tc, calibration_compares_asked_and_realised);
+	tcase_add_test(tc, the_report_is_written_when_the_lab_is_gone);
+	tcase_add_test(tc, killed_it_leaves_nothing);
+	tcase_add_test(tc, a_report_that_cannot_be_written_is_an_error);
+	tcase_add_test(tc, a_receiver_that_is_down_is_counted_apart);
+	tcase_add_test(tc, a_device_that_goes_is_survived);
+	tcase_add_test(tc, what_was_not_read_in_time_is_told);
+	tcase_add_test(tc, idle_links_cost_nothing);
+	suite_add_tcase(suite, tc);
+	failed = lab_run(suite);
+	if (chdir("/") || umount(folder) || rmdir(folder))
+		return 1;
+	return failed;
+}
