@@ -14,19 +14,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* What the rate would have let through up to now, before it is another. */
-static void settle_rate(struct side *side)
-{
-	const struct link_params *p = link_params(side->model);
-	int64_t busy_ns = link_counts(side->model)->busy_ns;
-
-	if (!p->trace)
-		side->asked_rate_bytes +=
-			(double)p->rate_bps / 8e9 *
-			(double)(busy_ns - side->asked_rate_busy_ns);
-	side->asked_rate_busy_ns = busy_ns;
-}
-
 static void change(struct emulator *e, const struct emulate_request *rq)
 {
 	for (unsigned end = 0; end < 2; end++) {
@@ -34,7 +21,7 @@ static void change(struct emulator *e, const struct emulate_request *rq)
 
 		if (!rq->from[end])
 			continue;
-		settle_rate(side);
+		report_settle(side);
 		link_change(side->model, e->now_ns, &rq->change[end]);
 		side->changes++;
 		carry_reschedule(e, side);

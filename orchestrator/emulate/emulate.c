@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@
 #define FRAMES_MAX (1u << 20) /* inside, of all links together */
 #define FRAMES_MAX_A_SIDE (1u << 18)
 #define BYTES_MIN ((size_t)64 << 20)
+#define NICE -10
 #define MEMORY_SHARE 4 /* 1/4 of the machine's may be frames */
 
 /* What an event is about, where it is not a side. */
@@ -208,6 +210,12 @@ static int start(struct emulator *e, int *ready_fd, struct err *err)
 	int r;
 
 	prctl(PR_SET_TIMERSLACK, 1);
+	/*
+	 * Where it is allowed (as root). With six times as much work as cores,
+	 * frames at 20,000 a second came 40 us late in the median either way,
+	 * at 50,000 one millisecond instead of 100.
+	 */
+	setpriority(PRIO_PROCESS, 0, NICE);
 	e->started_ns = clock_mono_ns();
 	e->home_fd = machine_home();
 	r = emulator_init(e, err);

@@ -49,6 +49,9 @@ struct side {
 	 * limit, before the last change of it. */
 	double asked_rate_bytes;
 	int64_t asked_rate_busy_ns;
+	/* Likewise of the loss: the variance of how many were lost. */
+	double loss_variance, loss_expected;
+	uint64_t loss_frames;
 	unsigned changes;
 	/* Frames that the kernel counts as dropped because there is no carrier:
 	 * the link's doing, and to be taken off (machine.c). */
@@ -139,6 +142,8 @@ int calibrate(struct emulator *e, struct err *err);
 
 /* Writes the report and the fate lists, unless that was done. */
 int report_write(struct emulator *e, struct err *err);
+/* Takes note of what was asked of the side so far, before that changes. */
+void report_settle(struct side *side);
 /* By how much frames of the link may be late, in the 99th percentile. */
 int64_t report_tolerance_ns(const struct emulator *e, size_t link);
 

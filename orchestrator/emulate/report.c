@@ -136,10 +136,45 @@ static double loss_variance(const struct link_params *p, double expected,
 	return variance > 0 ? variance * frames : 0;
 }
 
-static json_t *loss_json(const struct link_params *p, uint64_t lost,
-			 double expected, double frames)
+static double expected_loss(const struct side *side)
 {
-	double bound = SIGMAS * sqrt(loss_variance(p, expected, frames)) + 1;
+	return (double)link_counts(side->model)->expected_loss_ppb_sum /
+	       LINK_PPB_ONE;
+}
+
+/* Of what came to the medium since the last change, and more frames. */
+static double variance_since(const struct side *side, double more)
+{
+	const struct link_counts *c = link_counts(side->model);
+	double frames = (double)(c->medium - side->loss_frames);
+	double expected = expected_loss(side) - side->loss_expected;
+
+	if (frames <= 0)
+		return 0;
+	return loss_variance(link_params(side->model), expected, frames) *
+	       (1 + more / frames);
+}
+
+void report_settle(struct side *side)
+{
+	const struct link_counts *c = link_counts(side->model);
+	const struct link_params *p = link_params(side->model);
+
+	if (!p->trace)
+		side->asked_rate_bytes +=
+			(double)p->rate_bps / 8e9 *
+			(double)(c->busy_ns - side->asked_rate_busy_ns);
+	side->asked_rate_busy_ns = c->busy_ns;
+	/* What is inside has its fate already, and is counted later. */
+	side->loss_variance += variance_since(side, (double)side->inside);
+	side->loss_expected = expected_loss(side);
+	side->loss_frames = c->medium;
+}
+
+static json_t *loss_json(uint64_t lost, double expected, double variance,
+			 double frames)
+{
+	double bound = SIGMAS * sqrt(variance) + 1;
 	double off = fabs((double)lost - expected);
 
 	return json_pack("{sI sI sf sf sb}", "frames", (json_int_t)frames,
@@ -174,11 +209,14 @@ static json_t *calibration_json(const struct side *side)
 
 	if (!c->frames)
 		return json_null();
-	json = json_pack("{sI s{sI sI} so}", "frames", (json_int_t)c->frames,
-			 "delay_ns", "asked", (json_int_t)c->delay_asked_ns,
-			 "realised", (json_int_t)c->delay_realised_ns, "loss",
-			 loss_json(link_params(side->model), c->lost,
-				   c->lost_expected, (double)c->frames));
+	json = json_pack(
+		"{sI s{sI sI} so}", "frames", (json_int_t)c->frames, "delay_ns",
+		"asked", (json_int_t)c->delay_asked_ns, "realised",
+		(json_int_t)c->delay_realised_ns, "loss",
+		loss_json(c->lost, c->lost_expected,
+			  loss_variance(link_params(side->model),
+					c->lost_expected, (double)c->frames),
+			  (double)c->frames));
 	if (c->rate_asked_bps)
 		json_object_set_new(
 			json, "rate_bps",
@@ -201,8 +239,8 @@ static json_t *side_json(const struct emulator *e, const struct side *side)
 		"changes", (json_int_t)side->changes, "frames",
 		counts_json(side), "lateness_ns", tally_json(&side->late),
 		"delay_ns", delay_json(side), "rate", rate_json(side), "loss",
-		loss_json(link_params(side->model), c->lost,
-			  (double)c->expected_loss_ppb_sum / LINK_PPB_ONE,
+		loss_json(c->lost, expected_loss(side),
+			  side->loss_variance + variance_since(side, 0),
 			  (double)c->medium),
 		"backlog", "inside_most", (json_int_t)side->inside_most,
 		"queued_most", (json_int_t)c->queued_most, "queued_bytes_most",
