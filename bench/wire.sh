@@ -1,0 +1,275 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# How exact emulated links are, and how fast, from one host to another, beside
+# what the machine can do: plain veth, and clock_nanosleep() in the same run;
+# and beside Mahimahi (mm-delay, mm-link) and netem where these are there.
+#
+#     bench/wire.sh WIRE_EMULATOR SOURCES WIRE_PROBE [ROUNDS]    (5 rounds)
+#
+# SHORT=1: everything once, and briefly: shows that it works, measures nothing.
+# KEEP=DIR: leaves the emulators' reports there.
+#
+# All ways are built once, each with two hosts of its own, and measured in turns:
+#
+#     a-WAY  w0 10.0.0.1 ==== 10.0.0.2 w0  b-WAY
+#
+#     veth    nothing in between
+#     wire0   an emulated link on which nothing happens
+#     wire10  10 ms each way
+#     spin10  the same, awake for 200 us before a frame is due
+#     netem10 veth and netem, 10 ms each way
+#     rateN   N Mbit/s
+#     idle    200 links, and nobody who sends
+#
+# All of them use cubic (by route attribute) and windows of up to 64 MiB: under
+# bbr plain veth has half of its throughput, and with the usual windows every
+# link of 10 ms shows 1.4 Gbit/s.
+set -euo pipefail
+# shellcheck source=bench/lib.sh
+. "$2/bench/lib.sh"
+
+(: <>/dev/net/tun) 2>/dev/null ||
+  die "cannot open /dev/net/tun: be root, or as root chmod 666 /dev/net/tun"
+for tool in ip iperf3 jq unshare; do
+  command -v "$tool" >/dev/null || die "needs $tool"
+done
+if [ -z "${SERVALAB_BENCH_INSIDE:-}" ]; then
+  user=(--user --map-root-user)
+  [ "$(id -u)" != 0 ] || user=() # a user namespace may not have large buffers
+  SERVALAB_BENCH_INSIDE=1 exec unshare "${user[@]}" --fork --pid --kill-child \
+    --mount --mount-proc --net -- "$0" "$@"
+fi
+emulator=$(realpath "$1") probe=$(realpath "$3")
+rounds=${4:-5} tcp_seconds=3 delay_seconds=3 rate_seconds=10 idle_seconds=5
+[ -z "${SHORT:-}" ] || rounds=1 tcp_seconds=1 delay_seconds=1 rate_seconds=1 idle_seconds=1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mount -t tmpfs tmpfs /run
+mkdir -p /run/netns
+
+inside() {
+  ip netns exec "$@"
+}
+
+load() {
+  cut -d ' ' -f 1-3 /proc/loadavg
+}
+
+# ---- building ---------------------------------------------------------------
+
+namespaces() {
+  ip netns add "a-$1"
+  ip netns add "b-$1"
+}
+
+# The route of its own is what makes the difference to the default.
+addresses() {
+  local n=0 host
+  for host in "a-$1" "b-$1"; do
+    n=$((n + 1))
+    ip -n "$host" link set lo up
+    ip -n "$host" link set w0 up
+    ip -n "$host" addr add "10.0.0.$n/24" dev w0 noprefixroute
+    ip -n "$host" route add 10.0.0.0/24 dev w0 congctl cubic
+    inside "$host" sh -c 'echo 4096 131072 67108864 >/proc/sys/net/ipv4/tcp_rmem
+      echo 4096 131072 67108864 >/proc/sys/net/ipv4/tcp_wmem'
+  done
+}
+
+veth() {
+  namespaces "$1"
+  ip link add w0 netns "a-$1" type veth peer name w0 netns "b-$1"
+  addresses "$1"
+}
+
+declare -A pid=() # of what oversees an emulator
+
+# emulated WAY LINKS DELAY_US RATE_BPS QUEUE SPIN_US
+emulated() {
+  namespaces "$1"
+  mkfifo "$folder/$1.fifo"
+  "$emulator" "/run/netns/a-$1" "/run/netns/b-$1" "$folder/$1.json" "${@:2}" \
+    >"$folder/$1.fifo" 2>"$folder/$1.log" &
+  pid[$1]=$!
+  local line
+  IFS= read -r -t 60 line <"$folder/$1.fifo" || true
+  [ "${line:-}" = ready ] || die "no emulator: $(cat "$folder/$1.log")"
+  addresses "$1"
+}
+
+serve() {
+  inside "b-$1" iperf3 -s >/dev/null 2>&1 </dev/null &
+}
+
+# A queue that never runs dry, and does not hold more than is left at the end.
+declare -A queue=([1]=20 [10]=100 [100]=1000 [1000]=5000)
+rates=(1 10 100 1000)
+veth veth
+emulated wire0 1 0 0 0 0
+emulated wire10 1 10000 0 0 0
+emulated spin10 1 10000 0 0 200
+for r in "${rates[@]}"; do
+  emulated "rate$r" 1 0 "${r}000000" "${queue[$r]}" 0
+done
+emulated idle 200 10000 0 1000 0
+tcp=(veth wire0 wire10) delay=(wire10 spin10)
+veth netem10
+if ip -n a-netem10 qdisc add dev w0 root netem delay 10ms limit 100000 2>/dev/null ||
+  inside a-netem10 tc qdisc add dev w0 root netem delay 10ms limit 100000 2>/dev/null; then
+  inside b-netem10 tc qdisc add dev w0 root netem delay 10ms limit 100000
+  tcp+=(netem10) delay+=(netem10)
+fi
+
+# mm-delay and mm-link make a host of their own behind the one they start in.
+mahimahi=
+if command -v mm-delay >/dev/null && command -v mm-link >/dev/null; then
+  mahimahi=yes
+  namespaces mm
+  ip -n a-mm link set lo up
+fi
+
+for way in "${tcp[@]}"; do
+  serve "$way"
+done
+# until_listens WAY: it has 30 s to do so.
+until_listens() {
+  local end=$((SECONDS + 30))
+  until inside "a-$1" iperf3 -c 10.0.0.2 -n 1K >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$end" ] || die "nobody listens at the other end of $1"
+    sleep 0.05
+  done
+}
+for way in "${tcp[@]}"; do
+  until_listens "$way"
+done
+
+# ---- measuring --------------------------------------------------------------
+
+# note NAME VALUE
+note() {
+  [ "$2" ] || die "no $1"
+  echo "$2" >>"$folder/$1"
+}
+
+figure() {
+  median <"$folder/$1"
+}
+
+measure_tcp() {
+  local gbit
+  gbit=$(inside "a-$1" iperf3 -J -c 10.0.0.2 -t "$tcp_seconds" -O 1 |
+    jq '.end.sum_received.bits_per_second / 1e9')
+  note "tcp.$1" "$gbit"
+}
+
+# measure_delay WAY PACKETS_A_SECOND
+measure_delay() {
+  local p50 p90 p99 floor50 floor99 sent lost
+  read -r p50 p90 p99 floor50 floor99 sent lost < <("$probe" delay \
+    "/run/netns/a-$1" "/run/netns/b-$1" 10.0.0.1 10.0.0.2 7000 "$2" "$delay_seconds")
+  note "delay50.$1.$2" "$(awk -v x="$p50" 'BEGIN { print x - 10000 }')"
+  note "delay99.$1.$2" "$(awk -v x="$p99" 'BEGIN { print x - 10000 }')"
+  note "floor50.$1.$2" "$floor50"
+  note "floor99.$1.$2" "$floor99"
+  note "over.$1.$2" "$(awk -v x="$p50" -v f="$floor50" 'BEGIN { print (x - 10000) / f }')"
+  note "lost.$1.$2" "$lost"
+}
+
+# Datagrams from the sending host to the receiving one, at 1.1 times the rate.
+measure_rate() {
+  local bps frames
+  read -r bps frames < <("$probe" rate "/run/netns/a-rate$1" "/run/netns/b-rate$1" \
+    10.0.0.1 10.0.0.2 7000 "${1}000000" "$rate_seconds")
+  note "rate.$1" "$bps"
+}
+
+cpu_ticks() {
+  # Of the emulator, which is the only child of the process that oversees it.
+  local child
+  child=$(cat "/proc/${pid[idle]}/task/${pid[idle]}/children")
+  awk '{ print $14 + $15 }' "/proc/${child%% *}/stat"
+}
+
+measure_idle() {
+  local before after
+  before=$(cpu_ticks)
+  sleep "$idle_seconds"
+  after=$(cpu_ticks)
+  note idle "$(awk -v n="$((after - before))" -v s="$idle_seconds" \
+    -v hz="$(getconf CLK_TCK)" 'BEGIN { print 100 * n / hz / s }')"
+}
+
+# In a-mm, behind an mm-delay or an mm-link, iperf3 asks a server in a-mm.
+measure_mahimahi() {
+  local name=$1 gbit
+  shift
+  # It refuses root.
+  gbit=$(inside a-mm setpriv --reuid=65534 --regid=65534 --clear-groups "$@" -- sh -c \
+    "iperf3 -J -c \$MAHIMAHI_BASE -t $tcp_seconds -O 1" 2>/dev/null |
+    jq '.end.sum_received.bits_per_second / 1e9' 2>/dev/null) || gbit=
+  [ -z "$gbit" ] || note "tcp.$name" "$gbit"
+}
+
+load_before=$(load)
+[ -z "$mahimahi" ] || inside a-mm iperf3 -s >/dev/null 2>&1 </dev/null &
+for ((i = 0; i < rounds; i++)); do
+  for way in "${tcp[@]}"; do
+    measure_tcp "$way"
+  done
+  if [ "$mahimahi" ]; then
+    measure_mahimahi mm-delay0 mm-delay 0
+    measure_mahimahi mm-delay10 mm-delay 10
+  fi
+  for pps in 1000 50000; do
+    for way in "${delay[@]}"; do
+      measure_delay "$way" "$pps"
+    done
+  done
+  measure_idle
+done
+for r in "${rates[@]}"; do
+  measure_rate "$r"
+done
+
+# ---- telling ----------------------------------------------------------------
+
+printf '%d cores, kernel %s, load before %s, after %s; medians of %d\n\n' \
+  "$(nproc)" "$(uname -r)" "$load_before" "$(load)" "$rounds"
+
+printf '%-12s %14s %10s\n' TCP 'Gbit/s' 'of veth'
+for way in "${tcp[@]}" mm-delay0 mm-delay10; do
+  [ -e "$folder/tcp.$way" ] || continue
+  printf '%-12s %14.2f %10s\n' "$way" "$(figure "tcp.$way")" \
+    "$(ratio "$(figure "tcp.$way")" "$(figure tcp.veth)")"
+done
+
+printf '\n%-8s %10s %12s %12s %12s %12s %10s %6s\n' delay packets/s \
+  'error p50 us' 'error p99 us' 'floor p50 us' 'floor p99 us' 'of floor' lost
+for pps in 1000 50000; do
+  for way in "${delay[@]}"; do
+    printf '%-8s %10d %12.1f %12.1f %12.1f %12.1f %10.2f %6d\n' "$way" "$pps" \
+      "$(figure "delay50.$way.$pps")" "$(figure "delay99.$way.$pps")" \
+      "$(figure "floor50.$way.$pps")" "$(figure "floor99.$way.$pps")" \
+      "$(figure "over.$way.$pps")" "$(figure "lost.$way.$pps")"
+  done
+done
+
+printf '\n%-10s %16s %16s %10s\n' rate 'asked bit/s' 'realised bit/s' 'off by'
+for r in "${rates[@]}"; do
+  printf '%-10s %16d %16.0f %9.3f%%\n' "rate$r" "${r}000000" "$(figure "rate.$r")" \
+    "$(awk -v a="${r}000000" -v b="$(figure "rate.$r")" 'BEGIN { print 100 * (b - a) / a }')"
+done
+
+printf '\n200 idle links: %.2f %% of a core\n' "$(figure idle)"
+
+# The emulators' own accounts, written when they end.
+for way in "${!pid[@]}"; do
+  kill "${pid[$way]}"
+  wait "${pid[$way]}" || die "$(cat "$folder/$way.log")"
+done
+[ -z "${KEEP:-}" ] || cp "$folder"/*.json "$KEEP"
+printf 'dropped, but not by the model: '
+for way in "${!pid[@]}"; do
+  [ -s "$folder/$way.json" ] || die "no report of $way: $(cat "$folder/$way.log")"
+  jq '[.links[].directions[].machine.dropped] | add' "$folder/$way.json"
+done | awk '{ n += $1 } END { print n + 0 }'
