@@ -130,7 +130,8 @@ bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 		return false;
 	}
 	f->ask = SAL_ASK_NOTHING;
-	sal_instance_lost(s, f, reason ? reason : SAL_REASON_UNKNOWN_FLOW);
+	sal_step_because(s, f, SAL_ON_LOST,
+			 reason ? reason : SAL_REASON_UNKNOWN_FLOW);
 	return true;
 }
 
@@ -145,8 +146,7 @@ void sal_ask_timeout(struct sal *s, struct sal_flow *f)
 	f->ask = SAL_ASK_NOTHING;
 	if (why == SAL_ASK_OWNER) {
 		/* Nobody leads this conversation any more. */
-		sal_reset_program(s, f);
-		sal_flow_close(s, f, 0);
+		sal_step_because(s, f, SAL_ON_RESET, 0);
 		return;
 	}
 	sal_flow_arm(s, f);

@@ -33,16 +33,16 @@ static void fin_emit(struct sal *s, struct sal_flow *f)
 }
 
 /* To where the packet came from: an end may close from a new address. */
-void sal_ack_plain(struct sal *s, struct sal_flow *f,
-		   const struct sal_arrival *a)
+void sal_do_send_ack(const struct sal_step *t)
 {
-	struct sal_tie to = f->tie;
+	const struct sal_path *from = t->a->path;
+	struct sal_tie to = t->f->tie;
 
-	to.path.remote = a->path->remote;
-	to.path.remote_port = a->path->remote_port;
-	if (to.path.local.family != a->path->local.family)
-		to.path = *a->path;
-	sal_send_control(s, f, &to,
+	to.path.remote = from->remote;
+	to.path.remote_port = from->remote_port;
+	if (to.path.local.family != from->local.family)
+		to.path = *from;
+	sal_send_control(t->s, t->f, &to,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,
 				 .verno = to.next,
@@ -50,50 +50,63 @@ void sal_ack_plain(struct sal *s, struct sal_flow *f,
 			 });
 }
 
-void sal_close(struct sal *s, struct sal_flow *f)
+void sal_do_send_fin(const struct sal_step *t)
+{
+	t->f->fin = t->f->tie.next++;
+	fin_emit(t->s, t->f);
+	sal_flow_retry_start(t->s, t->f, SAL_FIN_GAP_NS);
+}
+
+void sal_do_send_fin_again(const struct sal_step *t)
+{
+	t->s->stats.retransmissions++;
+	fin_emit(t->s, t->f);
+	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
+}
+
+void sal_do_close_later(const struct sal_step *t)
+{
+	t->f->close_wanted = true;
+}
+
+static bool is_over(const struct sal_flow *f)
 {
 	switch (f->info.state) {
+	case SAL_CLOSE_WAIT:
+		return sal_flow_stateless(f) || sal_tcp_over(f);
 	case SAL_SYN_RCVD:
 	case SAL_ESTABLISHED:
-	case SAL_CLOSE_WAIT:
-		f->fin = f->tie.next++;
-		sal_flow_set_state(s, f, SAL_FIN_WAIT);
-		fin_emit(s, f);
-		sal_flow_retry_start(s, f, SAL_FIN_GAP_NS);
-		break;
-	case SAL_RSYN_SENT:
-	case SAL_RSYN_RCVD:
-	case SAL_RSYN_SENT_RCVD:
-		f->close_wanted = true;
-		break;
-	case SAL_NOADDRESS:
-	case SAL_NOADDRESS_RSYN_RCVD:
-	case SAL_SYN_SENT:
-		sal_flow_close(s, f, 0);
-		break;
+		return sal_tcp_over(f);
 	default:
-		break;
+		return false;
 	}
 }
 
 void sal_close_check(struct sal *s, struct sal_flow *f)
 {
-	if (sal_tcp_over(f) &&
-	    (f->info.state == SAL_ESTABLISHED ||
-	     f->info.state == SAL_SYN_RCVD || f->info.state == SAL_CLOSE_WAIT))
-		sal_close(s, f);
+	if (is_over(f))
+		sal_step(s, f, SAL_ON_CLOSE, NULL);
+}
+
+void sal_do_close_if_over(const struct sal_step *t)
+{
+	sal_close_check(t->s, t->f);
 }
 
 /* The peer goes on without this tie; what it still has on its way is welcome.
  */
-void sal_leave(struct sal *s, struct sal_flow *f)
+void sal_do_leave_tie(const struct sal_step *t)
 {
-	sal_send_control(s, f, &f->tie,
-			 &(struct sal_control_out){
-				 .flags = SAL_FLAG_FIN,
-				 .verno = f->tie.next++,
-				 .ackno = f->tie.peer_next,
-			 });
+	struct sal_flow *f = t->f;
+
+	if (f->tie.remote_id)
+		sal_send_control(t->s, f, &f->tie,
+				 &(struct sal_control_out){
+					 .flags = SAL_FLAG_FIN,
+					 .verno = f->tie.next++,
+					 .ackno = f->tie.peer_next,
+				 });
+	sal_do_drop_tie(t);
 }
 
 void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
@@ -111,67 +124,58 @@ void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
 			 });
 }
 
-static void fin_state(struct sal *s, struct sal_flow *f)
+static bool fin_is_fresh(const struct sal_step *t)
 {
-	switch (f->info.state) {
-	case SAL_SYN_RCVD:
-	case SAL_ESTABLISHED:
-		sal_flow_retry_stop(s, f);
-		sal_flow_set_state(s, f, SAL_CLOSE_WAIT);
-		if (sal_flow_stateless(f) || sal_tcp_over(f))
-			sal_close(s, f);
-		break;
-	case SAL_FIN_WAIT:
-		if (f->fin_acked)
-			sal_flow_set_state(s, f, SAL_TIME_WAIT);
-		break;
-	case SAL_TIME_WAIT:
-		break;
-	default:
-		sal_close(s, f); /* in the middle of a move: after it */
-	}
+	uint32_t verno = sal_find_control(&t->a->packet)->verno;
+
+	return !t->f->peer_fin && !sal_after(t->f->tie.peer_next, verno);
 }
 
-void sal_fin_arrived(struct sal *s, struct sal_flow *f,
-		     const struct sal_arrival *a)
+bool sal_if_fin_fresh(const struct sal_step *t)
 {
-	const struct sal_control *c = sal_find_control(&a->packet);
-	bool fresh = !f->peer_fin && !sal_after(f->tie.peer_next, c->verno);
-
-	if (fresh) {
-		f->tie.peer_next = c->verno + 1;
-		f->peer_fin = true;
-	} else if (!f->peer_fin) {
-		s->stats.stale_version++;
-	}
-	sal_ack_plain(s, f, a);
-	if (fresh)
-		fin_state(s, f);
+	return fin_is_fresh(t) && !t->f->fin_acked;
 }
 
-void sal_fin_acked(struct sal *s, struct sal_flow *f,
-		   const struct sal_arrival *a)
+bool sal_if_fin_last(const struct sal_step *t)
 {
-	const struct sal_control *c = sal_find_control(&a->packet);
-
-	if (f->info.state != SAL_FIN_WAIT || f->fin_acked ||
-	    c->ackno != f->fin + 1)
-		return;
-	f->fin_acked = true;
-	sal_flow_retry_stop(s, f);
-	if (f->peer_fin)
-		sal_flow_set_state(s, f, SAL_TIME_WAIT);
+	return fin_is_fresh(t) && t->f->fin_acked;
 }
 
-void sal_fin_timeout(struct sal *s, struct sal_flow *f)
+bool sal_if_fin_again(const struct sal_step *t)
 {
-	if (f->tries >= SAL_FIN_TRIES) {
-		sal_flow_close(s, f, 0);
-		return;
-	}
-	s->stats.retransmissions++;
-	fin_emit(s, f);
-	sal_flow_retry_again(s, f, INT64_MAX / 2);
+	return t->f->peer_fin;
+}
+
+bool sal_if_fin_old(const struct sal_step *t)
+{
+	return !t->f->peer_fin && !fin_is_fresh(t);
+}
+
+void sal_do_take_fin(const struct sal_step *t)
+{
+	t->f->tie.peer_next = sal_find_control(&t->a->packet)->verno + 1;
+	t->f->peer_fin = true;
+}
+
+static bool names_fin(const struct sal_step *t)
+{
+	return !t->f->fin_acked &&
+	       sal_find_control(&t->a->packet)->ackno == t->f->fin + 1;
+}
+
+bool sal_if_names_fin(const struct sal_step *t)
+{
+	return names_fin(t) && !t->f->peer_fin;
+}
+
+bool sal_if_names_last_fin(const struct sal_step *t)
+{
+	return names_fin(t) && t->f->peer_fin;
+}
+
+void sal_do_take_fin_ack(const struct sal_step *t)
+{
+	t->f->fin_acked = true;
 }
 
 /* ---- resets ------------------------------------------------------------- */
@@ -217,24 +221,29 @@ void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 	if (reason == SAL_REASON_NO_INSTANCE ||
 	    reason == SAL_REASON_NO_SERVICE ||
 	    reason == SAL_REASON_UNKNOWN_FLOW) {
-		sal_instance_lost(s, f, reason);
+		sal_step_because(s, f, SAL_ON_LOST, reason);
 		return;
 	}
-	sal_reset_program(s, f);
-	sal_flow_close(s, f, reason);
+	sal_step_because(s, f, SAL_ON_RESET, reason);
 }
 
-void sal_abort(struct sal *s, struct sal_flow *f, uint16_t reason)
+void sal_do_reset_program(const struct sal_step *t)
 {
-	sal_send_control(s, f, &f->tie,
+	sal_reset_program(t->s, t->f);
+}
+
+void sal_do_abort(const struct sal_step *t)
+{
+	struct sal_flow *f = t->f;
+
+	sal_send_control(t->s, f, &f->tie,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_RST,
 				 .verno = f->tie.next,
 				 .ackno = f->tie.peer_next,
-				 .reason = reason,
+				 .reason = f->reason,
 			 });
-	sal_flow_event(s, f, SAL_EVENT_REFUSED, reason, 0);
+	sal_flow_event(t->s, f, SAL_EVENT_REFUSED, f->reason, 0);
 	if (!sal_flow_closing(f))
-		sal_reset_program(s, f);
-	sal_flow_close(s, f, reason);
+		sal_reset_program(t->s, f);
 }

@@ -225,7 +225,7 @@ void sal_from_inner(struct sal *s, const struct sal_inner *p, int64_t now_ns)
 	     ip_addr_equal(&t.local, &s->config.inner6)))
 		f = sal_flow_by_port(s, &t);
 	if (f && kind == SAL_INNER_SEGMENT && starts_anew(f, p)) {
-		sal_flow_close(s, f, 0);
+		sal_step(s, f, SAL_ON_DISPLACED, NULL);
 		f = NULL;
 	}
 	if (f)
@@ -257,7 +257,7 @@ static bool learn_tuple(struct sal *s, struct sal_flow *f,
 		return false;
 	if (!other || sal_flow_closing(other)) {
 		if (other)
-			sal_flow_close(s, other, 0);
+			sal_step(s, other, SAL_ON_DISPLACED, NULL);
 		sal_flow_set_tuple(s, f, t);
 		return true;
 	}

@@ -18,42 +18,11 @@
  *     unacked.c    the inner TCP: what is sent again after a move
  *     refuse.c     what programs are told by their own host
  *
- * and below them flow.c (flows, states), output.c (SAL packets), inner.c
- * (programs' packets), store.c, timers.c, rand.c.
+ * and below them step.c (the table at work), flow.c (flows), output.c (SAL
+ * packets), inner.c (programs' packets), store.c, timers.c, rand.c.
  *
- * States (SAL.md; names of the ICNP paper), and what leads from one to another.
- * flow.c has the same as a table, and counts any step that is not in it.
- *
- *   CLOSED               no flow. A program's first packet -> SYN_SENT; a SYN
- *                        for a service that has a DEMUX rule here -> SYN_RCVD
- *   LISTEN               never a flow's: it is the DEMUX rule itself
- *   SYN_SENT             SYN-ACK -> ESTABLISHED; refused, or 6 SYNs unanswered
- *                        -> CLOSED, and the program is told. Also entered from
- *                        open states, to bind to another instance
- *   SYN_RCVD             ACK -> ESTABLISHED; data goes both ways already. An
- *                        RSYN comes -> RSYN_RCVD; we move -> RSYN_SENT or
- *                        NOADDRESS; a FIN comes -> CLOSE_WAIT
- *   ESTABLISHED          our address goes: another is there -> RSYN_SENT, none
- *                        -> NOADDRESS; an RSYN comes -> RSYN_RCVD; the
- *                        conversation ends -> FIN_WAIT; the peer's FIN comes ->
- *                        CLOSE_WAIT
- *   NOADDRESS            an address comes -> RSYN_SENT; an RSYN comes ->
- *                        NOADDRESS_RSYN_RCVD
- *   RSYN_SENT            RSYN-ACK for our latest RSYN -> ESTABLISHED; an RSYN
- *                        comes -> RSYN_SENT_RCVD; our address goes -> NOADDRESS
- *   RSYN_RCVD            ACK for the peer's latest RSYN -> ESTABLISHED; we move
- *                        -> RSYN_SENT_RCVD or NOADDRESS_RSYN_RCVD
- *   RSYN_SENT_RCVD       RSYN-ACK -> RSYN_RCVD; ACK -> RSYN_SENT; our address
- *                        goes -> NOADDRESS_RSYN_RCVD
- *   NOADDRESS_RSYN_RCVD  an address comes -> RSYN_SENT_RCVD; a late ACK ->
- *                        NOADDRESS
- *   FIN_WAIT             both FINs acknowledged -> TIME_WAIT; 7 FINs unanswered
- *                        -> CLOSED
- *   CLOSE_WAIT           our side is over, or 2 s have passed -> FIN_WAIT
- *   TIME_WAIT            60 s, or its slot or tuple is wanted -> CLOSED
- *   any                  a reset that proves itself, idle for long, its service
- *                        gone -> CLOSED; but a client's flow of a stateless
- *                        protocol whose instance is gone -> SYN_SENT
+ * How a flow's state changes, and what is done then, is one table: see
+ * transitions.h, and docs/sal-protocol.md, which shows it. step.c works by it.
  *
  * What holds throughout:
  *
@@ -182,42 +151,23 @@ int sal_init(void *mem, size_t size, const struct sal_config *c,
 
 /* ---- from the underlay -------------------------------------------------- */
 
-static void ack_arrived(struct sal *s, struct sal_flow *f,
-			const struct sal_arrival *a)
-{
-	const struct sal_control *c = sal_find_control(&a->packet);
-
-	if (sal_rsyn_acked(s, f, a))
-		return;
-	if (f->info.state == SAL_SYN_RCVD) {
-		if (c->ackno != f->tie.first + 1 ||
-		    c->verno != f->tie.peer_first + 1) {
-			s->stats.stale_version++;
-			return;
-		}
-		sal_flow_retry_stop(s, f);
-		sal_flow_set_state(s, f, SAL_ESTABLISHED);
-		sal_close_check(s, f);
-		return;
-	}
-	sal_fin_acked(s, f, a);
-}
-
 /* With the peer's nonce, on the present tie. */
 static void control_on_flow(struct sal *s, struct sal_flow *f,
 			    const struct sal_arrival *a)
 {
 	uint8_t flags = sal_find_control(&a->packet)->flags;
+	uint8_t rsyn = flags & (SAL_FLAG_RSYN | SAL_FLAG_ACK);
 
 	sal_client_heard(f, a);
-	if (flags & SAL_FLAG_ACK) {
-		ack_arrived(s, f, a);
-	} else if (flags & SAL_FLAG_RSYN) {
-		sal_rsyn_arrived(s, f, a);
-		return;
-	}
-	if (flags & SAL_FLAG_FIN)
-		sal_fin_arrived(s, f, a);
+	if (rsyn == (SAL_FLAG_RSYN | SAL_FLAG_ACK))
+		sal_step(s, f, SAL_ON_RSYNACK, a);
+	else if (rsyn == SAL_FLAG_RSYN)
+		sal_step(s, f, SAL_ON_RSYN, a);
+	else if (rsyn == SAL_FLAG_ACK && !sal_step(s, f, SAL_ON_ACK, a) &&
+		 f->info.state == SAL_SYN_RCVD)
+		s->stats.stale_version++;
+	if (flags & SAL_FLAG_FIN && rsyn != SAL_FLAG_RSYN)
+		sal_step(s, f, SAL_ON_FIN, a);
 }
 
 static void control_arrived(struct sal *s, const struct sal_arrival *a,
@@ -360,36 +310,18 @@ void sal_path_mtu(struct sal *s, const struct ip_addr *remote, uint16_t mtu,
 
 /* ---- time --------------------------------------------------------------- */
 
-static void retry(struct sal *s, struct sal_flow *f)
-{
-	switch (f->info.state) {
-	case SAL_SYN_SENT:
-		sal_syn_timeout(s, f);
-		break;
-	case SAL_SYN_RCVD:
-		sal_synack_timeout(s, f);
-		break;
-	case SAL_RSYN_SENT:
-	case SAL_RSYN_RCVD:
-	case SAL_RSYN_SENT_RCVD:
-		sal_rsyn_timeout(s, f);
-		break;
-	case SAL_FIN_WAIT:
-		sal_fin_timeout(s, f);
-		break;
-	default:
-		sal_flow_retry_stop(s, f);
-	}
-}
-
 static void end(struct sal *s, struct sal_flow *f)
 {
-	if (s->now_ns < sal_flow_end_ns(s, f))
-		return;
-	if (f->info.state == SAL_ESTABLISHED || f->info.state == SAL_CLOSE_WAIT)
-		sal_close(s, f);
-	else
-		sal_flow_close(s, f, 0);
+	if (s->now_ns >= sal_flow_end_ns(s, f))
+		sal_step_because(s, f, SAL_ON_EXPIRED, 0);
+}
+
+static void retry(struct sal *s, struct sal_flow *f)
+{
+	/* Of an instance that did not hear the end of the handshake. */
+	sal_step_because(
+		s, f, SAL_ON_RETRY,
+		f->info.state == SAL_SYN_RCVD ? SAL_REASON_UNKNOWN_FLOW : 0);
 }
 
 /* Each step may free the flow. */

@@ -9,6 +9,7 @@
 #include "include/serval/wire.h"
 #include "node/sal/flow.h"
 #include "node/sal/rand.h"
+#include "node/sal/transitions.h"
 #include "node/table/hash_index.h"
 #include "node/table/service_table.h"
 #include "node/wire/sal_packet.h"
@@ -99,6 +100,49 @@ struct sal_arrival {
 	struct sal_packet packet;
 };
 
+/* ---- step.c: the table at work ------------------------------------------ */
+
+enum sal_on {
+#define SAL_ON(name, kind, text) SAL_ON_##name,
+	SAL_HAPPENINGS(SAL_ON)
+#undef SAL_ON
+};
+
+enum sal_condition {
+#define SAL_IF(name, text) SAL_IF_##name,
+	SAL_CONDITIONS(SAL_IF)
+#undef SAL_IF
+};
+
+enum sal_action {
+#define SAL_DO(name, text) SAL_DO_##name,
+	SAL_ACTIONS(SAL_DO)
+#undef SAL_DO
+};
+
+struct sal_step {
+	struct sal *s;
+	struct sal_flow *f;
+	const struct sal_arrival *a; /* NULL: no packet */
+};
+
+/*
+ * Something happens to f: what the table has for it is done. False: nothing,
+ * because the table has no row for it. f may be gone after it. a: the packet,
+ * of PACKETs.
+ */
+bool sal_step(struct sal *s, struct sal_flow *f, enum sal_on on,
+	      const struct sal_arrival *a);
+/* The same without a packet; reason: REASON's code, should it end the flow. */
+bool sal_step_because(struct sal *s, struct sal_flow *f, enum sal_on on,
+		      uint16_t reason);
+#define SAL_IF(name, text) bool sal_if_##name(const struct sal_step *t);
+SAL_CONDITIONS(SAL_IF)
+#undef SAL_IF
+#define SAL_DO(name, text) void sal_do_##name(const struct sal_step *t);
+SAL_ACTIONS(SAL_DO)
+#undef SAL_DO
+
 /* ---- flow.c ------------------------------------------------------------- */
 
 /* NULL: the table is full, of flows that live. */
@@ -121,10 +165,8 @@ struct sal_flow *sal_flow_each(const struct sal *s, uint32_t *at);
 void sal_flow_set_tuple(struct sal *s, struct sal_flow *f,
 			const struct sal_tuple *t);
 
-/* Reports the change. reason: of a change to CLOSED, which also frees f. */
-void sal_flow_set_state(struct sal *s, struct sal_flow *f,
-			enum sal_state state);
-void sal_flow_close(struct sal *s, struct sal_flow *f, uint16_t reason);
+void sal_flow_report(struct sal *s, const struct sal_flow *f,
+		     struct sal_event *e);
 void sal_flow_event(struct sal *s, struct sal_flow *f, enum sal_event_kind kind,
 		    uint16_t reason, uint32_t count);
 struct sal_flow_info sal_flow_seen(const struct sal_flow *f);
@@ -218,32 +260,20 @@ enum sal_served sal_served(struct sal *s, const struct service_id *id);
 /* The first local address of the family; false: none. */
 bool sal_local_for(const struct sal *s, sa_family_t family,
 		   struct sal_path *path);
-/* Looks for the flow's instance again. lost: the old one said it is gone. */
-void sal_rebind(struct sal *s, struct sal_flow *f, bool lost);
-/* Tries to; where the rules have nothing, again in a moment. */
-void sal_resolve_again(struct sal *s, struct sal_flow *f);
 /* An instance, or who we took for one, will not have the flow. */
 void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason);
 /* Counts a SYN on the rule that takes it. */
 void sal_demux_hit(struct sal *s, const struct service_id *id);
 /* After a change of the local addresses. */
 void sal_forward_reachable(struct sal *s);
-/* The flow's instance is gone, says who must know. */
-void sal_instance_lost(struct sal *s, struct sal_flow *f, uint16_t reason);
 
 /* ---- handshake.c -------------------------------------------------------- */
 
 void sal_open(struct sal *s, const struct sal_name *name,
 	      const struct sal_tuple *t, const struct sal_inner *p);
-/* A first SYN to where tie.path goes, under a new nonce. */
-void sal_syn_send(struct sal *s, struct sal_flow *f);
-/* Our address is another: the SYN goes out again from there. */
-void sal_syn_readdress(struct sal *s, struct sal_flow *f);
-void sal_syn_timeout(struct sal *s, struct sal_flow *f);
 void sal_syn_arrived(struct sal *s, const struct sal_arrival *a);
 void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 			const struct sal_arrival *a);
-void sal_synack_timeout(struct sal *s, struct sal_flow *f);
 /*
  * Before a handshake's end, something came that names the flow ID which only
  * the SYN-ACK has told: that is where the client is. Its SYNs may have come
@@ -253,37 +283,18 @@ void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a);
 
 /* ---- migrate.c ---------------------------------------------------------- */
 
-void sal_rsyn_arrived(struct sal *s, struct sal_flow *f,
-		      const struct sal_arrival *a);
-/* An ACK, with RSYN or without; true: it completed something of a move. */
-bool sal_rsyn_acked(struct sal *s, struct sal_flow *f,
-		    const struct sal_arrival *a);
-void sal_rsyn_timeout(struct sal *s, struct sal_flow *f);
 void sal_path_remember(struct sal_flow *f, const struct sal_path *path);
 bool sal_path_known(const struct sal_flow *f, const struct sal_path *path);
 
 /* ---- close.c ------------------------------------------------------------ */
 
-void sal_close(struct sal *s, struct sal_flow *f);
 /* After each segment of TCP: is that conversation over? */
 void sal_close_check(struct sal *s, struct sal_flow *f);
-void sal_fin_arrived(struct sal *s, struct sal_flow *f,
-		     const struct sal_arrival *a);
-void sal_fin_acked(struct sal *s, struct sal_flow *f,
-		   const struct sal_arrival *a);
-void sal_fin_timeout(struct sal *s, struct sal_flow *f);
 void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 		     const struct sal_arrival *a);
-/* A bare ACK: what we have seen so far. */
-void sal_ack_plain(struct sal *s, struct sal_flow *f,
-		   const struct sal_arrival *a);
-/* One FIN to the instance that a flow is about to be rebound from, and the
- * answer to the one that it sends. */
-void sal_leave(struct sal *s, struct sal_flow *f);
+/* The answer to the FIN of an instance that the flow was rebound from. */
 void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
 			  const struct sal_arrival *a);
-/* Tells the peer and forgets the flow. */
-void sal_abort(struct sal *s, struct sal_flow *f, uint16_t reason);
 
 /* ---- challenge.c -------------------------------------------------------- */
 

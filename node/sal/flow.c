@@ -10,11 +10,6 @@
  * of our own, lest somebody aims all flows at one place. Local flow IDs are
  * random numbers of ours, and hash to themselves: this is the index that each
  * data packet needs.
- *
- * A state changes in sal_flow_set_state() only. The table there is the whole of
- * SAL.md's state machine as far as a flow has it; a step that is not in it is a
- * bug of ours. No packet may stop the process, so it is counted ("broken"),
- * where every test and fuzzer looks, and the step is taken.
  */
 #include "node/sal/engine.h"
 
@@ -23,35 +18,6 @@
 #include <string.h>
 
 _Static_assert(SAL_HASH_KEY == crypto_shorthash_KEYBYTES, "SipHash's key");
-_Static_assert(SAL_STATE_COUNT_ <= 16, "states fit the table's masks");
-
-#define TO(state) (1u << SAL_##state)
-
-static const uint16_t transitions[SAL_STATE_COUNT_] = {
-	[SAL_CLOSED] = TO(SYN_SENT) | TO(SYN_RCVD),
-	[SAL_LISTEN] = 0,
-	[SAL_SYN_SENT] = TO(ESTABLISHED) | TO(CLOSED),
-	[SAL_SYN_RCVD] = TO(ESTABLISHED) | TO(NOADDRESS) | TO(RSYN_SENT) |
-			 TO(RSYN_RCVD) | TO(FIN_WAIT) | TO(CLOSE_WAIT) |
-			 TO(CLOSED),
-	[SAL_ESTABLISHED] = TO(NOADDRESS) | TO(RSYN_SENT) | TO(RSYN_RCVD) |
-			    TO(SYN_SENT) | TO(FIN_WAIT) | TO(CLOSE_WAIT) |
-			    TO(CLOSED),
-	[SAL_NOADDRESS] = TO(RSYN_SENT) | TO(NOADDRESS_RSYN_RCVD) |
-			  TO(SYN_SENT) | TO(CLOSED),
-	[SAL_RSYN_SENT] = TO(ESTABLISHED) | TO(NOADDRESS) | TO(RSYN_SENT_RCVD) |
-			  TO(SYN_SENT) | TO(CLOSED),
-	[SAL_RSYN_RCVD] = TO(ESTABLISHED) | TO(NOADDRESS_RSYN_RCVD) |
-			  TO(RSYN_SENT_RCVD) | TO(SYN_SENT) | TO(CLOSED),
-	[SAL_RSYN_SENT_RCVD] = TO(RSYN_SENT) | TO(RSYN_RCVD) |
-			       TO(NOADDRESS_RSYN_RCVD) | TO(SYN_SENT) |
-			       TO(CLOSED),
-	[SAL_NOADDRESS_RSYN_RCVD] =
-		TO(RSYN_SENT_RCVD) | TO(NOADDRESS) | TO(SYN_SENT) | TO(CLOSED),
-	[SAL_FIN_WAIT] = TO(TIME_WAIT) | TO(CLOSED),
-	[SAL_CLOSE_WAIT] = TO(FIN_WAIT) | TO(CLOSED),
-	[SAL_TIME_WAIT] = TO(CLOSED),
-};
 
 /* ---- the four indexes --------------------------------------------------- */
 
@@ -274,7 +240,7 @@ struct sal_flow *sal_flow_new(struct sal *s)
 			s->stats.table_full++;
 			return NULL;
 		}
-		sal_flow_close(s, f, 0);
+		sal_step(s, f, SAL_ON_DISPLACED, NULL);
 	}
 	if (s->flow_free) {
 		f = &s->flows[s->flow_free - 1];
@@ -331,7 +297,8 @@ struct sal_flow_info sal_flow_seen(const struct sal_flow *f)
 	return info;
 }
 
-static void report(struct sal *s, const struct sal_flow *f, struct sal_event *e)
+void sal_flow_report(struct sal *s, const struct sal_flow *f,
+		     struct sal_event *e)
 {
 	e->now_ns = s->now_ns;
 	e->flow = sal_flow_seen(f);
@@ -343,35 +310,7 @@ void sal_flow_event(struct sal *s, struct sal_flow *f, enum sal_event_kind kind,
 {
 	struct sal_event e = { .kind = kind, .reason = reason, .count = count };
 
-	report(s, f, &e);
-}
-
-void sal_flow_set_state(struct sal *s, struct sal_flow *f, enum sal_state state)
-{
-	struct sal_event e = { .kind = SAL_EVENT_FLOW_STATE };
-
-	e.old_state = f->info.state;
-	if (!(transitions[f->info.state] & 1u << state))
-		s->stats.broken++;
-	if (f->info.state == SAL_SYN_RCVD)
-		s->half_open--;
-	if (state == SAL_SYN_RCVD)
-		s->half_open++;
-	f->info.state = state;
-	f->since_ns = s->now_ns;
-	report(s, f, &e);
-	if (state == SAL_ESTABLISHED && !f->opened) {
-		f->opened = true;
-		sal_flow_event(s, f, SAL_EVENT_FLOW_OPENED, 0, 0);
-	}
-	sal_flow_arm(s, f);
-}
-
-void sal_flow_close(struct sal *s, struct sal_flow *f, uint16_t reason)
-{
-	sal_flow_set_state(s, f, SAL_CLOSED);
-	sal_flow_event(s, f, SAL_EVENT_FLOW_CLOSED, reason, 0);
-	sal_flow_forget(s, f);
+	sal_flow_report(s, f, &e);
 }
 
 bool sal_flow_stateless(const struct sal_flow *f)

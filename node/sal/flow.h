@@ -42,8 +42,8 @@ enum sal_challenge_why {
 #define SAL_FORMER_PATHS 2
 
 struct sal_flow {
-	/* What everybody may see. Its state changes in sal_flow_set_state()
-	 * only; remote_id and path are copied from the tie when asked for. */
+	/* What everybody may see. Its state changes in sal_step() only;
+	 * remote_id and path are copied from the tie when asked for. */
 	struct sal_flow_info info;
 	uint32_t hash[SAL_INDEX_COUNT_];
 	bool indexed[SAL_INDEX_COUNT_];
@@ -79,7 +79,8 @@ struct sal_flow {
 	bool has_rsyn, has_peer_rsyn;
 	uint32_t fin; /* verno of our FIN */
 	bool fin_acked, peer_fin;
-	bool close_wanted; /* to be closed when it has an address again */
+	bool close_wanted; /* to be closed when its move is complete */
+	uint16_t reason; /* why it is about to end; 0: no REASON */
 
 	enum sal_challenge_why ask;
 	uint64_t ask_value;

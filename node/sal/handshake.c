@@ -61,15 +61,59 @@ static bool can_ride(const struct sal *s, const struct sal_flow *f)
 	       k->len <= sal_room(s, f, header);
 }
 
-void sal_syn_send(struct sal *s, struct sal_flow *f)
+void sal_do_send_syn(const struct sal_step *t)
 {
+	struct sal_flow *f = t->f;
+
 	f->tie.remote_id = 0;
-	sal_rand_bytes(&s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
-	f->tie.first = sal_rand_u32(&s->rand);
+	sal_rand_bytes(&t->s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
+	f->tie.first = sal_rand_u32(&t->s->rand);
 	f->tie.next = f->tie.first + 1;
-	f->rider = can_ride(s, f);
-	syn_emit(s, f);
-	sal_flow_retry_start(s, f, SAL_SYN_GAP_NS);
+	f->rider = can_ride(t->s, f);
+	syn_emit(t->s, f);
+	sal_flow_retry_start(t->s, f, SAL_SYN_GAP_NS);
+}
+
+void sal_do_send_syn_again(const struct sal_step *t)
+{
+	t->s->stats.retransmissions++;
+	syn_emit(t->s, t->f);
+	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
+}
+
+void sal_do_send_syn_from_here(const struct sal_step *t)
+{
+	if (t->f->resolve_again)
+		return;
+	t->s->stats.retransmissions++;
+	syn_emit(t->s, t->f);
+}
+
+/* Of a SYN, a SYN-ACK, a FIN. */
+static bool may_try(const struct sal_flow *f)
+{
+	return f->tries <
+	       (f->info.state == SAL_FIN_WAIT ? SAL_FIN_TRIES : SAL_SYN_TRIES);
+}
+
+bool sal_if_tries_left(const struct sal_step *t)
+{
+	return may_try(t->f);
+}
+
+bool sal_if_no_tries_left(const struct sal_step *t)
+{
+	return !may_try(t->f);
+}
+
+void sal_do_tell_unreachable(const struct sal_step *t)
+{
+	sal_refuse_queue(t->s, t->f, false);
+}
+
+void sal_do_tell_refused(const struct sal_step *t)
+{
+	sal_refuse_queue(t->s, t->f, true);
 }
 
 void sal_open(struct sal *s, const struct sal_name *name,
@@ -101,41 +145,16 @@ void sal_open(struct sal *s, const struct sal_name *name,
 	}
 	sal_flow_set_tuple(s, f, t);
 	sal_queue_add(s, f, &kept, p->segment);
-	sal_flow_set_state(s, f, SAL_SYN_SENT);
-	sal_syn_send(s, f);
+	sal_step(s, f, SAL_ON_OPEN, NULL);
 }
 
-void sal_syn_timeout(struct sal *s, struct sal_flow *f)
+void sal_do_send_syn_ack_ack(const struct sal_step *t)
 {
-	if (f->resolve_again) {
-		sal_resolve_again(s, f);
-		return;
-	}
-	if (f->tries >= SAL_SYN_TRIES) {
-		sal_refuse_queue(s, f, false);
-		sal_flow_close(s, f, 0);
-		return;
-	}
-	s->stats.retransmissions++;
-	syn_emit(s, f);
-	sal_flow_retry_again(s, f, INT64_MAX / 2);
-}
-
-void sal_syn_readdress(struct sal *s, struct sal_flow *f)
-{
-	if (f->resolve_again)
-		return;
-	s->stats.retransmissions++;
-	syn_emit(s, f);
-}
-
-static void ack_send(struct sal *s, struct sal_flow *f)
-{
-	sal_send_control(s, f, &f->tie,
+	sal_send_control(t->s, t->f, &t->f->tie,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,
-				 .verno = f->tie.first + 1,
-				 .ackno = f->tie.peer_first + 1,
+				 .verno = t->f->tie.first + 1,
+				 .ackno = t->f->tie.peer_first + 1,
 				 .service = true,
 			 });
 }
@@ -152,45 +171,59 @@ static void rider_arrived(struct sal *s, struct sal_flow *f)
 	sal_store_pop(&s->queue, &f->queue);
 }
 
+bool sal_if_names_syn(const struct sal_step *t)
+{
+	const struct sal_control *c = sal_find_control(&t->a->packet);
+
+	/* Our verno and flow ID are random: whoever names both saw our SYN. */
+	return c->ackno == t->f->tie.first + 1 && !t->f->resolve_again &&
+	       t->a->packet.src_flow;
+}
+
+bool sal_if_synack_again(const struct sal_step *t)
+{
+	const struct sal_control *c = sal_find_control(&t->a->packet);
+
+	return t->a->packet.src_flow == t->f->tie.remote_id &&
+	       c->nonce == t->f->tie.peer_nonce && t->f->info.client;
+}
+
+void sal_do_take_peer(const struct sal_step *t)
+{
+	const struct sal_control *c = sal_find_control(&t->a->packet);
+	const struct sal_path *from = t->a->path;
+	struct sal_tie *tie = &t->f->tie;
+
+	tie->remote_id = t->a->packet.src_flow;
+	tie->peer_nonce = c->nonce;
+	tie->peer_first = c->verno;
+	tie->peer_next = c->verno + 1;
+	tie->path.remote = from->remote;
+	tie->path.remote_port = from->remote_port;
+	tie->path.local_port = from->local_port;
+	t->f->refusals = 0;
+	t->f->info.last_used_ns = t->s->now_ns;
+	sal_flow_retry_stop(t->s, t->f);
+}
+
+void sal_do_start(const struct sal_step *t)
+{
+	struct sal_flow *f = t->f;
+
+	if (f->rebinding)
+		sal_flow_event(t->s, f, SAL_EVENT_FLOW_REBOUND, 0, 0);
+	f->rebinding = false;
+	if (f->rider)
+		rider_arrived(t->s, f);
+	sal_queue_flush(t->s, f);
+	sal_close_check(t->s, f);
+}
+
 void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 			const struct sal_arrival *a)
 {
-	const struct sal_control *c = sal_find_control(&a->packet);
-	bool rebound = f->rebinding;
-
-	if (f->info.state != SAL_SYN_SENT) {
-		if (a->packet.src_flow == f->tie.remote_id &&
-		    c->nonce == f->tie.peer_nonce && f->info.client)
-			ack_send(s, f);
-		else
-			s->stats.bad_nonce++;
-		return;
-	}
-	/* Our verno and flow ID are random: whoever names both saw our SYN. */
-	if (c->ackno != f->tie.first + 1 || f->resolve_again ||
-	    !a->packet.src_flow) {
+	if (!sal_step(s, f, SAL_ON_SYNACK, a))
 		s->stats.bad_nonce++;
-		return;
-	}
-	f->tie.remote_id = a->packet.src_flow;
-	f->tie.peer_nonce = c->nonce;
-	f->tie.peer_first = c->verno;
-	f->tie.peer_next = c->verno + 1;
-	f->tie.path.remote = a->path->remote;
-	f->tie.path.remote_port = a->path->remote_port;
-	f->tie.path.local_port = a->path->local_port;
-	f->rebinding = false;
-	f->refusals = 0;
-	f->info.last_used_ns = s->now_ns;
-	sal_flow_retry_stop(s, f);
-	ack_send(s, f);
-	sal_flow_set_state(s, f, SAL_ESTABLISHED);
-	if (rebound)
-		sal_flow_event(s, f, SAL_EVENT_FLOW_REBOUND, 0, 0);
-	if (f->rider)
-		rider_arrived(s, f);
-	sal_queue_flush(s, f);
-	sal_close_check(s, f);
 }
 
 /* ---- the server --------------------------------------------------------- */
@@ -205,15 +238,25 @@ static void synack_send(struct sal *s, struct sal_flow *f)
 			 });
 }
 
-void sal_synack_timeout(struct sal *s, struct sal_flow *f)
+void sal_do_send_synack(const struct sal_step *t)
 {
-	if (f->tries >= SAL_SYN_TRIES) {
-		sal_abort(s, f, SAL_REASON_UNKNOWN_FLOW);
-		return;
-	}
-	s->stats.retransmissions++;
-	synack_send(s, f);
-	sal_flow_retry_again(s, f, INT64_MAX / 2);
+	synack_send(t->s, t->f);
+	sal_flow_retry_start(t->s, t->f, SAL_SYN_GAP_NS);
+}
+
+void sal_do_send_synack_again(const struct sal_step *t)
+{
+	t->s->stats.retransmissions++;
+	synack_send(t->s, t->f);
+	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
+}
+
+bool sal_if_names_synack(const struct sal_step *t)
+{
+	const struct sal_control *c = sal_find_control(&t->a->packet);
+
+	return c->ackno == t->f->tie.first + 1 &&
+	       c->verno == t->f->tie.peer_first + 1;
 }
 
 /* The conversation's two inner ends, as the SYN tells them. */
@@ -243,7 +286,7 @@ static bool tuple_is_free(struct sal *s, const struct sal_tuple *t)
 	if (!owner)
 		return true;
 	if (sal_flow_closing(owner)) {
-		sal_flow_close(s, owner, 0);
+		sal_step(s, owner, SAL_ON_DISPLACED, NULL);
 		return true;
 	}
 	sal_ask(s, owner, SAL_ASK_OWNER, &owner->tie.path, 0);
@@ -303,9 +346,7 @@ static void syn_accept(struct sal *s, const struct sal_arrival *a,
 	sal_flow_index(s, f, SAL_BY_SYN);
 	if (t)
 		sal_flow_set_tuple(s, f, t);
-	sal_flow_set_state(s, f, SAL_SYN_RCVD);
-	synack_send(s, f);
-	sal_flow_retry_start(s, f, SAL_SYN_GAP_NS);
+	sal_step(s, f, SAL_ON_SYN, a);
 	if (t)
 		sal_data_deliver(s, f, a);
 }

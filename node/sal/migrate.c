@@ -87,43 +87,28 @@ static void rsynack_emit(struct sal *s, struct sal_flow *f)
 			 });
 }
 
-static void rsyn_ack_emit(struct sal *s, struct sal_flow *f)
-{
-	sal_send_control(s, f, &f->tie,
-			 &(struct sal_control_out){
-				 .flags = SAL_FLAG_ACK,
-				 .verno = f->rsyn + 1,
-				 .ackno = f->tie.peer_next,
-			 });
-}
-
 /* ---- we move ------------------------------------------------------------ */
 
-static void rsyn_start(struct sal *s, struct sal_flow *f)
+void sal_do_send_rsyn(const struct sal_step *t)
 {
-	enum sal_state state = f->info.state, next = SAL_RSYN_SENT;
+	struct sal_flow *f = t->f;
 
-	if (state == SAL_RSYN_RCVD || state == SAL_NOADDRESS_RSYN_RCVD ||
-	    state == SAL_RSYN_SENT_RCVD)
-		next = SAL_RSYN_SENT_RCVD;
 	f->rsyn = f->tie.next++;
 	f->has_rsyn = true;
 	f->mtu = 0;
-	if (next != state)
-		sal_flow_set_state(s, f, next);
-	rsyn_emit(s, f);
-	sal_flow_event(s, f, SAL_EVENT_RSYN_SENT, 0, 0);
-	sal_flow_retry_start(s, f, SAL_RSYN_GAP_NS);
+	rsyn_emit(t->s, f);
+	sal_flow_event(t->s, f, SAL_EVENT_RSYN_SENT, 0, 0);
+	sal_flow_retry_start(t->s, f, SAL_RSYN_GAP_NS);
 }
 
-static void no_address(struct sal *s, struct sal_flow *f)
+void sal_do_send_rsyn_again(const struct sal_step *t)
 {
-	enum sal_state state = f->info.state, next = SAL_NOADDRESS;
+	rsyn_emit(t->s, t->f);
+}
 
-	if (state == SAL_RSYN_RCVD || state == SAL_RSYN_SENT_RCVD)
-		next = SAL_NOADDRESS_RSYN_RCVD;
-	sal_flow_retry_stop(s, f);
-	sal_flow_set_state(s, f, next);
+void sal_do_stop_retry(const struct sal_step *t)
+{
+	sal_flow_retry_stop(t->s, t->f);
 }
 
 static const struct sal_local_address *still_ours(const struct sal *s,
@@ -133,37 +118,6 @@ static const struct sal_local_address *still_ours(const struct sal *s,
 		if (ip_addr_equal(&s->addresses[i].addr, addr))
 			return &s->addresses[i];
 	return NULL;
-}
-
-/* The flow's address is gone, or it had none; path has another if found. */
-static void readdress(struct sal *s, struct sal_flow *f, bool found)
-{
-	switch (f->info.state) {
-	case SAL_SYN_SENT:
-		if (found)
-			sal_syn_readdress(s, f);
-		break;
-	case SAL_SYN_RCVD:
-	case SAL_ESTABLISHED:
-	case SAL_RSYN_SENT:
-	case SAL_RSYN_RCVD:
-	case SAL_RSYN_SENT_RCVD:
-		if (found)
-			rsyn_start(s, f);
-		else
-			no_address(s, f);
-		break;
-	case SAL_NOADDRESS:
-	case SAL_NOADDRESS_RSYN_RCVD:
-		if (found)
-			rsyn_start(s, f);
-		break;
-	default:
-		/* Closing: what is left to be said can be said from anywhere,
-		 * for control packets are known by their nonce. */
-		if (!found)
-			sal_flow_close(s, f, 0);
-	}
 }
 
 static void check_address(struct sal *s, struct sal_flow *f)
@@ -180,7 +134,7 @@ static void check_address(struct sal *s, struct sal_flow *f)
 	}
 	f->tie.path.local = none;
 	found = sal_local_for(s, f->tie.path.remote.family, &f->tie.path);
-	readdress(s, f, found);
+	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 
 void sal_set_addresses(struct sal *s, const struct sal_local_address *list,
@@ -202,129 +156,123 @@ void sal_set_addresses(struct sal *s, const struct sal_local_address *list,
 
 /* ---- the peer moves ----------------------------------------------------- */
 
-static void peer_rsyn_state(struct sal *s, struct sal_flow *f)
+static bool is_again(const struct sal_step *t)
 {
-	switch (f->info.state) {
-	case SAL_SYN_RCVD:
-	case SAL_ESTABLISHED:
-		sal_flow_set_state(s, f, SAL_RSYN_RCVD);
-		break;
-	case SAL_RSYN_SENT:
-		sal_flow_set_state(s, f, SAL_RSYN_SENT_RCVD);
-		break;
-	case SAL_NOADDRESS:
-		sal_flow_set_state(s, f, SAL_NOADDRESS_RSYN_RCVD);
-		break;
-	default:
-		break; /* again, or closing: the new address is all we need */
-	}
+	return t->f->has_peer_rsyn &&
+	       sal_find_control(&t->a->packet)->verno == t->f->peer_rsyn;
 }
 
-void sal_rsyn_arrived(struct sal *s, struct sal_flow *f,
-		      const struct sal_arrival *a)
+static bool is_newer(const struct sal_step *t)
 {
-	const struct sal_control *c = sal_find_control(&a->packet);
+	uint32_t verno = sal_find_control(&t->a->packet)->verno;
 
-	if (f->has_peer_rsyn && c->verno == f->peer_rsyn) {
-		rsynack_emit(s, f);
-		return;
-	}
-	if (c->verno != f->tie.peer_next &&
-	    !sal_after(c->verno, f->tie.peer_next)) {
-		s->stats.stale_version++;
-		sal_ack_plain(s, f, a);
-		return;
-	}
-	f->peer_rsyn = c->verno;
+	return !sal_after(t->f->tie.peer_next, verno);
+}
+
+bool sal_if_again(const struct sal_step *t)
+{
+	return is_again(t);
+}
+
+bool sal_if_newer(const struct sal_step *t)
+{
+	return is_newer(t);
+}
+
+bool sal_if_old(const struct sal_step *t)
+{
+	return !is_again(t) && !is_newer(t);
+}
+
+void sal_do_count_old(const struct sal_step *t)
+{
+	t->s->stats.stale_version++;
+}
+
+void sal_do_take_rsyn(const struct sal_step *t)
+{
+	struct sal_flow *f = t->f;
+
+	f->peer_rsyn = sal_find_control(&t->a->packet)->verno;
 	f->has_peer_rsyn = true;
-	f->tie.peer_next = c->verno + 1;
-	f->info.last_used_ns = s->now_ns;
-	peer_moved(f, a->path);
-	sal_flow_event(s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);
-	peer_rsyn_state(s, f);
-	rsynack_emit(s, f);
-	/* Our own RSYN went to where the peer no longer is. */
-	if (f->info.state == SAL_RSYN_SENT_RCVD)
-		rsyn_emit(s, f);
-	if (f->info.state == SAL_RSYN_RCVD ||
-	    f->info.state == SAL_RSYN_SENT_RCVD)
-		sal_flow_retry_start(s, f, SAL_RSYN_GAP_NS);
+	f->tie.peer_next = f->peer_rsyn + 1;
+	f->info.last_used_ns = t->s->now_ns;
+	peer_moved(f, t->a->path);
+	sal_flow_event(t->s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);
+}
+
+void sal_do_send_rsynack(const struct sal_step *t)
+{
+	rsynack_emit(t->s, t->f);
+}
+
+void sal_do_wait_for_ack(const struct sal_step *t)
+{
+	sal_flow_retry_start(t->s, t->f, SAL_RSYN_GAP_NS);
 }
 
 /* ---- completion --------------------------------------------------------- */
 
-static void complete(struct sal *s, struct sal_flow *f)
+bool sal_if_names_rsyn(const struct sal_step *t)
 {
+	return t->f->has_rsyn &&
+	       sal_find_control(&t->a->packet)->ackno == t->f->rsyn + 1;
+}
+
+bool sal_if_names_other(const struct sal_step *t)
+{
+	return !sal_if_names_rsyn(t);
+}
+
+bool sal_if_names_peer_rsyn(const struct sal_step *t)
+{
+	return t->f->has_peer_rsyn &&
+	       sal_find_control(&t->a->packet)->verno == t->f->peer_rsyn + 1;
+}
+
+void sal_do_send_rsynack_ack(const struct sal_step *t)
+{
+	sal_send_control(t->s, t->f, &t->f->tie,
+			 &(struct sal_control_out){
+				 .flags = SAL_FLAG_ACK,
+				 .verno = t->f->rsyn + 1,
+				 .ackno = t->f->tie.peer_next,
+			 });
+}
+
+void sal_do_resume(const struct sal_step *t)
+{
+	struct sal *s = t->s;
+	struct sal_flow *f = t->f;
+
 	f->info.last_used_ns = s->now_ns;
 	sal_flow_retry_stop(s, f);
-	sal_flow_set_state(s, f, SAL_ESTABLISHED);
 	sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
 	sal_unacked_resend(s, f);
 	sal_queue_flush(s, f);
 	if (f->close_wanted)
-		sal_close(s, f);
+		sal_step(s, f, SAL_ON_CLOSE, NULL);
 	else
 		sal_close_check(s, f);
 }
 
-static void own_exchange_done(struct sal *s, struct sal_flow *f)
-{
-	rsyn_ack_emit(s, f);
-	if (f->info.state == SAL_RSYN_SENT)
-		complete(s, f);
-	else if (f->info.state == SAL_RSYN_SENT_RCVD)
-		sal_flow_set_state(s, f, SAL_RSYN_RCVD);
-	/* Else it is a repetition: our ACK was lost. */
-}
-
-static void peer_exchange_done(struct sal *s, struct sal_flow *f)
-{
-	if (f->info.state == SAL_RSYN_RCVD)
-		complete(s, f);
-	else if (f->info.state == SAL_RSYN_SENT_RCVD)
-		sal_flow_set_state(s, f, SAL_RSYN_SENT);
-	else if (f->info.state == SAL_NOADDRESS_RSYN_RCVD)
-		sal_flow_set_state(s, f, SAL_NOADDRESS);
-}
-
-bool sal_rsyn_acked(struct sal *s, struct sal_flow *f,
-		    const struct sal_arrival *a)
-{
-	const struct sal_control *c = sal_find_control(&a->packet);
-
-	if (c->flags & SAL_FLAG_RSYN) {
-		if (f->has_rsyn && c->ackno == f->rsyn + 1)
-			own_exchange_done(s, f);
-		else
-			s->stats.stale_version++;
-		return true;
-	}
-	if (!f->has_peer_rsyn || c->verno != f->peer_rsyn + 1)
-		return false;
-	if (f->info.state != SAL_RSYN_RCVD &&
-	    f->info.state != SAL_RSYN_SENT_RCVD &&
-	    f->info.state != SAL_NOADDRESS_RSYN_RCVD)
-		return false;
-	peer_exchange_done(s, f);
-	return true;
-}
-
 /*
- * Without end: the peer may be out of reach for long, and idleness is what ends
- * the flow. But where any instance will do, silence is a reason to look for
- * another.
+ * RSYNs go on without end: the peer may be out of reach for long, and idleness
+ * is what ends the flow. But where any instance will do, silence is a reason to
+ * look for another.
  */
-void sal_rsyn_timeout(struct sal *s, struct sal_flow *f)
+bool sal_if_instance_silent(const struct sal_step *t)
 {
-	if (f->info.state != SAL_RSYN_RCVD && f->info.client &&
-	    sal_flow_stateless(f) && f->tries >= SAL_RSYN_TRIES_REBIND) {
-		sal_rebind(s, f, true);
-		return;
-	}
-	s->stats.retransmissions++;
-	if (f->info.state != SAL_RSYN_RCVD)
-		rsyn_emit(s, f);
-	if (f->info.state != SAL_RSYN_SENT)
-		rsynack_emit(s, f);
-	sal_flow_retry_again(s, f, SAL_RSYN_GAP_MAX_NS);
+	return sal_if_rebinds(t) && t->f->tries >= SAL_RSYN_TRIES_REBIND;
+}
+
+bool sal_if_instance_answers(const struct sal_step *t)
+{
+	return !sal_if_instance_silent(t);
+}
+
+void sal_do_back_off(const struct sal_step *t)
+{
+	t->s->stats.retransmissions++;
+	sal_flow_retry_again(t->s, t->f, SAL_RSYN_GAP_MAX_NS);
 }

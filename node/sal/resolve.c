@@ -166,8 +166,9 @@ void sal_forward_reachable(struct sal *s)
 /* ---- rebinding ---------------------------------------------------------- */
 
 /* Until the rules know better, or time has passed. */
-static void wait_for_rules(struct sal *s, struct sal_flow *f)
+void sal_do_wait_for_rules(const struct sal_step *t)
 {
+	struct sal_flow *f = t->f;
 	int64_t gap = SAL_REFUSED_GAP_NS;
 
 	for (uint32_t i = 1; i < f->refusals && gap < SAL_REFUSED_GAP_MAX_NS;
@@ -176,44 +177,52 @@ static void wait_for_rules(struct sal *s, struct sal_flow *f)
 	if (gap > SAL_REFUSED_GAP_MAX_NS)
 		gap = SAL_REFUSED_GAP_MAX_NS;
 	f->resolve_again = true;
-	sal_flow_retry_start(s, f, gap);
+	sal_flow_retry_start(t->s, f, gap);
 }
 
-void sal_resolve_again(struct sal *s, struct sal_flow *f)
+bool sal_if_waits_for_rules(const struct sal_step *t)
 {
-	if (sal_resolve(s, f)) {
-		sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE);
+	return t->f->resolve_again;
+}
+
+void sal_do_resolve(const struct sal_step *t)
+{
+	if (sal_resolve(t->s, t->f)) {
+		sal_syn_refused(t->s, t->f, SAL_REASON_NO_INSTANCE);
 		return;
 	}
-	f->resolve_again = false;
-	sal_syn_send(s, f);
+	t->f->resolve_again = false;
+	sal_do_send_syn(t);
+}
+
+bool sal_if_may_not_ask_again(const struct sal_step *t)
+{
+	struct sal_flow *f = t->f;
+
+	if (f->rebinding)
+		return t->s->now_ns - f->since_ns > SAL_REFUSED_TOTAL_NS;
+	return f->reason != SAL_REASON_NO_INSTANCE ||
+	       f->refusals > SAL_REFUSED_TRIES;
+}
+
+bool sal_if_may_ask_again(const struct sal_step *t)
+{
+	return !sal_if_may_not_ask_again(t);
 }
 
 void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason)
 {
-	bool over;
-
 	f->refusals++;
-	if (f->rebinding)
-		over = s->now_ns - f->since_ns > SAL_REFUSED_TOTAL_NS;
-	else
-		over = reason != SAL_REASON_NO_INSTANCE ||
-		       f->refusals > SAL_REFUSED_TRIES;
-	if (!over) {
-		wait_for_rules(s, f);
-		return;
-	}
-	sal_refuse_queue(s, f, true);
-	sal_flow_close(s, f, reason);
+	sal_step_because(s, f, SAL_ON_REFUSED, reason);
 }
 
-void sal_rebind(struct sal *s, struct sal_flow *f, bool lost)
+void sal_do_drop_tie(const struct sal_step *t)
 {
+	struct sal_flow *f = t->f;
+
 	if (f->tie.remote_id) {
-		if (!lost)
-			sal_leave(s, f);
 		f->old = f->tie;
-		f->old_until_ns = s->now_ns + SAL_OLD_TIE_NS;
+		f->old_until_ns = t->s->now_ns + SAL_OLD_TIE_NS;
 		f->tie.remote_id = 0;
 	}
 	memset(f->former, 0, sizeof(f->former));
@@ -223,22 +232,17 @@ void sal_rebind(struct sal *s, struct sal_flow *f, bool lost)
 	f->rider = false;
 	f->refusals = 0;
 	f->mtu = 0;
-	if (f->info.state != SAL_SYN_SENT) {
-		f->rebinding = true;
-		sal_flow_set_state(s, f, SAL_SYN_SENT);
-	}
-	sal_resolve_again(s, f);
+	f->rebinding |= f->info.state != SAL_SYN_SENT;
 }
 
-void sal_instance_lost(struct sal *s, struct sal_flow *f, uint16_t reason)
+bool sal_if_rebinds(const struct sal_step *t)
 {
-	if (f->info.client && sal_flow_stateless(f) && !sal_flow_closing(f)) {
-		sal_rebind(s, f, true);
-		return;
-	}
-	if (!sal_flow_closing(f))
-		sal_reset_program(s, f);
-	sal_flow_close(s, f, reason);
+	return t->f->info.client && sal_flow_stateless(t->f);
+}
+
+bool sal_if_does_not_rebind(const struct sal_step *t)
+{
+	return !sal_if_rebinds(t);
 }
 
 static bool covers(const struct service_prefix *p, const struct sal_flow *f)
@@ -263,10 +267,10 @@ static void forward_added(struct sal *s, const struct service_prefix *p,
 		if (!f->info.client || !covers(p, f) || !can_rebind(f))
 			continue;
 		if (f->info.state == SAL_SYN_SENT && f->resolve_again)
-			sal_resolve_again(s, f);
+			sal_step(s, f, SAL_ON_RETRY, NULL);
 		else if ((f->unbound || p->bits > f->bound_bits) &&
 			 !ip_addr_equal(to, &f->bound_to))
-			sal_rebind(s, f, false);
+			sal_step(s, f, SAL_ON_REBIND, NULL);
 		else if (ip_addr_equal(to, &f->bound_to))
 			f->unbound = false;
 	}
@@ -288,7 +292,7 @@ static void forward_gone(struct sal *s, const struct service_prefix *p,
 		if (!can_rebind(f) || !has_rule(&s->forward, &f->info.service))
 			f->unbound = true;
 		else
-			sal_rebind(s, f, false);
+			sal_step(s, f, SAL_ON_REBIND, NULL);
 	}
 }
 
@@ -309,7 +313,8 @@ static void demux_gone(struct sal *s, const struct service_prefix *p)
 	while ((f = sal_flow_each(s, &at)))
 		if (!f->info.client && covers(p, f) &&
 		    !has_rule(&s->demux, &f->info.service))
-			sal_abort(s, f, SAL_REASON_NO_INSTANCE);
+			sal_step_because(s, f, SAL_ON_WITHDRAWN,
+					 SAL_REASON_NO_INSTANCE);
 }
 
 /* -EINVAL: what the table cannot say. */

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a flow, in one table. The engine takes its steps from it (step.c),
+ * docs/sal-protocol.md shows it, and tests/spin checks it: all three are made
+ * from here, so that they cannot say different things.
+ *
+ * A row says: in this state, when this happens and the condition holds, do the
+ * first thing, be in the next state, do the others. Of the rows for one state
+ * and one happening the first whose condition holds counts; they are written so
+ * that no two can hold at once, for the model takes them in any order.
+ *
+ * What happens is a PACKET, which may come at any time and has no effect where
+ * no row is for it, or something of our OWN, for which each state that can see
+ * it must have a row. Data is not among them: it never changes a state, for it
+ * proves nothing about what the peer has seen (Arye et al., ICNP 2012).
+ *
+ * Versions: "newer" asks only whether it is greater than any seen. To wait for
+ * the ones between would be to wait for RSYNs that were lost and are not sent
+ * any more.
+ */
+#ifndef SAL_TRANSITIONS_H
+#define SAL_TRANSITIONS_H
+
+#define SAL_HAPPENINGS(X)                                                      \
+	X(OPEN, OWN, "a program's first packet to a service's address")        \
+	X(SYN, OWN, "a SYN for a service that has a DEMUX rule here")          \
+	X(SYNACK, PACKET, "SYN-ACK")                                           \
+	X(ACK, PACKET, "ACK, without SYN or RSYN")                             \
+	X(ADDRESS, OWN, "its address is gone or was gone, another is there")   \
+	X(NO_ADDRESS, OWN, "its address is gone, and there is no other")       \
+	X(RSYN, PACKET, "RSYN")                                                \
+	X(RSYNACK, PACKET, "RSYN-ACK")                                         \
+	X(RETRY, OWN, "no answer within the time-out")                         \
+	X(CLOSE, OWN, "the conversation inside is over, or idle")              \
+	X(FIN, PACKET, "FIN")                                                  \
+	X(EXPIRED, OWN, "the state has lasted as long as it may")              \
+	X(REFUSED, OWN, "the SYN was refused, or no rule is there for it")     \
+	X(RESET, OWN, "a reset that proves itself; nobody owns it any more")   \
+	X(LOST, OWN, "it is proved that the instance is gone")                 \
+	X(REBIND, OWN, "the rules name another instance")                      \
+	X(WITHDRAWN, OWN, "its service is not served here any more")           \
+	X(DISPLACED, OWN, "its tuple or its slot is wanted")
+
+#define SAL_CONDITIONS(X)                                                      \
+	X(always, "")                                                          \
+	X(names_syn, "it names our SYN: ackno, and our flow ID")               \
+	X(synack_again, "a client's: its nonce and flow ID are the peer's")    \
+	X(names_synack, "ackno and verno name our SYN-ACK")                    \
+	X(newer, "its verno is greater than any seen")                         \
+	X(again, "its verno is that of the last RSYN taken")                   \
+	X(old, "its verno is below all that")                                  \
+	X(names_rsyn, "its ackno names our latest RSYN")                       \
+	X(names_other, "its ackno names any other")                            \
+	X(names_peer_rsyn, "its verno follows that of the RSYN taken last")    \
+	X(names_fin, "its ackno names our FIN; the peer's is to come")         \
+	X(names_last_fin, "its ackno names our FIN; the peer's was here")      \
+	X(fin_fresh, "its verno is not below the expected; ours is not ACKed") \
+	X(fin_last, "its verno is not below the expected; ours is ACKed")      \
+	X(fin_again, "the peer's FIN was here before")                         \
+	X(fin_old, "its verno is below the expected, and no FIN was here")     \
+	X(tries_left, "sent fewer times than its bound")                       \
+	X(no_tries_left, "sent as often as it may be")                         \
+	X(waits_for_rules, "no instance was there to be asked")                \
+	X(may_ask_again, "an instance may still come; within the bounds")      \
+	X(may_not_ask_again, "refused for good, or beyond the bounds")         \
+	X(instance_answers, "not so often that another will be looked for")    \
+	X(instance_silent, "a client's, stateless protocol, 4 tries")          \
+	X(rebinds, "a client's, of a stateless protocol")                      \
+	X(does_not_rebind, "a server's, or TCP")
+
+#define SAL_ACTIONS(X)                                                         \
+	X(nothing, "")                                                         \
+	X(send_syn, "SYN, new nonce and verno; start the back-off")            \
+	X(send_syn_again, "the same SYN; back off")                            \
+	X(send_syn_from_here, "the same SYN, from the new address")            \
+	X(take_peer, "take the peer's flow ID, nonce, verno, address")         \
+	X(send_syn_ack_ack, "ACK with SERVICE: ends the handshake")            \
+	X(start, "send what has waited")                                       \
+	X(send_synack, "SYN-ACK; start the back-off")                          \
+	X(send_synack_again, "the same SYN-ACK; back off")                     \
+	X(resolve, "ask the rules; SYN, or wait for them")                     \
+	X(wait_for_rules, "ask them again later")                              \
+	X(stop_retry, "stop the back-off")                                     \
+	X(send_rsyn, "RSYN, the next verno; start the back-off")               \
+	X(send_rsyn_again, "the latest RSYN again, to where the peer is now")  \
+	X(take_rsyn, "take the peer's verno and its new address")              \
+	X(send_rsynack, "RSYN-ACK, naming its verno, to its new address")      \
+	X(wait_for_ack, "start the back-off")                                  \
+	X(back_off, "back off")                                                \
+	X(send_rsynack_ack, "ACK, verno one above our RSYN's")                 \
+	X(resume, "re-send un-ACKed segments, then what has waited")           \
+	X(send_ack, "ACK of all seen, to where the packet came from")          \
+	X(count_old, "count it")                                               \
+	X(send_fin, "FIN, the next verno; start the back-off")                 \
+	X(send_fin_again, "the same FIN; back off")                            \
+	X(take_fin, "take the peer's verno: its side is over")                 \
+	X(take_fin_ack, "ours is ACKed")                                       \
+	X(close_later, "CLOSE when the move is complete")                      \
+	X(close_if_over, "CLOSE, if the inner conversation is over")           \
+	X(drop_tie, "forget the peer; what it still sends is let in for 5 s")  \
+	X(leave_tie, "one FIN to the old instance, then drop_tie")             \
+	X(tell_unreachable, "answer what waits: unreachable")                  \
+	X(tell_refused, "answer what waits: refused")                          \
+	X(reset_program, "TCP: reset the program's connection")                \
+	X(abort, "RST with the reason; TCP: reset the program's connection")
+
+/* The same row for several states. */
+#define SAL_EACH_STILL(T, on, cond, first, next, then)                         \
+	T(SYN_RCVD, on, cond, first, next, then)                               \
+	T(ESTABLISHED, on, cond, first, next, then)
+#define SAL_EACH_MOVING(T, on, cond, first, next, then)                        \
+	T(RSYN_SENT, on, cond, first, next, then)                              \
+	T(RSYN_RCVD, on, cond, first, next, then)                              \
+	T(RSYN_SENT_RCVD, on, cond, first, next, then)
+#define SAL_EACH_LOST(T, on, cond, first, next, then)                          \
+	T(NOADDRESS, on, cond, first, next, then)                              \
+	T(NOADDRESS_RSYN_RCVD, on, cond, first, next, then)
+#define SAL_EACH_OPEN(T, on, cond, first, next, then)                          \
+	SAL_EACH_STILL(T, on, cond, first, next, then)                         \
+	SAL_EACH_LOST(T, on, cond, first, next, then)                          \
+	SAL_EACH_MOVING(T, on, cond, first, next, then)
+#define SAL_EACH_CLOSING(T, on, cond, first, next, then)                       \
+	T(FIN_WAIT, on, cond, first, next, then)                               \
+	T(CLOSE_WAIT, on, cond, first, next, then)                             \
+	T(TIME_WAIT, on, cond, first, next, then)
+/* ... which each stays in. */
+#define SAL_STILL_STAY(T, on, cond, first, then)                               \
+	T(SYN_RCVD, on, cond, first, SYN_RCVD, then)                           \
+	T(ESTABLISHED, on, cond, first, ESTABLISHED, then)
+#define SAL_MOVING_STAY(T, on, cond, first, then)                              \
+	T(RSYN_SENT, on, cond, first, RSYN_SENT, then)                         \
+	T(RSYN_RCVD, on, cond, first, RSYN_RCVD, then)                         \
+	T(RSYN_SENT_RCVD, on, cond, first, RSYN_SENT_RCVD, then)
+#define SAL_LOST_STAY(T, on, cond, first, then)                                \
+	T(NOADDRESS, on, cond, first, NOADDRESS, then)                         \
+	T(NOADDRESS_RSYN_RCVD, on, cond, first, NOADDRESS_RSYN_RCVD, then)
+#define SAL_CLOSING_STAY(T, on, cond, first, then)                             \
+	T(FIN_WAIT, on, cond, first, FIN_WAIT, then)                           \
+	T(CLOSE_WAIT, on, cond, first, CLOSE_WAIT, then)                       \
+	T(TIME_WAIT, on, cond, first, TIME_WAIT, then)
+
+/* clang-format off */
+#define SAL_OPENING(T)                                                         \
+	T(CLOSED, OPEN, always, nothing, SYN_SENT, (send_syn))                 \
+	T(CLOSED, SYN, always, nothing, SYN_RCVD, (send_synack))               \
+	T(SYN_SENT, SYNACK, names_syn, take_peer, ESTABLISHED,                 \
+	  (send_syn_ack_ack, start))                                           \
+	T(SYN_SENT, RETRY, waits_for_rules, nothing, SYN_SENT, (resolve))      \
+	T(SYN_SENT, RETRY, tries_left, nothing, SYN_SENT, (send_syn_again))    \
+	T(SYN_SENT, RETRY, no_tries_left, tell_unreachable, CLOSED, (nothing)) \
+	T(SYN_SENT, REFUSED, may_ask_again, nothing, SYN_SENT,                 \
+	  (wait_for_rules))                                                    \
+	T(SYN_SENT, REFUSED, may_not_ask_again, tell_refused, CLOSED,          \
+	  (nothing))                                                           \
+	T(SYN_SENT, ADDRESS, always, nothing, SYN_SENT, (send_syn_from_here))  \
+	T(SYN_SENT, NO_ADDRESS, always, nothing, SYN_SENT, (nothing))          \
+	T(SYN_SENT, REBIND, always, drop_tie, SYN_SENT, (resolve))             \
+	T(SYN_SENT, LOST, always, drop_tie, SYN_SENT, (resolve))               \
+	T(SYN_SENT, CLOSE, always, nothing, CLOSED, (nothing))                 \
+	T(SYN_SENT, RESET, always, nothing, CLOSED, (nothing))                 \
+	SAL_STILL_STAY(T, SYNACK, synack_again, nothing, (send_syn_ack_ack))   \
+	SAL_LOST_STAY(T, SYNACK, synack_again, nothing, (nothing))             \
+	SAL_MOVING_STAY(T, SYNACK, synack_again, nothing, (send_syn_ack_ack))  \
+	SAL_CLOSING_STAY(T, SYNACK, synack_again, nothing, (send_syn_ack_ack)) \
+	T(SYN_RCVD, ACK, names_synack, nothing, ESTABLISHED,                   \
+	  (stop_retry, close_if_over))                                         \
+	T(SYN_RCVD, RETRY, tries_left, nothing, SYN_RCVD, (send_synack_again)) \
+	T(SYN_RCVD, RETRY, no_tries_left, abort, CLOSED, (nothing))
+
+#define SAL_WE_MOVE(T)                                                         \
+	SAL_EACH_STILL(T, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))    \
+	T(NOADDRESS, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))         \
+	T(RSYN_SENT, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))         \
+	T(RSYN_RCVD, ADDRESS, always, nothing, RSYN_SENT_RCVD, (send_rsyn))    \
+	T(RSYN_SENT_RCVD, ADDRESS, always, nothing, RSYN_SENT_RCVD,            \
+	  (send_rsyn))                                                         \
+	T(NOADDRESS_RSYN_RCVD, ADDRESS, always, nothing, RSYN_SENT_RCVD,       \
+	  (send_rsyn))                                                         \
+	SAL_EACH_STILL(T, NO_ADDRESS, always, nothing, NOADDRESS,              \
+		       (stop_retry))                                           \
+	T(RSYN_SENT, NO_ADDRESS, always, nothing, NOADDRESS, (stop_retry))     \
+	T(RSYN_RCVD, NO_ADDRESS, always, nothing, NOADDRESS_RSYN_RCVD,         \
+	  (stop_retry))                                                        \
+	T(RSYN_SENT_RCVD, NO_ADDRESS, always, nothing, NOADDRESS_RSYN_RCVD,    \
+	  (stop_retry))                                                        \
+	SAL_LOST_STAY(T, NO_ADDRESS, always, nothing, (nothing))               \
+	T(RSYN_SENT, RSYNACK, names_rsyn, nothing, ESTABLISHED,                \
+	  (send_rsynack_ack, resume))                                          \
+	T(RSYN_SENT_RCVD, RSYNACK, names_rsyn, nothing, RSYN_RCVD,             \
+	  (send_rsynack_ack))                                                  \
+	T(RSYN_RCVD, RSYNACK, names_rsyn, nothing, RSYN_RCVD,                  \
+	  (send_rsynack_ack))                                                  \
+	SAL_STILL_STAY(T, RSYNACK, names_rsyn, nothing, (send_rsynack_ack))    \
+	SAL_CLOSING_STAY(T, RSYNACK, names_rsyn, nothing, (send_rsynack_ack))  \
+	SAL_STILL_STAY(T, RSYNACK, names_other, nothing, (count_old))          \
+	SAL_LOST_STAY(T, RSYNACK, names_other, nothing, (count_old))           \
+	SAL_MOVING_STAY(T, RSYNACK, names_other, nothing, (count_old))         \
+	SAL_CLOSING_STAY(T, RSYNACK, names_other, nothing, (count_old))        \
+	T(RSYN_SENT, RETRY, instance_answers, nothing, RSYN_SENT,              \
+	  (send_rsyn_again, back_off))                                         \
+	T(RSYN_SENT, RETRY, instance_silent, drop_tie, SYN_SENT, (resolve))    \
+	T(RSYN_SENT_RCVD, RETRY, instance_answers, nothing, RSYN_SENT_RCVD,    \
+	  (send_rsyn_again, send_rsynack, back_off))                           \
+	T(RSYN_SENT_RCVD, RETRY, instance_silent, drop_tie, SYN_SENT,          \
+	  (resolve))
+
+#define SAL_PEER_MOVES(T)                                                      \
+	SAL_EACH_STILL(T, RSYN, newer, take_rsyn, RSYN_RCVD,                   \
+		       (send_rsynack, wait_for_ack))                           \
+	T(RSYN_RCVD, RSYN, newer, take_rsyn, RSYN_RCVD,                        \
+	  (send_rsynack, wait_for_ack))                                        \
+	T(RSYN_SENT, RSYN, newer, take_rsyn, RSYN_SENT_RCVD,                   \
+	  (send_rsynack, send_rsyn_again, wait_for_ack))                       \
+	T(RSYN_SENT_RCVD, RSYN, newer, take_rsyn, RSYN_SENT_RCVD,              \
+	  (send_rsynack, send_rsyn_again, wait_for_ack))                       \
+	T(NOADDRESS, RSYN, newer, take_rsyn, NOADDRESS_RSYN_RCVD, (nothing))   \
+	T(NOADDRESS_RSYN_RCVD, RSYN, newer, take_rsyn, NOADDRESS_RSYN_RCVD,    \
+	  (nothing))                                                           \
+	SAL_CLOSING_STAY(T, RSYN, newer, take_rsyn, (send_rsynack))            \
+	SAL_STILL_STAY(T, RSYN, again, nothing, (send_rsynack))                \
+	SAL_MOVING_STAY(T, RSYN, again, nothing, (send_rsynack))               \
+	SAL_CLOSING_STAY(T, RSYN, again, nothing, (send_rsynack))              \
+	SAL_STILL_STAY(T, RSYN, old, nothing, (count_old, send_ack))           \
+	SAL_LOST_STAY(T, RSYN, old, nothing, (count_old))                      \
+	SAL_MOVING_STAY(T, RSYN, old, nothing, (count_old, send_ack))          \
+	SAL_CLOSING_STAY(T, RSYN, old, nothing, (count_old, send_ack))         \
+	T(RSYN_RCVD, ACK, names_peer_rsyn, nothing, ESTABLISHED, (resume))     \
+	T(RSYN_SENT_RCVD, ACK, names_peer_rsyn, nothing, RSYN_SENT, (nothing)) \
+	T(NOADDRESS_RSYN_RCVD, ACK, names_peer_rsyn, nothing, NOADDRESS,       \
+	  (nothing))                                                           \
+	T(RSYN_RCVD, RETRY, always, nothing, RSYN_RCVD,                        \
+	  (send_rsynack, back_off))
+
+#define SAL_CLOSING(T)                                                         \
+	SAL_EACH_STILL(T, CLOSE, always, nothing, FIN_WAIT, (send_fin))        \
+	T(CLOSE_WAIT, CLOSE, always, nothing, FIN_WAIT, (send_fin))            \
+	SAL_MOVING_STAY(T, CLOSE, always, nothing, (close_later))              \
+	SAL_EACH_LOST(T, CLOSE, always, nothing, CLOSED, (nothing))            \
+	T(FIN_WAIT, CLOSE, always, nothing, FIN_WAIT, (nothing))               \
+	T(TIME_WAIT, CLOSE, always, nothing, TIME_WAIT, (nothing))             \
+	SAL_EACH_STILL(T, FIN, fin_fresh, take_fin, CLOSE_WAIT,                \
+		       (send_ack, stop_retry, close_if_over))                  \
+	SAL_MOVING_STAY(T, FIN, fin_fresh, take_fin, (send_ack, close_later))  \
+	SAL_EACH_LOST(T, FIN, fin_fresh, take_fin, CLOSED, (nothing))          \
+	T(FIN_WAIT, FIN, fin_fresh, take_fin, FIN_WAIT, (send_ack))            \
+	T(FIN_WAIT, FIN, fin_last, take_fin, TIME_WAIT, (send_ack))            \
+	SAL_STILL_STAY(T, FIN, fin_again, nothing, (send_ack))                 \
+	SAL_MOVING_STAY(T, FIN, fin_again, nothing, (send_ack))                \
+	SAL_CLOSING_STAY(T, FIN, fin_again, nothing, (send_ack))               \
+	SAL_STILL_STAY(T, FIN, fin_old, nothing, (count_old, send_ack))        \
+	SAL_LOST_STAY(T, FIN, fin_old, nothing, (count_old))                   \
+	SAL_MOVING_STAY(T, FIN, fin_old, nothing, (count_old, send_ack))       \
+	SAL_CLOSING_STAY(T, FIN, fin_old, nothing, (count_old, send_ack))      \
+	T(FIN_WAIT, ACK, names_fin, take_fin_ack, FIN_WAIT, (stop_retry))      \
+	T(FIN_WAIT, ACK, names_last_fin, take_fin_ack, TIME_WAIT,              \
+	  (stop_retry))                                                        \
+	T(FIN_WAIT, RETRY, tries_left, nothing, FIN_WAIT, (send_fin_again))    \
+	T(FIN_WAIT, RETRY, no_tries_left, nothing, CLOSED, (nothing))          \
+	SAL_CLOSING_STAY(T, ADDRESS, always, nothing, (nothing))               \
+	SAL_EACH_CLOSING(T, NO_ADDRESS, always, nothing, CLOSED, (nothing))
+
+#define SAL_ENDING(T)                                                          \
+	SAL_EACH_STILL(T, EXPIRED, always, nothing, FIN_WAIT, (send_fin))      \
+	T(CLOSE_WAIT, EXPIRED, always, nothing, FIN_WAIT, (send_fin))          \
+	SAL_EACH_MOVING(T, EXPIRED, always, nothing, CLOSED, (nothing))        \
+	SAL_EACH_LOST(T, EXPIRED, always, nothing, CLOSED, (nothing))          \
+	T(FIN_WAIT, EXPIRED, always, nothing, CLOSED, (nothing))               \
+	T(TIME_WAIT, EXPIRED, always, nothing, CLOSED, (nothing))              \
+	SAL_EACH_OPEN(T, RESET, always, reset_program, CLOSED, (nothing))      \
+	SAL_EACH_CLOSING(T, RESET, always, reset_program, CLOSED, (nothing))   \
+	SAL_EACH_OPEN(T, LOST, rebinds, drop_tie, SYN_SENT, (resolve))         \
+	SAL_EACH_OPEN(T, LOST, does_not_rebind, reset_program, CLOSED,         \
+		      (nothing))                                               \
+	SAL_EACH_CLOSING(T, LOST, always, nothing, CLOSED, (nothing))          \
+	SAL_EACH_OPEN(T, REBIND, always, leave_tie, SYN_SENT, (resolve))       \
+	SAL_EACH_OPEN(T, WITHDRAWN, always, abort, CLOSED, (nothing))          \
+	SAL_EACH_CLOSING(T, WITHDRAWN, always, abort, CLOSED, (nothing))       \
+	SAL_EACH_CLOSING(T, DISPLACED, always, nothing, CLOSED, (nothing))
+
+/* T(state, happening, condition, first, next state, (others)) */
+#define SAL_TRANSITIONS(T)                                                     \
+	SAL_OPENING(T)                                                         \
+	SAL_WE_MOVE(T)                                                         \
+	SAL_PEER_MOVES(T)                                                      \
+	SAL_CLOSING(T)                                                         \
+	SAL_ENDING(T)
+/* clang-format on */
+
+#endif
