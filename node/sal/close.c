@@ -32,9 +32,15 @@ static void fin_emit(struct sal *s, struct sal_flow *f)
 			 });
 }
 
-/* To where the packet came from: an end may close from a new address. */
+/*
+ * To where the packet came from: an end may close from a new address. Its verno
+ * must not be one above that of an RSYN of ours which is unanswered: that would
+ * read as the ACK to an RSYN-ACK which we never had (tests/spin finds it).
+ */
 void sal_do_send_ack(const struct sal_step *t)
 {
+	bool unanswered = t->f->info.state == SAL_RSYN_SENT ||
+			  t->f->info.state == SAL_RSYN_SENT_RCVD;
 	const struct sal_path *from = t->a->path;
 	struct sal_tie to = t->f->tie;
 
@@ -45,7 +51,7 @@ void sal_do_send_ack(const struct sal_step *t)
 	sal_send_control(t->s, t->f, &to,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,
-				 .verno = to.next,
+				 .verno = unanswered ? t->f->rsyn : to.next,
 				 .ackno = to.peer_next,
 			 });
 }
@@ -193,6 +199,24 @@ static bool rst_proves_itself(const struct sal_flow *f, uint64_t nonce)
 	       (f->tie.remote_id && nonce == f->tie.peer_nonce);
 }
 
+static bool says_gone(uint16_t reason)
+{
+	return reason == SAL_REASON_NO_INSTANCE ||
+	       reason == SAL_REASON_NO_SERVICE ||
+	       reason == SAL_REASON_UNKNOWN_FLOW;
+}
+
+/* Where the name led us the flow is unknown: so its instance is elsewhere. What
+ * can't go on with another instance is not over by that. */
+static bool only_by_name(const struct sal_flow *f, const struct sal_arrival *a)
+{
+	return f->tries > SAL_RSYN_TRIES_BY_NAME &&
+	       (f->info.state == SAL_RSYN_SENT ||
+		f->info.state == SAL_RSYN_SENT_RCVD) &&
+	       f->info.client && !sal_flow_stateless(f) &&
+	       !sal_path_known(f, a->path);
+}
+
 void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 		     const struct sal_arrival *a)
 {
@@ -218,10 +242,11 @@ void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 			sal_syn_refused(s, f, reason);
 		return;
 	}
-	if (reason == SAL_REASON_NO_INSTANCE ||
-	    reason == SAL_REASON_NO_SERVICE ||
-	    reason == SAL_REASON_UNKNOWN_FLOW) {
-		sal_step_because(s, f, SAL_ON_LOST, reason);
+	if (says_gone(reason)) {
+		if (only_by_name(f, a))
+			s->stats.unknown_flow++;
+		else
+			sal_step_because(s, f, SAL_ON_LOST, reason);
 		return;
 	}
 	sal_step_because(s, f, SAL_ON_RESET, reason);

@@ -30,6 +30,8 @@
 /* Unanswered RSYNs after which a client of a stateless protocol looks for
  * another instance: after 3 s. */
 #define SAL_RSYN_TRIES_REBIND 4
+/* Unanswered RSYNs after which a client has it go by name as well: 1.4 s. */
+#define SAL_RSYN_TRIES_BY_NAME 3
 #define SAL_FIN_GAP_NS (200 * MS)
 #define SAL_FIN_TRIES 7 /* given up after 25 s */
 #define SAL_TIME_WAIT_NS (60 * SECOND)
@@ -255,6 +257,10 @@ struct sal_name *sal_name_by_id(const struct sal *s,
 /* Picks an instance for the flow, and an address to reach it from. 0, -ENOENT
  * (no rule), -EHOSTUNREACH (none that can be reached from here). */
 int sal_resolve(struct sal *s, struct sal_flow *f);
+/* Where an instance of the flow's service is now, by the rules; binds nothing.
+ * False: nowhere. */
+bool sal_resolve_path(struct sal *s, const struct sal_flow *f,
+		      struct sal_path *path);
 enum sal_served { SAL_SERVED_NOT, SAL_SERVED_GONE, SAL_SERVED_HERE };
 enum sal_served sal_served(struct sal *s, const struct service_id *id);
 /* The first local address of the family; false: none. */

@@ -22,6 +22,9 @@
  * the other. A repeated RSYN is answered again in any state, a repeated
  * RSYN-ACK likewise; so no loss leaves one end waiting for good.
  *
+ * Both may also have moved before either RSYN arrived. Then the client has its
+ * RSYN go by name as well (send_rsyn_by_name).
+ *
  * Data stands still from the RSYN on until its exchange is complete. The path
  * is unproven up to then, and what had been sent before is lost in part: it
  * comes again first (unacked.c), then what the queue has kept.
@@ -104,6 +107,31 @@ void sal_do_send_rsyn(const struct sal_step *t)
 void sal_do_send_rsyn_again(const struct sal_step *t)
 {
 	rsyn_emit(t->s, t->f);
+}
+
+/*
+ * Where both ends have moved before either RSYN arrived, each speaks to where
+ * the other no longer is. Only a name can lead out of this, and only the client
+ * has one. The instance that the rules name may be another one than ours, which
+ * does not know the flow (sal_rst_arrived); among several, the draw finds ours
+ * in the end.
+ */
+void sal_do_send_rsyn_by_name(const struct sal_step *t)
+{
+	struct sal_flow *f = t->f;
+	struct sal_tie by_name = f->tie;
+
+	if (!f->info.client || f->tries < SAL_RSYN_TRIES_BY_NAME ||
+	    !sal_resolve_path(t->s, f, &by_name.path) ||
+	    sal_path_equal(&by_name.path, &f->tie.path))
+		return;
+	sal_send_control(t->s, f, &by_name,
+			 &(struct sal_control_out){
+				 .flags = SAL_FLAG_RSYN,
+				 .verno = f->rsyn,
+				 .ackno = f->tie.peer_next,
+				 .service = true,
+			 });
 }
 
 void sal_do_stop_retry(const struct sal_step *t)

@@ -96,6 +96,20 @@ int sal_resolve(struct sal *s, struct sal_flow *f)
 	return 0;
 }
 
+bool sal_resolve_path(struct sal *s, const struct sal_flow *f,
+		      struct sal_path *path)
+{
+	const struct service_target *target;
+	uint64_t random;
+
+	sal_rand_bytes(&s->rand, &random, sizeof(random));
+	if (service_table_resolve(&s->forward, &f->info.service, random,
+				  s->now_ns, &target))
+		return false;
+	*path = (struct sal_path){ .remote = target->addr };
+	return sal_local_for(s, target->addr.family, path);
+}
+
 void sal_demux_hit(struct sal *s, const struct service_id *id)
 {
 	const struct service_target *target;

@@ -15,13 +15,13 @@
  */
 #include "node/sal/engine.h"
 
-#define ROW_ACTIONS 3
+#define ROW_ACTIONS 4
 
-/* Up to three, filled up with "nothing". */
-#define THEN(...) THEN_(__VA_ARGS__, nothing, nothing, nothing)
-#define THEN_(a, b, c, ...)                                                    \
+/* Up to four, filled up with "nothing". */
+#define THEN(...) THEN_(__VA_ARGS__, nothing, nothing, nothing, nothing)
+#define THEN_(a, b, c, d, ...)                                                 \
 	{                                                                      \
-		SAL_DO_##a, SAL_DO_##b, SAL_DO_##c                             \
+		SAL_DO_##a, SAL_DO_##b, SAL_DO_##c, SAL_DO_##d                 \
 	}
 
 struct row {

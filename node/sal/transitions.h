@@ -16,7 +16,8 @@
  *
  * Versions: "newer" asks only whether it is greater than any seen. To wait for
  * the ones between would be to wait for RSYNs that were lost and are not sent
- * any more.
+ * any more. Where an RSYN and an RSYN-ACK go out together the RSYN is first: who
+ * gets the RSYN-ACK before knows our new address too late for its ACK and data.
  */
 #ifndef SAL_TRANSITIONS_H
 #define SAL_TRANSITIONS_H
@@ -83,6 +84,8 @@
 	X(stop_retry, "stop the back-off")                                     \
 	X(send_rsyn, "RSYN, the next verno; start the back-off")               \
 	X(send_rsyn_again, "the latest RSYN again, to where the peer is now")  \
+	X(send_rsyn_by_name, "a client's, from the 4th on: to where the rules" \
+			     " have the service now, with SERVICE, as well")   \
 	X(take_rsyn, "take the peer's verno and its new address")              \
 	X(send_rsynack, "RSYN-ACK, naming its verno, to its new address")      \
 	X(wait_for_ack, "start the back-off")                                  \
@@ -197,10 +200,10 @@
 	SAL_MOVING_STAY(T, RSYNACK, names_other, nothing, (count_old))         \
 	SAL_CLOSING_STAY(T, RSYNACK, names_other, nothing, (count_old))        \
 	T(RSYN_SENT, RETRY, instance_answers, nothing, RSYN_SENT,              \
-	  (send_rsyn_again, back_off))                                         \
+	  (send_rsyn_again, send_rsyn_by_name, back_off))                      \
 	T(RSYN_SENT, RETRY, instance_silent, drop_tie, SYN_SENT, (resolve))    \
 	T(RSYN_SENT_RCVD, RETRY, instance_answers, nothing, RSYN_SENT_RCVD,    \
-	  (send_rsyn_again, send_rsynack, back_off))                           \
+	  (send_rsyn_again, send_rsyn_by_name, send_rsynack, back_off))        \
 	T(RSYN_SENT_RCVD, RETRY, instance_silent, drop_tie, SYN_SENT,          \
 	  (resolve))
 
@@ -210,9 +213,9 @@
 	T(RSYN_RCVD, RSYN, newer, take_rsyn, RSYN_RCVD,                        \
 	  (send_rsynack, wait_for_ack))                                        \
 	T(RSYN_SENT, RSYN, newer, take_rsyn, RSYN_SENT_RCVD,                   \
-	  (send_rsynack, send_rsyn_again, wait_for_ack))                       \
+	  (send_rsyn_again, send_rsynack, wait_for_ack))                       \
 	T(RSYN_SENT_RCVD, RSYN, newer, take_rsyn, RSYN_SENT_RCVD,              \
-	  (send_rsynack, send_rsyn_again, wait_for_ack))                       \
+	  (send_rsyn_again, send_rsynack, wait_for_ack))                       \
 	T(NOADDRESS, RSYN, newer, take_rsyn, NOADDRESS_RSYN_RCVD, (nothing))   \
 	T(NOADDRESS_RSYN_RCVD, RSYN, newer, take_rsyn, NOADDRESS_RSYN_RCVD,    \
 	  (nothing))                                                           \

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW_ACTIONS 3
+#define ROW_ACTIONS 4
 #define COUNT(v) (sizeof(v) / sizeof(*(v)))
 
 struct named {
@@ -35,10 +35,10 @@ struct row {
 	const char *then[ROW_ACTIONS];
 };
 
-#define THEN(...) THEN_(__VA_ARGS__, nothing, nothing, nothing)
-#define THEN_(a, b, c, ...)                                                    \
+#define THEN(...) THEN_(__VA_ARGS__, nothing, nothing, nothing, nothing)
+#define THEN_(a, b, c, d, ...)                                                 \
 	{                                                                      \
-		#a, #b, #c                                                     \
+#a, #b, #c, #d                                                 \
 	}
 
 static const struct row rows[] = {

@@ -157,8 +157,8 @@ static void catch_rsyn(struct world *w, const struct wire_packet *p, void *arg)
 	c->len = p->len;
 }
 
-/* The peer's RSYN is read only after our address was seen to go: when it is back,
- * the stream goes on. */
+/* The peer's RSYN is read only after our address was seen to go: when it is
+ * back, the stream goes on. */
 START_TEST(peer_moves_while_we_have_no_address)
 {
 	struct stream st;
@@ -422,6 +422,155 @@ START_TEST(both_sent_their_rsyn)
 }
 END_TEST
 
+/* The service is where its host has gone to, say the rules from now on. */
+static void found_at(struct host *c, const char *to)
+{
+	struct sal_rule r = { .id = service(1),
+			      .bits = SERVICE_ID_BITS,
+			      .kind = SAL_RULE_FORWARD,
+			      .to = ip(to),
+			      .priority = 5,
+			      .weight = 1 };
+
+	ck_assert_int_eq(sal_rule_add(c->sal, &r, c->world->now_ns), 0);
+}
+
+/* Each speaks to where the other no longer is, until the client's RSYN goes by
+ * name: after 1.4 s of others, or with the rules, if these come later. */
+START_TEST(both_moved_before_either_heard)
+{
+	bool late = _i;
+	struct stream st;
+
+	stream_start(&st, 6, true, true);
+	world_run_for(st.w, 20 * MSEC);
+	host_addresses(st.c, "10.0.0.77", NULL);
+	host_addresses(st.a, "10.0.1.77", NULL);
+	if (late)
+		world_run_for(st.w, 10 * SEC);
+	found_at(st.c, "10.0.1.77");
+	WORLD_OK(st.w,
+		 state(st.c) == SAL_RSYN_SENT && state(st.a) == SAL_RSYN_SENT);
+	if (!late)
+		world_run_for(st.w, 1399 * MSEC);
+	WORLD_OK(st.w, state(st.c) == SAL_RSYN_SENT);
+	world_run_for(st.w, late ? 10 * SEC : 5 * MSEC);
+	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
+	WORLD_OK(st.w, state(st.a) == SAL_ESTABLISHED);
+	WORLD_OK(st.w, peer_is(st.a, &st.c->addresses[0]));
+	WORLD_OK(st.w, peer_is(st.c, &st.a->addresses[0]));
+	stream_finish(&st, 20 * SEC);
+	WORLD_OK(st.w, !world_events(st.w, st.c, SAL_EVENT_FLOW_REBOUND));
+	world_free(st.w);
+}
+END_TEST
+
+/* So do ping (0) and UDP (1): the same flow goes on, it is not bound anew. */
+START_TEST(both_moved_without_tcp)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+
+	a->udp_port = 53;
+	if (_i)
+		host_udp(c, NULL, "10.8.0.1", 5000, 53, "before");
+	else
+		host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 20 * MSEC);
+	host_addresses(c, "10.0.0.77", NULL);
+	host_addresses(a, "10.0.1.77", NULL);
+	found_at(c, "10.0.1.77");
+	if (_i)
+		host_udp(c, NULL, "10.8.0.1", 5000, 53, "after");
+	else
+		host_ping(c, "10.8.0.1", 7, 2, 56);
+	world_run_for(w, 1410 * MSEC);
+	WORLD_OK(w, state(c) == SAL_ESTABLISHED && state(a) == SAL_ESTABLISHED);
+	WORLD_OK(w, (_i ? c->udp_got : c->replies) == 2);
+	WORLD_OK(w, !world_events(w, c, SAL_EVENT_FLOW_REBOUND));
+	world_free(w);
+}
+END_TEST
+
+/* The name leads to another instance, which does not know the flow: TCP is not
+ * over by that, and goes on when its own can be found. */
+START_TEST(the_name_leads_elsewhere)
+{
+	struct stream st;
+
+	stream_start(&st, 6, true, true);
+	host_serve(world_b(st.w), 1);
+	world_run_for(st.w, 20 * MSEC);
+	host_addresses(st.c, "10.0.0.77", NULL);
+	host_addresses(st.a, "10.0.1.77", NULL);
+	found_at(st.c, "10.0.2.1");
+	world_run_for(st.w, 5 * SEC);
+	WORLD_OK(st.w, state(st.c) == SAL_RSYN_SENT);
+	WORLD_OK(st.w, sal_stats(st.c->sal)->unknown_flow > 0);
+	WORLD_OK(st.w, !host_flows(world_b(st.w)));
+	found_at(st.c, "10.0.1.77");
+	world_run_for(st.w, 60 * SEC);
+	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
+	stream_finish(&st, 30 * SEC);
+	world_free(st.w);
+}
+END_TEST
+
+/* Keeps what one host sends with just these flags. */
+static void catch_control(struct world *w, const struct wire_packet *p,
+			  void *arg)
+{
+	struct caught *c = arg;
+
+	(void)w;
+	if (p->from != c->from || p->len != 32 || p->bytes[14] != ACK)
+		return;
+	memcpy(c->bytes, p->bytes, p->len);
+	c->len = p->len;
+}
+
+static uint32_t verno_at(const uint8_t *bytes)
+{
+	return (uint32_t)bytes[16] << 24 | (uint32_t)bytes[17] << 16 |
+	       (uint32_t)bytes[18] << 8 | bytes[19];
+}
+
+/* While its own RSYN is unanswered, an end's ACK of something else must not
+ * read as the ACK to the answer. */
+START_TEST(a_plain_ack_completes_nothing)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct captured old = { .n = 0 };
+	struct caught rsyn, ack;
+
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 5 * MSEC);
+	w->tap = capture_rsyn;
+	w->tap_arg = &old;
+	host_addresses(a, "10.0.1.71", NULL);
+	host_addresses(a, "10.0.1.72", NULL);
+	world_run_for(w, 20 * MSEC);
+	WORLD_OK(w, state(c) == SAL_ESTABLISHED && old.n == 2);
+	w->cut = true;
+	rsyn = (struct caught){ .from = c };
+	w->tap = catch_rsyn;
+	w->tap_arg = &rsyn;
+	host_addresses(c, "10.0.0.71", NULL);
+	ack = (struct caught){ .from = c };
+	w->tap = catch_control;
+	w->tap_arg = &ack;
+	world_inject(w, "10.0.1.71", c, old.bytes[0], old.len[0]);
+	WORLD_OK(w, rsyn.len && ack.len && state(c) == SAL_RSYN_SENT);
+	WORLD_OK(w, verno_at(ack.bytes) == verno_at(rsyn.bytes));
+	world_inject(w, "10.0.0.71", a, rsyn.bytes, rsyn.len);
+	WORLD_OK(w, state(a) == SAL_RSYN_RCVD);
+	world_inject(w, "10.0.0.71", a, ack.bytes, ack.len);
+	WORLD_OK(w, state(a) == SAL_RSYN_RCVD);
+	world_free(w);
+}
+END_TEST
+
 static void note_resent(struct world *w, struct host *h, uint32_t *count)
 {
 	*count = 0;
@@ -477,6 +626,10 @@ static Suite *suite(void)
 	tcase_add_test(tc, late_data_from_the_old_address);
 	tcase_add_loop_test(tc, both_move, 0, 3);
 	tcase_add_test(tc, both_sent_their_rsyn);
+	tcase_add_loop_test(tc, both_moved_before_either_heard, 0, 2);
+	tcase_add_loop_test(tc, both_moved_without_tcp, 0, 2);
+	tcase_add_test(tc, the_name_leads_elsewhere);
+	tcase_add_test(tc, a_plain_ack_completes_nothing);
 	tcase_add_test(tc, only_the_unacknowledged_is_resent);
 	suite_add_tcase(s, tc);
 	return s;
