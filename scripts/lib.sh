@@ -12,7 +12,7 @@ BUILD_PACKAGES=(
 # What the scenarios run inside their nodes; netbase: names of ports.
 SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox netbase)
 # Programs that the tests hold our results against, and drive them with.
-TEST_PACKAGES=(check tshark iproute2 nftables conntrack util-linux procps jq
+TEST_PACKAGES=(check spin tshark iproute2 nftables conntrack util-linux procps jq
   libxml2-utils)
 
 say() {
