@@ -175,9 +175,16 @@ static bool take_line(struct http_response *r)
 
 static void line_byte(struct http_response *r, uint8_t byte)
 {
+	static const char begin[] = "HTTP/1.";
 	bool good = true;
 
 	r->head++;
+	/* Nobody should have to wait for the end of a line that is none. */
+	if (r->state == HTTP_STATUS_LINE && r->n < strlen(begin) &&
+	    byte != (uint8_t)begin[r->n]) {
+		r->state = HTTP_BAD;
+		return;
+	}
 	if (byte == '\n') {
 		if (r->n && r->line[r->n - 1] == '\r')
 			r->n--;

@@ -54,7 +54,8 @@ START_TEST(folded_and_sorted)
 				   "3,400,,0,host unreachable\n"
 				   "1,200,,0,\n"
 				   "2,300,355,3,\n",
-				   &v, &err), 0);
+				   &v, &err),
+			 0);
 	ck_assert_uint_eq(v.n, 4);
 	for (size_t i = 0; i < v.n; i++) {
 		ck_assert_uint_eq(v.v[i].seq, i);
@@ -129,6 +130,60 @@ START_TEST(malformed_is_named)
 }
 END_TEST
 
+/* One that failed has no answer, whatever came. */
+START_TEST(requests)
+{
+	sample_vec v = { 0 };
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(read_text(REQUEST_CSV_HEADER
+				   "1,200,290,,2,200,5\n"
+				   "0,100,190,status 404,1,404,9\n"
+				   "2,300,,reset,2,,0\n"
+				   "3,400,,timed out,0,,0\n",
+				   &v, &err),
+			 0);
+	ck_assert_uint_eq(v.n, 4);
+	ck_assert_int_eq(v.v[0].received_ns, SAMPLE_NONE);
+	ck_assert_uint_eq(v.v[0].copies, 0);
+	ck_assert_str_eq(v.v[0].error, "status 404");
+	ck_assert_int_eq(v.v[1].received_ns, 290);
+	ck_assert_uint_eq(v.v[1].copies, 1);
+	ck_assert_uint_eq(v.v[1].connection, 2);
+	ck_assert_str_eq(v.v[2].error, "reset");
+	for (size_t i = 0; i < v.n; i++)
+		ck_assert(v.v[i].request);
+	VEC_FREE(&v);
+}
+END_TEST
+
+static const char *const no_requests[] = {
+	"0,100,190,,1,200\n",
+	"0,100,190,,1,200,\n",
+	"0,100,,,1,200,5\n", /* neither an answer nor a failure */
+	"0,100,190,,x,200,5\n",
+	"0,100,190,,1,ok,5\n",
+	"0,100,190,,1,200,5,\n",
+	"0,100,190,,1,200,5x\n",
+	"0,100,190,1,,1,200,5\n",
+	"0,100,190,,1,20000000,5\n",
+	"0,100,190,\"a\",1,200,5\n",
+	"0,100,190,an error far too long for its column,1,200,5\n",
+	"0,100,190,,1,200,5\n0,100,190,,1,200,5\n",
+};
+
+START_TEST(malformed_requests)
+{
+	char text[256];
+	struct err err = ERR_INIT;
+	sample_vec v = { 0 };
+
+	snprintf(text, sizeof(text), "%s%s", REQUEST_CSV_HEADER,
+		 no_requests[_i]);
+	ck_assert_int_eq(read_text(text, &v, &err), -EBADMSG);
+}
+END_TEST
+
 START_TEST(not_a_probes_file)
 {
 	static const char nul[] = PROBE_CSV_HEADER "0,1,2,1,\0x\n";
@@ -154,6 +209,9 @@ int main(void)
 	tcase_add_test(tc, cut_off_last_line);
 	tcase_add_loop_test(tc, malformed_is_named, 0,
 			    sizeof(malformed) / sizeof(*malformed));
+	tcase_add_test(tc, requests);
+	tcase_add_loop_test(tc, malformed_requests, 0,
+			    sizeof(no_requests) / sizeof(*no_requests));
 	tcase_add_test(tc, not_a_probes_file);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

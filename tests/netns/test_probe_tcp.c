@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * TCP probes in a network of two nodes,
+ *
+ *     a  10.0.0.1  ---- eth0 ---- eth0 ----  10.0.0.2  c
+ *        fd00::1                             fd00::2
+ *
+ * against the built-in server, and against peers that do what they should not.
+ * Whatever a peer does is a result. Nothing is judged by how long it took.
+ */
+#include "orchestrator/observe/probe.h"
+#include "base/clock.h"
+#include "orchestrator/observe/bins.h"
+#include "orchestrator/observe/samples.h"
+#include "orchestrator/observe/serve.h"
+#include "orchestrator/observe/stream_io.h"
+#include "tests/support/sandbox.h"
+#include "tests/support/veth.h"
+
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#define MS NSEC_PER_MSEC
+#define PORT 5001
+
+static int ns_a, ns_c;
+static char dir[64], csv[128];
+static pid_t server;
+
+static void set_up(void)
+{
+	strcpy(dir, "/tmp/test_probe_tcp.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(csv, sizeof(csv), "%s/p.csv", dir);
+	ns_a = netns_new();
+	ns_c = netns_new();
+	veth_add(ns_a, "eth0", ns_c, "eth0");
+	sh("ip addr add 10.0.0.1/24 dev eth0");
+	sh("ip addr add fd00::1/64 dev eth0 nodad");
+	netns_enter(ns_c);
+	sh("ip addr add 10.0.0.2/24 dev eth0");
+	sh("ip addr add fd00::2/64 dev eth0 nodad");
+	netns_enter(ns_a);
+	sh("until ping -6 -qc1 -W1 fd00::2 >/dev/null; do :; done");
+	server = 0;
+}
+
+static void tear_down(void)
+{
+	if (server)
+		kill(server, SIGKILL);
+	sh("rm -r %s", dir);
+}
+
+/* ---- servers ------------------------------------------------------------- */
+
+static pid_t fork_ready(void (*run)(int ready_fd, int mode), int mode)
+{
+	int fds[2];
+	pid_t pid;
+	char byte;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		netns_enter(ns_c);
+		close(fds[0]);
+		run(fds[1], mode);
+		exit(0);
+	}
+	close(fds[1]);
+	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+	close(fds[0]);
+	return pid;
+}
+
+static void run_server(int ready_fd, int mode)
+{
+	static const char *const names[] = { NULL, NULL, NULL, "p" };
+	const struct serve_config c = {
+		.port = PORT,
+		.dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+		.names = names,
+		.n_names = 4,
+	};
+
+	(void)mode;
+	exit(serve_main(&c, ready_fd, STDERR_FILENO));
+}
+
+static void start_server(void)
+{
+	server = fork_ready(run_server, 0);
+}
+
+enum peer {
+	PEER_CLOSES, /* at once */
+	PEER_RESETS,
+	PEER_SAYS_NOTHING,
+	PEER_SAYS_GARBAGE,
+	PEER_BREAKS_OFF, /* in the middle of an answer */
+	PEER_DAMAGES, /* one byte of the server's stream, of which it is none */
+	PEERS,
+};
+
+static void damaged_stream(int fd, const uint8_t *hello_bytes)
+{
+	struct stream_sender s;
+	struct stream_hello hello;
+
+	ck_assert(stream_hello_get(hello_bytes, &hello));
+	ck_assert_int_eq(stream_sender_init(&s, &hello), 0);
+	stream_sender_block(&s, 1000);
+	s.block[STREAM_HEADER + 500] ^= 1;
+	ck_assert_int_eq(write(fd, s.block, s.len), (ssize_t)s.len);
+	s.done = s.len;
+	stream_sender_last(&s);
+	ck_assert_int_eq(write(fd, s.block, s.len), (ssize_t)s.len);
+}
+
+static void misbehave(int fd, int mode)
+{
+	const struct linger none = { .l_onoff = 1 };
+	uint8_t in[4096];
+	static const char half[] = "HTTP/1.1 200 OK\r\nContent-Length: "
+				   "10\r\n\r\nhalf";
+
+	if (mode != PEER_CLOSES && read(fd, in, sizeof(in)) <= 0)
+		return;
+	switch (mode) {
+	case PEER_RESETS:
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+		break;
+	case PEER_SAYS_NOTHING:
+		while (read(fd, in, sizeof(in)) > 0)
+			;
+		break;
+	case PEER_SAYS_GARBAGE:
+		memset(in, 'x', sizeof(in));
+		(void)!write(fd, in, sizeof(in));
+		while (read(fd, in, sizeof(in)) > 0)
+			;
+		break;
+	case PEER_BREAKS_OFF:
+		(void)!write(fd, half, strlen(half));
+		break;
+	case PEER_DAMAGES:
+		damaged_stream(fd, in);
+		while (read(fd, in, sizeof(in)) > 0)
+			;
+		break;
+	}
+}
+
+static void run_peer(int ready_fd, int mode)
+{
+	const int on = 1;
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(PORT) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	signal(SIGCHLD, SIG_IGN);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	ck_assert_int_eq(listen(fd, 64), 0);
+	ck_assert_int_eq(write(ready_fd, "", 1), 1);
+	close(ready_fd);
+	for (;;) {
+		int client = accept(fd, NULL, NULL);
+
+		if (!fork()) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			misbehave(client, mode);
+			_exit(0);
+		}
+		close(client);
+	}
+}
+
+/* ---- probes ---------------------------------------------------------------
+ */
+
+static struct probe_config config(enum probe_type type, const char *to,
+				  int64_t for_ns)
+{
+	struct probe_config c = {
+		.index = 3,
+		.type = type,
+		.port = PORT,
+		.start_mono_ns = clock_mono_ns(),
+		.for_ns = for_ns,
+		.stream = { .verify = true, .seed = 5 },
+		.request = { .keep = true,
+			     .timeout_ns = 20000 * MS,
+			     .request = 100,
+			     .response = 3000,
+			     .concurrency = 2,
+			     .path = "/",
+			     .host = "c" },
+	};
+
+	ck_assert_int_eq(ip_parse_addr(to, &c.to), 0);
+	strcpy(c.path, csv);
+	if (type == PROBE_TCP_REQUEST)
+		c.interval_ns = 2 * MS;
+	return c;
+}
+
+static void run(const struct probe_config *c)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		netns_enter(ns_a);
+		exit(probes_main(c, 1, -1, STDERR_FILENO, NULL, NULL));
+	}
+	ck_assert_int_eq(wait_for(pid), 0);
+}
+
+static json_t *read_json(const char *name)
+{
+	char path[160];
+	json_t *o;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	o = json_load_file(path, 0, NULL);
+	ck_assert_msg(o != NULL, "%s", path);
+	return o;
+}
+
+static void expect_text(const json_t *o, const char *field, const char *text)
+{
+	const char *is = json_string_value(json_object_get(o, field));
+
+	ck_assert_msg(is && !strcmp(is, text), "%s: %s, not %s", field,
+		      is ? is : "null", text);
+}
+
+static uint64_t bins_total(void)
+{
+	struct err err = ERR_INIT;
+	bin_vec bins = { 0 };
+	uint64_t sum = 0;
+
+	ck_assert_msg(!bins_read(csv, &bins, &err), "%s", err.msg);
+	for (size_t i = 0; i < bins.n; i++)
+		sum += bins.v[i].bytes;
+	VEC_FREE(&bins);
+	return sum;
+}
+
+/* ---- streams ---------------------------------------------------------------
+ */
+
+/* By size, either way and family: all of it comes, both ends say the same, and
+ * the bins hold every byte. */
+START_TEST(stream_by_size)
+{
+	const char *to = _i & 1 ? "fd00::2" : "10.0.0.2";
+	struct probe_config c = config(PROBE_TCP_STREAM, to, 60000 * MS);
+	json_t *own, *peer;
+
+	start_server();
+	c.stream.upload = _i & 2;
+	c.stream.verify = !(_i & 4);
+	c.stream.bytes = 5000001;
+	run(&c);
+	kill(server, SIGTERM);
+	ck_assert_int_eq(wait_for(server), 0);
+	server = 0;
+	own = read_json("p.json");
+	peer = read_json("p.peer.json");
+	expect_text(own, "end", "complete");
+	expect_text(peer, "end", "complete");
+	ck_assert_int_eq(json_integer_value(json_object_get(own, "bytes")),
+			 5000001);
+	ck_assert_int_eq(json_integer_value(json_object_get(peer, "bytes")),
+			 5000001);
+	ck_assert(json_is_null(json_object_get(own, "first_wrong")));
+	if (c.stream.verify) {
+		expect_text(
+			own, "sha256",
+			json_string_value(json_object_get(own, "peer_sha256")));
+		expect_text(peer, "sha256",
+			    json_string_value(json_object_get(own, "sha256")));
+	} else {
+		ck_assert(json_is_null(json_object_get(own, "sha256")));
+	}
+	ck_assert_uint_eq(bins_total(), 5000001);
+	json_decref(own);
+	json_decref(peer);
+}
+END_TEST
+
+/* By time and at a rate: no more than it is asked for. */
+START_TEST(stream_by_time)
+{
+	struct probe_config c = config(PROBE_TCP_STREAM, "10.0.0.2", 500 * MS);
+	json_t *own;
+
+	start_server();
+	c.stream.upload = _i;
+	c.stream.rate_bps = 8000000;
+	run(&c);
+	own = read_json("p.json");
+	expect_text(own, "end", "complete");
+	/* 1 MB a second, and what a hold-up may let gather. */
+	ck_assert_int_gt(json_integer_value(json_object_get(own, "bytes")), 0);
+	ck_assert_int_le(json_integer_value(json_object_get(own, "bytes")),
+			 500000 + 150000);
+	json_decref(own);
+}
+END_TEST
+
+START_TEST(stream_refused)
+{
+	struct probe_config c = config(PROBE_TCP_STREAM, "10.0.0.2", 500 * MS);
+	json_t *own;
+
+	run(&c);
+	own = read_json("p.json");
+	expect_text(own, "end", "refused");
+	ck_assert(json_is_null(json_object_get(own, "connected_ns")));
+	ck_assert_uint_eq(bins_total(), 0);
+	json_decref(own);
+}
+END_TEST
+
+/* The server is killed, or stopped, in its middle. */
+START_TEST(stream_server_dies)
+{
+	struct probe_config c =
+		config(PROBE_TCP_STREAM, "10.0.0.2", 60000 * MS);
+	char *const path = csv;
+	json_t *own;
+	pid_t pid;
+
+	start_server();
+	c.stream.upload = _i;
+	c.stream.rate_bps = 8000000;
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		netns_enter(ns_a);
+		exit(probes_main(&c, 1, -1, STDERR_FILENO, NULL, NULL));
+	}
+	/* The upload's file is the server's, and grows line by line. */
+	for (int i = 0; _i && i < 20000; i++) {
+		if (!access(path, F_OK) && bins_total() > 0)
+			break;
+		usleep(1000);
+	}
+	if (!_i)
+		usleep(50000);
+	kill(server, SIGKILL);
+	server = 0;
+	ck_assert_int_eq(wait_for(pid), 0);
+	own = read_json("p.json");
+	ck_assert_str_ne(json_string_value(json_object_get(own, "end")),
+			 "complete");
+	ck_assert(json_is_null(json_object_get(own, "first_wrong")));
+	if (_i)
+		ck_assert_uint_gt(bins_total(), 0);
+	json_decref(own);
+}
+END_TEST
+
+START_TEST(stream_peers)
+{
+	static const char *const ends[PEERS] = {
+		[PEER_CLOSES] = "closed",
+		[PEER_RESETS] = "reset",
+		[PEER_SAYS_NOTHING] = "timed out",
+		[PEER_SAYS_GARBAGE] = "no stream",
+		[PEER_BREAKS_OFF] = "no stream",
+		[PEER_DAMAGES] = "complete",
+	};
+	struct probe_config c = config(PROBE_TCP_STREAM, "10.0.0.2", 300 * MS);
+	const char *end;
+	json_t *own;
+
+	server = fork_ready(run_peer, _i);
+	if (_i == PEER_SAYS_NOTHING)
+		c.stream.bytes = 100000; /* no time for an orderly end */
+	run(&c);
+	own = read_json("p.json");
+	end = json_string_value(json_object_get(own, "end"));
+	/* What we sent may be unread: that makes a close a reset. */
+	if (_i == PEER_CLOSES || _i == PEER_BREAKS_OFF)
+		ck_assert(!strcmp(end, ends[_i]) || !strcmp(end, "reset"));
+	else
+		ck_assert_str_eq(end, ends[_i]);
+	if (_i == PEER_DAMAGES)
+		ck_assert_int_eq(
+			json_integer_value(json_object_get(own, "first_wrong")),
+			500);
+	json_decref(own);
+}
+END_TEST
+
+/* ---- requests --------------------------------------------------------------
+ */
+
+static void read_requests(sample_vec *v)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(!samples_read(csv, v, &err), "%s", err.msg);
+	for (size_t i = 0; i < v->n; i++)
+		ck_assert_uint_eq(v->v[i].seq, i);
+}
+
+START_TEST(requests_answered)
+{
+	const char *to = _i & 1 ? "fd00::2" : "10.0.0.2";
+	struct probe_config c = config(PROBE_TCP_REQUEST, to, 200 * MS);
+	sample_vec v = { 0 };
+
+	start_server();
+	c.request.keep = _i & 2;
+	if (_i & 4) {
+		c.request.request = MESSAGE_MAX;
+		c.request.response = MESSAGE_MAX;
+	}
+	run(&c);
+	read_requests(&v);
+	ck_assert_uint_eq(v.n, 100);
+	for (size_t i = 0; i < v.n; i++) {
+		ck_assert_str_eq(v.v[i].error, "");
+		ck_assert_int_ge(v.v[i].received_ns, v.v[i].sent_ns);
+		ck_assert_int_ge(v.v[i].sent_ns,
+				 c.start_mono_ns + (int64_t)i * 2 * MS);
+		ck_assert_uint_eq(v.v[i].connection,
+				  c.request.keep ? 1 : i + 1);
+	}
+	VEC_FREE(&v);
+}
+END_TEST
+
+/* Nobody waits for ever, and nobody is asked twice. */
+START_TEST(requests_peers)
+{
+	static const char *const errors[PEERS] = {
+		[PEER_CLOSES] = "closed",
+		[PEER_RESETS] = "reset",
+		[PEER_SAYS_NOTHING] = "timed out",
+		[PEER_SAYS_GARBAGE] = "garbage",
+		[PEER_BREAKS_OFF] = "closed",
+	};
+	bool http = _i >= PEER_DAMAGES;
+	int peer = _i % PEER_DAMAGES;
+	struct probe_config c = config(http ? PROBE_HTTP : PROBE_TCP_REQUEST,
+				       "10.0.0.2", 100 * MS);
+	sample_vec v = { 0 };
+
+	server = fork_ready(run_peer, peer);
+	c.interval_ns = 10 * MS;
+	if (peer == PEER_SAYS_NOTHING)
+		c.request.timeout_ns = 50 * MS;
+	c.request.keep = http;
+	run(&c);
+	read_requests(&v);
+	ck_assert_uint_eq(v.n, 10);
+	for (size_t i = 0; i < v.n; i++) {
+		const char *error = v.v[i].error;
+
+		ck_assert_int_eq(v.v[i].received_ns, SAMPLE_NONE);
+		if (peer == PEER_BREAKS_OFF && !http)
+			ck_assert_str_eq(error, "garbage");
+		else if (peer == PEER_CLOSES || peer == PEER_BREAKS_OFF)
+			ck_assert_msg(!strcmp(error, errors[peer]) ||
+					      !strcmp(error, "reset"),
+				      "%s", error);
+		else
+			ck_assert_str_eq(error, errors[peer]);
+	}
+	VEC_FREE(&v);
+}
+END_TEST
+
+START_TEST(requests_refused)
+{
+	struct probe_config c = config(_i ? PROBE_HTTP : PROBE_TCP_REQUEST,
+				       "10.0.0.2", 100 * MS);
+	sample_vec v = { 0 };
+
+	c.interval_ns = 10 * MS;
+	run(&c);
+	read_requests(&v);
+	ck_assert_uint_eq(v.n, 10);
+	for (size_t i = 0; i < v.n; i++)
+		ck_assert_str_eq(v.v[i].error, "refused");
+	VEC_FREE(&v);
+}
+END_TEST
+
+/* ---- the server against its clients ----------------------------------------
+ */
+
+static int connect_to_server(void)
+{
+	union tcp_address a;
+	struct ip_addr to;
+	socklen_t len;
+	int fd;
+
+	ck_assert_int_eq(ip_parse_addr("10.0.0.2", &to), 0);
+	len = tcp_address_set(&a, &to, PORT);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, &a.any, len), 0);
+	return fd;
+}
+
+/* Whatever they do to it, the next one is served. */
+START_TEST(server_lives)
+{
+	struct probe_config c = config(PROBE_TCP_REQUEST, "10.0.0.2", 20 * MS);
+	const struct linger none = { .l_onoff = 1 };
+	sample_vec v = { 0 };
+	uint8_t bytes[200];
+	int fd;
+
+	start_server();
+	for (size_t n = 0; n < sizeof(bytes); n += 13) {
+		for (int kind = 0; kind < 3; kind++) {
+			struct stream_hello hello = { .probe = 3,
+						      .upload = kind == 2 };
+
+			memset(bytes, 'x', sizeof(bytes));
+			if (kind)
+				stream_hello_put(bytes, &hello);
+			fd = connect_to_server();
+			ck_assert_int_eq(send(fd, bytes, n, MSG_NOSIGNAL),
+					 (ssize_t)n);
+			if (n % 2)
+				setsockopt(fd, SOL_SOCKET, SO_LINGER, &none,
+					   sizeof(none));
+			close(fd);
+		}
+	}
+	/* More than it takes: those are closed, and the places come back. */
+	for (unsigned i = 0; i < 3; i++) {
+		int many[300];
+
+		for (size_t k = 0; k < 300; k++)
+			many[k] = connect_to_server();
+		for (size_t k = 0; k < 300; k++)
+			close(many[k]);
+	}
+	run(&c);
+	read_requests(&v);
+	ck_assert_uint_eq(v.n, 10);
+	for (size_t i = 0; i < v.n; i++)
+		ck_assert_str_eq(v.v[i].error, "");
+	VEC_FREE(&v);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("TCP probes");
+	TCase *tc = tcase_create("tcp");
+	SRunner *r;
+	int failed;
+
+	test_sandbox_enter();
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, stream_by_size, 0, 8);
+	tcase_add_loop_test(tc, stream_by_time, 0, 2);
+	tcase_add_test(tc, stream_refused);
+	tcase_add_loop_test(tc, stream_server_dies, 0, 2);
+	tcase_add_loop_test(tc, stream_peers, 0, PEERS);
+	tcase_add_loop_test(tc, requests_answered, 0, 8);
+	tcase_add_loop_test(tc, requests_peers, 0, 2 * PEER_DAMAGES);
+	tcase_add_loop_test(tc, requests_refused, 0, 2);
+	tcase_add_test(tc, server_lives);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
