@@ -46,7 +46,7 @@ static int watch(int epoll_fd, int fd, uint32_t whose, uint32_t events,
 
 static void client_end(struct server *s, size_t place, const char *end)
 {
-	client_free(s->clients[place], end);
+	serve_client_free(s->clients[place], end);
 	free(s->clients[place]);
 	s->clients[place] = NULL;
 	while (s->used && !s->clients[s->used - 1])
@@ -76,7 +76,7 @@ static void client_add(struct server *s, int fd)
 	s->clients[place] = c;
 	if (place >= s->used)
 		s->used = place + 1;
-	if (client_init(c, fd) ||
+	if (serve_client_init(c, fd) ||
 	    watch(s->epoll_fd, fd, (uint32_t)place, EPOLLIN, false))
 		client_end(s, place, "ENOMEM");
 }
@@ -96,14 +96,14 @@ static void accept_all(struct server *s, int listener)
 static void client_turn(struct server *s, size_t place, uint32_t events)
 {
 	struct client *c = s->clients[place];
-	const char *end = client_ready(s->config, c, events);
+	const char *end = serve_client_ready(s->config, c, events);
 	uint32_t wants;
 
 	if (end) {
 		client_end(s, place, end);
 		return;
 	}
-	wants = client_wants(c);
+	wants = serve_client_wants(c);
 	if (wants != c->watched)
 		watch(s->epoll_fd, c->fd, (uint32_t)place, wants, true);
 	c->watched = wants;

@@ -21,7 +21,7 @@
 static const char complete[] = "complete", closed[] = "closed",
 		  no_stream[] = "no stream", memory[] = "ENOMEM";
 
-int client_init(struct client *c, int fd)
+int serve_client_init(struct client *c, int fd)
 {
 	*c = (struct client){ .fd = fd,
 			      .watched = EPOLLIN,
@@ -248,8 +248,8 @@ static const char *take(const struct serve_config *config, struct client *c)
 	return NULL;
 }
 
-const char *client_ready(const struct serve_config *config, struct client *c,
-			 uint32_t events)
+const char *serve_client_ready(const struct serve_config *config,
+			       struct client *c, uint32_t events)
 {
 	const char *end = NULL;
 
@@ -279,7 +279,7 @@ const char *client_ready(const struct serve_config *config, struct client *c,
 	return end;
 }
 
-uint32_t client_wants(struct client *c)
+uint32_t serve_client_wants(struct client *c)
 {
 	uint32_t events = 0;
 
@@ -314,7 +314,7 @@ static void write_end(struct client *c, const char *end)
 	stream_end_write(c->json, &c->end);
 }
 
-void client_free(struct client *c, const char *end)
+void serve_client_free(struct client *c, const char *end)
 {
 	bins_flush(&c->bins);
 	if (c->json) {

@@ -37,12 +37,12 @@ struct client {
 };
 
 /* serve_client.c. New: 0 or -ENOMEM; to be freed either way. */
-int client_init(struct client *c, int fd);
+int serve_client_init(struct client *c, int fd);
 /* How it ended, or NULL: it goes on. */
-const char *client_ready(const struct serve_config *config, struct client *c,
-			 uint32_t events);
+const char *serve_client_ready(const struct serve_config *config,
+			       struct client *c, uint32_t events);
 /* What it waits for: epoll events. Sets wake_ns. */
-uint32_t client_wants(struct client *c);
-void client_free(struct client *c, const char *end);
+uint32_t serve_client_wants(struct client *c);
+void serve_client_free(struct client *c, const char *end);
 
 #endif
