@@ -550,7 +550,7 @@ static Suite *suite(void)
 	TCase *c = tcase_create("change");
 
 	tcase_add_unchecked_fixture(c, setup, teardown);
-	tcase_set_timeout(c, 60);
+	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, it_agrees_with_another_model, 0, 100);
 	tcase_add_test(c, a_frame_on_its_way_out_goes_on_at_the_new_rate);
 	tcase_add_test(c, what_travels_arrives_when_it_was_to);

@@ -657,7 +657,7 @@ static Suite *suite(void)
 	TCase *c = tcase_create("fate");
 
 	tcase_add_checked_fixture(c, setup, NULL);
-	tcase_set_timeout(c, 60);
+	tcase_set_timeout(c, 120);
 	tcase_add_test(c, shares_are_as_asked);
 	tcase_add_test(c, nothing_and_everything_are_exact);
 	tcase_add_test(c, bursts_are_as_long_and_as_many_as_the_model_says);

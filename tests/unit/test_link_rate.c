@@ -263,7 +263,7 @@ static Suite *suite(void)
 	TCase *c = tcase_create("rate");
 
 	tcase_add_checked_fixture(c, setup, NULL);
-	tcase_set_timeout(c, 60);
+	tcase_set_timeout(c, 120);
 	tcase_add_test(c, a_delay_is_exact);
 	tcase_add_test(c, a_frame_takes_its_time_on_the_wire);
 	tcase_add_loop_test(c, serialisation_does_not_drift, 0,
