@@ -33,6 +33,7 @@
  *   received    when its answer was complete, "" where it never was
  *   error       "" or why it failed
  *   connection  the number of that which it went over, from 1; 0: none
+ *   local_port  its port at the probe; 0: it never had one
  *   status      HTTP's; "" where there is none
  *   bytes       of the answer's content
  */
@@ -48,7 +49,7 @@
 
 #define PROBE_CSV_HEADER "seq,sent_ns,received_ns,copy,error\n"
 #define REQUEST_CSV_HEADER                                                     \
-	"seq,sent_ns,received_ns,error,connection,status,bytes\n"
+	"seq,sent_ns,received_ns,error,connection,local_port,status,bytes\n"
 #define PROBE_LINGER_NS                                                        \
 	INT64_C(1000000000) /* waits so long for last replies                  \
 			     */

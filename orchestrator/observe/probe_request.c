@@ -37,8 +37,9 @@
 #define EACH_MAX 64u /* connections at a time, with one for each request */
 #define OUT_MAX (128u * 1024) /* requests written, and not yet sent */
 #define READ_MAX 65536
-#define PAUSE_NS (10 * NSEC_PER_MSEC) /* after a failure, so as not to hammer  \
-				       */
+#define PAUSE_NS                                                               \
+	(10 * NSEC_PER_MSEC) /* after a failure, so as not to hammer           \
+			      */
 #define BURST_MAX 128u /* requests begun at a time */
 
 enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_OPEN };
@@ -48,6 +49,7 @@ struct conn {
 	int fd;
 	uint32_t watched;
 	uint64_t number; /* from 1, of all that were tried */
+	uint16_t local_port; /* 0: not yet known */
 	uint64_t head, tail; /* requests under way */
 	uint8_t *out; /* OUT_MAX: [out_done, out_len) is to go */
 	size_t out_done, out_len;
@@ -93,13 +95,14 @@ static uint64_t oldest(const struct requests *q)
 
 /* received_ns INT64_MIN: there is no whole answer. */
 static void write_row(struct requests *q, uint64_t seq, int64_t received_ns,
-		      const char *error, uint64_t connection,
+		      const char *error, const struct conn *c,
 		      const struct request_answer *a)
 {
 	fprintf(q->csv, "%" PRIu64 ",%" PRId64 ",", seq, *begin_of(q, seq));
 	if (received_ns != INT64_MIN)
 		fprintf(q->csv, "%" PRId64, received_ns);
-	fprintf(q->csv, ",%s,%" PRIu64 ",", error, connection);
+	fprintf(q->csv, ",%s,%" PRIu64 ",%u,", error, c ? c->number : 0,
+		c ? c->local_port : 0);
 	if (a && a->status)
 		fprintf(q->csv, "%u", a->status);
 	fprintf(q->csv, ",%" PRIu64 "\n", a ? a->bytes : 0);
@@ -112,7 +115,7 @@ static void answered(struct requests *q, struct conn *c, int64_t received_ns)
 	if (c->answer.status >= 400)
 		snprintf(error, sizeof(error), "status %u",
 			 c->answer.status % 1000);
-	write_row(q, c->head, received_ns, error, c->number, &c->answer);
+	write_row(q, c->head, received_ns, error, c, &c->answer);
 	c->head++;
 }
 
@@ -146,7 +149,7 @@ static void conn_close(struct requests *q, struct conn *c, const char *why)
 	if (c->head < c->tail)
 		q->pause_ns = clock_mono_ns() + PAUSE_NS;
 	for (; c->head < c->tail; c->head++)
-		write_row(q, c->head, INT64_MIN, why, c->number, NULL);
+		write_row(q, c->head, INT64_MIN, why, c, NULL);
 	if (c->fd >= 0)
 		close(c->fd);
 	c->fd = -1;
@@ -169,6 +172,7 @@ static void conn_open(struct requests *q, struct conn *c)
 	const int on = 1;
 
 	c->number = ++q->connections;
+	c->local_port = 0;
 	c->out_of_order = 0;
 	c->fd = socket(q->to.any.sa_family,
 		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -278,7 +282,7 @@ static void begin_one(struct probe_task *t, int64_t due_ns)
 				break;
 			}
 		if (oldest(q) == seq && q->given < q->begun)
-			write_row(q, q->given++, INT64_MIN, "too many", 0,
+			write_row(q, q->given++, INT64_MIN, "too many", NULL,
 				  NULL);
 	}
 	*begin_of(q, q->begun) = waits ? due_ns : now_ns;
@@ -385,6 +389,18 @@ static void conn_receive(struct probe_task *t, struct conn *c)
 	}
 }
 
+static void conn_opened(struct conn *c)
+{
+	union tcp_address own;
+	socklen_t len = sizeof(own);
+
+	c->state = CONN_OPEN;
+	if (!getsockname(c->fd, &own.any, &len))
+		c->local_port =
+			ntohs(own.any.sa_family == AF_INET ? own.v4.sin_port :
+							     own.v6.sin6_port);
+}
+
 static void requests_ready(struct probe_task *t, uint32_t tag, uint32_t events)
 {
 	struct requests *q = t->state;
@@ -400,7 +416,7 @@ static void requests_ready(struct probe_task *t, uint32_t tag, uint32_t events)
 		    code)
 			conn_close(q, c, tcp_error_text(code));
 		else if (events & EPOLLOUT)
-			c->state = CONN_OPEN;
+			conn_opened(c);
 	}
 	if (c->state == CONN_OPEN && events & (EPOLLIN | EPOLLERR | EPOLLHUP))
 		conn_receive(t, c);
@@ -426,8 +442,8 @@ static int64_t give_up_late(struct probe_task *t, int64_t now_ns)
 		limit_ns = *begin_of(q, c->head) + timeout_ns;
 		if (limit_ns <= now_ns) {
 			/* Those behind it would wait in vain. */
-			write_row(q, c->head++, INT64_MIN, "timed out",
-				  c->number, NULL);
+			write_row(q, c->head++, INT64_MIN, "timed out", c,
+				  NULL);
 			conn_close(q, c, "given up");
 		} else if (limit_ns < next_ns) {
 			next_ns = limit_ns;
@@ -439,7 +455,7 @@ static int64_t give_up_late(struct probe_task *t, int64_t now_ns)
 			next_ns = limit_ns < next_ns ? limit_ns : next_ns;
 			break;
 		}
-		write_row(q, q->given++, INT64_MIN, "timed out", 0, NULL);
+		write_row(q, q->given++, INT64_MIN, "timed out", NULL, NULL);
 	}
 	return next_ns;
 }
@@ -499,7 +515,7 @@ static void requests_stop(struct probe_task *t)
 	for (size_t i = 0; i < q->n_conns; i++)
 		conn_close(q, &q->conns[i], "stopped");
 	while (q->given < q->begun)
-		write_row(q, q->given++, INT64_MIN, "stopped", 0, NULL);
+		write_row(q, q->given++, INT64_MIN, "stopped", NULL, NULL);
 }
 
 /* ---- set-up -----------------------------------------------------------------

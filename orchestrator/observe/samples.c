@@ -88,10 +88,10 @@ static bool take_text(const char **p, char *out, size_t size)
 	return true;
 }
 
-/* "seq,sent,received,error,connection,status,bytes" */
+/* "seq,sent,received,error,connection,local_port,status,bytes" */
 static bool parse_request(const char *p, struct sample *out)
 {
-	uint64_t sent, received = 0;
+	uint64_t sent, received = 0, port;
 	char status[8];
 	bool has_received;
 
@@ -105,6 +105,7 @@ static bool parse_request(const char *p, struct sample *out)
 		return false;
 	if (!take_text(&p, out->error, sizeof(out->error)) ||
 	    !take_number(&p, UINT64_MAX, &out->connection) ||
+	    !take_number(&p, UINT16_MAX, &port) ||
 	    !take_text(&p, status, sizeof(status)) ||
 	    status[strspn(status, "0123456789")] || !*p ||
 	    p[strspn(p, "0123456789")])
@@ -117,6 +118,7 @@ static bool parse_request(const char *p, struct sample *out)
 	out->received_ns = has_received ? (int64_t)received : SAMPLE_NONE;
 	out->copies = has_received;
 	out->request = true;
+	out->local_port = (uint16_t)port;
 	return true;
 }
 

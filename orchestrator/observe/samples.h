@@ -19,6 +19,7 @@ struct sample {
 	char error[24];
 	bool request; /* one that failed has no received_ns */
 	uint64_t connection; /* its number, from 1; 0: none */
+	uint16_t local_port; /* of it; 0: unknown */
 };
 
 /* Sorted by seq, one a packet (copies are folded: the first one's time). */

@@ -213,15 +213,38 @@ static json_t *stream_value(struct builder *b, size_t i)
 	return o;
 }
 
-static json_t *run_value(struct builder *b, const struct served_run *run)
+static json_t *path_value(struct builder *b, const path_runs *runs)
+{
+	const struct record *rec = &b->report->record;
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < runs->n; i++) {
+		const struct path_run *run = &runs->v[i];
+		json_t *o = json_object();
+
+		set(b, o, "interface", json_string(run->interface));
+		set(b, o, "count", uint_value(run->count));
+		set(b, o, "first_t_ns",
+		    t_value(b, record_mono_of_real(rec, run->first_ns)));
+		set(b, o, "last_t_ns",
+		    t_value(b, record_mono_of_real(rec, run->last_ns)));
+		append(b, array, o);
+	}
+	return array;
+}
+
+static json_t *run_value(struct builder *b, const struct served_run *run,
+			 bool numbered)
 {
 	const struct record *rec = &b->report->record;
 	json_t *o = json_object();
 
 	set(b, o, "node", json_string(rec->scenario->nodes.v[run->node].name));
 	set(b, o, "count", uint_value(run->count));
-	set(b, o, "first_seq", uint_value(run->first_seq));
-	set(b, o, "last_seq", uint_value(run->last_seq));
+	set(b, o, "first_seq",
+	    numbered ? uint_value(run->first_seq) : json_null());
+	set(b, o, "last_seq",
+	    numbered ? uint_value(run->last_seq) : json_null());
 	set(b, o, "first_t_ns",
 	    t_value(b, record_mono_of_real(rec, run->first_ns)));
 	set(b, o, "last_t_ns",
@@ -292,9 +315,14 @@ static json_t *probe_value(struct builder *b, size_t i)
 		append(b, actions, action_outage_value(b, j, &f->actions.v[j]));
 	set(b, o, "outages", actions);
 	for (size_t j = 0; j < p->served.n; j++)
-		append(b, served, run_value(b, &p->served.v[j]));
+		append(b, served,
+		       run_value(b, &p->served.v[j],
+				 !whose_by_port(&b->report->record.scenario
+							 ->probes.v[i])));
 	set(b, o, "served", served);
 	set(b, o, "served_twice", uint_value(p->twice));
+	set(b, o, "left_by", path_value(b, &p->path.left));
+	set(b, o, "came_by", path_value(b, &p->path.came));
 	return o;
 }
 

@@ -70,6 +70,21 @@ static int make_figures(struct report *r, struct err *err)
 	return 0;
 }
 
+/* Of the connections that it had. */
+static int add_ports(struct served *served, size_t probe,
+		     const struct record_probe *p)
+{
+	int r = 0;
+
+	if (p->stream.known && p->stream.local_port)
+		r = served_add_port(served, probe, p->stream.local_port);
+	for (size_t i = 0; !r && i < p->samples.n; i++)
+		if (p->samples.v[i].local_port)
+			r = served_add_port(served, probe,
+					    p->samples.v[i].local_port);
+	return r;
+}
+
 static int read_trace(struct report *r, struct trace_counter *counters,
 		      struct err *err)
 {
@@ -79,6 +94,9 @@ static int read_trace(struct report *r, struct trace_counter *counters,
 
 	if (!served)
 		return out_of_memory(err);
+	for (size_t i = 0; !ret && i < s->probes.n; i++)
+		if (add_ports(served, i, &r->record.probes[i]))
+			ret = out_of_memory(err);
 	for (size_t i = 0; !ret && i < s->expects.n; i++) {
 		if (s->expects.v[i].kind == SCN_EXPECT_CAPTURE &&
 		    trace_counter_init(&counters[i], &s->expects.v[i]))
@@ -90,6 +108,7 @@ static int read_trace(struct report *r, struct trace_counter *counters,
 	for (size_t i = 0; !ret && i < s->probes.n; i++) {
 		struct probe_result *p = &r->probes[i];
 
+		p->path = served_take_path(served, i);
 		if (served_fold(served, i, &p->served, &p->twice))
 			ret = out_of_memory(err);
 	}
@@ -186,6 +205,7 @@ struct report *report_free(struct report *r)
 	for (size_t i = 0; r->probes && i < s->probes.n; i++) {
 		figures_free(&r->probes[i].figures);
 		VEC_FREE(&r->probes[i].served);
+		path_free(&r->probes[i].path);
 	}
 	for (size_t i = 0; r->judged && i < s->expects.n; i++)
 		judgement_free(&r->judged[i]);

@@ -20,6 +20,8 @@
  * in a way that says nothing about who got which packet. For a seq that two
  * nodes answered, the node of the run that goes on comes first, so that one
  * such packet at the border does not make up two more runs.
+ *
+ * Probes whose packets have no numbers (whose.h) have the order of the trace.
  */
 #include "orchestrator/report/served.h"
 
@@ -40,6 +42,8 @@ struct served {
 	bool *instances; /* [service * nodes + node]: ever bound to it? */
 	answer_vec *answers; /* by the probe's index */
 	size_t n_answers;
+	struct whose whose;
+	struct path *paths; /* by the probe's index */
 };
 
 static void instance_add(struct served *sv, size_t service, size_t node)
@@ -84,7 +88,9 @@ struct served *served_new(const struct scenario *s)
 	sv->answers = calloc(s->probes.n + 1, sizeof(*sv->answers));
 	sv->instances =
 		calloc(s->services.n * s->nodes.n + 1, sizeof(*sv->instances));
-	if (!sv->answers || !sv->instances)
+	sv->paths = calloc(s->probes.n + 1, sizeof(*sv->paths));
+	if (whose_init(&sv->whose, s) || !sv->answers || !sv->instances ||
+	    !sv->paths)
 		return served_free(sv);
 	instances_find(sv);
 	return sv;
@@ -94,10 +100,12 @@ struct served *served_free(struct served *sv)
 {
 	if (!sv)
 		return NULL;
-	if (sv->answers) {
-		for (size_t i = 0; i < sv->n_answers; i++)
-			VEC_FREE(&sv->answers[i]);
-	}
+	for (size_t i = 0; sv->answers && i < sv->n_answers; i++)
+		VEC_FREE(&sv->answers[i]);
+	for (size_t i = 0; sv->paths && i < sv->n_answers; i++)
+		path_free(&sv->paths[i]);
+	whose_free(&sv->whose);
+	free(sv->paths);
 	free(sv->answers);
 	free(sv->instances);
 	free(sv);
@@ -122,11 +130,22 @@ static size_t interface_node(const struct scenario *s, const char *interface)
 	return SCN_NONE;
 }
 
-static bool is_reply(const struct scn_probe *probe,
-		     const struct packet_info *info)
+static int answer_add(struct served *sv, const struct whose_packet *whose,
+		      size_t node, const char *ifname, int64_t time_ns)
 {
-	return info->kind ==
-	       (probe->kind == SCN_PROBE_PING ? PACKET_ECHO_REPLY : PACKET_UDP);
+	answer_vec *answers = &sv->answers[whose->probe];
+	uint64_t seq = whose->marked ? whose->seq : answers->n;
+	struct answer *answer;
+
+	/* A sald hands on what leaves by its interface: it comes again. Of
+	 * what has a number, once counts anyway. */
+	if (!whose->marked && strcmp(ifname, "sal0") == 0)
+		return 0;
+	answer = VEC_PUSH(answers);
+	if (!answer)
+		return -ENOMEM;
+	*answer = (struct answer){ seq, time_ns, node };
+	return 0;
 }
 
 int served_add(struct served *sv, const char *interface,
@@ -135,29 +154,42 @@ int served_add(struct served *sv, const char *interface,
 	const struct scenario *s = sv->scenario;
 	const struct scn_probe *probe;
 	struct packet_info info;
-	struct probe_mark mark;
-	struct answer *answer;
+	struct whose_packet whose;
+	const char *ifname;
 	size_t node;
 
-	if (packet->direction != PCAPNG_OUT || !interface)
+	if (packet->direction == PCAPNG_UNKNOWN || !interface)
 		return 0;
 	packet_parse(packet->data, packet->captured, &info);
-	if (!probe_mark_get(info.payload, info.payload_len, &mark) ||
-	    mark.probe >= sv->n_answers)
+	if (!whose_is(&sv->whose, &info, &whose))
 		return 0;
-	probe = &s->probes.v[mark.probe];
-	if (probe->target != SCN_TARGET_SERVICE || !is_reply(probe, &info))
-		return 0;
+	probe = &s->probes.v[whose.probe];
 	node = interface_node(s, interface);
-	if (node == SCN_NONE || node == probe->node ||
+	if (node == SCN_NONE)
+		return 0;
+	ifname = strrchr(interface, ':') + 1;
+	if (node == probe->node)
+		return path_add(&sv->paths[whose.probe], &whose,
+				packet->direction == PCAPNG_OUT, ifname,
+				packet->time_ns);
+	if (packet->direction != PCAPNG_OUT || !whose.answer ||
+	    probe->target != SCN_TARGET_SERVICE ||
 	    !instance_is(sv, probe->to, node))
 		return 0;
+	return answer_add(sv, &whose, node, ifname, packet->time_ns);
+}
 
-	answer = VEC_PUSH(&sv->answers[mark.probe]);
-	if (!answer)
-		return -ENOMEM;
-	*answer = (struct answer){ mark.seq, packet->time_ns, node };
-	return 0;
+int served_add_port(struct served *sv, size_t probe, uint16_t port)
+{
+	return whose_add_port(&sv->whose, probe, port);
+}
+
+struct path served_take_path(struct served *sv, size_t probe)
+{
+	struct path path = sv->paths[probe];
+
+	sv->paths[probe] = (struct path){ 0 };
+	return path;
 }
 
 static int compare_answers(const void *a, const void *b)

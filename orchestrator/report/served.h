@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "orchestrator/observe/packet.h"
 #include "orchestrator/observe/pcapng.h"
+#include "orchestrator/report/path.h"
 #include "orchestrator/scenario/model.h"
 
 #include <stdint.h>
@@ -38,6 +39,13 @@ struct served *served_free(struct served *sv); /* returns NULL */
  */
 int served_add(struct served *sv, const char *interface,
 	       const struct pcapng_packet *packet);
+
+/* A port of the probe's own, for those that have no marks (whose.h); before any
+ * packet is taken. 0 or -ENOMEM. */
+int served_add_port(struct served *sv, size_t probe, uint16_t port);
+
+/* The interfaces of its node that the probe's packets took: the caller's. */
+struct path served_take_path(struct served *sv, size_t probe);
 
 /*
  * Folds what was taken for one probe. A reply sent twice by one node counts

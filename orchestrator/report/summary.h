@@ -47,6 +47,9 @@ void summary_outage(struct table *t, const struct report *r,
 void summary_probe_head(const struct summary *s, size_t probe,
 			const char *what);
 
+/* Who answered, and by which interfaces, where there were several. */
+void summary_served(const struct summary *s, size_t probe);
+
 /* summary_stream.c: likewise, of a stream. */
 void summary_stream(const struct summary *s, size_t probe);
 

@@ -206,10 +206,44 @@ void summary_outage(struct table *t, const struct report *r,
 		       r->record.actions.v[i].text);
 }
 
-static void print_served(const struct summary *s, const struct probe_result *p)
+/* "0.001 s to 1.027 s" */
+static void print_times(const struct summary *s, int64_t first_ns,
+			int64_t last_ns)
+{
+	const struct record *rec = &s->report->record;
+	char first[32], last[32];
+
+	summary_moment(record_t_ns(rec, record_mono_of_real(rec, first_ns)),
+		       first, sizeof(first));
+	summary_moment(record_t_ns(rec, record_mono_of_real(rec, last_ns)),
+		       last, sizeof(last));
+	fprintf(s->out, " (%s to %s)", first, last);
+}
+
+static void print_path(const struct summary *s, const char *how,
+		       const path_runs *runs)
+{
+	if (runs->n < 2)
+		return;
+	fprintf(s->out, "  %s by ", how);
+	for (size_t i = 0; i < runs->n && i < SHOWN_RUNS; i++) {
+		fputs(i ? ", " : "", s->out);
+		summary_put(s, runs->v[i].interface);
+		print_times(s, runs->v[i].first_ns, runs->v[i].last_ns);
+	}
+	if (runs->n > SHOWN_RUNS)
+		fprintf(s->out, ", ... %zu more", runs->n - SHOWN_RUNS);
+	fputc('\n', s->out);
+}
+
+void summary_served(const struct summary *s, size_t probe)
 {
 	const struct scenario *scn = s->report->record.scenario;
+	const struct probe_result *p = &s->report->probes[probe];
+	bool by_port = whose_by_port(&scn->probes.v[probe]);
 
+	print_path(s, "left", &p->path.left);
+	print_path(s, "came", &p->path.came);
 	if (!p->served.n)
 		return;
 	fputs("  answered by ", s->out);
@@ -218,6 +252,10 @@ static void print_served(const struct summary *s, const struct probe_result *p)
 
 		fputs(i ? ", " : "", s->out);
 		summary_put(s, scn->nodes.v[run->node].name);
+		if (by_port) {
+			print_times(s, run->first_ns, run->last_ns);
+			continue;
+		}
 		fprintf(s->out, " %" PRIu64 " (%" PRIu64, run->count,
 			run->first_seq);
 		if (run->last_seq != run->first_seq)
@@ -332,7 +370,7 @@ void summary_probe(const struct summary *s, size_t i)
 		summary_outage(&t, r, f);
 	table_print(&t, s->out, s->utf8);
 	table_free(&t);
-	print_served(s, &r->probes[i]);
+	summary_served(s, i);
 	print_errors(s, f);
 	if (f->connections != FIGURE_NONE)
 		fprintf(s->out, "  over %" PRId64 " connection%s\n",

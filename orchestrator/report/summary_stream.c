@@ -148,4 +148,5 @@ void summary_stream(const struct summary *s, size_t i)
 		table_free(&t);
 	}
 	print_end(s, p);
+	summary_served(s, i);
 }

@@ -137,10 +137,10 @@ START_TEST(requests)
 	struct err err = ERR_INIT;
 
 	ck_assert_int_eq(read_text(REQUEST_CSV_HEADER
-				   "1,200,290,,2,200,5\n"
-				   "0,100,190,status 404,1,404,9\n"
-				   "2,300,,reset,2,,0\n"
-				   "3,400,,timed out,0,,0\n",
+				   "1,200,290,,2,4000,200,5\n"
+				   "0,100,190,status 404,1,4001,404,9\n"
+				   "2,300,,reset,2,4000,,0\n"
+				   "3,400,,timed out,0,0,,0\n",
 				   &v, &err),
 			 0);
 	ck_assert_uint_eq(v.n, 4);
@@ -150,6 +150,7 @@ START_TEST(requests)
 	ck_assert_int_eq(v.v[1].received_ns, 290);
 	ck_assert_uint_eq(v.v[1].copies, 1);
 	ck_assert_uint_eq(v.v[1].connection, 2);
+	ck_assert_uint_eq(v.v[1].local_port, 4000);
 	ck_assert_str_eq(v.v[2].error, "reset");
 	for (size_t i = 0; i < v.n; i++)
 		ck_assert(v.v[i].request);
@@ -158,18 +159,19 @@ START_TEST(requests)
 END_TEST
 
 static const char *const no_requests[] = {
-	"0,100,190,,1,200\n",
-	"0,100,190,,1,200,\n",
-	"0,100,,,1,200,5\n", /* neither an answer nor a failure */
-	"0,100,190,,x,200,5\n",
-	"0,100,190,,1,ok,5\n",
-	"0,100,190,,1,200,5,\n",
-	"0,100,190,,1,200,5x\n",
-	"0,100,190,1,,1,200,5\n",
-	"0,100,190,,1,20000000,5\n",
-	"0,100,190,\"a\",1,200,5\n",
-	"0,100,190,an error far too long for its column,1,200,5\n",
-	"0,100,190,,1,200,5\n0,100,190,,1,200,5\n",
+	"0,100,190,,1,4000,200\n",
+	"0,100,190,,1,4000,200,\n",
+	"0,100,,,1,4000,200,5\n", /* neither an answer nor a failure */
+	"0,100,190,,x,4000,200,5\n",
+	"0,100,190,,1,4000,ok,5\n",
+	"0,100,190,,1,4000,200,5,\n",
+	"0,100,190,,1,4000,200,5x\n",
+	"0,100,190,1,,1,4000,200,5\n",
+	"0,100,190,,1,4000,20000000,5\n",
+	"0,100,190,\"a\",1,4000,200,5\n",
+	"0,100,190,an error far too long for its column,1,4000,200,5\n",
+	"0,100,190,,1,70000,200,5\n",
+	"0,100,190,,1,4000,200,5\n0,100,190,,1,4000,200,5\n",
 };
 
 START_TEST(malformed_requests)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum { A, C, D, R };
-enum { PING, UDP_ECHO, DIRECT };
+enum { PING, UDP_ECHO, DIRECT, DOWNLOAD, UPLOAD, REQUEST, PROBES };
 
 static struct scn_node nodes[] = {
 	[A] = { .name = "a" },
@@ -34,6 +34,22 @@ static struct scn_probe probes[] = {
 		     .node = A,
 		     .target = SCN_TARGET_NODE,
 		     .to = C },
+	[DOWNLOAD] = { .name = "down",
+		       .kind = SCN_PROBE_TCP_STREAM,
+		       .node = A,
+		       .port = 5001,
+		       .to = 0 },
+	[UPLOAD] = { .name = "up",
+		     .kind = SCN_PROBE_TCP_STREAM,
+		     .node = A,
+		     .port = 5001,
+		     .upload = true,
+		     .to = 0 },
+	[REQUEST] = { .name = "request",
+		      .kind = SCN_PROBE_TCP_REQUEST,
+		      .node = A,
+		      .port = 5001,
+		      .to = 0 },
 };
 static struct scn_action moves[] = {
 	{ .kind = SCN_ACTION_MIGRATE, .migrate = { .to = D, .from = C } },
@@ -47,7 +63,7 @@ static struct scn_entry entries[] = {
 static const struct scenario scenario = {
 	.nodes = { .v = nodes, .n = 4 },
 	.services = { .v = services, .n = 2 },
-	.probes = { .v = probes, .n = 3 },
+	.probes = { .v = probes, .n = PROBES },
 	.timeline = { .v = entries, .n = 1 },
 };
 
@@ -84,6 +100,44 @@ static void reply(const char *interface, uint64_t seq, int64_t time_ns)
 {
 	packet(interface, PCAPNG_OUT,
 	       marked_frame(IPPROTO_ICMP, ICMP_ECHOREPLY, PING, seq), time_ns);
+}
+
+/* A segment; marked: it begins with a mark of the REQUEST probe. */
+struct segment {
+	uint8_t bytes[14 + 20 + 20 + PROBE_MARK_SIZE];
+	size_t len;
+};
+
+static struct segment segment(uint16_t from, uint16_t to, uint8_t flags,
+			      size_t payload, const struct probe_mark *mark)
+{
+	struct segment s = { .len = 54 + payload };
+
+	s.bytes[12] = 8; /* IPv4 */
+	s.bytes[14] = 0x45;
+	s.bytes[17] = (uint8_t)(40 + payload);
+	s.bytes[23] = IPPROTO_TCP;
+	s.bytes[34] = (uint8_t)(from >> 8);
+	s.bytes[35] = (uint8_t)from;
+	s.bytes[36] = (uint8_t)(to >> 8);
+	s.bytes[37] = (uint8_t)to;
+	s.bytes[46] = 0x50;
+	s.bytes[47] = flags;
+	if (mark)
+		probe_mark_put(s.bytes + 54, mark);
+	return s;
+}
+
+static void tcp(const char *interface, enum pcapng_direction direction,
+		struct segment s, int64_t time_ns)
+{
+	struct pcapng_packet p = { .time_ns = time_ns,
+				   .data = s.bytes,
+				   .captured = (uint32_t)s.len,
+				   .length = (uint32_t)s.len,
+				   .direction = direction };
+
+	ck_assert_int_eq(served_add(served, interface, &p), 0);
 }
 
 static void fold(size_t probe)
@@ -241,6 +295,100 @@ START_TEST(test_first_answered_by_both)
 }
 END_TEST
 
+enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
+
+/* Streams are known by their ports, and only content is an answer: of an
+ * upload, that it was taken. */
+START_TEST(test_streams)
+{
+	size_t probe = _i ? UPLOAD : DOWNLOAD;
+	size_t content = _i ? 0 : 10;
+	int64_t t = 0;
+
+	ck_assert_int_eq(served_add_port(served, probe, 40000), 0);
+	tcp("c:eth0", PCAPNG_OUT, segment(5001, 40000, SYN | ACK, 0, NULL),
+	    t++);
+	for (int i = 0; i < 3; i++) {
+		tcp("c:sal0", PCAPNG_OUT,
+		    segment(5001, 40000, ACK, content, NULL), t++);
+		tcp("c:eth0", PCAPNG_OUT,
+		    segment(5001, 40000, ACK, content, NULL), t++);
+	}
+	tcp("c:eth0", PCAPNG_OUT, segment(5001, 40001, ACK, 10, NULL), t++);
+	tcp("c:eth0", PCAPNG_OUT, segment(5002, 40000, ACK, 10, NULL), t++);
+	tcp("r:eth0", PCAPNG_OUT, segment(5001, 40000, ACK, 10, NULL), t++);
+	tcp("d.x-1:eth0", PCAPNG_OUT, segment(5001, 40000, RST, 0, NULL), t++);
+	tcp("d.x-1:eth0", PCAPNG_OUT, segment(5001, 40000, ACK | FIN, 0, NULL),
+	    t++);
+	fold(probe);
+	ck_assert_uint_eq(runs.n, 1);
+	ck_assert_uint_eq(runs.v[0].node, C);
+	ck_assert_uint_eq(runs.v[0].count, 3);
+	ck_assert_int_eq(runs.v[0].first_ns, 2);
+	ck_assert_int_eq(runs.v[0].last_ns, 6);
+}
+END_TEST
+
+/* Requests by their marks, in their order. */
+START_TEST(test_requests)
+{
+	for (uint64_t i = 6; i-- > 0;) {
+		struct probe_mark mark = { REQUEST, i };
+
+		tcp(i < 3 ? "c:eth0" : "d.x-1:eth0", PCAPNG_OUT,
+		    segment(5001, 40000, ACK, PROBE_MARK_SIZE, &mark),
+		    (int64_t)i);
+		/* The question, on its way to c by d, is no answer. */
+		tcp("d.x-1:eth1", PCAPNG_OUT,
+		    segment(40000, 5001, ACK, PROBE_MARK_SIZE, &mark),
+		    (int64_t)i);
+	}
+	fold(REQUEST);
+	ck_assert_uint_eq(runs.n, 2);
+	check_run(0, C, 3, 0, 2);
+	check_run(1, D, 3, 3, 5);
+}
+END_TEST
+
+/* By which of its node's interfaces they left and came. */
+START_TEST(test_path)
+{
+	static const char *const ifaces[] = { "a:wlan0", "a:wlan0", "a:wwan0",
+					      "a:wlan0" };
+	struct path path;
+
+	served_add_port(served, DOWNLOAD, 40000);
+	for (int i = 0; i < 4; i++) {
+		tcp("a:sal0", PCAPNG_OUT, segment(40000, 5001, ACK, 0, NULL),
+		    i);
+		tcp(ifaces[i], PCAPNG_OUT, segment(40000, 5001, ACK, 0, NULL),
+		    i);
+		tcp("a:wwan0", PCAPNG_IN, segment(5001, 40000, ACK, 9, NULL),
+		    i);
+		tcp("c:eth0", PCAPNG_IN, segment(40000, 5001, ACK, 0, NULL), i);
+		packet(ifaces[i], PCAPNG_OUT,
+		       marked_frame(IPPROTO_ICMP, ICMP_ECHO, DIRECT,
+				    (uint64_t)i),
+		       i);
+	}
+	path = served_take_path(served, DOWNLOAD);
+	ck_assert_uint_eq(path.left.n, 3);
+	ck_assert_str_eq(path.left.v[0].interface, "wlan0");
+	ck_assert_uint_eq(path.left.v[0].count, 2);
+	ck_assert_int_eq(path.left.v[0].last_ns, 1);
+	ck_assert_str_eq(path.left.v[1].interface, "wwan0");
+	ck_assert_int_eq(path.left.v[1].first_ns, 2);
+	ck_assert_str_eq(path.left.v[2].interface, "wlan0");
+	ck_assert_uint_eq(path.came.n, 1);
+	ck_assert_uint_eq(path.came.v[0].count, 4);
+	path_free(&path);
+	path = served_take_path(served, DIRECT);
+	ck_assert_uint_eq(path.left.n, 3);
+	ck_assert_uint_eq(path.came.n, 0);
+	path_free(&path);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("served");
@@ -256,6 +404,9 @@ int main(void)
 	tcase_add_test(tc, test_repeated_reply_counts_once);
 	tcase_add_test(tc, test_answered_by_both);
 	tcase_add_test(tc, test_first_answered_by_both);
+	tcase_add_loop_test(tc, test_streams, 0, 2);
+	tcase_add_test(tc, test_requests);
+	tcase_add_test(tc, test_path);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
