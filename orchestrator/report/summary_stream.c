@@ -64,6 +64,10 @@ static void add_recoveries(struct table *t, const struct report *r,
 
 		if (re->kind != RECOVERY_DONE && re->kind != RECOVERY_NEVER)
 			continue;
+		/* Of several at one moment, one says it. */
+		if (i && r->record.actions.v[i].planned_ns ==
+				 r->record.actions.v[i - 1].planned_ns)
+			continue;
 		shown++;
 		units_format_rate(re->earlier_bps, rate, sizeof(rate));
 		if (re->kind == RECOVERY_NEVER)
