@@ -3,8 +3,10 @@
 #include "orchestrator/report/suite.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Bytes that are no UTF-8, controls, and all that XML and TAP give meaning. */
@@ -263,6 +265,65 @@ START_TEST(test_tap_bail)
 }
 END_TEST
 
+/* ---- a run's results ------------------------------------------------------
+ */
+
+static const char results[] =
+	"{\"verdict\":\"failed\",\"reasons\":[\"a reason\",7],"
+	"\"expectations\":["
+	"{\"line\":3,\"column\":5,\"subject\":\"rtt: lost\","
+	"\"expected\":\"0\",\"actual\":\"7\",\"held\":false},"
+	"{\"line\":4,\"subject\":\"rtt: sent\",\"held\":true},"
+	"{\"line\":-1,\"column\":\"x\",\"held\":false}, 5]}";
+
+/* 0 or the negative errno. */
+static int read_results(struct suite_case *c, size_t len)
+{
+	char *file;
+	struct err err = ERR_INIT;
+	FILE *f;
+	int r;
+
+	suite_case_clear(c);
+	c->record = strdup(path);
+	ck_assert_int_gt(asprintf(&file, "%s/results.json", path), 0);
+	f = fopen(file, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(results, 1, len, f), len);
+	ck_assert_int_eq(fclose(f), 0);
+	r = suite_read(c, &err);
+	ck_assert(!r == !err.code);
+	unlink(file);
+	free(file);
+	return r;
+}
+
+START_TEST(test_read)
+{
+	struct suite_case *c = add("a", "a", SUITE_FAILED);
+
+	ck_assert_int_eq(suite_read(c, NULL), -ENOENT);
+	unlink(path);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	ck_assert_int_eq(read_results(c, strlen(results)), 0);
+	ck_assert_uint_eq(c->reasons.n, 2);
+	ck_assert_str_eq(c->reasons.v[0], "a reason");
+	ck_assert_str_eq(c->reasons.v[1], "?");
+	ck_assert_uint_eq(c->misses.n, 2);
+	ck_assert_uint_eq(c->misses.v[0].line, 3);
+	ck_assert_uint_eq(c->misses.v[0].column, 5);
+	ck_assert_str_eq(c->misses.v[0].subject, "rtt: lost");
+	ck_assert_str_eq(c->misses.v[0].expected, "0");
+	ck_assert_str_eq(c->misses.v[0].actual, "7");
+	ck_assert_uint_eq(c->misses.v[1].line, 0);
+	ck_assert_str_eq(c->misses.v[1].actual, "?");
+	/* Cut off anywhere. */
+	for (size_t n = 0; n < strlen(results); n++)
+		ck_assert_int_eq(read_results(c, n), -EBADMSG);
+	rmdir(path);
+}
+END_TEST
+
 START_TEST(test_tally)
 {
 	struct suite_tally t;
@@ -299,6 +360,7 @@ int main(void)
 	tcase_add_test(tc, test_tap);
 	tcase_add_test(tc, test_tap_odd_texts);
 	tcase_add_test(tc, test_tap_bail);
+	tcase_add_test(tc, test_read);
 	tcase_add_test(tc, test_tally);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
