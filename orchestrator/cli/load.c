@@ -51,6 +51,15 @@ static void check_filters(const struct scenario *s, struct diag *diag)
 		    report_check_filter(e->text, &err))
 			diag_error(diag, e->pos, 1, "%s", err.msg);
 	}
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_entry *e = &s->timeline.v[i];
+		struct err err = ERR_INIT;
+
+		if (e->trigger == SCN_TRIGGER_WHEN &&
+		    e->when.kind == SCN_WHEN_PACKET &&
+		    report_check_filter(e->when.text, &err))
+			diag_error(diag, e->when.pos, 1, "%s", err.msg);
+	}
 }
 
 int load_scenario(const char *path, struct loaded *out)

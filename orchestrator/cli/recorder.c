@@ -23,7 +23,28 @@ struct recorder {
 	struct eventlog *log;
 	int64_t zero_ns;
 	VEC(struct begun) actions; /* by id */
+	recorder_saw_fn *saw;
+	void *saw_arg;
 };
+
+static void put_at(struct recorder *r, int64_t mono_ns, const char *event,
+		   json_t *fields)
+{
+	if (r->saw)
+		r->saw(r->saw_arg, event, fields);
+	eventlog_write_at(r->log, mono_ns, event, fields);
+}
+
+static void put(struct recorder *r, const char *event, json_t *fields)
+{
+	put_at(r, clock_mono_ns(), event, fields);
+}
+
+void recorder_watch(struct recorder *r, recorder_saw_fn *saw, void *arg)
+{
+	r->saw = saw;
+	r->saw_arg = arg;
+}
 
 int recorder_open(const struct plan *plan, const char *version,
 		  struct recorder **out, struct err *err)
@@ -43,11 +64,11 @@ int recorder_open(const struct plan *plan, const char *version,
 		return e;
 	}
 	uname(&uts);
-	eventlog_write(r->log, "run.start",
-		       json_pack("{s:s, s:s, s:s, s:s, s:I, s:i}", "version",
-				 version, "kernel", uts.release, "scenario",
-				 s->path, "name", s->name, "seed",
-				 (json_int_t)s->seed, "uid", (int)getuid()));
+	put(r, "run.start",
+	    json_pack("{s:s, s:s, s:s, s:s, s:I, s:i}", "version", version,
+		      "kernel", uts.release, "scenario", s->path, "name",
+		      s->name, "seed", (json_int_t)s->seed, "uid",
+		      (int)getuid()));
 	eventlog_clock_pair(r->log);
 	*out = r;
 	return 0;
@@ -58,7 +79,7 @@ int recorder_close(struct recorder *r, struct err *err)
 	int e;
 
 	eventlog_clock_pair(r->log);
-	eventlog_write(r->log, "run.end", NULL);
+	put(r, "run.end", NULL);
 	e = eventlog_error(r->log);
 	if (e)
 		err_errno(err, -e, "write %s", RECORD_EVENTS);
@@ -75,28 +96,24 @@ void recorder_clock_pair(struct recorder *r)
 
 void recorder_built(struct recorder *r, uint64_t operations, int64_t ns)
 {
-	eventlog_write(r->log, "lab.built",
-		       json_pack("{s:I, s:I}", "operations",
-				 (json_int_t)operations, "duration_ns",
-				 (json_int_t)ns));
+	put(r, "lab.built",
+	    json_pack("{s:I, s:I}", "operations", (json_int_t)operations,
+		      "duration_ns", (json_int_t)ns));
 }
 
 void recorder_ready(struct recorder *r, int64_t ns)
 {
-	eventlog_write(r->log, "lab.ready",
-		       json_pack("{s:I}", "duration_ns", (json_int_t)ns));
+	put(r, "lab.ready", json_pack("{s:I}", "duration_ns", (json_int_t)ns));
 }
 
 void recorder_interrupted(struct recorder *r, int signal)
 {
-	eventlog_write(r->log, "run.interrupted",
-		       json_pack("{s:i}", "signal", signal));
+	put(r, "run.interrupted", json_pack("{s:i}", "signal", signal));
 }
 
 void recorder_failed(struct recorder *r, const struct err *err)
 {
-	eventlog_write(r->log, "run.failed",
-		       json_pack("{s:s}", "error", err->msg));
+	put(r, "run.failed", json_pack("{s:s}", "error", err->msg));
 }
 
 void recorder_paused(struct recorder *r)
@@ -113,7 +130,7 @@ void recorder_timeline_started(struct recorder *r, int64_t zero_ns)
 {
 	r->zero_ns = zero_ns;
 	eventlog_set_zero(r->log, zero_ns);
-	eventlog_write_at(r->log, zero_ns, "timeline.start", NULL);
+	put_at(r, zero_ns, "timeline.start", NULL);
 }
 
 int64_t recorder_zero(const struct recorder *r)
@@ -132,16 +149,15 @@ void recorder_process_started(struct recorder *r, size_t process, pid_t pid)
 {
 	const struct scn_process *p = &r->scenario->processes.v[process];
 
-	eventlog_write(r->log, "process.start",
-		       json_pack("{s:s, s:s, s:i}", "process", p->name, "node",
-				 r->scenario->nodes.v[p->node].name, "pid",
-				 (int)pid));
+	put(r, "process.start",
+	    json_pack("{s:s, s:s, s:i}", "process", p->name, "node",
+		      r->scenario->nodes.v[p->node].name, "pid", (int)pid));
 }
 
 void recorder_process_ready(struct recorder *r, size_t process)
 {
-	eventlog_write(r->log, "process.ready",
-		       json_pack("{s:s}", "process", process_name(r, process)));
+	put(r, "process.ready",
+	    json_pack("{s:s}", "process", process_name(r, process)));
 }
 
 void recorder_process_exited(struct recorder *r, size_t process,
@@ -149,19 +165,17 @@ void recorder_process_exited(struct recorder *r, size_t process,
 {
 	bool exited = WIFEXITED(wait_status);
 
-	eventlog_write(r->log, "process.exit",
-		       json_pack("{s:s, s:i, s:b}", "process",
-				 process_name(r, process),
-				 exited ? "status" : "signal",
-				 exited ? WEXITSTATUS(wait_status) :
-					  WTERMSIG(wait_status),
-				 "expected", expected));
+	put(r, "process.exit",
+	    json_pack("{s:s, s:i, s:b}", "process", process_name(r, process),
+		      exited ? "status" : "signal",
+		      exited ? WEXITSTATUS(wait_status) : WTERMSIG(wait_status),
+		      "expected", expected));
 }
 
 void recorder_process_abandoned(struct recorder *r, size_t process)
 {
-	eventlog_write(r->log, "process.abandoned",
-		       json_pack("{s:s}", "process", process_name(r, process)));
+	put(r, "process.abandoned",
+	    json_pack("{s:s}", "process", process_name(r, process)));
 }
 
 void recorder_log_cut(struct recorder *r, size_t process, uint64_t kept,
@@ -183,10 +197,10 @@ void recorder_probe_started(struct recorder *r, size_t probe,
 	const struct scn_probe *p = &r->scenario->probes.v[probe];
 	char text[IP_TEXT_MAX];
 
-	eventlog_write(r->log, "probe.start",
-		       json_pack("{s:s, s:s, s:s}", "probe", p->name, "node",
-				 r->scenario->nodes.v[p->node].name, "to",
-				 ip_format_addr(to, text, sizeof(text))));
+	put(r, "probe.start",
+	    json_pack("{s:s, s:s, s:s}", "probe", p->name, "node",
+		      r->scenario->nodes.v[p->node].name, "to",
+		      ip_format_addr(to, text, sizeof(text))));
 }
 
 static const char *probe_name(const struct recorder *r, size_t probe)
@@ -208,14 +222,14 @@ void recorder_probe_ended(struct recorder *r, size_t probe,
 					      (json_int_t)l->p50_ns, "p99_ns",
 					      (json_int_t)l->p99_ns, "max_ns",
 					      (json_int_t)l->max_ns));
-	eventlog_write_at(r->log, usage->ended_ns, "probe.end", fields);
+	put_at(r, usage->ended_ns, "probe.end", fields);
 }
 
 void recorder_probe_lost(struct recorder *r, size_t probe, int status)
 {
-	eventlog_write(r->log, "probe.end",
-		       json_pack("{s:s, s:i}", "probe", probe_name(r, probe),
-				 "status", status));
+	put(r, "probe.end",
+	    json_pack("{s:s, s:i}", "probe", probe_name(r, probe), "status",
+		      status));
 }
 
 void recorder_prober_ended(struct recorder *r, size_t node, size_t probes,
@@ -233,14 +247,13 @@ void recorder_prober_ended(struct recorder *r, size_t node, size_t probes,
 				  "cpu_system_ns",
 				  (json_int_t)usage->cpu_system_ns, "wall_ns",
 				  (json_int_t)usage->wall_ns));
-	eventlog_write(r->log, "probes.end", fields);
+	put(r, "probes.end", fields);
 }
 
 void recorder_probe_abandoned(struct recorder *r, size_t probe)
 {
-	eventlog_write(
-		r->log, "probe.abandoned",
-		json_pack("{s:s}", "probe", r->scenario->probes.v[probe].name));
+	put(r, "probe.abandoned",
+	    json_pack("{s:s}", "probe", r->scenario->probes.v[probe].name));
 }
 
 void recorder_expect_polled(struct recorder *r, size_t expectation, bool held,
@@ -273,7 +286,7 @@ void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event)
 		json_object_del(fields, "event");
 		json_object_del(fields, "mono_ns");
 	}
-	eventlog_write_at(r->log, mono_ns, name ? name : "sal.unknown", fields);
+	put_at(r, mono_ns, name ? name : "sal.unknown", fields);
 }
 
 void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
@@ -281,13 +294,12 @@ void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
 {
 	bool exited = WIFEXITED(wait_status);
 
-	eventlog_write(r->log, "sald.exit",
-		       json_pack("{s:s, s:i, s:b, s:i}", "node",
-				 r->scenario->nodes.v[node].name,
-				 exited ? "status" : "signal",
-				 exited ? WEXITSTATUS(wait_status) :
-					  WTERMSIG(wait_status),
-				 "expected", expected, "closed", (int)closed));
+	put(r, "sald.exit",
+	    json_pack("{s:s, s:i, s:b, s:i}", "node",
+		      r->scenario->nodes.v[node].name,
+		      exited ? "status" : "signal",
+		      exited ? WEXITSTATUS(wait_status) : WTERMSIG(wait_status),
+		      "expected", expected, "closed", (int)closed));
 }
 
 /* ---- links ------------------------------------------------------------- */
@@ -332,10 +344,12 @@ void recorder_emulator_exited(struct recorder *r, int wait_status,
 /* ---- actions ----------------------------------------------------------- */
 
 void recorder_action_started(struct recorder *r, unsigned id,
+			     const struct scn_entry *e,
 			     const struct scn_action *a, int64_t planned_ns,
 			     int64_t actual_ns)
 {
 	struct begun *b = VEC_PUSH(&r->actions);
+	json_t *fields;
 	char text[256];
 
 	scn_action_text(r->scenario, a, text, sizeof(text));
@@ -343,39 +357,56 @@ void recorder_action_started(struct recorder *r, unsigned id,
 		b->actual_ns = actual_ns;
 		memcpy(b->text, text, sizeof(text));
 	}
-	eventlog_write_at(r->log, actual_ns, "action.start",
-			  json_pack("{s:i, s:s, s:s, s:i, s:I}", "id", (int)id,
-				    "action", scn_action_name(a->kind), "text",
-				    text, "line", (int)a->pos.line,
-				    "planned_ns",
-				    (json_int_t)(planned_ns - r->zero_ns)));
+	fields = json_pack("{s:i, s:s, s:s, s:i, s:I}", "id", (int)id, "action",
+			   scn_action_name(a->kind), "text", text, "line",
+			   (int)a->pos.line, "planned_ns",
+			   (json_int_t)(planned_ns - r->zero_ns));
+	if (fields && e->name)
+		json_object_set_new(fields, "entry", json_string(e->name));
+	if (fields && e->optional)
+		json_object_set_new(fields, "optional", json_true());
+	put_at(r, actual_ns, "action.start", fields);
 }
 
 void recorder_action_step(struct recorder *r, unsigned id, const char *step,
-			  int64_t now_ns, int64_t deleted)
+			  int64_t now_ns, const char *field, int64_t value)
 {
 	json_t *fields = json_pack("{s:i, s:s}", "id", (int)id, "step", step);
 
-	if (fields && deleted >= 0)
-		json_object_set_new(fields, "deleted", json_integer(deleted));
-	eventlog_write_at(r->log, now_ns, "action.step", fields);
+	if (fields && field)
+		json_object_set_new(fields, field, json_integer(value));
+	put_at(r, now_ns, "action.step", fields);
+}
+
+void recorder_entry_applied(struct recorder *r, const struct scn_entry *e,
+			    int64_t begin_ns, int64_t spread_ns)
+{
+	put_at(r, begin_ns, "entry.applied",
+	       json_pack("{s:i, s:i, s:I}", "line", (int)e->pos.line, "actions",
+			 (int)e->actions.n, "spread_ns",
+			 (json_int_t)spread_ns));
+}
+
+void recorder_node_booted(struct recorder *r, size_t node)
+{
+	put(r, "node.boot",
+	    json_pack("{s:s}", "node", r->scenario->nodes.v[node].name));
 }
 
 void recorder_action_done(struct recorder *r, unsigned id, int64_t now_ns)
 {
 	int64_t began = id < r->actions.n ? r->actions.v[id].actual_ns : now_ns;
 
-	eventlog_write_at(r->log, now_ns, "action.done",
-			  json_pack("{s:i, s:I}", "id", (int)id, "duration_ns",
-				    (json_int_t)(now_ns - began)));
+	put_at(r, now_ns, "action.done",
+	       json_pack("{s:i, s:I}", "id", (int)id, "duration_ns",
+			 (json_int_t)(now_ns - began)));
 }
 
 void recorder_action_failed(struct recorder *r, unsigned id,
 			    const struct err *err)
 {
-	eventlog_write(
-		r->log, "action.failed",
-		json_pack("{s:i, s:s}", "id", (int)id, "error", err->msg));
+	put(r, "action.failed",
+	    json_pack("{s:i, s:s}", "id", (int)id, "error", err->msg));
 }
 
 int recorder_write_comments(struct recorder *r, struct err *err)

@@ -27,6 +27,12 @@ int recorder_open(const struct plan *plan, const char *version,
 /* Writes run.end; 0, or the first error of any write. Frees it. */
 int recorder_close(struct recorder *r, struct err *err);
 
+/* Has each event (but clock pairs) shown before it is written; fields may be
+ * NULL. */
+typedef void recorder_saw_fn(void *arg, const char *event,
+			     struct json_t *fields);
+void recorder_watch(struct recorder *r, recorder_saw_fn *saw, void *arg);
+
 void recorder_clock_pair(struct recorder *r);
 void recorder_built(struct recorder *r, uint64_t operations, int64_t ns);
 void recorder_ready(struct recorder *r, int64_t ns);
@@ -80,10 +86,15 @@ void recorder_emulator_exited(struct recorder *r, int wait_status,
 			      bool expected, const char *why);
 
 void recorder_action_started(struct recorder *r, unsigned id,
+			     const struct scn_entry *e,
 			     const struct scn_action *a, int64_t planned_ns,
 			     int64_t actual_ns);
+/* field: a number of that name goes with it; NULL: none does. */
 void recorder_action_step(struct recorder *r, unsigned id, const char *step,
-			  int64_t now_ns, int64_t deleted);
+			  int64_t now_ns, const char *field, int64_t value);
+void recorder_entry_applied(struct recorder *r, const struct scn_entry *e,
+			    int64_t begin_ns, int64_t spread_ns);
+void recorder_node_booted(struct recorder *r, size_t node);
 void recorder_action_done(struct recorder *r, unsigned id, int64_t now_ns);
 void recorder_action_failed(struct recorder *r, unsigned id,
 			    const struct err *err);

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +33,7 @@ static int capture_child(void *arg, int status_fd)
 	int r;
 
 	close(run->capture_go[1]);
-	close(run->capture_stop[1]);
+	close(run->capture_orders[1]);
 	close(status_fd);
 	r = capture_open(run->capture, &err);
 	if (!r && read(run->capture_go[0], &byte, 1) != 1)
@@ -44,7 +45,7 @@ static int capture_child(void *arg, int status_fd)
 		return 1;
 	}
 	(void)!write(run->capture_told[1], "", 1);
-	return capture_main(run->capture, RECORD_TRACE, run->capture_stop[0],
+	return capture_main(run->capture, RECORD_TRACE, run->capture_orders[0],
 			    run->capture_told[1], run->capture_error[1]);
 }
 
@@ -52,10 +53,12 @@ static int on_capture_told(sd_event_source *source, int fd, uint32_t events,
 			   void *arg)
 {
 	struct run *run = arg;
-	char byte;
+	char byte = 'x'; /* for the end */
 
 	(void)events;
-	if (read(fd, &byte, 1) == 1)
+	if (read(fd, &byte, 1) == 1 && byte == 'n')
+		run->capture_again--;
+	else if (!byte)
 		run->capture_stage++;
 	else /* it died, and its exit status will tell */
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -86,8 +89,8 @@ static void capture_ended(void *arg, int status)
 	}
 }
 
-static int capture_node(struct run *run, size_t node, size_t ring_bytes,
-			struct err *err)
+static int capture_node(struct run *run, struct capture *capture, size_t node,
+			size_t ring_bytes, struct err *err)
 {
 	VEC(struct capture_iface) ifaces = { 0 };
 	int r = 0;
@@ -107,7 +110,7 @@ static int capture_node(struct run *run, size_t node, size_t ring_bytes,
 		slot->name = f->name;
 	}
 	if (!r)
-		r = capture_add(run->capture, run->scenario->nodes.v[node].name,
+		r = capture_add(capture, run->scenario->nodes.v[node].name,
 				lab_netns(run->lab, node), ifaces.v, ifaces.n,
 				ring_bytes, err);
 	VEC_FREE(&ifaces);
@@ -154,28 +157,48 @@ static bool queues_will_do(const struct run *run)
 	       queue_load(run->scenario) <= capture_queue_room();
 }
 
-int run_start_capture(struct run *run, struct err *err)
+/* How much memory each node's ring has; 0: there are no nodes. */
+static size_t ring_size(const struct scenario *s)
 {
 	size_t nodes = 0, ring;
+
+	for (size_t i = 0; i < s->nodes.n; i++)
+		nodes += s->nodes.v[i].kind != SCN_NODE_BRIDGE;
+	ring = nodes ? RING_BYTES_ALL / nodes : 0;
+	return ring < RING_BYTES_ONE ? ring : RING_BYTES_ONE;
+}
+
+int run_capture_again(struct run *run, size_t node, struct err *err)
+{
+	int r;
+
+	if (!run->capture_pid)
+		return 0;
+	r = capture_again(run->capture_orders[1],
+			  run->scenario->nodes.v[node].name,
+			  lab_netns(run->lab, node), err);
+	run->capture_again += !r;
+	return r;
+}
+
+int run_start_capture(struct run *run, struct err *err)
+{
+	size_t ring = ring_size(run->scenario);
 	int r = 0;
 
-	for (size_t i = 0; i < run->scenario->nodes.n; i++)
-		nodes += run->scenario->nodes.v[i].kind != SCN_NODE_BRIDGE;
-	if (!nodes)
+	if (!ring)
 		return 0;
-	ring = RING_BYTES_ALL / nodes;
-	if (ring > RING_BYTES_ONE)
-		ring = RING_BYTES_ONE;
 	run->capture = capture_new();
 	if (!run->capture)
 		return err_errno(err, ENOMEM, "capture");
 	for (size_t i = 0; i < run->scenario->nodes.n && !r; i++)
 		if (run->scenario->nodes.v[i].kind != SCN_NODE_BRIDGE)
-			r = capture_node(run, i, ring, err);
+			r = capture_node(run, run->capture, i, ring, err);
 	if (!r && queues_will_do(run))
 		capture_use_queues(run->capture);
 	if (!r && (pipe2(run->capture_go, O_CLOEXEC) ||
-		   pipe2(run->capture_stop, O_CLOEXEC) ||
+		   socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			      run->capture_orders) ||
 		   pipe2(run->capture_told, O_CLOEXEC) ||
 		   pipe2(run->capture_error, O_CLOEXEC | O_NONBLOCK)))
 		r = err_errno(err, errno, "pipe");

@@ -22,9 +22,11 @@ struct run {
 	struct timeline *timeline;
 	struct capture *capture;
 	pid_t capture_pid;
-	int capture_go[2], capture_stop[2]; /* pipes to it */
+	int capture_go[2]; /* a pipe to it */
+	int capture_orders[2]; /* sockets: what it is to do */
 	int capture_told[2], capture_error[2]; /* and from it */
 	enum { CAPTURE_OPENS, CAPTURE_RUNS, CAPTURE_COMPLETE } capture_stage;
+	size_t capture_again; /* rings that it opens anew */
 	int probes_dir; /* the record's, for the built-in servers */
 	struct prober *probers; /* one for each node that has probes */
 	size_t n_probers, probers_running;
@@ -40,7 +42,7 @@ struct run {
 	} pause;
 	pid_t *process_pids; /* by the scenario's index; 0: does not run */
 	bool pause_due; /* an expectation is lost, and that is a reason */
-	bool timeline_done, time_over;
+	bool time_over;
 	int interrupted; /* the signal; 0: not */
 	bool emulator_died; /* ends the run, which is invalid then */
 	struct err err;
@@ -84,6 +86,8 @@ void run_stop_capture(struct run *run);
 /* run_capture.c: gets ready in a process of its own, while the lab is built.
  */
 int run_start_capture(struct run *run, struct err *err);
+/* A node has another network namespace now. */
+int run_capture_again(struct run *run, size_t node, struct err *err);
 /* run_probes.c: the probes of the scenario, a process for each node. */
 size_t run_count_probers(const struct scenario *s);
 int run_start_probes(struct run *run, int64_t zero_ns, struct err *err);

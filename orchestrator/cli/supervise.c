@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -156,13 +157,14 @@ static void emulator_exited(void *arg, int status, bool expected,
 		 *why ? ": " : "", why);
 }
 
-static void action_started(void *arg, unsigned id, const struct scn_action *a,
-			   int64_t planned_ns, int64_t actual_ns)
+static void action_started(void *arg, unsigned id, const struct scn_entry *e,
+			   const struct scn_action *a, int64_t planned_ns,
+			   int64_t actual_ns)
 {
 	struct run *run = arg;
 	char text[256];
 
-	recorder_action_started(run->recorder, id, a, planned_ns, actual_ns);
+	recorder_action_started(run->recorder, id, e, a, planned_ns, actual_ns);
 	progress(run, "%7.3f s  %s",
 		 (double)(planned_ns - recorder_zero(run->recorder)) /
 			 NSEC_PER_SEC,
@@ -170,11 +172,36 @@ static void action_started(void *arg, unsigned id, const struct scn_action *a,
 }
 
 static void action_step(void *arg, unsigned id, const char *step,
-			int64_t now_ns, int64_t deleted)
+			int64_t now_ns, const char *field, int64_t value)
 {
 	struct run *run = arg;
 
-	recorder_action_step(run->recorder, id, step, now_ns, deleted);
+	recorder_action_step(run->recorder, id, step, now_ns, field, value);
+}
+
+static void entry_applied(void *arg, const struct scn_entry *e,
+			  int64_t begin_ns, int64_t spread_ns)
+{
+	struct run *run = arg;
+
+	recorder_entry_applied(run->recorder, e, begin_ns, spread_ns);
+}
+
+static int node_booted(void *arg, size_t node, struct err *err)
+{
+	struct run *run = arg;
+
+	recorder_node_booted(run->recorder, node);
+	return run_capture_again(run, node, err);
+}
+
+/* What its first packets are is to be seen. */
+static bool node_is_watched(void *arg, size_t node)
+{
+	struct run *run = arg;
+
+	(void)node;
+	return !run->capture_again || !run->capture_pid;
 }
 
 static void action_done(void *arg, unsigned id, int64_t now_ns)
@@ -197,11 +224,28 @@ static void action_failed(void *arg, unsigned id, const struct err *err)
 	run_fail(run, err);
 }
 
-static void timeline_finished(void *arg)
+/* The text of an event's field, for those who wait for one. */
+static const char *event_field(void *arg, const char *field, char *buf,
+			       size_t size)
+{
+	const json_t *value = json_object_get(arg, field);
+
+	if (json_is_string(value))
+		return json_string_value(value);
+	if (json_is_boolean(value))
+		return json_is_true(value) ? "true" : "false";
+	if (!json_is_integer(value))
+		return NULL;
+	snprintf(buf, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	return buf;
+}
+
+static void saw_event(void *arg, const char *event, struct json_t *fields)
 {
 	struct run *run = arg;
 
-	run->timeline_done = true;
+	if (run->timeline)
+		timeline_saw_event(run->timeline, event, event_field, fields);
 }
 
 void run_interrupt(struct run *run, int signal)
@@ -286,7 +330,7 @@ static bool run_is_over(const struct run *run)
 {
 	if (run_is_broken(run) || run->pause_due)
 		return true;
-	if (run->scenario->duration_ns || !run->timeline_done ||
+	if (run->scenario->duration_ns || !timeline_is_idle(run->timeline) ||
 	    run->probers_running)
 		return false;
 	for (size_t i = 0; i < run->scenario->processes.n; i++)
@@ -447,7 +491,7 @@ void run_stop_capture(struct run *run)
 	if (!run->capture_pid || run->capture_stage != CAPTURE_RUNS)
 		return;
 	write_comments(run);
-	(void)!write(run->capture_stop[1], "", 1);
+	(void)!send(run->capture_orders[1], "", 1, MSG_NOSIGNAL);
 	run_turn_until(run, capture_is_complete, 0, &over);
 }
 
@@ -456,6 +500,7 @@ static void stop(struct run *run)
 	bool over = false;
 
 	timeline_stop(run->timeline);
+	lab_continue_all(run->lab);
 	run_signal_probes(run, SIGTERM);
 	run_turn_until(run, probes_have_ended, STOP_TIMEOUT_US, &over);
 	for (size_t i = 0; i < run->scenario->processes.n; i++)
@@ -518,8 +563,10 @@ static int prepare(struct run *run, struct err *err)
 		.started = action_started,
 		.step = action_step,
 		.done = action_done,
+		.applied = entry_applied,
 		.failed = action_failed,
-		.finished = timeline_finished,
+		.booted = node_booted,
+		.watched = node_is_watched,
 	};
 	int r;
 
@@ -552,6 +599,8 @@ static int prepare(struct run *run, struct err *err)
 	if (!r)
 		r = timeline_new(run->lab, run->plan, run->event,
 				 &timeline_listener, &run->timeline, err);
+	if (!r)
+		recorder_watch(run->recorder, saw_event, run);
 	return r;
 }
 

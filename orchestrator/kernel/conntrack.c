@@ -29,6 +29,7 @@ struct selection {
 	int protocol; /* 0: any */
 	uint16_t port;
 	VEC(struct nf_conntrack *) entries; /* owned */
+	bool all; /* whatever they are */
 };
 
 static struct nlmsghdr *message_put(void *buf, uint16_t type,
@@ -57,7 +58,7 @@ static bool goes_to(const struct nf_conntrack *ct, const struct ip_addr *addr)
 static bool entry_matches(const struct selection *s,
 			  const struct nf_conntrack *ct)
 {
-	bool matches = false;
+	bool matches = s->all;
 
 	for (size_t i = 0; i < s->n; i++)
 		matches |= goes_to(ct, &s->addrs[i]);
@@ -176,5 +177,18 @@ int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
 	VEC_FREE(&s.entries);
 	if (deleted)
 		*deleted = count;
+	return r;
+}
+
+int kns_conntrack_flush_all(struct kns *ns, unsigned *deleted, struct err *err)
+{
+	struct selection s = { .all = true };
+	int r;
+
+	*deleted = 0;
+	r = flush(ns, &s, deleted, err);
+	for (size_t i = 0; i < s.entries.n; i++)
+		nfct_destroy(s.entries.v[i]);
+	VEC_FREE(&s.entries);
 	return r;
 }

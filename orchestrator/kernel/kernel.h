@@ -138,6 +138,19 @@ int kbatch_route(struct kbatch *b, size_t tag, bool add,
 		 uint32_t ifindex, uint32_t metric, size_t *failed_tag,
 		 struct err *err);
 
+/* Added, or in the place of the one to the same prefix with that metric. */
+int kbatch_route_set(struct kbatch *b, size_t tag, const struct ip_prefix *to,
+		     const struct ip_addr *via, uint32_t ifindex,
+		     uint32_t metric, size_t *failed_tag, struct err *err);
+/* Also of an interface that is up: from Linux 6.2 on; -EBUSY before. */
+int kbatch_rename(struct kbatch *b, size_t tag, uint32_t ifindex,
+		  const char *name, size_t *failed_tag, struct err *err);
+int kbatch_mtu(struct kbatch *b, size_t tag, uint32_t ifindex, uint32_t mtu,
+	       size_t *failed_tag, struct err *err);
+/* Puts an interface into a bridge, out of any other. */
+int kbatch_master(struct kbatch *b, size_t tag, uint32_t ifindex,
+		  uint32_t master, size_t *failed_tag, struct err *err);
+
 /*
  * Programs that send to the prefix get an error at once (EHOSTUNREACH) while
  * there is no other route of the same length or a longer one. One that is there
@@ -208,6 +221,10 @@ int kns_links_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
 /* Do all IPv6 addresses of ns (but lo's) answer solicitations? The same. */
 int kns_addresses_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
 
+/* The name of an interface (at least IFNAMSIZ bytes). -ENODEV: there is none.
+ */
+int kns_ifname(struct kns *ns, uint32_t ifindex, char *name);
+
 /* Is a socket bound to the port (UDP) or listening on it (TCP) in ns, in
  * either family? protocol: IPPROTO_TCP or IPPROTO_UDP. 1, 0, negative errno. */
 int kns_listens(struct kns *ns, int protocol, uint16_t port, struct err *err);
@@ -253,6 +270,37 @@ int knat_rebind(struct kns *ns, const struct knat_binding *b, size_t n,
 int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
 			int protocol, uint16_t port, unsigned *deleted,
 			struct err *err);
+
+/* All of them, whatever they are. */
+int kns_conntrack_flush_all(struct kns *ns, unsigned *deleted, struct err *err);
+
+/* ---- cuts ---------------------------------------------------------------- */
+
+struct kcut_group {
+	const struct ip_addr *addresses; /* of its nodes, both families */
+	size_t n;
+	const uint8_t (*macs)[6]; /* of their interfaces */
+	size_t n_macs;
+};
+
+/*
+ * Packets between the groups end here, whoever has sent them on: those whose
+ * source and destination are in two of them. In a node of one of the groups
+ * (own; SIZE_MAX: it is in none), so does whatever comes from an address, or
+ * straight from an interface, of another. What is sent is left alone: a program
+ * whose packet was refused would be told, and a wire tells nobody. One
+ * transaction; kcut_clear() is one as well, and leaves nothing. Set again, it
+ * replaces.
+ */
+int kcut_set(struct kns *ns, const struct kcut_group *groups, size_t n,
+	     size_t own, struct err *err);
+int kcut_clear(struct kns *ns, struct err *err);
+
+/* Nothing comes in or goes out by these interfaces, of whatever protocol; their
+ * carrier stays. One transaction each. */
+int ksilence_set(struct kns *ns, const char *const *names, size_t n,
+		 struct err *err);
+int ksilence_clear(struct kns *ns, struct err *err);
 
 /* ---- what this kernel has ---------------------------------------------- */
 

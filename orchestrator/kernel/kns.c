@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <sched.h>
@@ -261,4 +262,15 @@ int kns_sysctl(struct kns *ns, const char *key, const char *value,
 	if (r)
 		return err_errno(err, -r, "%s", what);
 	return home;
+}
+
+int kns_ifname(struct kns *ns, uint32_t ifindex, char *name)
+{
+	/* A socket is asked about the interfaces of its own namespace. */
+	struct ifreq req = { .ifr_ifindex = (int)ifindex };
+
+	if (ioctl(nl_socket_get_fd(ns->rt), SIOCGIFNAME, &req))
+		return -errno;
+	memcpy(name, req.ifr_name, IFNAMSIZ);
+	return 0;
 }

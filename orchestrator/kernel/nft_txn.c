@@ -80,7 +80,8 @@ struct nlmsghdr *nft_txn_begin(struct nft_txn *t, uint16_t type, uint16_t flags,
 	va_start(ap, fmt);
 	vsnprintf(req->what, sizeof(req->what), fmt, ap);
 	va_end(ap);
-	return nftnl_nlmsg_build_hdr(room, type, NFPROTO_INET, flags, 0);
+	return nftnl_nlmsg_build_hdr(
+		room, type, t->family ? t->family : NFPROTO_INET, flags, 0);
 }
 
 void nft_txn_end(struct nft_txn *t, const struct nlmsghdr *nlh)

@@ -17,6 +17,7 @@ struct nft_txn {
 	size_t len, cap;
 	VEC(struct netlink_request) requests; /* one a message */
 	bool failed;
+	uint8_t family; /* of the messages that begin; 0: inet */
 };
 
 static inline struct nft_txn nft_txn_new(void)
@@ -25,7 +26,7 @@ static inline struct nft_txn nft_txn_new(void)
 }
 
 /*
- * The header of one more message (NFT_MSG_*, family inet) with ample room
+ * The header of one more message (NFT_MSG_*, of t->family) with ample room
  * behind it; NULL: out of memory. What follows is to be finished by
  * nft_txn_end() before the next one begins.
  */

@@ -190,6 +190,21 @@ static int add_request(struct run *run, size_t i)
 		return set_queue(run, i);
 	case PLAN_OP_TAP_ADD:
 		return set_tap(run, i);
+	case PLAN_OP_ROUTE_SET:
+		return kbatch_route_set(b, i, &op->route.to, &op->route.via,
+					ifaces[op->route.iface].ifindex,
+					op->route.metric, &run->failed,
+					run->err);
+	case PLAN_OP_IFACE_RENAME:
+		return kbatch_rename(b, i, ifaces[op->rename.iface].ifindex,
+				     op->rename.name, &run->failed, run->err);
+	case PLAN_OP_IFACE_MTU:
+		return kbatch_mtu(b, i, ifaces[op->mtu.iface].ifindex,
+				  op->mtu.mtu, &run->failed, run->err);
+	case PLAN_OP_PORT_MOVE:
+		return kbatch_master(b, i, ifaces[op->port.iface].ifindex,
+				     ifaces[op->port.bridge].ifindex,
+				     &run->failed, run->err);
 	case PLAN_OP_ROUTE_ADD:
 	case PLAN_OP_ROUTE_DEL:
 		return kbatch_route(b, i, op->kind == PLAN_OP_ROUTE_ADD,
@@ -349,6 +364,10 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_ROUTE_DEL:
 	case PLAN_OP_QUEUE_SET:
 	case PLAN_OP_TAP_ADD:
+	case PLAN_OP_ROUTE_SET:
+	case PLAN_OP_IFACE_RENAME:
+	case PLAN_OP_IFACE_MTU:
+	case PLAN_OP_PORT_MOVE:
 		r = settle(run);
 		if (!r)
 			r = gather(run, i);
@@ -366,6 +385,10 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_EMULATOR_START:
 	case PLAN_OP_LINK_CHANGE:
 	case PLAN_OP_LINK_STATE:
+	case PLAN_OP_CUT:
+	case PLAN_OP_UNCUT:
+	case PLAN_OP_SILENCE:
+	case PLAN_OP_UNSILENCE:
 		r = settle(run);
 		if (r)
 			return r;
@@ -407,6 +430,14 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_SYSCTL:
 		return kns_sysctl(ns, op->sysctl.key, op->sysctl.value,
 				  run->err);
+	case PLAN_OP_CUT:
+		return lab_cut(run->lab, op, run->err);
+	case PLAN_OP_UNCUT:
+		return kcut_clear(ns, run->err);
+	case PLAN_OP_SILENCE:
+		return lab_silence(run->lab, op->node, run->err);
+	case PLAN_OP_UNSILENCE:
+		return ksilence_clear(ns, run->err);
 	case PLAN_OP_NAT_INIT:
 		return knat_init(ns, run->err);
 	case PLAN_OP_NAT_DEL:

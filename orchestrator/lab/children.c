@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,8 +88,14 @@ static int enter_node(struct lab *lab, size_t node, struct err *err)
 	r = kns_enter(&lab->kernel, lab->nodes[node].ns, err);
 	if (r)
 		return r;
-	return sandbox_enter_node(lab->plan->scenario->nodes.v[node].name,
-				  lab->nodes[node].dir, err);
+	r = sandbox_enter_node(lab->plan->scenario->nodes.v[node].name,
+			       lab->nodes[node].dir, err);
+	/* What ps shows. A nicety, as /sys is: the lab's own /proc does as
+	 * well, with other numbers. */
+	if (!r)
+		(void)!mount("proc", "/proc", "proc",
+			     MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	return r;
 }
 
 static void be_child(struct lab *lab, size_t node,
@@ -140,13 +147,17 @@ int lab_spawn(struct lab *lab, size_t node,
 	r = kernel_step(&lab->kernel, err, "start a process");
 	if (!r && node != SCN_NONE)
 		r = make_node_dir(lab, node, err);
+	if (!r && node != SCN_NONE)
+		r = lab_node_open(lab, node, err);
 	if (r)
 		return r;
 	if (pipe2(status, O_CLOEXEC))
 		return err_errno(err, errno, "pipe");
 	child = VEC_PUSH(&lab->children);
 	fflush(NULL); /* or the child's exit would write it again */
-	*pid = child ? fork() : -1;
+	*pid = !child		? -1 :
+	       node == SCN_NONE ? fork() :
+				  lab_node_fork(lab, node);
 	if (*pid == 0)
 		be_child(lab, node, run, arg, status[1]);
 	r = child ? errno : ENOMEM;

@@ -8,6 +8,11 @@ struct lab_node {
 	struct kns *ns; /* NULL: not built, or a bridge */
 	bool lo_up;
 	char dir[64]; /* of its /etc files; "" until it has a process */
+	pid_t reaper; /* init of its pid namespace; 0: it has none */
+	int pid_ns, orders; /* -1: none */
+	bool frozen;
+	void (*emptied)(void *arg); /* called when all processes are gone */
+	void *emptied_arg;
 };
 
 /* A child of init. */
@@ -22,7 +27,10 @@ struct lab_process {
 	struct lab *lab;
 	size_t index;
 	pid_t pid; /* 0: does not run */
-	bool ready, started, ending;
+	bool ready, started, ending, paused;
+	bool restart; /* to be started when it has ended */
+	void (*changed)(void *arg); /* it has become ready, or has ended */
+	void *changed_arg;
 	int64_t ready_deadline_ns;
 	int ready_fd; /* echo server: readable once it is bound; or -1 */
 	sd_event_source *ready_timer, *grace_timer;
@@ -51,6 +59,7 @@ struct lab {
 	bool logs_stopping;
 	int log_told[2]; /* by the keeper */
 	_Atomic bool *log_busy; /* the keeper is; shared with it */
+	int own_pid_ns; /* init's, for children of its own; -1: not open */
 	char *hosts;
 };
 
@@ -64,6 +73,16 @@ void lab_log_path(const struct lab *lab, size_t process, char *path,
 		  size_t size);
 /* Waits until all that a process printed is in its log (a while at most). */
 void lab_log_settle(struct lab *lab, size_t process);
+/* node.c: the pid namespace of a node, opened by its first process. */
+int lab_node_open(struct lab *lab, size_t node, struct err *err);
+/* fork(), into it; -1: errno. */
+pid_t lab_node_fork(struct lab *lab, size_t node);
+void lab_node_close(struct lab_node *node);
+/* sald.c: it is about to be killed with its node. */
+void lab_sald_expect_end(struct lab *lab, size_t node);
+/* cut.c */
+int lab_cut(struct lab *lab, const struct plan_op *op, struct err *err);
+int lab_silence(struct lab *lab, size_t node, struct err *err);
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);

@@ -56,7 +56,10 @@ int lab_new(const struct plan *plan, sd_event *event,
 	lab->listener = *listener;
 	lab->kernel.home_fd = -1;
 	lab->log_told[0] = lab->log_told[1] = -1;
+	lab->own_pid_ns = -1;
 	lab->nodes = calloc(plan->scenario->nodes.n + 1, sizeof(*lab->nodes));
+	for (size_t i = 0; lab->nodes && i < plan->scenario->nodes.n; i++)
+		lab->nodes[i].orders = lab->nodes[i].pid_ns = -1;
 	lab->hosts = plan_hosts_text(plan);
 	if (!lab->nodes || !lab->hosts)
 		r = err_errno(err, ENOMEM, "prepare the lab");
@@ -91,8 +94,13 @@ struct lab *lab_free(struct lab *lab)
 	lab_salds_deinit(lab);
 	lab_emulator_deinit(lab);
 	lab_children_deinit(lab);
-	for (size_t i = 0; lab->nodes && i < lab->plan->scenario->nodes.n; i++)
+	for (size_t i = 0; lab->nodes && i < lab->plan->scenario->nodes.n;
+	     i++) {
 		kns_free(lab->nodes[i].ns);
+		lab_node_close(&lab->nodes[i]);
+	}
+	if (lab->own_pid_ns >= 0)
+		close(lab->own_pid_ns);
 	kns_free(lab->home);
 	kernel_deinit(&lab->kernel);
 	free(lab->nodes);
@@ -189,6 +197,38 @@ int lab_netns(const struct lab *lab, size_t node)
 const char *lab_node_dir(const struct lab *lab, size_t node)
 {
 	return lab->nodes[node].dir;
+}
+
+int lab_node_is_ready(struct lab *lab, size_t node, struct err *err)
+{
+	struct kns *ns = lab->nodes[node].ns;
+	uint32_t ifindex;
+	int r = kns_links_ready(ns, &ifindex, err);
+
+	if (r > 0)
+		r = kns_addresses_ready(ns, &ifindex, err);
+	if (r > 0)
+		r = kns_links_ready(lab->home, &ifindex, err);
+	return r;
+}
+
+int lab_flush_node(struct lab *lab, size_t node, size_t service,
+		   unsigned *deleted, struct err *err)
+{
+	const struct plan_service *svc;
+	const struct scn_port *port;
+
+	if (service == SCN_NONE)
+		return kns_conntrack_flush_all(lab->nodes[node].ns, deleted,
+					       err);
+	svc = &lab->plan->services.v[service];
+	port = &lab->plan->scenario->services.v[service].port;
+	return kns_conntrack_flush(
+		lab->nodes[node].ns, svc->addresses.v, svc->addresses.n,
+		port->protocol == SCN_PROTO_TCP ? IPPROTO_TCP :
+		port->protocol == SCN_PROTO_UDP ? IPPROTO_UDP :
+						  0,
+		port->port, deleted, err);
 }
 
 int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,

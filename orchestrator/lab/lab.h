@@ -104,10 +104,40 @@ int lab_netns(const struct lab *lab, size_t node);
 /* Where the files of a node are, such as its sald's socket, as programs in it
  * see them; borrowed. "": nothing was started in it yet. */
 const char *lab_node_dir(const struct lab *lab, size_t node);
+/*
+ * A socket that gets the packets of an interface that match a pcap filter, in
+ * and out. A descriptor, owned by the caller; -EINVAL: the filter is wrong.
+ */
+int lab_open_filter(struct lab *lab, size_t node, uint32_t ifindex,
+		    const char *filter, struct err *err);
 
 /* Deletes the conntrack entries of a service at all who hold its rules. */
 int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
 		      struct err *err);
+
+/* Of a node: all of them (service SCN_NONE), or those of a service. */
+int lab_flush_node(struct lab *lab, size_t node, size_t service,
+		   unsigned *deleted, struct err *err);
+
+/* Do all interfaces of the node carry packets? 1, 0, negative errno. */
+int lab_node_is_ready(struct lab *lab, size_t node, struct err *err);
+
+/* ---- whole nodes ------------------------------------------------------- */
+
+/*
+ * Stops every process of a node (its kernel goes on), until they are let go on:
+ * those that were paused before stay so.
+ */
+int lab_node_stop(struct lab *lab, size_t node, struct err *err);
+int lab_node_continue(struct lab *lab, size_t node, struct err *err);
+/* All nodes that were stopped go on. */
+void lab_continue_all(struct lab *lab);
+/*
+ * Kills every process of a node. 0: it has none; 1: emptied is called from the
+ * event loop when they are gone.
+ */
+int lab_node_kill(struct lab *lab, size_t node, void (*emptied)(void *arg),
+		  void *arg, struct err *err);
 
 /* Tells every sald to end. They have, when lab_salds_run() is false. */
 void lab_stop_salds(struct lab *lab);
@@ -160,7 +190,31 @@ int lab_start_process(struct lab *lab, size_t process, struct err *err);
 int lab_stop_process(struct lab *lab, size_t process, struct err *err);
 int lab_kill_process(struct lab *lab, size_t process, int signal,
 		     struct err *err);
+/* SIGSTOP or SIGCONT to its process group. As lab_kill_process(). */
+int lab_pause_process(struct lab *lab, size_t process, bool pause,
+		      struct err *err);
+/* Has changed called, once, when it becomes ready or ends. NULL: not any more.
+ */
+void lab_watch_process(struct lab *lab, size_t process,
+		       void (*changed)(void *arg), void *arg);
+bool lab_process_ready(const struct lab *lab, size_t process);
 bool lab_process_runs(const struct lab *lab, size_t process);
+/* Those of a node that start by themselves. */
+int lab_start_processes(struct lab *lab, size_t node, struct err *err);
+
+/*
+ * Runs a command in a node, its output (both) appended to a file of the record.
+ * ended is called from the event loop with its wait status; killed where it
+ * takes longer than the timeout. argv is borrowed until the call returns.
+ */
+struct lab_command {
+	size_t node;
+	char *const *argv;
+	const char *log; /* "actions/3.log" */
+};
+int lab_run_command(struct lab *lab, const struct lab_command *c,
+		    void (*ended)(void *arg, int wait_status), void *arg,
+		    pid_t *pid, struct err *err);
 /* Those not yet ready of all that were started. */
 size_t lab_processes_unready(const struct lab *lab);
 /* Of what a process prints, from all of its starts, the record keeps so much.

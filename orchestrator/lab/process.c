@@ -70,24 +70,39 @@ struct child_arg {
 	int ready_fd; /* the writing end, of a built-in server */
 };
 
+/* Standard input from nowhere, output to the descriptor. */
+static int connect_output(int out, struct err *err)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(out, STDOUT_FILENO) < 0 || dup2(out, STDERR_FILENO) < 0)
+		return err_errno(err, errno, "connect the log");
+	return 0;
+}
+
+/* An empty file in a folder of the record. */
+static int make_log(const char *dir, const char *path, struct err *err)
+{
+	int log;
+
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return err_errno(err, errno, "mkdir %s", dir);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	return log < 0 ? err_errno(err, errno, "open %s", path) : log;
+}
+
 static int open_log(const struct lab_process *p, struct err *err)
 {
 	char path[128];
-	int log, null;
+	int log;
 
 	lab_log_path(p->lab, p->index, path, sizeof(path));
-	if (mkdir("processes", 0755) && errno != EEXIST)
-		return err_errno(err, errno, "mkdir processes");
-	log = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	log = make_log("processes", path, err);
 	if (log < 0)
-		return err_errno(err, errno, "open %s", path);
+		return log;
 	close(log);
-	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(p->log[1], STDOUT_FILENO) < 0 ||
-	    dup2(p->log[1], STDERR_FILENO) < 0)
-		return err_errno(err, errno, "connect the log");
-	return 0;
+	return connect_output(p->log[1], err);
 }
 
 static int change_dir(const char *node, struct err *err)
@@ -105,8 +120,7 @@ static int change_dir(const char *node, struct err *err)
 }
 
 /* What a program needs to find its way, and nothing else of ours. */
-static char **make_env(const struct scn_process *s, char *node_var,
-		       char *socket_var)
+static char **make_env(char *const *more, char *node_var, char *socket_var)
 {
 	static const char *const keep[] = { "PATH=", "HOME=",	"TERM=",
 					    "LANG=", "LC_ALL=", "TZ=" };
@@ -115,7 +129,7 @@ static char **make_env(const struct scn_process *s, char *node_var,
 
 	for (char **e = environ; *e; e++)
 		most++;
-	for (char **e = s->env; e && *e; e++)
+	for (char *const *e = more; e && *e; e++)
 		most++;
 	env = calloc(most, sizeof(*env));
 	if (!env)
@@ -127,7 +141,7 @@ static char **make_env(const struct scn_process *s, char *node_var,
 	env[n++] = node_var;
 	env[n++] = socket_var;
 	/* Each in the place of an earlier one of the same name. */
-	for (char **e = s->env; e && *e; e++) {
+	for (char *const *e = more; e && *e; e++) {
 		const char *equals = strchr(*e, '=');
 		size_t len = equals ? (size_t)(equals - *e) + 1 : strlen(*e);
 		size_t k = 0;
@@ -150,13 +164,63 @@ static int restore_limits(const struct lab_options *o, struct err *err)
 	return 0;
 }
 
+/* Returns only where that failed. */
+static void become(const struct lab *lab, size_t node, char *const *argv,
+		   char *const *more, struct err *err)
+{
+	char **env, node_var[160], socket_var[128];
+
+	if (restore_limits(&lab->options, err))
+		return;
+	snprintf(node_var, sizeof(node_var), "NODE=%s",
+		 lab->plan->scenario->nodes.v[node].name);
+	/* Where the node's sald listens, if it has one: salctl(8). */
+	snprintf(socket_var, sizeof(socket_var), "SALCTL_SOCKET=%s/sald.sock",
+		 lab->nodes[node].dir);
+	env = make_env(more, node_var, socket_var);
+	if (env)
+		execvpe(argv[0], argv, env);
+	err_errno(err, errno, "run '%s'", argv[0]);
+	/* A folder of PATH that may not be looked into makes it EACCES. */
+	if (err->code == ENOENT ||
+	    (err->code == EACCES && !strchr(argv[0], '/')))
+		err_hint(err, "install the program, or give its path");
+}
+
+struct command_arg {
+	struct lab *lab;
+	const struct lab_command *command;
+};
+
+static int command_main(void *arg, int status_fd)
+{
+	const struct command_arg *a = arg;
+	const struct lab_command *c = a->command;
+	struct err err = ERR_INIT;
+	int log = make_log("actions", c->log, &err);
+
+	if (log >= 0 && !connect_output(log, &err) &&
+	    !change_dir(a->lab->plan->scenario->nodes.v[c->node].name, &err))
+		become(a->lab, c->node, c->argv, NULL, &err);
+	lab_child_failed(status_fd, &err);
+	return LAB_CHILD_FAILED;
+}
+
+int lab_run_command(struct lab *lab, const struct lab_command *c,
+		    void (*ended)(void *arg, int wait_status), void *arg,
+		    pid_t *pid, struct err *err)
+{
+	struct command_arg a = { lab, c };
+
+	return lab_spawn(lab, c->node, command_main, &a, ended, arg, pid, err);
+}
+
 static int child_main(void *arg, int status_fd)
 {
 	const struct child_arg *a = arg;
 	const struct lab_process *p = a->process;
 	const struct scn_process *s = scenario_process(p);
 	const char *node = p->lab->plan->scenario->nodes.v[s->node].name;
-	char **env, node_var[160], socket_var[128];
 	struct err err = ERR_INIT;
 
 	if (open_log(p, &err) || change_dir(node, &err))
@@ -167,20 +231,7 @@ static int child_main(void *arg, int status_fd)
 						    p->index, a->ready_fd,
 						    STDERR_FILENO);
 	}
-	if (restore_limits(&p->lab->options, &err))
-		goto failed;
-	snprintf(node_var, sizeof(node_var), "NODE=%s", node);
-	/* Where the node's sald listens, if it has one: salctl(8). */
-	snprintf(socket_var, sizeof(socket_var), "SALCTL_SOCKET=%s/sald.sock",
-		 p->lab->nodes[s->node].dir);
-	env = make_env(s, node_var, socket_var);
-	if (env)
-		execvpe(s->argv[0], s->argv, env);
-	err_errno(&err, errno, "run '%s'", s->argv[0]);
-	/* A folder of PATH that may not be looked into makes it EACCES. */
-	if (err.code == ENOENT ||
-	    (err.code == EACCES && !strchr(s->argv[0], '/')))
-		err_hint(&err, "install the program, or give its path");
+	become(p->lab, s->node, s->argv, s->env, &err);
 failed:
 	lab_child_failed(status_fd, &err);
 	return LAB_CHILD_FAILED;
@@ -262,10 +313,20 @@ static void not_ready(struct lab_process *p, struct err *err)
 						 err);
 }
 
+static void tell_change(struct lab_process *p)
+{
+	void (*changed)(void *arg) = p->changed;
+
+	p->changed = NULL;
+	if (changed)
+		changed(p->changed_arg);
+}
+
 static void now_ready(struct lab_process *p)
 {
 	stop_waiting(p);
 	p->ready = true;
+	tell_change(p);
 	if (p->lab->listener.process_ready)
 		p->lab->listener.process_ready(p->lab->listener.arg, p->index);
 }
@@ -301,6 +362,7 @@ static void process_exited(void *arg, int status)
 	struct lab *lab = p->lab;
 
 	p->pid = 0;
+	p->paused = false;
 	p->grace_timer = sd_event_source_unref(p->grace_timer);
 	if (lab->listener.process_exited)
 		lab->listener.process_exited(lab->listener.arg, p->index,
@@ -313,6 +375,7 @@ static void process_exited(void *arg, int status)
 		err_set(&err, ECHILD, "it ended before it was ready");
 		not_ready(p, &err);
 	}
+	tell_change(p);
 }
 
 static long log_size(const struct lab_process *p)
@@ -387,6 +450,51 @@ int lab_kill_process(struct lab *lab, size_t process, int signal,
 	return 0;
 }
 
+int lab_pause_process(struct lab *lab, size_t process, bool pause,
+		      struct err *err)
+{
+	struct lab_process *p = &lab->processes[process];
+
+	if (!p->started)
+		return err_set(err, ESRCH, "process '%s' was never started",
+			       scenario_process(p)->name);
+	if (!p->pid)
+		return LAB_HAD_ENDED;
+	p->paused = pause;
+	/* In a frozen node, the thaw lets it go on. */
+	if (!pause && lab->nodes[scenario_process(p)->node].frozen)
+		return 0;
+	if (kill(-p->pid, pause ? SIGSTOP : SIGCONT) && errno != ESRCH)
+		return err_errno(err, errno, "%s process '%s'",
+				 pause ? "pause" : "resume",
+				 scenario_process(p)->name);
+	return 0;
+}
+
+void lab_watch_process(struct lab *lab, size_t process,
+		       void (*changed)(void *arg), void *arg)
+{
+	lab->processes[process].changed = changed;
+	lab->processes[process].changed_arg = arg;
+}
+
+bool lab_process_ready(const struct lab *lab, size_t process)
+{
+	return lab->processes[process].ready;
+}
+
+int lab_start_processes(struct lab *lab, size_t node, struct err *err)
+{
+	const struct scenario *s = lab->plan->scenario;
+	int r = 0;
+
+	for (size_t i = 0; i < s->processes.n && !r; i++)
+		if (s->processes.v[i].node == node &&
+		    s->processes.v[i].autostart && !lab->processes[i].pid)
+			r = lab_start_process(lab, i, err);
+	return r;
+}
+
 static int grace_over(sd_event_source *source, uint64_t now_us, void *arg)
 {
 	struct lab_process *p = arg;
@@ -405,6 +513,9 @@ int lab_stop_process(struct lab *lab, size_t process, struct err *err)
 
 	if (r)
 		return r;
+	/* One that is paused would not see it. */
+	if (p->paused && !lab->nodes[scenario_process(p)->node].frozen)
+		kill(-p->pid, SIGCONT);
 	p->grace_timer = sd_event_source_unref(p->grace_timer);
 	r = sd_event_add_time(lab->event, &p->grace_timer, CLOCK_MONOTONIC,
 			      (uint64_t)(clock_mono_ns() / NSEC_PER_USEC) +

@@ -201,6 +201,11 @@ void lab_stop_salds(struct lab *lab)
 	}
 }
 
+void lab_sald_expect_end(struct lab *lab, size_t node)
+{
+	lab->salds[node].ending = true;
+}
+
 bool lab_salds_run(const struct lab *lab)
 {
 	for (size_t i = 0; i < lab->plan->scenario->nodes.n; i++)

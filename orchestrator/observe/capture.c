@@ -241,7 +241,7 @@ static int write_frame(void *context, struct capture_frame *frame)
 	return c->error;
 }
 
-static int read_node(struct capture *c, struct node *n)
+int capture_read_node(struct capture *c, struct node *n)
 {
 	struct reading reading = { c, n };
 
@@ -257,7 +257,7 @@ static void clear_socket_error(const struct node *n)
 	getsockopt(n->socket.fd, SOL_SOCKET, SO_ERROR, &error, &size);
 }
 
-/* Waits for rings and reads those that are ready. 1: told to stop. */
+/* Waits for rings and reads those that are ready. 1: there is an order. */
 static int read_ready(struct capture *c, int epoll_fd, int timeout_ms)
 {
 	struct epoll_event ready[READY_MAX];
@@ -276,18 +276,21 @@ static int read_ready(struct capture *c, int epoll_fd, int timeout_ms)
 		}
 		if (ready[i].events & EPOLLERR)
 			clear_socket_error(node);
-		r = read_node(c, node);
+		r = capture_read_node(c, node);
 		if (r)
 			return r;
 	}
 	return stop;
 }
 
-static int capture_until_stopped(struct capture *c, int epoll_fd)
+static int capture_until_stopped(struct capture *c, int epoll_fd, int orders_fd,
+				 int done_fd)
 {
 	for (;;) {
 		int r = read_ready(c, epoll_fd, c->pending ? FLUSH_MS : -1);
 
+		if (r > 0)
+			r = capture_take_order(c, epoll_fd, orders_fd, done_fd);
 		if (r)
 			return r < 0 ? r : 0;
 		if (c->pending &&
@@ -341,18 +344,8 @@ static int open_part(struct capture *c, const char *part, struct err *err)
 	return 0;
 }
 
-/* node NULL: the descriptor that tells us to stop. */
-static int watch(int epoll_fd, int fd, struct node *node, struct err *err)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = node };
-
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event))
-		return err_errno(err, errno, "capture: epoll");
-	return 0;
-}
-
-static int capture_packets(struct capture *c, const char *part, int stop_fd,
-			   struct err *err)
+static int capture_packets(struct capture *c, const char *part, int orders_fd,
+			   int done_fd, struct err *err)
 {
 	CLEANUP_CLOSE int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	int r;
@@ -364,15 +357,15 @@ static int capture_packets(struct capture *c, const char *part, int stop_fd,
 
 		r = capture_socket_map(&n->socket, err);
 		if (!r)
-			r = watch(epoll_fd, n->socket.fd, n, err);
+			r = capture_watch(epoll_fd, n->socket.fd, n, err);
 		if (r)
 			return r;
 	}
-	r = watch(epoll_fd, stop_fd, NULL, err);
+	r = capture_watch(epoll_fd, orders_fd, NULL, err);
 	if (r)
 		return r;
-	r = capture_until_stopped(c, epoll_fd);
-	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, stop_fd, NULL);
+	r = capture_until_stopped(c, epoll_fd, orders_fd, done_fd);
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, orders_fd, NULL);
 	if (!r)
 		r = drain(c, epoll_fd);
 	if (r)
@@ -380,7 +373,7 @@ static int capture_packets(struct capture *c, const char *part, int stop_fd,
 	return 0;
 }
 
-static int run(struct capture *c, const char *path, int stop_fd,
+static int run(struct capture *c, const char *path, int orders_fd, int done_fd,
 	       struct err *err)
 {
 	CLEANUP_FREE char *part = capture_path(path, ".part");
@@ -390,7 +383,7 @@ static int run(struct capture *c, const char *path, int stop_fd,
 		return err_errno(err, ENOMEM, "%s", path);
 	r = open_part(c, part, err);
 	if (!r)
-		r = capture_packets(c, part, stop_fd, err);
+		r = capture_packets(c, part, orders_fd, done_fd, err);
 	if (!r)
 		r = capture_count_dropped(c, err);
 	if (r)
@@ -399,11 +392,11 @@ static int run(struct capture *c, const char *path, int stop_fd,
 	return capture_finish(c, part, path, err);
 }
 
-int capture_main(struct capture *c, const char *path, int stop_fd, int done_fd,
-		 int err_fd)
+int capture_main(struct capture *c, const char *path, int orders_fd,
+		 int done_fd, int err_fd)
 {
 	struct err err = ERR_INIT;
-	int r = run(c, path, stop_fd, &err);
+	int r = run(c, path, orders_fd, done_fd, &err);
 
 	if (!r && done_fd >= 0)
 		(void)!write(done_fd, "", 1);

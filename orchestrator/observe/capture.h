@@ -59,7 +59,15 @@ int capture_open(struct capture *c, struct err *err);
 int capture_start(struct capture *c, struct err *err);
 
 /*
- * Reads and writes until a byte or the end of file arrives at stop_fd, then
+ * Tells the capture that reads orders_fd's other end that a node has another
+ * network namespace, ns_fd (borrowed), and with it a new ring in the place of
+ * the old one. It writes 'n' to done_fd when it captures there.
+ */
+int capture_again(int orders_fd, const char *node, int ns_fd, struct err *err);
+
+/*
+ * Reads and writes until a message of a byte, or the end, arrives at orders_fd
+ * (a SOCK_SEQPACKET socket, or a pipe where nothing else is said), then
  * takes what is still in the rings, closes them, and sorts. All traffic should
  * have ended by then: what the kernel captures after that may be in or not.
  * Writes a byte to done_fd (-1: nowhere) when the files are complete, which may
@@ -80,7 +88,7 @@ int capture_start(struct capture *c, struct err *err);
  * their times). Texts behind the last packet, and lines that are not of the
  * form, are passed over. The file is removed once PATH has them.
  */
-int capture_main(struct capture *c, const char *path, int stop_fd, int done_fd,
-		 int err_fd);
+int capture_main(struct capture *c, const char *path, int orders_fd,
+		 int done_fd, int err_fd);
 
 #endif

@@ -59,5 +59,12 @@ int capture_finish(struct capture *c, const char *part, const char *path,
  */
 void capture_close_begin(struct capture *c);
 void capture_close_wait(struct capture *c);
+/* Everything that the node's ring has ready, into the file. */
+int capture_read_node(struct capture *c, struct node *n);
+/* node NULL: the descriptor that orders come from. */
+int capture_watch(int epoll_fd, int fd, struct node *node, struct err *err);
+/* capture_order.c. 1: it is to stop; 0: something else, which is done. */
+int capture_take_order(struct capture *c, int epoll_fd, int orders_fd,
+		       int done_fd);
 
 #endif

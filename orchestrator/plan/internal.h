@@ -3,7 +3,7 @@
 #ifndef PLAN_INTERNAL_H
 #define PLAN_INTERNAL_H
 
-#include "orchestrator/plan/plan.h"
+#include "orchestrator/plan/live.h"
 
 /* All return 0 or -ENOMEM; what is wrong with the scenario goes into diag. */
 
@@ -23,9 +23,19 @@ void plan_each_instance(const struct scenario *s, size_t service,
 /* Inner addresses and service IDs. */
 int plan_sal(struct plan *p, struct diag *diag);
 void plan_service_id(struct plan *p, size_t service);
-/* The next action of the timeline, to look at what a has changed. */
-const struct scn_action *plan_action_behind(const struct plan *p,
-					    const struct scn_action *a);
+/* NULL: it is none. */
+const struct plan_readdress *plan_find_readdress(const struct plan *p,
+						 const struct scn_action *a);
+/* Does it change addresses of that family? */
+bool plan_readdress_has(const struct plan_readdress *r, int family);
+/* The network of a bridge. */
+size_t plan_network_of(const struct plan *p, size_t bridge);
+struct plan_op plan_route_op(const struct plan *p, const struct scn_action *a,
+			     enum plan_op_kind kind);
+/* The routes by a router of the bridge's network that an interface gets with
+ * a plug action. */
+int plan_default_route_ops(const struct plan_live *l,
+			   const struct scn_action *a, plan_op_vec *out);
 /* What each readdress action makes of its interface. */
 int plan_readdresses(struct plan *p, struct diag *diag);
 
@@ -56,21 +66,24 @@ size_t plan_joining_host(const struct plan *p, size_t node,
 /* The operations, of all the above. */
 int plan_operations(struct plan *p, const plan_route_vec *routes);
 
-/*
- * Where a node's sald sends what is for a service with its instance there:
- * IPv4 where both have it, else IPv6; AF_UNSPEC: nowhere. at: as
- * plan_node_address_at().
- */
+/* Where a node's sald sends, at first, what is for an instance there. */
 struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
-				size_t instance, const struct scn_action *at);
-
+				size_t instance);
+/* What a node's sald is told of all services. */
+int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
+/* What configures one interface, as building does it, but for its routes. */
+int plan_iface_ops(const struct plan *p, size_t iface, plan_op_vec *out);
+/* Actions that this lab's links do not allow. */
+void plan_check_actions(const struct plan *p, struct diag *diag);
+/* A node's NAT table, with its bindings, where it holds some. */
+int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
 /* The operations that start every sald and fill its tables. */
 int plan_sal_operations(struct plan *p);
 
 /* The automatic subnets and addresses of one kind: the prefix of that text. */
 struct ip_prefix plan_prefix(const char *text);
 
-/* Does some action take this link down or up? */
+/* Does some action take this link's carrier away, or give it back? */
 bool plan_link_switched(const struct scenario *s, size_t link);
 
 #endif

@@ -96,6 +96,8 @@ static int add_link(struct plan *p, size_t link)
 	size_t bridge = p->networks.v[pl->network].bridge_iface;
 	struct plan_op *op;
 
+	if (l->absent)
+		return 0;
 	if (l->emulated)
 		return add_emulated_link(p, link);
 	if (bridge == SCN_NONE) {
@@ -239,13 +241,53 @@ static int configure_iface(struct plan *p, size_t iface, bool switched,
 	return 0;
 }
 
+/*
+ * What configures one interface, as building does it.
+ */
+int plan_iface_ops(const struct plan *p, size_t iface, plan_op_vec *out)
+{
+	struct plan other = *p; /* whose operations are out */
+	size_t node = p->ifaces.v[iface].node, several = 0;
+	int r;
+
+	for (size_t i = 0; i < p->ifaces.n; i++)
+		several += p->ifaces.v[i].node == node;
+	other.ops.v = out->v;
+	other.ops.n = out->n;
+	other.ops.cap = out->cap;
+	r = configure_iface(&other, iface, has_switched_link(p, node),
+			    several > 1);
+	out->v = other.ops.v;
+	out->n = other.ops.n;
+	out->cap = other.ops.cap;
+	return r;
+}
+
+static bool is_absent(const struct plan *p, size_t iface)
+{
+	size_t link = p->ifaces.v[iface].link;
+
+	return link != SCN_NONE && p->scenario->links.v[link].absent;
+}
+
 static int add_routes(struct plan *p, size_t node, const plan_route_vec *routes,
 		      size_t *at)
 {
 	for (; *at < routes->n && routes->v[*at].node == node; (*at)++) {
 		const struct plan_route *r = &routes->v[*at];
-		struct plan_op *op = add_op(p, PLAN_OP_ROUTE_ADD, node, r->pos);
+		struct plan_op *op;
 
+		if (is_absent(p, r->iface)) {
+			op = VEC_PUSH(&p->late_routes);
+			if (op)
+				*op = (struct plan_op){
+					.kind = PLAN_OP_ROUTE_ADD,
+					.node = node,
+					.pos = r->pos,
+				};
+		} else {
+			op = add_op(p, PLAN_OP_ROUTE_ADD, node, r->pos);
+		}
 		if (!op)
 			return -ENOMEM;
 		op->route.to = r->to;
@@ -261,11 +303,11 @@ static unsigned binding_id(size_t service, int family)
 	return (unsigned)service * 2 + (family == AF_INET6);
 }
 
-/* One holder's binding of one of the service's addresses. */
-static int add_binding(const struct plan *p, plan_op_vec *out,
+/* One holder's binding of one of the service's addresses. to: SCN_NONE: none */
+static int add_binding(const struct plan_live *l, plan_op_vec *out,
 		       enum plan_op_kind kind, size_t holder, size_t service,
-		       const struct ip_addr *address, size_t old, size_t new,
-		       const struct scn_action *at, struct src_pos pos)
+		       const struct ip_addr *address, size_t to,
+		       struct src_pos pos)
 {
 	struct plan_op *op = VEC_PUSH(out);
 
@@ -277,39 +319,59 @@ static int add_binding(const struct plan *p, plan_op_vec *out,
 	op->nat.service = service;
 	op->nat.id = binding_id(service, address->family);
 	op->nat.from = *address;
-	op->nat.to = plan_node_address_at(p, new, address->family, at);
-	if (old != SCN_NONE)
-		op->nat.old_to =
-			plan_node_address_at(p, old, address->family, at);
+	if (to != SCN_NONE)
+		op->nat.to = plan_live_address(l, to, address->family);
+	for (size_t i = 0; i < l->plan->scenario->nodes.n; i++)
+		if (kind == PLAN_OP_NAT_BIND && plan_live_serves(l, service, i))
+			op->nat.old_to =
+				plan_live_address(l, i, address->family);
 	return 0;
+}
+
+/* The bindings of one node's table, to whoever serves. */
+int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	const struct scenario *s = p->scenario;
+	bool has_table = false;
+	int r = 0;
+
+	for (size_t i = 0; i < p->services.n && !r; i++) {
+		const struct plan_service *svc = &p->services.v[i];
+		size_t to = SCN_NONE;
+		bool holds = false;
+
+		for (size_t h = 0; h < svc->holders.n; h++)
+			holds |= svc->holders.v[h] == node;
+		for (size_t k = 0; k < s->nodes.n; k++)
+			if (plan_live_serves(l, i, k))
+				to = k;
+		if (holds && !has_table) {
+			struct plan_op *op = VEC_PUSH(out);
+
+			if (!op)
+				return -ENOMEM;
+			op->kind = PLAN_OP_NAT_INIT;
+			op->node = node;
+			op->pos = s->services.v[i].pos;
+			has_table = true;
+		}
+		for (size_t k = 0; holds && k < svc->addresses.n && !r; k++)
+			r = add_binding(l, out, PLAN_OP_NAT_ADD, node, i,
+					&svc->addresses.v[k], to,
+					s->services.v[i].pos);
+	}
+	return r;
 }
 
 static int add_nat(struct plan *p)
 {
-	const struct scenario *s = p->scenario;
+	struct plan_live *l = plan_live_new(p);
 	plan_op_vec ops = { 0 };
-	bool *has_table = calloc(s->nodes.n + 1, sizeof(*has_table));
-	int r = has_table ? 0 : -ENOMEM;
+	int r = l ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < p->services.n && !r; i++) {
-		const struct plan_service *svc = &p->services.v[i];
-
-		for (size_t h = 0; h < svc->holders.n && !r; h++) {
-			size_t node = svc->holders.v[h];
-
-			if (!has_table[node] &&
-			    !add_op(p, PLAN_OP_NAT_INIT, node,
-				    s->services.v[i].pos))
-				r = -ENOMEM;
-			has_table[node] = true;
-			for (size_t k = 0; k < svc->addresses.n && !r; k++)
-				r = add_binding(p, &ops, PLAN_OP_NAT_ADD, node,
-						i, &svc->addresses.v[k],
-						SCN_NONE,
-						s->services.v[i].instance, NULL,
-						s->services.v[i].pos);
-		}
-	}
+	for (size_t i = 0; i < p->scenario->nodes.n && !r; i++)
+		r = plan_nat_ops(l, i, &ops);
 	for (size_t i = 0; i < ops.n && !r; i++) {
 		struct plan_op *op = VEC_PUSH(&p->ops);
 
@@ -319,7 +381,7 @@ static int add_nat(struct plan *p)
 			r = -ENOMEM;
 	}
 	VEC_FREE(&ops);
-	free(has_table);
+	plan_live_free(l);
 	return r;
 }
 
@@ -349,6 +411,8 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 	for (size_t i = 0; i < p->ifaces.n && !r; i++) {
 		const struct plan_iface *f = &p->ifaces.v[i];
 
+		if (is_absent(p, i))
+			continue;
 		if (f->node == PLAN_LAB) {
 			if (f->link != SCN_NONE)
 				r = add_queue(p, i);
@@ -382,87 +446,17 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 	return r;
 }
 
-int plan_bind_ops(const struct plan *p, const struct scn_action *a,
-		  plan_op_vec *out)
+int plan_bind_ops(const struct plan_live *l, size_t service, size_t to,
+		  struct src_pos pos, plan_op_vec *out)
 {
-	const struct plan_service *svc = &p->services.v[a->migrate.service];
+	const struct plan_service *svc = &l->plan->services.v[service];
 
 	for (size_t h = 0; h < svc->holders.n; h++)
 		for (size_t k = 0; k < svc->addresses.n; k++)
-			if (add_binding(p, out, PLAN_OP_NAT_BIND,
-					svc->holders.v[h], a->migrate.service,
-					&svc->addresses.v[k], a->migrate.from,
-					a->migrate.to, a, a->pos))
+			if (l->nodes[svc->holders.v[h]] != PLAN_NODE_OFF &&
+			    add_binding(l, out, PLAN_OP_NAT_BIND,
+					svc->holders.v[h], service,
+					&svc->addresses.v[k], to, pos))
 				return -ENOMEM;
-	return 0;
-}
-
-static struct plan_op *push_op(plan_op_vec *out, enum plan_op_kind kind,
-			       size_t node, struct src_pos pos)
-{
-	struct plan_op *op = VEC_PUSH(out);
-
-	if (!op)
-		return NULL;
-	op->kind = kind;
-	op->node = node;
-	op->pos = pos;
-	return op;
-}
-
-int plan_change_ops(const struct plan *p, const struct scn_action *a,
-		    plan_op_vec *out)
-{
-	size_t link = a->change.link;
-	struct plan_op *op =
-		push_op(out, PLAN_OP_LINK_CHANGE, PLAN_LAB, a->pos);
-
-	if (!op)
-		return -ENOMEM;
-	op->wire.link = link;
-	op->wire.set = a->change.set;
-	for (size_t end = 0; end < 2 && !p->scenario->links.v[link].emulated;
-	     end++) {
-		size_t iface = plan_sender(p, link, end);
-
-		if (!a->change.set->from[end].properties)
-			continue;
-		op = push_op(out, PLAN_OP_QUEUE_SET, p->ifaces.v[iface].node,
-			     a->pos);
-		if (!op)
-			return -ENOMEM;
-		op->queue.iface = iface;
-		op->queue.link = link;
-		op->queue.from = end;
-	}
-	return 0;
-}
-
-int plan_carrier_ops(const struct plan *p, size_t link, bool up,
-		     struct src_pos pos, plan_op_vec *out)
-{
-	if (p->scenario->links.v[link].emulated) {
-		struct plan_op *op =
-			push_op(out, PLAN_OP_LINK_STATE, PLAN_LAB, pos);
-
-		if (!op)
-			return -ENOMEM;
-		op->wire.link = link;
-		op->wire.up = up;
-		return 0;
-	}
-	for (size_t end = 0; end < 2; end++) {
-		struct plan_op *op;
-
-		if (p->links.v[link].port[end] == SCN_NONE)
-			continue;
-		op = VEC_PUSH(out);
-		if (!op)
-			return -ENOMEM;
-		op->kind = up ? PLAN_OP_IFACE_UP : PLAN_OP_IFACE_DOWN;
-		op->node = PLAN_LAB;
-		op->iface.iface = p->links.v[link].port[end];
-		op->pos = pos;
-	}
 	return 0;
 }

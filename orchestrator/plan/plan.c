@@ -85,6 +85,7 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 		r = plan_addresses(p, diag);
 	if (!r) {
 		check_macs(p, diag);
+		plan_check_actions(p, diag);
 		check_mtus(p, diag);
 	}
 	if (!r)
@@ -136,6 +137,7 @@ struct plan *plan_free(struct plan *p)
 	VEC_FREE(&p->links);
 	VEC_FREE(&p->services);
 	VEC_FREE(&p->ops);
+	VEC_FREE(&p->late_routes);
 	free(p);
 	return NULL;
 }
@@ -191,6 +193,31 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_SAL_RULE_DEL:
 		out->kind = PLAN_OP_SAL_RULE_ADD;
 		return true;
+	case PLAN_OP_IFACE_RENAME:
+		memcpy(out->rename.name, op->rename.old_name, IFNAMSIZ);
+		memcpy(out->rename.old_name, op->rename.name, IFNAMSIZ);
+		return true;
+	case PLAN_OP_IFACE_MTU:
+		out->mtu.mtu = op->mtu.old_mtu;
+		out->mtu.old_mtu = op->mtu.mtu;
+		return op->mtu.old_mtu != 0;
+	case PLAN_OP_PORT_MOVE:
+		out->port.bridge = op->port.old_bridge;
+		out->port.old_bridge = op->port.bridge;
+		return true;
+	case PLAN_OP_CUT:
+		out->kind = PLAN_OP_UNCUT;
+		return true;
+	case PLAN_OP_UNCUT:
+		out->kind = PLAN_OP_CUT;
+		return op->cut.partition != NULL;
+	case PLAN_OP_SILENCE:
+		out->kind = PLAN_OP_UNSILENCE;
+		return true;
+	case PLAN_OP_UNSILENCE:
+		out->kind = PLAN_OP_SILENCE;
+		return true;
+	case PLAN_OP_ROUTE_SET: /* what was there before is not known */
 	case PLAN_OP_NODE_DEL: /* what was in it is gone */
 	case PLAN_OP_BRIDGE_ADD: /* goes with the lab */
 	case PLAN_OP_IFACE_CONF:

@@ -85,7 +85,10 @@ struct plan_node {
 struct plan_readdress {
 	const struct scn_action *action;
 	size_t iface;
-	VEC(struct ip_prefix) old, new; /* only of the families that change */
+	VEC(struct ip_prefix)
+	old, new; /* only of the families that change;
+		     old: where all happens in the order
+		     of the timeline */
 };
 
 enum plan_op_kind {
@@ -115,6 +118,15 @@ enum plan_op_kind {
 	PLAN_OP_SAL_NAME, /* a service's ID and addresses */
 	PLAN_OP_SAL_RULE_ADD,
 	PLAN_OP_SAL_RULE_DEL,
+	PLAN_OP_ROUTE_SET, /* added, or in the place of another */
+	PLAN_OP_IFACE_RENAME,
+	PLAN_OP_IFACE_MTU,
+	PLAN_OP_PORT_MOVE, /* to another bridge */
+	PLAN_OP_CUT, /* the node hears none of the other groups of a partition
+			any more */
+	PLAN_OP_UNCUT,
+	PLAN_OP_SILENCE, /* nothing comes into the node, or out of it */
+	PLAN_OP_UNSILENCE,
 };
 
 struct plan_op {
@@ -171,12 +183,28 @@ struct plan_op {
 			bool up; /* STATE */
 		} wire;
 		struct {
+			size_t iface;
+			char name[IFNAMSIZ], old_name[IFNAMSIZ];
+		} rename;
+		struct {
+			size_t iface;
+			uint32_t mtu, old_mtu; /* bytes */
+		} mtu;
+		struct {
+			size_t iface, bridge, old_bridge; /* of the lab */
+		} port;
+		struct {
+			const struct scn_action *partition;
+		} cut;
+		struct {
 			size_t service;
 			struct ip_addr to; /* FORWARD; AF_UNSPEC: DEMUX */
 		} sal;
 	};
 	struct src_pos pos;
 };
+
+typedef VEC(struct plan_op) plan_op_vec;
 
 /*
  * A link's state is that of its carrier, and "down" must take it from both ends
@@ -197,7 +225,8 @@ struct plan {
 	VEC(struct plan_service) services; /* by the scenario's service index */
 	VEC(struct plan_node) nodes; /* by the scenario's node index */
 	VEC(struct plan_readdress) readdresses; /* in the timeline's order */
-	VEC(struct plan_op) ops;
+	plan_op_vec ops;
+	plan_op_vec late_routes; /* of interfaces that are not there at first */
 };
 
 struct diag;
@@ -225,14 +254,6 @@ struct ip_addr plan_node_address(const struct plan *p, size_t node, int family);
 /* A service's address of that family; AF_UNSPEC where it has none. */
 struct ip_addr plan_service_address(const struct plan *p, size_t service,
 				    int family);
-/*
- * The same, and a service's instance, at that action of the timeline: with what
- * the actions ahead of it have changed.
- */
-struct ip_addr plan_node_address_at(const struct plan *p, size_t node,
-				    int family, const struct scn_action *at);
-size_t plan_instance_at(const struct plan *p, size_t service,
-			const struct scn_action *at);
 /* Does any host run a sald? */
 bool plan_has_sald(const struct plan *p);
 /* The prefixes that hold every sal service's address; how many (at most max).
@@ -250,36 +271,8 @@ struct ip_addr plan_probe_target(const struct plan *p,
 /* The text of every node's /etc/hosts. Free it; NULL: out of memory. */
 char *plan_hosts_text(const struct plan *p);
 
-typedef VEC(struct plan_op) plan_op_vec;
-/* All of these append, and return 0 or -ENOMEM. */
-/* Moves a nat service's name from one instance to another, as the migrate
- * action says, at all of its holders, a holder's next to each other. */
-int plan_bind_ops(const struct plan *p, const struct scn_action *a,
-		  plan_op_vec *out);
-/*
- * The same for a sal service, in three steps: the new instance serves, all
- * others send there, the old one stops. In this order nobody is ever sent to a
- * host that does not serve.
- */
-enum plan_sal_step { PLAN_SAL_START, PLAN_SAL_FORWARD, PLAN_SAL_STOP };
-int plan_sal_bind_ops(const struct plan *p, const struct scn_action *a,
-		      enum plan_sal_step step, plan_op_vec *out);
-/*
- * A readdress action: first the addresses, and the routes that go with the old
- * ones, then the rules of services that have their instance there.
- */
-int plan_readdress_ops(const struct plan *p, const struct scn_action *a,
-		       plan_op_vec *out);
-int plan_follow_ops(const struct plan *p, const struct scn_action *a,
-		    plan_op_vec *out);
-/* What an action changes about a link's properties. */
-int plan_change_ops(const struct plan *p, const struct scn_action *a,
-		    plan_op_vec *out);
 /* Which interface sends what that end of a link sends: the node's own, or the
  * bridge's port. */
 size_t plan_sender(const struct plan *p, size_t link, size_t end);
-/* The same for a link's carrier, at both ends. */
-int plan_carrier_ops(const struct plan *p, size_t link, bool up,
-		     struct src_pos pos, plan_op_vec *out);
 
 #endif

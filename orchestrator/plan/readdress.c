@@ -26,62 +26,6 @@
 
 typedef VEC(struct ip_addr) addr_vec;
 
-/* ---- the timeline, played ----------------------------------------------- */
-
-/* What stands behind the last action. */
-static const struct scn_action the_end;
-
-/* Calls visit for each action ahead of at, in order. */
-static void
-each_action_before(const struct scenario *s, const struct scn_action *at,
-		   void (*visit)(const struct scn_action *a, void *arg),
-		   void *arg)
-{
-	for (size_t i = 0; at && i < s->timeline.n; i++) {
-		const struct scn_entry *e = &s->timeline.v[i];
-
-		for (size_t k = 0; k < e->actions.n; k++) {
-			if (&e->actions.v[k] == at)
-				return;
-			visit(&e->actions.v[k], arg);
-		}
-	}
-}
-
-const struct scn_action *plan_action_behind(const struct plan *p,
-					    const struct scn_action *a)
-{
-	const struct scenario *s = p->scenario;
-	bool found = false;
-
-	for (size_t i = 0; i < s->timeline.n; i++) {
-		const struct scn_entry *e = &s->timeline.v[i];
-
-		for (size_t k = 0; k < e->actions.n; k++) {
-			if (found)
-				return &e->actions.v[k];
-			found = &e->actions.v[k] == a;
-		}
-	}
-	return &the_end;
-}
-
-static const struct plan_readdress *find_readdress(const struct plan *p,
-						   const struct scn_action *a)
-{
-	for (size_t i = 0; i < p->readdresses.n; i++)
-		if (p->readdresses.v[i].action == a)
-			return &p->readdresses.v[i];
-	return NULL;
-}
-
-struct place {
-	const struct plan *plan;
-	size_t iface;
-	int family;
-	struct ip_addr addr; /* the first one */
-};
-
 static struct ip_addr first_of(const struct ip_prefix *v, size_t n, int family)
 {
 	for (size_t i = 0; i < n; i++)
@@ -90,58 +34,18 @@ static struct ip_addr first_of(const struct ip_prefix *v, size_t n, int family)
 	return (struct ip_addr){ 0 };
 }
 
-static void visit_readdress(const struct scn_action *a, void *arg)
+const struct plan_readdress *plan_find_readdress(const struct plan *p,
+						 const struct scn_action *a)
 {
-	struct place *place = arg;
-	const struct plan_readdress *r = find_readdress(place->plan, a);
-	struct ip_addr addr;
-
-	if (!r || r->iface != place->iface)
-		return;
-	addr = first_of(r->new.v, r->new.n, place->family);
-	if (addr.family)
-		place->addr = addr;
+	for (size_t i = 0; i < p->readdresses.n; i++)
+		if (p->readdresses.v[i].action == a)
+			return &p->readdresses.v[i];
+	return NULL;
 }
 
-struct ip_addr plan_node_address_at(const struct plan *p, size_t node,
-				    int family, const struct scn_action *at)
+bool plan_readdress_has(const struct plan_readdress *r, int family)
 {
-	for (size_t i = 0; i < p->ifaces.n; i++) {
-		const struct plan_iface *f = &p->ifaces.v[i];
-		struct place place = { .plan = p,
-				       .iface = i,
-				       .family = family };
-
-		if (f->node != node)
-			continue;
-		place.addr = first_of(f->addresses.v, f->addresses.n, family);
-		each_action_before(p->scenario, at, visit_readdress, &place);
-		if (place.addr.family)
-			return place.addr;
-	}
-	return (struct ip_addr){ 0 };
-}
-
-struct binding {
-	size_t service, instance;
-};
-
-static void visit_migrate(const struct scn_action *a, void *arg)
-{
-	struct binding *b = arg;
-
-	if (a->kind == SCN_ACTION_MIGRATE && a->migrate.service == b->service)
-		b->instance = a->migrate.to;
-}
-
-size_t plan_instance_at(const struct plan *p, size_t service,
-			const struct scn_action *at)
-{
-	struct binding b = { service,
-			     p->scenario->services.v[service].instance };
-
-	each_action_before(p->scenario, at, visit_migrate, &b);
-	return b.instance;
+	return first_of(r->new.v, r->new.n, family).family != 0;
 }
 
 /* ---- new addresses ------------------------------------------------------ */
@@ -164,16 +68,11 @@ static int use(addr_vec *used, const struct ip_addr *a)
 	return 0;
 }
 
-static bool has_family(const struct plan_readdress *r, int family)
-{
-	return first_of(r->new.v, r->new.n, family).family != 0;
-}
-
 static int take_renewed(struct plan *p, struct diag *diag,
-			struct plan_readdress *r, addr_vec *used)
+			struct plan_readdress *r, size_t network,
+			addr_vec *used)
 {
-	const struct plan_iface *f = &p->ifaces.v[r->iface];
-	const struct plan_network *net = &p->networks.v[f->network];
+	const struct plan_network *net = &p->networks.v[network];
 	char text[IP_TEXT_MAX];
 
 	for (size_t k = 0; k < net->subnets.n; k++) {
@@ -203,11 +102,10 @@ static int take_renewed(struct plan *p, struct diag *diag,
 }
 
 static int take_given(struct plan *p, struct diag *diag,
-		      struct plan_readdress *r)
+		      struct plan_readdress *r, size_t network)
 {
 	const scn_prefix_vec *given = &r->action->readdress.addresses;
-	const struct plan_iface *f = &p->ifaces.v[r->iface];
-	const struct plan_network *net = &p->networks.v[f->network];
+	const struct plan_network *net = &p->networks.v[network];
 	char text[IP_TEXT_MAX];
 
 	for (size_t i = 0; i < given->n; i++) {
@@ -260,38 +158,19 @@ static void check_given(const struct plan *p, struct diag *diag,
 }
 
 /* What the interface has at the action, of the families that change. */
-static int find_old(struct plan *p, struct plan_readdress *r)
+static int find_old(const struct plan_live *l, struct plan_readdress *r)
 {
-	const struct plan_iface *f = &p->ifaces.v[r->iface];
-	static const int families[] = { AF_INET, AF_INET6 };
+	const struct plan_live_iface *f = &l->ifaces[r->iface];
 
-	for (size_t k = 0; k < 2; k++) {
-		const struct ip_prefix *v = f->addresses.v;
-		size_t n = f->addresses.n;
+	for (size_t i = 0; i < f->addresses.n; i++) {
+		struct ip_prefix *slot;
 
-		if (!has_family(r, families[k]))
+		if (!plan_readdress_has(r, f->addresses.v[i].addr.family))
 			continue;
-		for (size_t i = 0; i < p->readdresses.n; i++) {
-			const struct plan_readdress *e = &p->readdresses.v[i];
-
-			if (e == r)
-				break;
-			if (e->iface == r->iface &&
-			    has_family(e, families[k])) {
-				v = e->new.v;
-				n = e->new.n;
-			}
-		}
-		for (size_t i = 0; i < n; i++) {
-			struct ip_prefix *slot;
-
-			if (v[i].addr.family != families[k])
-				continue;
-			slot = VEC_PUSH(&r->old);
-			if (!slot)
-				return -ENOMEM;
-			*slot = v[i];
-		}
+		slot = VEC_PUSH(&r->old);
+		if (!slot)
+			return -ENOMEM;
+		*slot = f->addresses.v[i];
 	}
 	return 0;
 }
@@ -327,23 +206,49 @@ static int find_actions(struct plan *p, addr_vec *used)
 	return 0;
 }
 
+static int decide(struct plan *p, struct diag *diag, const struct plan_live *l,
+		  struct plan_readdress *r, addr_vec *used)
+{
+	size_t network = l->ifaces[r->iface].network;
+	int ret;
+
+	if (!r->action->readdress.addresses.n) {
+		ret = take_renewed(p, diag, r, network, used);
+	} else {
+		ret = take_given(p, diag, r, network);
+		check_given(p, diag, r);
+	}
+	return ret ? ret : find_old(l, r);
+}
+
+/* In the order of the timeline, since an interface may be plugged into another
+ * network meanwhile. */
 int plan_readdresses(struct plan *p, struct diag *diag)
 {
+	const struct scenario *s = p->scenario;
 	addr_vec used = { 0 };
 	int ret = find_actions(p, &used);
+	struct plan_live *l = ret ? NULL : plan_live_new(p);
 
-	for (size_t i = 0; i < p->readdresses.n && !ret; i++) {
-		struct plan_readdress *r = &p->readdresses.v[i];
+	if (!l && !ret)
+		ret = -ENOMEM;
+	for (size_t i = 0; p->readdresses.n && i < s->timeline.n; i++) {
+		const struct scn_entry *e = &s->timeline.v[i];
 
-		if (r->action->readdress.addresses.n) {
-			ret = take_given(p, diag, r);
-			check_given(p, diag, r);
-		} else {
-			ret = take_renewed(p, diag, r, &used);
+		for (size_t k = 0; k < e->actions.n && !ret; k++) {
+			const struct plan_readdress *r =
+				plan_find_readdress(p, &e->actions.v[k]);
+
+			if (r)
+				ret = decide(
+					p, diag, l,
+					&p->readdresses.v[r - p->readdresses.v],
+					&used);
+			if (!ret)
+				ret = plan_live_take(l, &e->actions.v[k]);
 		}
-		if (!ret)
-			ret = find_old(p, r);
 	}
+	plan_live_free(l);
 	VEC_FREE(&used);
 	return ret;
 }
@@ -366,30 +271,38 @@ static int add_address(const struct plan *p, plan_op_vec *out,
 	return 0;
 }
 
-int plan_readdress_ops(const struct plan *p, const struct scn_action *a,
+int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 		       plan_op_vec *out)
 {
-	const struct plan_readdress *r = find_readdress(p, a);
+	const struct plan *p = l->plan;
+	const struct plan_readdress *r = plan_find_readdress(p, a);
+	const struct plan_live_iface *f = &l->ifaces[r->iface];
 	int ret = 0;
 
-	for (size_t i = 0; i < r->old.n && !ret; i++)
-		ret = add_address(p, out, PLAN_OP_ADDR_DEL, r, &r->old.v[i]);
+	for (size_t i = 0; i < f->addresses.n && !ret; i++)
+		if (plan_readdress_has(r, f->addresses.v[i].addr.family))
+			ret = add_address(p, out, PLAN_OP_ADDR_DEL, r,
+					  &f->addresses.v[i]);
 	for (size_t i = 0; i < r->new.n && !ret; i++)
 		ret = add_address(p, out, PLAN_OP_ADDR_ADD, r, &r->new.v[i]);
-	if (!has_family(r, AF_INET))
-		return ret;
-	for (size_t i = 0; i < p->ops.n && !ret; i++) {
-		const struct plan_op *route = &p->ops.v[i];
+	for (size_t i = 0; i < l->routes.n && !ret; i++) {
+		const struct plan_op *route = &l->routes.v[i];
+		int family = route->route.to.addr.family;
 		struct plan_op *op;
 
-		if (route->kind != PLAN_OP_ROUTE_ADD ||
-		    route->route.iface != r->iface ||
-		    route->route.to.addr.family != AF_INET)
+		/* Those of a network that it was plugged into wait for an
+		 * address of it. */
+		if (route->route.iface != r->iface ||
+		    !plan_readdress_has(r, family) ||
+		    (family == AF_INET6 &&
+		     f->network == p->ifaces.v[r->iface].network))
 			continue;
 		op = VEC_PUSH(out);
 		if (!op)
 			return -ENOMEM;
 		*op = *route;
+		if (family == AF_INET6)
+			op->kind = PLAN_OP_ROUTE_SET;
 		op->pos = a->pos;
 	}
 	return ret;

@@ -190,8 +190,7 @@ static struct ip_addr probe_looks_for(const struct plan *p,
 	if (pr->target == SCN_TARGET_SERVICE &&
 	    p->scenario->services.v[pr->to].resolver == SCN_RESOLVER_SAL) {
 		to = plan_sal_forward(p, pr->node,
-				      p->scenario->services.v[pr->to].instance,
-				      NULL);
+				      p->scenario->services.v[pr->to].instance);
 	} else if (pr->target == SCN_TARGET_SERVICE) {
 		const scn_index_vec *at = &p->services.v[pr->to].holders;
 

@@ -185,15 +185,44 @@ void plan_sald_key(const struct plan *p, size_t node, uint8_t key[PLAN_KEY_LEN])
 
 /* ---- rules -------------------------------------------------------------- */
 
-struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
-				size_t instance, const struct scn_action *at)
+/* The lab as it is, or (readdress) as that action makes it. */
+struct view {
+	const struct plan_live *live;
+	const struct plan_readdress *readdress; /* NULL: as it is */
+};
+
+static struct ip_addr address_in(const struct view *v, size_t node, int family)
+{
+	const struct plan *p = v->live->plan;
+	const struct plan_readdress *r = v->readdress;
+
+	for (size_t i = 0; r && i < p->ifaces.n; i++) {
+		const struct plan_live_iface *f = &v->live->ifaces[i];
+		bool changes = i == r->iface && plan_readdress_has(r, family);
+		const struct ip_prefix *a = changes ? r->new.v : f->addresses.v;
+		size_t n = changes ? r->new.n : f->addresses.n;
+
+		for (size_t k = 0; p->ifaces.v[i].node == node && k < n; k++)
+			if (a[k].addr.family == family)
+				return a[k].addr;
+	}
+	return r ? (struct ip_addr){ 0 } :
+		   plan_live_address(v->live, node, family);
+}
+
+/*
+ * Where a node's sald sends what is for a service with its instance there:
+ * IPv4 where both have it, else IPv6; AF_UNSPEC: nowhere.
+ */
+static struct ip_addr forward_in(const struct view *v, size_t node,
+				 size_t instance)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct ip_addr to = { 0 };
 
 	for (size_t f = 0; f < 2 && !to.family; f++)
-		if (plan_node_address_at(p, node, families[f], at).family)
-			to = plan_node_address_at(p, instance, families[f], at);
+		if (address_in(v, node, families[f]).family)
+			to = address_in(v, instance, families[f]);
 	return to;
 }
 
@@ -213,47 +242,82 @@ static int add_op(plan_op_vec *out, enum plan_op_kind kind, size_t node,
 	return 0;
 }
 
-/* The node's rule for a service whose instance is there. */
-static int add_rule(const struct plan *p, plan_op_vec *out,
-		    enum plan_op_kind kind, size_t node, size_t service,
-		    size_t instance, const struct scn_action *at,
-		    struct src_pos pos)
+struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
+				size_t instance)
 {
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct ip_addr to = { 0 };
+
+	for (size_t f = 0; f < 2 && !to.family; f++)
+		if (plan_node_address(p, node, families[f]).family)
+			to = plan_node_address(p, instance, families[f]);
+	return to;
+}
+
+/* The node's rule for a service whose instance is there. */
+static int add_rule(const struct plan_live *l, plan_op_vec *out,
+		    enum plan_op_kind kind, size_t node, size_t service,
+		    size_t instance, struct src_pos pos)
+{
+	const struct view view = { .live = l };
 	struct ip_addr to = { 0 };
 
 	if (node != instance) {
-		to = plan_sal_forward(p, node, instance, at);
+		to = forward_in(&view, node, instance);
 		if (!to.family)
 			return 0; /* they have no network in common */
 	}
 	return add_op(out, kind, node, service, &to, pos);
 }
 
+/* All rules of a node: it serves, or sends to all who do. */
+static int add_rules(const struct plan_live *l, plan_op_vec *out, size_t node,
+		     size_t service, struct src_pos pos)
+{
+	int r = 0;
+
+	if (plan_live_serves(l, service, node))
+		return add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service,
+				node, pos);
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+		if (plan_live_serves(l, service, i))
+			r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node,
+				     service, i, pos);
+	return r;
+}
+
+int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
+{
+	const struct scenario *s = l->plan->scenario;
+	int r = 0;
+
+	for (size_t k = 0; k < s->services.n && !r; k++) {
+		const struct scn_service *svc = &s->services.v[k];
+
+		if (!l->plan->nodes.v[node].sald ||
+		    svc->resolver != SCN_RESOLVER_SAL)
+			continue;
+		r = add_op(out, PLAN_OP_SAL_NAME, node, k, NULL, svc->pos);
+		if (!r)
+			r = add_rules(l, out, node, k, svc->pos);
+	}
+	return r;
+}
+
 int plan_sal_operations(struct plan *p)
 {
 	const struct scenario *s = p->scenario;
+	struct plan_live *l = plan_live_new(p);
 	plan_op_vec ops = { 0 };
-	int r = 0;
+	int r = l ? 0 : -ENOMEM;
 
 	/* All of them first, so that they start at the same time. */
 	for (size_t i = 0; i < p->nodes.n && !r; i++)
 		if (p->nodes.v[i].sald)
 			r = add_op(&ops, PLAN_OP_SALD_START, i, 0, NULL,
 				   s->nodes.v[i].pos);
-	for (size_t i = 0; i < p->nodes.n && !r; i++) {
-		for (size_t k = 0; k < s->services.n && !r; k++) {
-			const struct scn_service *svc = &s->services.v[k];
-
-			if (!p->nodes.v[i].sald ||
-			    svc->resolver != SCN_RESOLVER_SAL)
-				continue;
-			r = add_op(&ops, PLAN_OP_SAL_NAME, i, k, NULL,
-				   svc->pos);
-			if (!r)
-				r = add_rule(p, &ops, PLAN_OP_SAL_RULE_ADD, i,
-					     k, svc->instance, NULL, svc->pos);
-		}
-	}
+	for (size_t i = 0; i < p->nodes.n && !r; i++)
+		r = plan_sald_ops(l, i, &ops);
 	for (size_t i = 0; i < ops.n && !r; i++) {
 		struct plan_op *op = VEC_PUSH(&p->ops);
 
@@ -263,71 +327,130 @@ int plan_sal_operations(struct plan *p)
 			r = -ENOMEM;
 	}
 	VEC_FREE(&ops);
+	plan_live_free(l);
 	return r;
 }
 
-/* A node that stands by: its rule leads to another instance from now on. The
- * new one is added first, for a flow that finds none would be refused. */
-static int add_change(const struct plan *p, plan_op_vec *out, size_t node,
-		      const struct scn_action *a)
-{
-	size_t service = a->migrate.service;
-	int r = add_rule(p, out, PLAN_OP_SAL_RULE_ADD, node, service,
-			 a->migrate.to, a, a->pos);
+/* ---- instances come and go ----------------------------------------------- */
 
-	return r ? r :
-		   add_rule(p, out, PLAN_OP_SAL_RULE_DEL, node, service,
-			    a->migrate.from, a, a->pos);
-}
-
-int plan_sal_bind_ops(const struct plan *p, const struct scn_action *a,
-		      enum plan_sal_step step, plan_op_vec *out)
+/*
+ * One node's rules when an instance comes (to) and another goes (from). What is
+ * new is added first: a flow that finds no rule would be refused.
+ */
+static int change_rules(const struct plan_live *l, plan_op_vec *out,
+			size_t node, size_t service, size_t from, size_t to,
+			struct src_pos pos)
 {
-	size_t service = a->migrate.service;
-	size_t from = a->migrate.from, to = a->migrate.to;
 	int r = 0;
 
-	switch (step) {
-	case PLAN_SAL_START:
-		r = add_rule(p, out, PLAN_OP_SAL_RULE_ADD, to, service, to, a,
-			     a->pos);
+	if (node == to) {
+		r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service, node,
+			     pos);
 		/* It has clients of its own: they stay until this is done. */
-		return r ? r :
-			   add_rule(p, out, PLAN_OP_SAL_RULE_DEL, to, service,
-				    from, a, a->pos);
-	case PLAN_SAL_FORWARD:
-		for (size_t i = 0; i < p->nodes.n && !r; i++)
-			if (p->nodes.v[i].sald && i != from && i != to)
-				r = add_change(p, out, i, a);
+		for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+			if (plan_live_serves(l, service, i))
+				r = add_rule(l, out, PLAN_OP_SAL_RULE_DEL, node,
+					     service, i, pos);
 		return r;
-	case PLAN_SAL_STOP:
-		return add_change(p, out, from, a);
 	}
-	return 0;
+	if (to != SCN_NONE)
+		r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service, to,
+			     pos);
+	for (size_t i = 0; node == from && i < l->plan->nodes.n && !r; i++)
+		if (i != from && plan_live_serves(l, service, i))
+			r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node,
+				     service, i, pos);
+	if (!r && from != SCN_NONE)
+		r = add_rule(l, out, PLAN_OP_SAL_RULE_DEL, node, service, from,
+			     pos);
+	return r;
+}
+
+int plan_sal_bind_ops(const struct plan_live *l, size_t service, size_t from,
+		      size_t to, enum plan_sal_step step, struct src_pos pos,
+		      plan_op_vec *out)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++) {
+		enum plan_sal_step when = i == to   ? PLAN_SAL_START :
+					  i == from ? PLAN_SAL_STOP :
+						      PLAN_SAL_FORWARD;
+
+		/* A sald that is not there learns it when it comes back. */
+		if (when != step || !l->plan->nodes.v[i].sald ||
+		    l->nodes[i] != PLAN_NODE_ON ||
+		    (when == PLAN_SAL_FORWARD &&
+		     plan_live_serves(l, service, i)))
+			continue;
+		r = change_rules(l, out, i, service, from, to, pos);
+	}
+	return r;
+}
+
+/* The rules for one service, of one node, by who serves. */
+static bool has_rule(const struct plan_live *l, const bool *serves,
+		     size_t service, size_t node, size_t instance)
+{
+	size_t nodes = l->plan->scenario->nodes.n;
+
+	return serves[service * nodes + instance] &&
+	       (node == instance || !serves[service * nodes + node]);
+}
+
+int plan_missed_ops(const struct plan_live *l, size_t node, struct src_pos pos,
+		    plan_op_vec *out)
+{
+	const struct scenario *s = l->plan->scenario;
+	const bool *old = l->frozen[node];
+	int r = 0;
+
+	if (!l->plan->nodes.v[node].sald || !old)
+		return 0;
+	for (size_t pass = 0; pass < 2; pass++) {
+		for (size_t k = 0; k < s->services.n; k++) {
+			if (s->services.v[k].resolver != SCN_RESOLVER_SAL)
+				continue;
+			for (size_t i = 0; i < s->nodes.n && !r; i++) {
+				bool was = has_rule(l, old, k, node, i);
+				bool is = has_rule(l, l->serves, k, node, i);
+
+				if (was == is || is == (pass == 1))
+					continue;
+				r = add_rule(l, out,
+					     is ? PLAN_OP_SAL_RULE_ADD :
+						  PLAN_OP_SAL_RULE_DEL,
+					     node, k, i, pos);
+			}
+		}
+	}
+	return r;
 }
 
 /* ---- an instance has moved ---------------------------------------------- */
 
-/* The rules are judged at the action (old) and right behind it (new). */
-int plan_follow_ops(const struct plan *p, const struct scn_action *a,
+int plan_follow_ops(const struct plan_live *l, const struct scn_action *a,
 		    plan_op_vec *out)
 {
+	const struct plan *p = l->plan;
 	const struct scenario *s = p->scenario;
 	size_t node = s->links.v[a->readdress.link].end[a->readdress.end].node;
-	const struct scn_action *behind = plan_action_behind(p, a);
+	const struct view before = { .live = l };
+	const struct view behind = { l, plan_find_readdress(p, a) };
 	int r = 0;
 
 	for (size_t k = 0; k < s->services.n; k++) {
 		if (s->services.v[k].resolver != SCN_RESOLVER_SAL ||
-		    plan_instance_at(p, k, a) != node)
+		    !plan_live_serves(l, k, node))
 			continue;
 		for (size_t i = 0; i < p->nodes.n && !r; i++) {
 			struct ip_addr old, new;
 
-			if (!p->nodes.v[i].sald || i == node)
+			if (!p->nodes.v[i].sald || plan_live_serves(l, k, i) ||
+			    l->nodes[i] != PLAN_NODE_ON)
 				continue;
-			old = plan_sal_forward(p, i, node, a);
-			new = plan_sal_forward(p, i, node, behind);
+			old = forward_in(&before, i, node);
+			new = forward_in(&behind, i, node);
 			if (ip_addr_equal(&old, &new))
 				continue;
 			r = add_op(out, PLAN_OP_SAL_RULE_ADD, i, k, &new,

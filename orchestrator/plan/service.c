@@ -23,6 +23,9 @@ void plan_each_instance(const struct scenario *s, size_t service,
 			if (a->kind == SCN_ACTION_MIGRATE &&
 			    a->migrate.service == service)
 				visit(a->migrate.to, a->migrate.to_pos, arg);
+			if (a->kind == SCN_ACTION_REGISTER &&
+			    a->serve.service == service)
+				visit(a->serve.node, a->pos, arg);
 		}
 	}
 }
@@ -311,6 +314,9 @@ static bool migrates(const struct scenario *s, size_t service)
 
 			if (a->kind == SCN_ACTION_MIGRATE &&
 			    a->migrate.service == service)
+				return true;
+			if (a->kind == SCN_ACTION_REGISTER &&
+			    a->serve.service == service)
 				return true;
 		}
 	return false;

@@ -55,7 +55,9 @@ static void route_text(const struct plan *p, const struct plan_op *op,
 	char to[IP_TEXT_MAX], via[IP_TEXT_MAX];
 
 	append(buf, size, "%s route to %s",
-	       op->kind == PLAN_OP_ROUTE_ADD ? "add" : "delete",
+	       op->kind == PLAN_OP_ROUTE_ADD ? "add" :
+	       op->kind == PLAN_OP_ROUTE_SET ? "set" :
+					       "delete",
 	       op->route.to.len ?
 		       ip_format_prefix(&op->route.to, to, sizeof(to)) :
 	       op->route.to.addr.family == AF_INET ? "0.0.0.0/0" :
@@ -179,6 +181,7 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		break;
 	case PLAN_OP_ROUTE_ADD:
 	case PLAN_OP_ROUTE_DEL:
+	case PLAN_OP_ROUTE_SET:
 		route_text(p, op, buf, size);
 		break;
 	case PLAN_OP_QUEUE_SET:
@@ -209,6 +212,33 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		       p->scenario->links.v[op->wire.link].name,
 		       op->wire.up ? "up" : "down");
 		break;
+	case PLAN_OP_IFACE_RENAME:
+		append(buf, size, "rename %s to %s", op->rename.old_name,
+		       op->rename.name);
+		break;
+	case PLAN_OP_IFACE_MTU:
+		append(buf, size, "set mtu of %s to %u",
+		       iface_name(p, op->mtu.iface, one, sizeof(one)),
+		       op->mtu.mtu);
+		break;
+	case PLAN_OP_PORT_MOVE:
+		append(buf, size, "move %s from %s to %s",
+		       iface_name(p, op->port.iface, one, sizeof(one)),
+		       p->ifaces.v[op->port.old_bridge].name,
+		       p->ifaces.v[op->port.bridge].name);
+		break;
+	case PLAN_OP_CUT:
+		append(buf, size, "cut off from the other groups");
+		break;
+	case PLAN_OP_UNCUT:
+		append(buf, size, "join the other groups");
+		break;
+	case PLAN_OP_SILENCE:
+		append(buf, size, "silence all interfaces");
+		break;
+	case PLAN_OP_UNSILENCE:
+		append(buf, size, "let all interfaces be heard");
+		break;
 	case PLAN_OP_SALD_START:
 		append(buf, size, "start sald");
 		break;
@@ -229,7 +259,9 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		       op->kind == PLAN_OP_NAT_ADD ? "bind" : "rebind",
 		       p->scenario->services.v[op->nat.service].name,
 		       ip_format_addr(&op->nat.from, from, sizeof(from)),
-		       ip_format_addr(&op->nat.to, to, sizeof(to)));
+		       op->nat.to.family ?
+			       ip_format_addr(&op->nat.to, to, sizeof(to)) :
+			       "nobody");
 		break;
 	}
 	return buf;
@@ -382,9 +414,19 @@ static void print_readdress(const struct plan *p, const struct scn_action *a,
 	}
 }
 
+static const char *when_text(const struct scn_entry *e, char *buf, size_t size)
+{
+	if (e->at_ns == SCN_UNTIMED)
+		snprintf(buf, size, "%s",
+			 e->trigger == SCN_TRIGGER_WHEN ? "when" : "after");
+	else
+		snprintf(buf, size, "%.3f s", (double)e->at_ns / 1e9);
+	return buf;
+}
+
 static void print_timeline(const struct plan *p, FILE *out)
 {
-	char text[320];
+	char text[320], when[32];
 
 	if (!p->scenario->timeline.n)
 		return;
@@ -393,9 +435,9 @@ static void print_timeline(const struct plan *p, FILE *out)
 		const struct scn_entry *e = &p->scenario->timeline.v[i];
 
 		for (size_t k = 0; k < e->actions.n; k++) {
-			fprintf(out, "  line %-5u %8.3f s  %s\n",
+			fprintf(out, "  line %-5u %10s  %s\n",
 				e->actions.v[k].pos.line,
-				(double)e->at_ns / 1e9,
+				when_text(e, when, sizeof(when)),
 				scn_action_text(p->scenario, &e->actions.v[k],
 						text, sizeof(text)));
 			print_readdress(p, &e->actions.v[k], out);

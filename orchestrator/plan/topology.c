@@ -83,10 +83,10 @@ static size_t add_network(struct plan *p, size_t bridge, size_t link,
 	return p->networks.n - 1;
 }
 
-static size_t network_of_bridge(const struct plan *p, size_t node)
+size_t plan_network_of(const struct plan *p, size_t bridge)
 {
 	for (size_t i = 0; i < p->networks.n; i++)
-		if (p->networks.v[i].bridge == node)
+		if (p->networks.v[i].bridge == bridge)
 			return i;
 	return SCN_NONE;
 }
@@ -106,7 +106,7 @@ static int add_link(struct plan *p, size_t link)
 
 		pl->iface[end] = pl->port[end] = SCN_NONE;
 		if (s->nodes.v[node].kind == SCN_NODE_BRIDGE)
-			network = network_of_bridge(p, node);
+			network = plan_network_of(p, node);
 	}
 	if (network == SCN_NONE) {
 		network = add_network(p, SCN_NONE, link, l->pos);

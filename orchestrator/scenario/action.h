@@ -39,9 +39,17 @@ struct action_kind {
 
 /* The mappings of all forms, for the variants of a mapping. */
 #define ACTION_MAPPINGS                                                        \
-	&mapping_action_migrate, &mapping_action_link,                         \
-		&mapping_action_interface, &mapping_action_start,              \
-		&mapping_action_stop, &mapping_action_kill
+	&mapping_action_migrate, &mapping_action_register,                     \
+		&mapping_action_unregister, &mapping_action_flush,             \
+		&mapping_action_link, &mapping_action_interface,               \
+		&mapping_action_route, &mapping_action_partition,              \
+		&mapping_action_heal, &mapping_action_crash,                   \
+		&mapping_action_boot, &mapping_action_freeze,                  \
+		&mapping_action_thaw, &mapping_action_start,                   \
+		&mapping_action_stop, &mapping_action_kill,                    \
+		&mapping_action_pause, &mapping_action_resume,                 \
+		&mapping_action_restart, &mapping_action_exec,                 \
+		&mapping_action_mark, &mapping_action_wait
 
 extern const struct mapping mapping_action; /* one of a list */
 extern const struct type type_do; /* an action, or a list of them */
@@ -54,6 +62,11 @@ const struct action_kind *action_kind_of(enum scn_action_kind kind);
 extern const struct mapping mapping_action_migrate;
 extern const struct action_form form_migrate;
 extern const struct action_kind kind_migrate;
+/* action_service.c */
+extern const struct mapping mapping_action_register, mapping_action_unregister,
+	mapping_action_flush;
+extern const struct action_form form_register, form_unregister, form_flush;
+extern const struct action_kind kind_register, kind_unregister, kind_flush;
 /* action_link.c */
 extern const struct mapping mapping_action_link;
 extern const struct action_form form_link;
@@ -61,11 +74,33 @@ extern const struct action_kind kind_link_state, kind_link_change;
 /* action_interface.c */
 extern const struct mapping mapping_action_interface;
 extern const struct action_form form_interface;
-extern const struct action_kind kind_readdress;
+extern const struct action_kind kind_readdress, kind_presence, kind_rename,
+	kind_plug, kind_mtu;
+/* action_route.c */
+extern const struct mapping mapping_action_route;
+extern const struct action_form form_route;
+extern const struct action_kind kind_route;
+/* action_partition.c */
+extern const struct mapping mapping_action_partition, mapping_action_heal;
+extern const struct action_form form_partition, form_heal;
+extern const struct action_kind kind_partition, kind_heal;
+/* action_node.c */
+extern const struct mapping mapping_action_crash, mapping_action_boot,
+	mapping_action_freeze, mapping_action_thaw;
+extern const struct action_form form_crash, form_boot, form_freeze, form_thaw;
+extern const struct action_kind kind_crash, kind_boot, kind_freeze, kind_thaw;
 /* action_process.c */
 extern const struct mapping mapping_action_start, mapping_action_stop,
-	mapping_action_kill;
-extern const struct action_form form_start, form_stop, form_kill;
-extern const struct action_kind kind_start, kind_stop, kind_kill;
+	mapping_action_kill, mapping_action_pause, mapping_action_resume,
+	mapping_action_restart;
+extern const struct action_form form_start, form_stop, form_kill, form_pause,
+	form_resume, form_restart;
+extern const struct action_kind kind_start, kind_stop, kind_kill, kind_pause,
+	kind_resume, kind_restart;
+/* action_exec.c */
+extern const struct mapping mapping_action_exec, mapping_action_mark,
+	mapping_action_wait;
+extern const struct action_form form_exec, form_mark, form_wait;
+extern const struct action_kind kind_exec, kind_mark, kind_wait;
 
 #endif

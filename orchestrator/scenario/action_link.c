@@ -159,13 +159,12 @@ static void check_link(struct loader *l, struct state *st,
 	if (!same || !action_is_known(l, SCN_ACTION_LINK_STATE))
 		return;
 	tree_error(l->diag, step->subject, "at %s, the link '%s' is %s already",
-		   step->at->text, l->s->links.v[link].name,
+		   step->when, l->s->links.v[link].name,
 		   step->action.link.up ? "up" : "down");
 	if (before)
 		diag_note(l->diag, before->action.pos, 1,
 			  "it went %s here, at %s",
-			  step->action.link.up ? "up" : "down",
-			  before->at->text);
+			  step->action.link.up ? "up" : "down", before->when);
 }
 
 const struct action_kind kind_link_state = {

@@ -18,10 +18,24 @@ static const struct type type_flush = {
 	.words = flush_words,
 };
 
+static const struct word mode_words[] = {
+	{ "replace", SCN_MIGRATE_REPLACE, NULL },
+	{ "overlap", SCN_MIGRATE_OVERLAP, NULL },
+	{ 0 },
+};
+
+static const struct type type_mode = {
+	.expects = "replace or overlap",
+	.scalar = SCALAR_WORD,
+	.thing = "a way to migrate",
+	.words = mode_words,
+};
+
 enum {
 	MIGRATE_SERVICE,
 	MIGRATE_FROM,
 	MIGRATE_TO,
+	MIGRATE_MODE,
 	MIGRATE_FLUSH,
 	MIGRATE_GAP,
 };
@@ -42,6 +56,11 @@ static const struct field migrate_fields[] = {
 			 .required = true,
 			 .example = "d",
 			 .doc = "its instance from then on" },
+	[MIGRATE_MODE] = { .name = "mode",
+			   .type = &type_mode,
+			   .fallback = "replace",
+			   .doc = "overlap: the new instance is up before the "
+				  "old one goes" },
 	[MIGRATE_FLUSH] = { .name = "flush",
 			    .type = &type_flush,
 			    .fallback = "after",
@@ -107,6 +126,7 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 	a->migrate.service = v[MIGRATE_SERVICE].index;
 	a->migrate.from = v[MIGRATE_FROM].index;
 	a->migrate.to = v[MIGRATE_TO].index;
+	a->migrate.mode = v[MIGRATE_MODE].word;
 	a->migrate.flush = v[MIGRATE_FLUSH].word;
 	a->migrate.gap_ns = v[MIGRATE_GAP].ns;
 	step->subject = v[MIGRATE_SERVICE].node;
@@ -144,37 +164,73 @@ const struct action_form form_migrate = {
 static void migrate_text(const struct scenario *s, const struct scn_action *a,
 			 char *buf, size_t size)
 {
-	snprintf(buf, size, "migrate %s: %s -> %s",
+	snprintf(buf, size, "migrate %s: %s -> %s%s",
 		 s->services.v[a->migrate.service].name,
 		 s->nodes.v[a->migrate.from].name,
-		 s->nodes.v[a->migrate.to].name);
+		 s->nodes.v[a->migrate.to].name,
+		 a->migrate.mode == SCN_MIGRATE_OVERLAP ? ", overlapping" : "");
+}
+
+/* Where the service is, in words. */
+static const char *place_text(struct loader *l, const struct state *st,
+			      size_t service)
+{
+	const struct scenario *s = l->s;
+	const char *text = NULL;
+
+	for (size_t i = 0; i < s->nodes.n; i++)
+		if (state_serves(l, st, service, i))
+			text = text ? loader_format(l, "%s and '%s'", text,
+						    s->nodes.v[i].name) :
+				      loader_format(l, "'%s'",
+						    s->nodes.v[i].name);
+	return text ? text : "nowhere";
 }
 
 static void check_migrate(struct loader *l, struct state *st,
 			  const struct step *step)
 {
 	size_t service = step->action.migrate.service;
+	size_t from = step->action.migrate.from, to = step->action.migrate.to;
 	const struct step *before = st->moved[service];
-	size_t at = st->instance[service];
+	bool was = state_serves(l, st, service, from);
+	const char *at = was ? NULL : place_text(l, st, service);
 	const struct scenario *s = l->s;
 
 	st->moved[service] = step;
-	st->instance[service] = step->action.migrate.to;
-	if (at == step->action.migrate.from ||
-	    !action_is_known(l, SCN_ACTION_MIGRATE))
+	for (size_t i = 0; i < s->services.v[service].run.n; i++) {
+		size_t process = s->services.v[service].run.v[i];
+
+		if (s->processes.v[process].node != from &&
+		    s->processes.v[process].node != to)
+			continue;
+		st->touched[process] = step;
+		st->life[process] = s->processes.v[process].node == to ?
+					    LIFE_STARTED :
+					    LIFE_ENDING;
+	}
+	for (size_t i = 0; !was && i < s->nodes.n; i++)
+		state_set_serves(l, st, service, i, false);
+	state_set_serves(l, st, service, from, false);
+	state_set_serves(l, st, service, to, true);
+	if (was || !action_is_known(l, SCN_ACTION_MIGRATE) ||
+	    !action_is_known(l, SCN_ACTION_REGISTER) ||
+	    !action_is_known(l, SCN_ACTION_UNREGISTER))
 		return;
 	tree_error(l->diag, step->from,
-		   "at %s, the service '%s' is at '%s', not at '%s'",
-		   step->at->text, s->services.v[service].name,
-		   s->nodes.v[at].name,
-		   s->nodes.v[step->action.migrate.from].name);
-	if (before)
-		diag_note(l->diag, before->action.pos, 1,
-			  "it moved to '%s' here, at %s", s->nodes.v[at].name,
-			  before->at->text);
-	else
+		   "at %s, the service '%s' is at %s, not at '%s'", step->when,
+		   s->services.v[service].name, at, s->nodes.v[from].name);
+	if (!before)
 		diag_note(l->diag, s->services.v[service].instance_pos, 1,
 			  "this is its instance from the start");
+	else if (before->action.kind == SCN_ACTION_MIGRATE)
+		diag_note(l->diag, before->action.pos, 1,
+			  "it moved to '%s' here, at %s",
+			  s->nodes.v[before->action.migrate.to].name,
+			  before->when);
+	else
+		diag_note(l->diag, before->action.pos, 1,
+			  "that was changed here, at %s", before->when);
 }
 
 const struct action_kind kind_migrate = {

@@ -26,6 +26,24 @@ static const struct field kill_fields[] = {
 	  .doc = "which one" },
 };
 
+static const struct field pause_fields[] = {
+	{ .name = "pause",
+	  .type = &type_process,
+	  .doc = "stops a process (SIGSTOP) until it is resumed" },
+};
+
+static const struct field resume_fields[] = {
+	{ .name = "resume",
+	  .type = &type_process,
+	  .doc = "lets a paused process go on (SIGCONT)" },
+};
+
+static const struct field restart_fields[] = {
+	{ .name = "restart",
+	  .type = &type_process,
+	  .doc = "stops a process, and starts it when it has ended" },
+};
+
 const struct mapping mapping_action_start = {
 	.what = "action",
 	MAPPING_FIELDS(start_fields),
@@ -37,6 +55,19 @@ const struct mapping mapping_action_stop = {
 const struct mapping mapping_action_kill = {
 	.what = "action",
 	MAPPING_FIELDS(kill_fields),
+};
+
+const struct mapping mapping_action_pause = {
+	.what = "action",
+	MAPPING_FIELDS(pause_fields),
+};
+const struct mapping mapping_action_resume = {
+	.what = "action",
+	MAPPING_FIELDS(resume_fields),
+};
+const struct mapping mapping_action_restart = {
+	.what = "action",
+	MAPPING_FIELDS(restart_fields),
 };
 
 static bool read_process(const struct value *v, struct step *step,
@@ -73,6 +104,30 @@ static bool read_kill(struct loader *l, const struct value *v,
 	return read_process(v, step, SCN_ACTION_KILL) && v[1].ok;
 }
 
+static bool read_pause(struct loader *l, const struct value *v,
+		       struct step *step, step_vec *also)
+{
+	(void)l;
+	(void)also;
+	return read_process(v, step, SCN_ACTION_PAUSE);
+}
+
+static bool read_resume(struct loader *l, const struct value *v,
+			struct step *step, step_vec *also)
+{
+	(void)l;
+	(void)also;
+	return read_process(v, step, SCN_ACTION_RESUME);
+}
+
+static bool read_restart(struct loader *l, const struct value *v,
+			 struct step *step, step_vec *also)
+{
+	(void)l;
+	(void)also;
+	return read_process(v, step, SCN_ACTION_RESTART);
+}
+
 const struct action_form form_start = {
 	.mapping = &mapping_action_start,
 	.read = read_start,
@@ -89,6 +144,21 @@ const struct action_form form_kill = {
 	.kinds = ACTION_BIT(SCN_ACTION_KILL),
 };
 
+const struct action_form form_pause = {
+	.mapping = &mapping_action_pause,
+	.read = read_pause,
+	.kinds = ACTION_BIT(SCN_ACTION_PAUSE),
+};
+const struct action_form form_resume = {
+	.mapping = &mapping_action_resume,
+	.read = read_resume,
+	.kinds = ACTION_BIT(SCN_ACTION_RESUME),
+};
+const struct action_form form_restart = {
+	.mapping = &mapping_action_restart,
+	.read = read_restart,
+	.kinds = ACTION_BIT(SCN_ACTION_RESTART),
+};
 static void process_text(const struct scenario *s, const struct scn_action *a,
 			 char *buf, size_t size)
 {
@@ -117,6 +187,10 @@ static const char *judge_process(const struct scn_process *p,
 {
 	enum life was = *life;
 
+	if (step->action.kind == SCN_ACTION_RESTART && was != LIFE_NEVER) {
+		*life = p->command ? LIFE_STARTED : LIFE_RUNNING;
+		return NULL;
+	}
 	if (step->action.kind == SCN_ACTION_START) {
 		*life = p->command ? LIFE_STARTED : LIFE_RUNNING;
 		if (was == LIFE_RUNNING || (was == LIFE_STARTED && !before))
@@ -127,9 +201,10 @@ static const char *judge_process(const struct scn_process *p,
 		return NULL;
 	}
 	if (step->action.kind == SCN_ACTION_STOP ||
-	    step->action.process.signal == SIGKILL)
+	    (step->action.kind == SCN_ACTION_KILL &&
+	     step->action.process.signal == SIGKILL))
 		*life = LIFE_ENDING;
-	else if (was != LIFE_ENDING)
+	else if (was != LIFE_ENDING && step->action.kind == SCN_ACTION_KILL)
 		*life = LIFE_STARTED; /* a signal may end it, or not */
 	if (was == LIFE_ENDING && !p->command && before->at_ns != step->at_ns)
 		return "has ended by then";
@@ -155,9 +230,27 @@ static void help_process(struct loader *l, const struct scn_process *p,
 		diag_note(l->diag, before->action.pos, 1,
 			  "it is %s here, at %s",
 			  was == LIFE_ENDING ? "told to end" : "started",
-			  before->at->text);
+			  before->when);
 	else
 		diag_note(l->diag, p->pos, 1, "the process is defined here");
+}
+
+/* Nothing runs, or can be reached, in a node that is off. */
+static bool check_off(struct loader *l, const struct state *st,
+		      const struct step *step, const struct scn_process *p)
+{
+	const struct step *before = st->node_changed[p->node];
+
+	if (st->nodes[p->node] != NODE_OFF || !before ||
+	    !action_is_known(l, SCN_ACTION_CRASH) ||
+	    !action_is_known(l, SCN_ACTION_BOOT))
+		return false;
+	tree_error(l->diag, step->subject,
+		   "at %s, '%s', the node of this process, is off", step->when,
+		   l->s->nodes.v[p->node].name);
+	diag_note(l->diag, before->action.pos, 1, "it crashed here, at %s",
+		  before->when);
+	return true;
 }
 
 static void check_process(struct loader *l, struct state *st,
@@ -170,9 +263,14 @@ static void check_process(struct loader *l, struct state *st,
 	const char *wrong = judge_process(p, before, step, &st->life[index]);
 
 	st->touched[index] = step;
+	if (check_off(l, st, step, p))
+		return;
 	if (!wrong || !action_is_known(l, SCN_ACTION_START) ||
 	    !action_is_known(l, SCN_ACTION_STOP) ||
-	    !action_is_known(l, SCN_ACTION_KILL))
+	    !action_is_known(l, SCN_ACTION_KILL) ||
+	    !action_is_known(l, SCN_ACTION_RESTART) ||
+	    !action_is_known(l, SCN_ACTION_CRASH) ||
+	    !action_is_known(l, SCN_ACTION_BOOT))
 		return;
 	tree_error(l->diag, step->subject, "the process '%s' %s%s", p->name,
 		   wrong,
@@ -193,5 +291,20 @@ const struct action_kind kind_stop = {
 const struct action_kind kind_kill = {
 	.name = "kill",
 	.text = kill_text,
+	.simulate = check_process,
+};
+const struct action_kind kind_pause = {
+	.name = "pause",
+	.text = process_text,
+	.simulate = check_process,
+};
+const struct action_kind kind_resume = {
+	.name = "resume",
+	.text = process_text,
+	.simulate = check_process,
+};
+const struct action_kind kind_restart = {
+	.name = "restart",
+	.text = process_text,
 	.simulate = check_process,
 };

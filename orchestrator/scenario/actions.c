@@ -5,8 +5,12 @@
 #include <stdio.h>
 
 static const struct action_form *const forms[] = {
-	&form_migrate, &form_link, &form_interface,
-	&form_start,   &form_stop, &form_kill,
+	&form_migrate, &form_register,	&form_unregister, &form_flush,
+	&form_link,    &form_interface, &form_route,	  &form_partition,
+	&form_heal,    &form_crash,	&form_boot,	  &form_freeze,
+	&form_thaw,    &form_start,	&form_stop,	  &form_kill,
+	&form_pause,   &form_resume,	&form_restart,	  &form_exec,
+	&form_mark,    &form_wait,
 };
 
 const struct mapping mapping_action = {
@@ -32,12 +36,32 @@ const struct type type_do = {
 
 static const struct action_kind *const kinds[] = {
 	[SCN_ACTION_MIGRATE] = &kind_migrate,
+	[SCN_ACTION_REGISTER] = &kind_register,
+	[SCN_ACTION_UNREGISTER] = &kind_unregister,
+	[SCN_ACTION_FLUSH] = &kind_flush,
 	[SCN_ACTION_LINK_STATE] = &kind_link_state,
 	[SCN_ACTION_LINK_CHANGE] = &kind_link_change,
 	[SCN_ACTION_READDRESS] = &kind_readdress,
+	[SCN_ACTION_PRESENCE] = &kind_presence,
+	[SCN_ACTION_RENAME] = &kind_rename,
+	[SCN_ACTION_PLUG] = &kind_plug,
+	[SCN_ACTION_MTU] = &kind_mtu,
+	[SCN_ACTION_ROUTE] = &kind_route,
+	[SCN_ACTION_PARTITION] = &kind_partition,
+	[SCN_ACTION_HEAL] = &kind_heal,
+	[SCN_ACTION_CRASH] = &kind_crash,
+	[SCN_ACTION_BOOT] = &kind_boot,
+	[SCN_ACTION_FREEZE] = &kind_freeze,
+	[SCN_ACTION_THAW] = &kind_thaw,
 	[SCN_ACTION_START] = &kind_start,
 	[SCN_ACTION_STOP] = &kind_stop,
 	[SCN_ACTION_KILL] = &kind_kill,
+	[SCN_ACTION_PAUSE] = &kind_pause,
+	[SCN_ACTION_RESUME] = &kind_resume,
+	[SCN_ACTION_RESTART] = &kind_restart,
+	[SCN_ACTION_EXEC] = &kind_exec,
+	[SCN_ACTION_MARK] = &kind_mark,
+	[SCN_ACTION_WAIT] = &kind_wait,
 };
 
 _Static_assert(sizeof(kinds) / sizeof(*kinds) == SCN_ACTION_COUNT_,

@@ -78,14 +78,33 @@ bool scn_link_changes(const struct scenario *s, size_t link)
 	return false;
 }
 
+/* Does the action take the carrier from this link, or give it back? */
+static bool changes_carrier(const struct scn_link *l, size_t link,
+			    const struct scn_action *a)
+{
+	switch (a->kind) {
+	case SCN_ACTION_LINK_STATE:
+		return a->link.link == link;
+	case SCN_ACTION_PRESENCE:
+	case SCN_ACTION_PLUG:
+		return a->iface.at.link == link;
+	case SCN_ACTION_CRASH:
+	case SCN_ACTION_BOOT:
+		return l->end[0].node == a->node.node ||
+		       l->end[1].node == a->node.node;
+	default:
+		return false;
+	}
+}
+
 bool scn_link_switches(const struct scenario *s, size_t link)
 {
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		const struct scn_entry *e = &s->timeline.v[i];
 
 		for (size_t k = 0; k < e->actions.n; k++)
-			if (e->actions.v[k].kind == SCN_ACTION_LINK_STATE &&
-			    e->actions.v[k].link.link == link)
+			if (changes_carrier(&s->links.v[link], link,
+					    &e->actions.v[k]))
 				return true;
 	}
 	return false;

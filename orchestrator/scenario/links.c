@@ -225,7 +225,20 @@ const struct type type_defaults = {
 	.may_be_empty = true,
 };
 
-enum { LINK_ENDPOINTS, LINK_NAME, LINK_SUBNET, LINK_ASK };
+enum { LINK_ENDPOINTS, LINK_NAME, LINK_SUBNET, LINK_START, LINK_ASK };
+
+static const struct word start_words[] = {
+	{ "auto", 1, NULL },
+	{ "manual", 0, NULL },
+	{ 0 },
+};
+
+static const struct type type_start = {
+	.expects = "auto or manual",
+	.scalar = SCALAR_WORD,
+	.thing = "a way to start",
+	.words = start_words,
+};
 
 static const struct field link_fields[] = {
 	[LINK_ENDPOINTS] = { .name = "endpoints",
@@ -239,6 +252,11 @@ static const struct field link_fields[] = {
 	[LINK_SUBNET] = { .name = "subnet",
 			  .type = &type_subnets,
 			  .doc = "the network of a link without a bridge" },
+	[LINK_START] = { .name = "start",
+			 .type = &type_start,
+			 .fallback = "auto",
+			 .doc = "manual: its interfaces are not there until an "
+				"action adds them" },
 	ASK_FIELDS(LINK_ASK),
 };
 
@@ -396,6 +414,7 @@ static void read_link(struct loader *l, const struct tree_node *node,
 	if (node->kind == TREE_MAP)
 		origin->good &=
 			read_properties(l, node, v + LINK_ASK, origin, link);
+	link->absent = v[LINK_START].ok && !v[LINK_START].word;
 	origin->good &= check_ends(l, link, origin, v[LINK_SUBNET].node);
 }
 

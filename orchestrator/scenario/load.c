@@ -236,8 +236,8 @@ static void read_scenario(struct loader *l, const struct tree_node *root)
 		size_t field;
 		void (*read)(struct loader *l, const struct tree_node *node);
 	} sections[] = {
-		{ TOP_SERVICES, services_read },
 		{ TOP_PROCESSES, processes_read },
+		{ TOP_SERVICES, services_read },
 		{ TOP_PROBES, probes_read },
 		{ TOP_TIMELINE, timeline_read },
 		{ TOP_EXPECT, expects_read },

@@ -150,6 +150,8 @@ struct loader {
 	VEC(struct link_origin) links; /* by the scenario's link index */
 	uint64_t actions_unknown; /* ACTION_BIT() of those of which not all are
 				     known, since some had errors */
+	uint64_t actions_untimed; /* likewise, of which some happen nobody
+				     knows when */
 	bool no_memory;
 };
 

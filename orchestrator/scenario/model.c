@@ -50,6 +50,8 @@ static void free_programs(struct scenario *s)
 		free(s->probes.v[i].name);
 		free(s->probes.v[i].path);
 	}
+	for (size_t i = 0; i < s->services.n; i++)
+		VEC_FREE(&s->services.v[i].run);
 	VEC_FREE(&s->services);
 	VEC_FREE(&s->processes);
 	VEC_FREE(&s->probes);
@@ -90,6 +92,13 @@ struct scenario *scenario_free(struct scenario *s)
 		for (size_t k = 0; k < e->actions.n; k++)
 			scn_action_deinit(&e->actions.v[k]);
 		VEC_FREE(&e->actions);
+		for (size_t k = 0; k < e->when.where.n; k++) {
+			free(e->when.where.v[k].field);
+			free(e->when.where.v[k].value);
+		}
+		VEC_FREE(&e->when.where);
+		free(e->when.text);
+		free(e->name);
 	}
 	VEC_FREE(&s->timeline);
 	for (size_t i = 0; i < s->expects.n; i++) {

@@ -74,6 +74,8 @@ struct scn_link {
 	enum scn_backend backend; /* as written */
 	bool emulated; /* what that comes to */
 	int64_t tolerance_ns; /* 0: the default (docs/measures.md) */
+	bool absent; /* its interfaces are not there until an action adds them
+		      */
 	struct src_pos pos;
 };
 
@@ -99,6 +101,7 @@ struct scn_service {
 	struct scn_port port;
 	size_t instance; /* the node bound at the start */
 	struct src_pos instance_pos;
+	scn_index_vec run; /* processes that run where the instance is */
 	scn_index_vec at; /* nodes that hold the NAT rules; empty: every host
 			     that never is an instance, in its own OUTPUT */
 	struct src_pos at_pos;
@@ -177,12 +180,32 @@ struct scn_probe {
 
 enum scn_action_kind {
 	SCN_ACTION_MIGRATE,
+	SCN_ACTION_REGISTER, /* one more instance of a service */
+	SCN_ACTION_UNREGISTER,
+	SCN_ACTION_FLUSH, /* what a node's kernel tracks of connections */
 	SCN_ACTION_LINK_STATE,
 	SCN_ACTION_LINK_CHANGE, /* of its properties */
 	SCN_ACTION_READDRESS, /* an interface gets other addresses */
+	SCN_ACTION_PRESENCE, /* an interface goes, or comes */
+	SCN_ACTION_RENAME,
+	SCN_ACTION_PLUG, /* an interface is plugged into another bridge */
+	SCN_ACTION_MTU,
+	SCN_ACTION_ROUTE,
+	SCN_ACTION_PARTITION,
+	SCN_ACTION_HEAL,
+	SCN_ACTION_CRASH,
+	SCN_ACTION_BOOT,
+	SCN_ACTION_FREEZE,
+	SCN_ACTION_THAW,
 	SCN_ACTION_START,
 	SCN_ACTION_STOP, /* SIGTERM to the process group, SIGKILL after grace */
 	SCN_ACTION_KILL, /* signal to the process group */
+	SCN_ACTION_PAUSE, /* SIGSTOP to the process group */
+	SCN_ACTION_RESUME,
+	SCN_ACTION_RESTART,
+	SCN_ACTION_EXEC, /* a command, run in a node */
+	SCN_ACTION_MARK, /* nothing but an event and a comment in the trace */
+	SCN_ACTION_WAIT, /* what is behind it in its list begins later */
 	SCN_ACTION_COUNT_, /* how many kinds there are */
 };
 
@@ -194,16 +217,38 @@ struct scn_link_change {
 
 enum scn_flush { SCN_FLUSH_AFTER, SCN_FLUSH_NONE, SCN_FLUSH_BEFORE };
 
+enum scn_migrate_mode {
+	SCN_MIGRATE_REPLACE, /* the old instance goes, then the new one comes */
+	SCN_MIGRATE_OVERLAP, /* the other way round */
+};
+
+enum scn_route_change { SCN_ROUTE_ADD, SCN_ROUTE_DELETE, SCN_ROUTE_REPLACE };
+
+/* One interface: that end of that link. */
+struct scn_iface_ref {
+	size_t link, end;
+};
+
+typedef VEC(scn_index_vec) scn_groups;
+
 struct scn_action {
 	enum scn_action_kind kind;
 	union {
 		struct {
 			size_t service, from, to; /* nodes */
+			enum scn_migrate_mode mode;
 			enum scn_flush
 				flush; /* conntrack: when, as to the rule */
 			int64_t gap_ns; /* between rule and flush */
 			struct src_pos to_pos;
 		} migrate;
+		struct {
+			size_t service, node;
+		} serve; /* REGISTER, UNREGISTER */
+		struct {
+			size_t node;
+			size_t service; /* SCN_NONE: all of it */
+		} flush;
 		struct {
 			size_t link;
 			bool up;
@@ -219,19 +264,92 @@ struct scn_action {
 						     (renew) */
 		} readdress;
 		struct {
+			struct scn_iface_ref at;
+			bool present; /* PRESENCE */
+			char name[IFNAMSIZ]; /* RENAME */
+			size_t bridge; /* PLUG: a node */
+			uint32_t mtu; /* MTU: bytes */
+		} iface;
+		struct {
+			struct scn_iface_ref at;
+			enum scn_route_change change;
+			struct ip_prefix to;
+			struct ip_addr via; /* AF_UNSPEC: on link */
+			uint32_t metric; /* 0: the kernel's default */
+		} route;
+		struct {
+			scn_groups groups; /* of nodes */
+		} partition;
+		struct {
+			size_t node;
+		} node; /* CRASH, BOOT, FREEZE, THAW */
+		struct {
 			size_t process;
 			int signal; /* kill */
 		} process;
+		struct {
+			size_t node;
+			char **argv; /* as scn_process.argv */
+			char *command; /* as written */
+			int64_t timeout_ns;
+			int status; /* that it is to end with; -1: any */
+		} exec;
+		struct {
+			char *text;
+		} mark;
+		struct {
+			int64_t ns;
+		} wait;
 	};
 	struct src_pos pos;
 };
 
-struct scn_entry { /* one item of the timeline */
+enum scn_when_kind {
+	SCN_WHEN_EVENT, /* of the lab or of a sald, as in events.jsonl */
+	SCN_WHEN_EXIT, /* a process ends */
+	SCN_WHEN_PRINTS, /* a process's output holds a text */
+	SCN_WHEN_PACKET, /* a packet that matches a filter */
+	SCN_WHEN_PROBE, /* a probe's measure crosses a threshold */
+};
+
+struct scn_match { /* a field of an event, and what it must be */
+	char *field, *value;
+};
+
+struct scn_when {
+	enum scn_when_kind kind;
+	uint64_t count; /* at the n-th time, from 1 */
+	char *text; /* EVENT: its name; PRINTS; PACKET: a pcap filter */
+	VEC(struct scn_match) where; /* EVENT */
+	size_t process; /* EXIT, PRINTS */
+	struct scn_iface_ref at; /* PACKET */
+	size_t probe; /* PROBE: one of the two is given */
+	uint64_t lost_run; /* so many lost in a row; 0: not asked for */
+	int64_t rtt_ns; /* one that took longer; 0: not asked for */
+	struct src_pos pos; /* of what is looked for */
+};
+
+enum scn_trigger {
+	SCN_TRIGGER_AT, /* at_ns after the timeline's zero */
+	SCN_TRIGGER_AFTER, /* delay_ns after another entry is done */
+	SCN_TRIGGER_WHEN, /* delay_ns after something has happened */
+};
+
+struct scn_entry { /* one item of the timeline, or one time of "every" */
+	enum scn_trigger trigger;
+	/* AFTER: where nothing takes time. SCN_UNTIMED: nobody knows. */
 	int64_t at_ns;
+	int64_t delay_ns; /* AFTER, WHEN */
+	size_t after; /* AFTER: an entry */
+	struct scn_when when; /* WHEN */
+	char *name; /* NULL: it has none */
+	bool optional; /* not to happen is no fault */
 	VEC(struct scn_action)
 	actions; /* in order, as close together as can be */
 	struct src_pos pos;
 };
+
+#define SCN_UNTIMED INT64_MAX /* behind all others */
 
 /* ---- expectations ------------------------------------------------------ */
 

@@ -72,6 +72,7 @@ const char *names_kind_name(enum names_kind kind)
 		[NAMES_NODE] = "node",	     [NAMES_LINK] = "link",
 		[NAMES_IFACE] = "interface", [NAMES_SERVICE] = "service",
 		[NAMES_PROCESS] = "process", [NAMES_PROBE] = "probe",
+		[NAMES_ENTRY] = "entry",
 	};
 
 	return words[kind];

@@ -19,6 +19,7 @@ enum names_kind {
 	NAMES_SERVICE,
 	NAMES_PROCESS,
 	NAMES_PROBE,
+	NAMES_ENTRY, /* of the timeline */
 	NAMES_COUNT_,
 };
 

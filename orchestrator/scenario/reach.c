@@ -142,6 +142,10 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 			const struct scn_action *a =
 				&s->timeline.v[i].actions.v[k];
 
+			if (a->kind == SCN_ACTION_REGISTER &&
+			    a->serve.service == service &&
+			    a->serve.node == node)
+				return;
 			if (a->kind != SCN_ACTION_MIGRATE ||
 			    a->migrate.service != service)
 				continue;
@@ -172,7 +176,8 @@ void reach_check_order(struct loader *l, size_t service,
 	const struct scenario *s = l->s;
 	size_t at = s->services.v[service].instance, next = 0;
 
-	if (l->actions_unknown & ACTION_BIT(SCN_ACTION_MIGRATE))
+	if ((l->actions_unknown | l->actions_untimed) &
+	    ACTION_BIT(SCN_ACTION_MIGRATE))
 		return;
 	next += nodes->v[0] == at;
 	for (size_t i = 0; i < s->timeline.n; i++) {
@@ -180,6 +185,10 @@ void reach_check_order(struct loader *l, size_t service,
 			const struct scn_action *a =
 				&s->timeline.v[i].actions.v[k];
 
+			if ((a->kind == SCN_ACTION_REGISTER ||
+			     a->kind == SCN_ACTION_UNREGISTER) &&
+			    a->serve.service == service)
+				return;
 			if (a->kind != SCN_ACTION_MIGRATE ||
 			    a->migrate.service != service)
 				continue;
@@ -213,9 +222,18 @@ void reach_check_started(struct loader *l, size_t process,
 			const struct scn_action *a =
 				&s->timeline.v[i].actions.v[k];
 
-			if (a->kind == SCN_ACTION_START &&
+			if ((a->kind == SCN_ACTION_START ||
+			     a->kind == SCN_ACTION_RESTART) &&
 			    a->process.process == process)
 				return;
+			if (a->kind == SCN_ACTION_MIGRATE)
+				for (size_t r = 0;
+				     r <
+				     s->services.v[a->migrate.service].run.n;
+				     r++)
+					if (s->services.v[a->migrate.service]
+						    .run.v[r] == process)
+						return;
 		}
 	}
 	tree_error(l->diag, where,

@@ -33,12 +33,20 @@ static const struct type type_at = {
 	.item = &type_machine,
 };
 
+static const struct type type_run = {
+	.expects = "a process, or a list of them",
+	.scalar = SCALAR_REF,
+	.names = NAMES_PROCESS,
+	.item = &type_process,
+};
+
 enum {
 	SERVICE_RESOLVER,
 	SERVICE_INSTANCES,
 	SERVICE_PORT,
 	SERVICE_ADDRESS,
 	SERVICE_AT,
+	SERVICE_RUN,
 };
 
 static const struct field service_fields[] = {
@@ -64,6 +72,11 @@ static const struct field service_fields[] = {
 			 .type = &type_at,
 			 .doc = "of nat: the nodes that translate; without it, "
 				"every host that is no instance, for itself" },
+	[SERVICE_RUN] = { .name = "run",
+			  .type = &type_run,
+			  .doc = "processes that run where the instance is, "
+				 "and "
+				 "come and go with it" },
 };
 
 static const struct mapping mapping_service = {
@@ -171,6 +184,21 @@ static bool read_at(struct loader *l, const struct value *list,
 	return good;
 }
 
+/* Those at the first instance start by themselves, the others do not. */
+static bool read_run(struct loader *l, const struct value *list,
+		     struct scn_service *service)
+{
+	bool good = true;
+
+	refs_read(l, &type_process, list, &service->run, &good);
+	for (size_t i = 0; good && i < service->run.n; i++) {
+		struct scn_process *p = &l->s->processes.v[service->run.v[i]];
+
+		p->autostart = p->node == service->instance;
+	}
+	return good;
+}
+
 static size_t read_service(struct loader *l, const struct tree_node *key,
 			   const struct tree_node *value)
 {
@@ -195,6 +223,8 @@ static size_t read_service(struct loader *l, const struct tree_node *key,
 		good &= read_addresses(l, &v[SERVICE_ADDRESS], service);
 	if (v[SERVICE_AT].ok)
 		good &= read_at(l, &v[SERVICE_AT], service);
+	if (v[SERVICE_RUN].ok)
+		good &= read_run(l, &v[SERVICE_RUN], service);
 	return good ? index : SCN_NONE;
 }
 

@@ -10,13 +10,11 @@
  */
 #include "orchestrator/scenario/action.h"
 
-#include "base/cleanup.h"
-
 #include <string.h>
 
 bool action_is_known(const struct loader *l, enum scn_action_kind kind)
 {
-	return !(l->actions_unknown & ACTION_BIT(kind));
+	return !((l->actions_unknown | l->actions_untimed) & ACTION_BIT(kind));
 }
 
 /*
@@ -67,6 +65,8 @@ static void check_ends(struct loader *l, const step_vec *steps)
 					 step->action.migrate.gap_ns :
 					 0;
 
+		if (!step->when)
+			continue;
 		/* At the end itself, a duration comes before the action. */
 		if (l->duration ? step->at_ns < end_ns &&
 					  gap_ns < end_ns - step->at_ns :
@@ -98,45 +98,82 @@ static void check_ends(struct loader *l, const step_vec *steps)
 	}
 }
 
+bool state_serves(const struct loader *l, const struct state *st,
+		  size_t service, size_t node)
+{
+	return st->serves[service * l->s->nodes.n + node];
+}
+
+void state_set_serves(const struct loader *l, struct state *st, size_t service,
+		      size_t node, bool serves)
+{
+	st->serves[service * l->s->nodes.n + node] = serves;
+}
+
+static void state_deinit(struct state *st)
+{
+	free(st->serves);
+	free(st->down);
+	free(st->moved);
+	free(st->switched);
+	free(st->touched);
+	free(st->life);
+	free(st->nodes);
+	free(st->node_changed);
+	free(st->absent);
+	free(st->iface_changed);
+	free(st->params);
+}
+
+#define MAKE(array, n) (((array) = calloc((n) + 1, sizeof(*(array)))) != NULL)
+
+static bool state_init(struct state *st, const struct scenario *s)
+{
+	*st = (struct state){ 0 };
+	if (!MAKE(st->serves, s->services.n * s->nodes.n) ||
+	    !MAKE(st->down, s->links.n) || !MAKE(st->moved, s->services.n) ||
+	    !MAKE(st->switched, s->links.n) ||
+	    !MAKE(st->touched, s->processes.n) ||
+	    !MAKE(st->life, s->processes.n) || !MAKE(st->nodes, s->nodes.n) ||
+	    !MAKE(st->node_changed, s->nodes.n) ||
+	    !MAKE(st->absent, 2 * s->links.n) ||
+	    !MAKE(st->iface_changed, 2 * s->links.n) ||
+	    !MAKE(st->params, s->links.n))
+		return false;
+	for (size_t i = 0; i < s->links.n; i++)
+		memcpy(st->params[i], s->links.v[i].params,
+		       sizeof(st->params[i]));
+	for (size_t i = 0; i < s->services.n; i++)
+		if (s->services.v[i].instance != SCN_NONE)
+			st->serves[i * s->nodes.n + s->services.v[i].instance] =
+				true;
+	for (size_t i = 0; i < s->links.n; i++)
+		for (size_t k = 0; s->links.v[i].absent && k < 2; k++)
+			st->absent[2 * i + k] = true;
+	for (size_t i = 0; i < s->processes.n; i++)
+		if (s->processes.v[i].autostart)
+			st->life[i] = s->processes.v[i].command ? LIFE_STARTED :
+								  LIFE_RUNNING;
+	return true;
+}
+
 void timeline_simulate(struct loader *l, const step_vec *steps)
 {
-	const struct scenario *s = l->s;
-	CLEANUP_FREE size_t *instance =
-		calloc(s->services.n + 1, sizeof(*instance));
-	CLEANUP_FREE bool *down = calloc(s->links.n + 1, sizeof(*down));
-	CLEANUP_FREE const struct step **moved =
-		calloc(s->services.n + 1, sizeof(*moved));
-	CLEANUP_FREE const struct step **switched =
-		calloc(s->links.n + 1, sizeof(*switched));
-	CLEANUP_FREE const struct step **touched =
-		calloc(s->processes.n + 1, sizeof(*touched));
-	CLEANUP_FREE enum life *life =
-		calloc(s->processes.n + 1, sizeof(*life));
-	CLEANUP_FREE struct link_params(*params)[2] =
-		calloc(s->links.n + 1, sizeof(*params));
-	struct state st = { instance, down, moved, switched,
-			    touched,  life, params };
+	struct state st;
 
-	if (!instance || !down || !moved || !switched || !touched || !life ||
-	    !params) {
+	if (!state_init(&st, l->s)) {
+		state_deinit(&st);
 		l->no_memory = true;
 		return;
 	}
-	for (size_t i = 0; i < s->services.n; i++)
-		instance[i] = s->services.v[i].instance;
-	for (size_t i = 0; i < s->links.n; i++)
-		memcpy(params[i], s->links.v[i].params, sizeof(params[i]));
-	for (size_t i = 0; i < s->processes.n; i++)
-		if (s->processes.v[i].autostart)
-			life[i] = s->processes.v[i].command ? LIFE_STARTED :
-							      LIFE_RUNNING;
 	for (size_t i = 0; i < steps->n; i++) {
 		const struct step *step = &steps->v[i];
 		const struct action_kind *kind =
 			action_kind_of(step->action.kind);
 
-		if (kind->simulate)
+		if (kind->simulate && step->when)
 			kind->simulate(l, &st, step);
 	}
 	check_ends(l, steps);
+	state_deinit(&st);
 }

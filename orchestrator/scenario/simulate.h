@@ -12,7 +12,8 @@ struct step {
 	struct scn_action action;
 	int64_t at_ns;
 	size_t order; /* in the file */
-	const struct tree_node *at; /* the time */
+	const struct tree_node *at; /* what says when */
+	const char *when; /* the time, in words; NULL: nobody knows it */
 	const struct tree_node *subject; /* the service, link or process */
 	const struct tree_node *from; /* migrate */
 	const struct tree_node *map; /* the mapping that it stands in, ... */
@@ -33,16 +34,29 @@ enum life {
 	LIFE_ENDING, /* told to, and it ends when it does */
 };
 
+enum node_life { NODE_ON, NODE_OFF, NODE_FROZEN };
+
 /* The arrays are by the scenario's indices. */
 struct state {
-	size_t *instance; /* by service: the node; SCN_NONE: unknown */
+	bool *serves; /* by service and node: state_serves() */
 	bool *down; /* by link */
 	const struct step **moved; /* by service: the last migrate */
 	const struct step **switched; /* by link: the last change */
 	const struct step **touched; /* by process: the last action */
 	enum life *life; /* by process */
 	struct link_params (*params)[2]; /* by link, and sending end */
+	enum node_life *nodes; /* by node */
+	const struct step **node_changed; /* by node */
+	bool *absent; /* by interface, 2 * link + end */
+	const struct step **iface_changed; /* likewise */
+	const struct step *parted; /* the last partition or heal */
+	bool partition; /* there is one */
 };
+
+bool state_serves(const struct loader *l, const struct state *st,
+		  size_t service, size_t node);
+void state_set_serves(const struct loader *l, struct state *st, size_t service,
+		      size_t node, bool serves);
 
 /* Are all actions of this kind known? Else what they did is not. */
 bool action_is_known(const struct loader *l, enum scn_action_kind kind);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Of this layer only: how actions are done. There is a performer for each kind;
- * timeline.c calls it when the action begins.
+ * entry.c calls it when the action begins.
  */
 #ifndef TIMELINE_PERFORM_H
 #define TIMELINE_PERFORM_H
 
 #include "base/vec.h"
+#include "orchestrator/plan/live.h"
 #include "orchestrator/timeline/timeline.h"
 
 struct performance;
@@ -16,37 +17,73 @@ struct performance;
 #define PERFORM_UNDER_WAY 1
 typedef int perform_fn(struct performance *p, struct err *err);
 
-perform_fn perform_migrate, perform_link_state, perform_link_change,
-	perform_readdress, perform_start, perform_stop, perform_kill;
+perform_fn perform_migrate, perform_serve, perform_flush, perform_readdress,
+	perform_crash, perform_boot, perform_freeze, perform_thaw,
+	perform_start, perform_stop, perform_kill, perform_pause,
+	perform_restart, perform_exec, perform_mark, perform_wait;
+
+#define PROGRAM_MAX 12
 
 /* An action that has begun. It lives until the timeline is freed. */
 struct performance {
 	struct timeline *tl;
+	struct entry_run *entry;
 	const struct scn_action *action;
 	unsigned id;
 	sd_event_source *timer; /* where it waits; stopped with the timeline */
-	unsigned next; /* where it goes on: the performer's own */
+	unsigned next; /* where it goes on: the performer's own, as below */
+	unsigned char program[PROGRAM_MAX];
+	size_t process;
+	pid_t pid;
+	bool timed_out;
+};
+
+/* An entry of the timeline, and how far it is. */
+struct entry_run {
+	struct timeline *tl;
+	const struct scn_entry *entry;
+	enum entry_state {
+		ENTRY_WAITING, /* for its time, or for what it waits for */
+		ENTRY_DUE, /* that has come, and the delay goes by */
+		ENTRY_RUNNING,
+		ENTRY_DONE,
+	} state;
+	int64_t planned_ns;
+	size_t next; /* action that begins next */
+	size_t unfinished; /* actions that have begun */
+	bool inside; /* its actions are being begun */
+	bool applied; /* all have, and that was told */
+	int64_t first_ns; /* beginning of the first action */
+	uint64_t seen; /* WHEN: how often so far */
+	sd_event_source *timer, *watch;
+	int watch_fd; /* WHEN: a socket or a file; -1 */
+	long watched; /* of the file, already searched */
 };
 
 struct timeline {
 	struct lab *lab;
 	const struct plan *plan;
+	struct plan_live *live;
 	sd_event *event;
 	struct timeline_listener listener;
 	int64_t zero_ns;
-	size_t next; /* entry */
 	unsigned ids;
-	size_t unfinished; /* actions */
-	bool stopped;
+	bool stopped, begun_playing;
+	struct entry_run *entries; /* by the scenario's index */
+	size_t next; /* entry with a time that is due next */
 	sd_event_source *timer;
 	VEC(struct performance *) begun; /* all ever, in this order */
 };
 
-/* A step of it is done. deleted: as in timeline_listener. */
+/* ---- for the performers -------------------------------------------------- */
+
+/* A step of it is done. field: as in timeline_listener. */
 void performance_step(const struct performance *p, const char *step,
-		      int64_t deleted);
+		      const char *field, int64_t value);
 void performance_done(struct performance *p);
 void performance_failed(struct performance *p, struct err *err);
+/* One of the three, by what a performer would return. */
+void performance_result(struct performance *p, int r, struct err *err);
 
 /* Has fn called with p in delay_ns. */
 int performance_wait(struct performance *p, int64_t delay_ns,
@@ -58,5 +95,26 @@ int performance_wait(struct performance *p, int64_t delay_ns,
  */
 int perform_ops(const struct performance *p, const char *step, int made,
 		plan_op_vec *ops, struct err *err);
+/* The live lab is as the action makes it, from here on. */
+int performance_take(const struct performance *p, struct err *err);
+
+/* ---- entry.c, watch.c ------------------------------------------------------
+ */
+
+/* What it waited for has happened; planned_ns: when it is to begin. */
+void entry_due(struct entry_run *e, int64_t planned_ns);
+void entry_begin(struct entry_run *e);
+/* An action of it is done. */
+void entry_action_done(struct entry_run *e);
+void timeline_fail(struct timeline *tl, unsigned id, const struct scn_action *a,
+		   struct err *err);
+
+/* Waits for what the entries wait for. */
+int watch_all(struct timeline *tl, struct err *err);
+/* The interfaces of a node are new ones. */
+int watch_again(struct timeline *tl, size_t node, struct err *err);
+void watch_stop(struct entry_run *e);
+/* It has happened once more. */
+void watch_count(struct entry_run *e);
 
 #endif

@@ -2,112 +2,341 @@
 /*
  * A service gets another instance.
  *
- * Of a nat service, an action is a short program of steps (rule, flush). Steps
- * follow each other at once, or after a gap that the scenario asked for, in
- * which case the action goes on from a timer of its own and the entry's next
- * action begins meanwhile. Doing it by sleeping would hold up everything else
- * that is due.
+ * A migration is a program of short steps, of which some are waited for (a
+ * process ends, another is ready, a gap goes by); the action then goes on from
+ * there, and the entry's next action begins meanwhile. What it is made of:
+ *
+ *     replace   the old instance's processes end, the new one's start,
+ *               and the name is bound to the new one
+ *     overlap   the new instance's processes start, the name is bound to the
+ *               new one, and when nobody is on the way to the old one any more,
+ *               its processes end
+ *
+ * Binding a nat service's name is a rule and a flush: connections that exist
+ * follow the rule by which they began until they are forgotten. Binding a sal
+ * service's name is three steps (live.h), between the second and the third of
+ * which an overlap lets the flows move over.
  */
 #include "orchestrator/timeline/perform.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 
-/* ---- nat ---------------------------------------------------------------- */
+/* How long an overlap lasts once everybody knows of the new instance: what is
+ * under way to the old one, and its answer, arrive. */
+#define OVERLAP_NS (100 * NSEC_PER_MSEC)
 
-enum step { STEP_RULE, STEP_FLUSH, STEP_END };
+enum step {
+	STEP_END,
+	STEP_OLD_ENDS,
+	STEP_OLD_ENDED,
+	STEP_NEW_STARTS,
+	STEP_NEW_READY,
+	STEP_RULE,
+	STEP_FLUSH,
+	STEP_GAP,
+	STEP_SAL_START,
+	STEP_SAL_FORWARD,
+	STEP_SAL_STOP,
+	STEP_OVERLAP,
+};
 
-static enum step step_of(const struct performance *p)
+static void add(struct performance *p, size_t *n, enum step step)
 {
-	static const enum step programs[][3] = {
-		[SCN_FLUSH_AFTER] = { STEP_RULE, STEP_FLUSH, STEP_END },
-		[SCN_FLUSH_NONE] = { STEP_RULE, STEP_END, STEP_END },
-		[SCN_FLUSH_BEFORE] = { STEP_FLUSH, STEP_RULE, STEP_END },
-	};
-
-	return programs[p->action->migrate.flush][p->next];
+	if (*n + 1 < PROGRAM_MAX)
+		p->program[(*n)++] = (unsigned char)step;
 }
 
-static int do_step(const struct performance *p, enum step step, struct err *err)
+static void add_nat(struct performance *p, size_t *n)
 {
 	const struct scn_action *a = p->action;
-	unsigned deleted = 0;
-	plan_op_vec ops = { 0 };
-	int r;
+	bool before = a->migrate.flush == SCN_FLUSH_BEFORE;
 
-	if (step == STEP_RULE) {
-		r = plan_bind_ops(p->tl->plan, a, &ops);
-		return perform_ops(p, "rule", r, &ops, err);
+	add(p, n, before ? STEP_FLUSH : STEP_RULE);
+	if (a->migrate.flush == SCN_FLUSH_NONE)
+		return;
+	if (a->migrate.gap_ns)
+		add(p, n, STEP_GAP);
+	add(p, n, before ? STEP_RULE : STEP_FLUSH);
+}
+
+static void write_program(struct performance *p)
+{
+	const struct scn_action *a = p->action;
+	const struct scn_service *s =
+		&p->tl->plan->scenario->services.v[a->migrate.service];
+	bool overlap = a->migrate.mode == SCN_MIGRATE_OVERLAP;
+	size_t n = 0;
+
+	if (s->run.n && !overlap) {
+		add(p, &n, STEP_OLD_ENDS);
+		add(p, &n, STEP_OLD_ENDED);
 	}
-	r = lab_flush_service(p->tl->lab, a->migrate.service, &deleted, err);
+	if (s->run.n) {
+		add(p, &n, STEP_NEW_STARTS);
+		add(p, &n, STEP_NEW_READY);
+	}
+	if (s->resolver == SCN_RESOLVER_NAT) {
+		add_nat(p, &n);
+	} else {
+		add(p, &n, STEP_SAL_START);
+		add(p, &n, STEP_SAL_FORWARD);
+		if (overlap)
+			add(p, &n, STEP_OVERLAP);
+		add(p, &n, STEP_SAL_STOP);
+	}
+	if (s->run.n && overlap) {
+		add(p, &n, STEP_OVERLAP);
+		add(p, &n, STEP_OLD_ENDS);
+		add(p, &n, STEP_OLD_ENDED);
+	}
+	add(p, &n, STEP_END);
+}
+
+/* ---- processes ------------------------------------------------------------
+ */
+
+static void go_on_when_changed(void *arg);
+
+static bool is_at(const struct performance *p, size_t process, size_t node)
+{
+	return p->tl->plan->scenario->processes.v[process].node == node;
+}
+
+static int start_new(const struct performance *p, const struct scn_service *s,
+		     struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->run.n && !r; i++)
+		if (is_at(p, s->run.v[i], p->action->migrate.to) &&
+		    !lab_process_runs(p->tl->lab, s->run.v[i]))
+			r = lab_start_process(p->tl->lab, s->run.v[i], err);
 	if (!r)
-		performance_step(p, "flush", deleted);
+		performance_step(p, "process.start", NULL, 0);
 	return r;
 }
 
-static int go_on(sd_event_source *source, uint64_t now_us, void *arg);
-
-/* Steps up to the next gap or the end. */
-static int advance(struct performance *p, struct err *err)
+static int stop_old(const struct performance *p, const struct scn_service *s,
+		    struct err *err)
 {
-	int64_t gap = p->action->migrate.gap_ns;
+	int r = 0;
 
-	while (step_of(p) != STEP_END) {
-		int r = do_step(p, step_of(p), err);
+	for (size_t i = 0; i < s->run.n && r >= 0; i++)
+		if (is_at(p, s->run.v[i], p->action->migrate.from) &&
+		    lab_process_runs(p->tl->lab, s->run.v[i]))
+			r = lab_stop_process(p->tl->lab, s->run.v[i], err);
+	if (r >= 0)
+		performance_step(p, "process.stop", NULL, 0);
+	return r < 0 ? r : 0;
+}
 
-		p->next++;
-		if (!r && gap && step_of(p) != STEP_END) {
-			r = performance_wait(p, gap, go_on, err);
-			if (!r)
-				return PERFORM_UNDER_WAY;
-		}
-		if (r)
-			return r;
+/* Waits for the first that is not yet as it is to be; is asked again then. */
+static int wait_for_processes(struct performance *p,
+			      const struct scn_service *s, bool started)
+{
+	const struct scn_action *a = p->action;
+	size_t node = started ? a->migrate.to : a->migrate.from;
+
+	for (size_t i = 0; i < s->run.n; i++) {
+		size_t process = s->run.v[i];
+
+		if (!is_at(p, process, node) ||
+		    (started ? lab_process_ready(p->tl->lab, process) ||
+				       !lab_process_runs(p->tl->lab, process) :
+			       !lab_process_runs(p->tl->lab, process)))
+			continue;
+		lab_watch_process(p->tl->lab, process, go_on_when_changed, p);
+		return PERFORM_UNDER_WAY;
+	}
+	performance_step(p, started ? "process.ready" : "process.end", NULL, 0);
+	return 0;
+}
+
+/* ---- the steps ------------------------------------------------------------
+ */
+
+static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);
+
+static int flush(const struct performance *p, struct err *err)
+{
+	unsigned deleted = 0;
+	int r = lab_flush_service(p->tl->lab, p->action->migrate.service,
+				  &deleted, err);
+
+	if (!r)
+		performance_step(p, "flush", "deleted", deleted);
+	return r;
+}
+
+static int bind_sal(const struct performance *p, enum plan_sal_step step,
+		    const char *name, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 };
+	int r = plan_sal_bind_ops(p->tl->live, a->migrate.service,
+				  a->migrate.from, a->migrate.to, step, a->pos,
+				  &ops);
+
+	return perform_ops(p, name, r, &ops, err);
+}
+
+static int bind_nat(const struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 };
+	int r = plan_bind_ops(p->tl->live, a->migrate.service, a->migrate.to,
+			      a->pos, &ops);
+
+	return perform_ops(p, "rule", r, &ops, err);
+}
+
+/* 0: the next one; PERFORM_UNDER_WAY: later. *again: this one, then. */
+static int do_step(struct performance *p, enum step step, bool *again,
+		   struct err *err)
+{
+	const struct scn_action *a = p->action;
+	const struct scn_service *s =
+		&p->tl->plan->scenario->services.v[a->migrate.service];
+	int r;
+
+	switch (step) {
+	case STEP_OLD_ENDS:
+		return stop_old(p, s, err);
+	case STEP_NEW_STARTS:
+		return start_new(p, s, err);
+	case STEP_OLD_ENDED:
+	case STEP_NEW_READY:
+		*again = true;
+		return wait_for_processes(p, s, step == STEP_NEW_READY);
+	case STEP_RULE:
+		return bind_nat(p, err);
+	case STEP_FLUSH:
+		return flush(p, err);
+	case STEP_SAL_START:
+		return bind_sal(p, PLAN_SAL_START, "start", err);
+	case STEP_SAL_FORWARD:
+		return bind_sal(p, PLAN_SAL_FORWARD, "forward", err);
+	case STEP_SAL_STOP:
+		return bind_sal(p, PLAN_SAL_STOP, "stop", err);
+	case STEP_GAP:
+	case STEP_OVERLAP:
+		r = performance_wait(
+			p, step == STEP_GAP ? a->migrate.gap_ns : OVERLAP_NS,
+			on_timer, err);
+		return r ? r : PERFORM_UNDER_WAY;
+	case STEP_END:
+		break;
 	}
 	return 0;
 }
 
-static int go_on(sd_event_source *source, uint64_t now_us, void *arg)
+static int advance(struct performance *p, struct err *err)
+{
+	while (p->program[p->next] != STEP_END) {
+		bool again = false;
+		int r = do_step(p, (enum step)p->program[p->next], &again, err);
+
+		p->next += !(again && r == PERFORM_UNDER_WAY);
+		if (r)
+			return r;
+	}
+	return performance_take(p, err);
+}
+
+static void resume(struct performance *p)
+{
+	struct err err = ERR_INIT;
+
+	if (!p->tl->stopped)
+		performance_result(p, advance(p, &err), &err);
+}
+
+static int on_timer(sd_event_source *source, uint64_t now_us, void *arg)
 {
 	struct performance *p = arg;
-	struct err err = ERR_INIT;
-	int r;
 
 	(void)source;
 	(void)now_us;
-	r = advance(p, &err);
-	if (r < 0)
-		performance_failed(p, &err);
-	else if (!r)
-		performance_done(p);
+	p->timer = sd_event_source_disable_unref(p->timer);
+	resume(p);
 	return 0;
 }
 
-/* ---- sal ---------------------------------------------------------------- */
-
-static int migrate_sal(const struct performance *p, struct err *err)
+static int on_change(sd_event_source *source, uint64_t now_us, void *arg)
 {
-	static const char *const steps[] = {
+	return on_timer(source, now_us, arg);
+}
+
+/* Who tells of the process's change is not done with it: later. */
+static void go_on_when_changed(void *arg)
+{
+	struct performance *p = arg;
+	struct err err = ERR_INIT;
+
+	if (!p->tl->stopped && performance_wait(p, 0, on_change, &err))
+		performance_failed(p, &err);
+}
+
+int perform_migrate(struct performance *p, struct err *err)
+{
+	write_program(p);
+	return advance(p, err);
+}
+
+/* ---- register and unregister -----------------------------------------------
+ */
+
+static int serve_sal(const struct performance *p, bool add_it, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	static const char *const names[] = {
 		[PLAN_SAL_START] = "start",
 		[PLAN_SAL_FORWARD] = "forward",
 		[PLAN_SAL_STOP] = "stop",
 	};
 	int r = 0;
 
-	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps) && !r; i++) {
+	for (size_t i = add_it ? PLAN_SAL_START : PLAN_SAL_FORWARD;
+	     i <= (add_it ? PLAN_SAL_FORWARD : PLAN_SAL_STOP) && !r; i++) {
 		plan_op_vec ops = { 0 };
 
-		r = plan_sal_bind_ops(p->tl->plan, p->action,
-				      (enum plan_sal_step)i, &ops);
-		r = perform_ops(p, steps[i], r, &ops, err);
+		r = plan_sal_bind_ops(p->tl->live, a->serve.service,
+				      add_it ? SCN_NONE : a->serve.node,
+				      add_it ? a->serve.node : SCN_NONE,
+				      (enum plan_sal_step)i, a->pos, &ops);
+		r = perform_ops(p, names[i], r, &ops, err);
 	}
 	return r;
 }
 
-int perform_migrate(struct performance *p, struct err *err)
+int perform_serve(struct performance *p, struct err *err)
 {
-	const struct scn_service *s =
-		&p->tl->plan->scenario->services.v[p->action->migrate.service];
+	const struct scn_action *a = p->action;
+	bool add_it = a->kind == SCN_ACTION_REGISTER;
+	plan_op_vec ops = { 0 };
+	int r;
 
-	return s->resolver == SCN_RESOLVER_SAL ? migrate_sal(p, err) :
-						 advance(p, err);
+	if (p->tl->plan->scenario->services.v[a->serve.service].resolver ==
+	    SCN_RESOLVER_SAL) {
+		r = serve_sal(p, add_it, err);
+	} else {
+		r = plan_bind_ops(p->tl->live, a->serve.service,
+				  add_it ? a->serve.node : SCN_NONE, a->pos,
+				  &ops);
+		r = perform_ops(p, "rule", r, &ops, err);
+	}
+	return r ? r : performance_take(p, err);
+}
+
+int perform_flush(struct performance *p, struct err *err)
+{
+	unsigned deleted = 0;
+	int r = lab_flush_node(p->tl->lab, p->action->flush.node,
+			       p->action->flush.service, &deleted, err);
+
+	if (!r)
+		performance_step(p, "flush", "deleted", deleted);
+	return r;
 }

@@ -2,34 +2,50 @@
 /*
  * Theory of operation
  *
- * One timer is armed, for the entry that comes next; entries are sorted. When
- * it fires, the entry's actions begin one after the other without returning to
- * the loop, as close together as they can be.
- *
- * An action that takes time (a gap between two steps) goes on from a source of
- * its own, while the entry's next action begins: perform.h.
+ * One timer is armed, for the entry with a time that comes next; entries are
+ * sorted. When it fires, the entry begins (entry.c). Entries that wait for
+ * others, or for something to happen, have timers and watches of their own
+ * (watch.c).
  *
  * Planned times are computed from the zero, so that one late action makes no
- * other one late.
+ * other one late. What is due after an event is planned for the moment of that
+ * event.
  */
 #include "orchestrator/timeline/perform.h"
 
 #include "base/clock.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 int timeline_new(struct lab *lab, const struct plan *plan, sd_event *event,
 		 const struct timeline_listener *listener,
 		 struct timeline **out, struct err *err)
 {
+	size_t n = plan->scenario->timeline.n;
 	struct timeline *tl = calloc(1, sizeof(*tl));
 
-	if (!tl)
+	if (tl) {
+		tl->live = plan_live_new(plan);
+		tl->entries = calloc(n + 1, sizeof(*tl->entries));
+	}
+	if (!tl || !tl->live || !tl->entries) {
+		if (tl) {
+			plan_live_free(tl->live);
+			free(tl->entries);
+			free(tl);
+		}
 		return err_errno(err, ENOMEM, "prepare the timeline");
+	}
 	tl->lab = lab;
 	tl->plan = plan;
 	tl->event = event;
 	tl->listener = *listener;
+	for (size_t i = 0; i < n; i++) {
+		tl->entries[i].tl = tl;
+		tl->entries[i].entry = &plan->scenario->timeline.v[i];
+		tl->entries[i].watch_fd = -1;
+	}
 	*out = tl;
 	return 0;
 }
@@ -38,6 +54,12 @@ void timeline_stop(struct timeline *tl)
 {
 	tl->stopped = true;
 	tl->timer = sd_event_source_disable_unref(tl->timer);
+	for (size_t i = 0; i < tl->plan->scenario->timeline.n; i++) {
+		struct entry_run *e = &tl->entries[i];
+
+		e->timer = sd_event_source_disable_unref(e->timer);
+		watch_stop(e);
+	}
 	for (size_t i = 0; i < tl->begun.n; i++)
 		tl->begun.v[i]->timer =
 			sd_event_source_disable_unref(tl->begun.v[i]->timer);
@@ -51,12 +73,27 @@ struct timeline *timeline_free(struct timeline *tl)
 	for (size_t i = 0; i < tl->begun.n; i++)
 		free(tl->begun.v[i]);
 	VEC_FREE(&tl->begun);
+	plan_live_free(tl->live);
+	free(tl->entries);
 	free(tl);
 	return NULL;
 }
 
-static void fail(struct timeline *tl, unsigned id, const struct scn_action *a,
-		 struct err *err)
+bool timeline_is_idle(const struct timeline *tl)
+{
+	for (size_t i = 0; i < tl->plan->scenario->timeline.n; i++) {
+		const struct entry_run *e = &tl->entries[i];
+
+		if (e->state == ENTRY_DUE || e->state == ENTRY_RUNNING ||
+		    (e->state == ENTRY_WAITING &&
+		     e->entry->trigger == SCN_TRIGGER_AT))
+			return false;
+	}
+	return true;
+}
+
+void timeline_fail(struct timeline *tl, unsigned id, const struct scn_action *a,
+		   struct err *err)
 {
 	char text[256];
 
@@ -68,100 +105,7 @@ static void fail(struct timeline *tl, unsigned id, const struct scn_action *a,
 		tl->listener.failed(tl->listener.arg, id, err);
 }
 
-/* ---- for the performers -------------------------------------------------- */
-
-static perform_fn *const performers[] = {
-	[SCN_ACTION_MIGRATE] = perform_migrate,
-	[SCN_ACTION_LINK_STATE] = perform_link_state,
-	[SCN_ACTION_LINK_CHANGE] = perform_link_change,
-	[SCN_ACTION_READDRESS] = perform_readdress,
-	[SCN_ACTION_START] = perform_start,
-	[SCN_ACTION_STOP] = perform_stop,
-	[SCN_ACTION_KILL] = perform_kill,
-};
-
-_Static_assert(sizeof(performers) / sizeof(*performers) == SCN_ACTION_COUNT_,
-	       "every kind has a performer");
-
-void performance_step(const struct performance *p, const char *step,
-		      int64_t deleted)
-{
-	const struct timeline_listener *l = &p->tl->listener;
-
-	if (l->step)
-		l->step(l->arg, p->id, step, clock_mono_ns(), deleted);
-}
-
-void performance_failed(struct performance *p, struct err *err)
-{
-	fail(p->tl, p->id, p->action, err);
-}
-
-void performance_done(struct performance *p)
-{
-	struct timeline *tl = p->tl;
-
-	tl->unfinished--;
-	if (tl->listener.done)
-		tl->listener.done(tl->listener.arg, p->id, clock_mono_ns());
-	if (!tl->unfinished && tl->next == tl->plan->scenario->timeline.n &&
-	    tl->listener.finished)
-		tl->listener.finished(tl->listener.arg);
-}
-
-int performance_wait(struct performance *p, int64_t delay_ns,
-		     sd_event_time_handler_t fn, struct err *err)
-{
-	int64_t due = clock_mono_ns() + delay_ns;
-	int r;
-
-	p->timer = sd_event_source_disable_unref(p->timer);
-	r = sd_event_add_time(
-		p->tl->event, &p->timer, CLOCK_MONOTONIC,
-		(uint64_t)((due + NSEC_PER_USEC - 1) / NSEC_PER_USEC), 1, fn,
-		p);
-	return r < 0 ? err_errno(err, -r, "wait") : 0;
-}
-
-int perform_ops(const struct performance *p, const char *step, int made,
-		plan_op_vec *ops, struct err *err)
-{
-	int r = made ? err_errno(err, -made, "plan the change") :
-		       lab_apply(p->tl->lab, ops->v, ops->n, err);
-
-	VEC_FREE(ops);
-	if (!r && step)
-		performance_step(p, step, -1);
-	return r;
-}
-
 /* ---- the clock ----------------------------------------------------------- */
-
-static void begin(struct timeline *tl, const struct scn_action *a,
-		  int64_t planned_ns)
-{
-	struct performance **slot = VEC_PUSH(&tl->begun);
-	struct performance *p = slot ? calloc(1, sizeof(*p)) : NULL;
-	struct err err = ERR_INIT;
-	int r;
-
-	if (!p) {
-		tl->begun.n -= slot != NULL;
-		err_errno(&err, ENOMEM, "begin the action");
-		fail(tl, tl->ids++, a, &err);
-		return;
-	}
-	*slot = p;
-	*p = (struct performance){ .tl = tl, .action = a, .id = tl->ids++ };
-	if (tl->listener.started)
-		tl->listener.started(tl->listener.arg, p->id, a, planned_ns,
-				     clock_mono_ns());
-	r = performers[a->kind](p, &err);
-	if (r < 0)
-		performance_failed(p, &err);
-	else if (!r)
-		performance_done(p);
-}
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);
 
@@ -172,6 +116,9 @@ static int arm(struct timeline *tl, struct err *err)
 	int r;
 
 	tl->timer = sd_event_source_disable_unref(tl->timer);
+	while (tl->next < s->timeline.n &&
+	       s->timeline.v[tl->next].trigger != SCN_TRIGGER_AT)
+		tl->next++;
 	if (tl->stopped || tl->next == s->timeline.n)
 		return 0;
 	/* Rounded up: an action may be late, never early. */
@@ -186,23 +133,24 @@ static int arm(struct timeline *tl, struct err *err)
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg)
 {
 	struct timeline *tl = arg;
-	const struct scn_entry *e = &tl->plan->scenario->timeline.v[tl->next++];
+	struct entry_run *e = &tl->entries[tl->next++];
 	struct err err = ERR_INIT;
 
 	(void)source;
 	(void)now_us;
-	tl->unfinished += e->actions.n;
-	for (size_t i = 0; i < e->actions.n && !tl->stopped; i++)
-		begin(tl, &e->actions.v[i], tl->zero_ns + e->at_ns);
+	e->planned_ns = tl->zero_ns + e->entry->at_ns;
+	entry_begin(e);
 	if (arm(tl, &err))
-		fail(tl, tl->ids, &e->actions.v[0], &err);
+		timeline_fail(tl, tl->ids, &e->entry->actions.v[0], &err);
 	return 0;
 }
 
 int timeline_start(struct timeline *tl, int64_t zero_mono_ns, struct err *err)
 {
+	int r;
+
 	tl->zero_ns = zero_mono_ns;
-	if (!tl->plan->scenario->timeline.n && tl->listener.finished)
-		tl->listener.finished(tl->listener.arg);
-	return arm(tl, err);
+	tl->begun_playing = true;
+	r = watch_all(tl, err);
+	return r ? r : arm(tl, err);
 }

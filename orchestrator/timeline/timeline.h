@@ -11,24 +11,30 @@ struct timeline;
 
 /*
  * What a timeline tells of. id counts the actions in the order in which they
- * begin. Times are CLOCK_MONOTONIC.
+ * begin. Times are CLOCK_MONOTONIC. Events may be told a little after they
+ * were: of actions that are applied together, only when all of them have been.
  */
 struct timeline_listener {
 	void *arg;
-	void (*started)(void *arg, unsigned id, const struct scn_action *a,
-			int64_t planned_ns, int64_t actual_ns);
-	/* A step is done. Of migrate, with nat: "rule", new packets are bound
-	 * anew; "flush", conntrack entries are gone, deleted says how many (-1:
-	 * not a flush). With sal: "start", the new instance serves; "forward",
-	 * all others send there; "stop", the old one does not serve any more.
-	 * Of readdress: "address", "forward". */
+	void (*started)(void *arg, unsigned id, const struct scn_entry *e,
+			const struct scn_action *a, int64_t planned_ns,
+			int64_t actual_ns);
+	/* A step is done (docs/record.md lists them). field: a number that
+	 * goes with it, by its name; NULL: none. */
 	void (*step)(void *arg, unsigned id, const char *step, int64_t now_ns,
-		     int64_t deleted);
+		     const char *field, int64_t value);
 	void (*done)(void *arg, unsigned id, int64_t now_ns);
+	/* All actions of a list have been applied: how far apart, from the
+	 * beginning of the first to the end of the last. */
+	void (*applied)(void *arg, const struct scn_entry *e, int64_t begin_ns,
+			int64_t spread_ns);
 	/* The timeline stops with it. */
 	void (*failed)(void *arg, unsigned id, const struct err *err);
-	/* Every action is done. */
-	void (*finished)(void *arg);
+	/* A node is there again, but has no carrier yet. 0, or a negative
+	 * errno: the action fails. */
+	int (*booted)(void *arg, size_t node, struct err *err);
+	/* May it have its carrier? Asked until it may. NULL: at once. */
+	bool (*watched)(void *arg, size_t node);
 };
 
 /* lab, event and listener's arg are borrowed. 0 or a negative errno. */
@@ -40,5 +46,20 @@ int timeline_start(struct timeline *tl, int64_t zero_mono_ns, struct err *err);
 /* No action begins or goes on after this. */
 void timeline_stop(struct timeline *tl);
 struct timeline *timeline_free(struct timeline *tl); /* returns NULL */
+
+/* Nothing is under way or due any more; what waits for something else to
+ * happen does not count. */
+bool timeline_is_idle(const struct timeline *tl);
+
+/*
+ * An event of the lab, for those who wait for it. field gives the text of one
+ * of its fields (into buf where it is none yet), or NULL.
+ */
+typedef const char *timeline_field_fn(void *arg, const char *field, char *buf,
+				      size_t size);
+void timeline_saw_event(struct timeline *tl, const char *name,
+			timeline_field_fn *field, void *arg);
+/* What a probe measures has crossed a threshold. */
+void timeline_saw_probe(struct timeline *tl, size_t probe, bool lost_run);
 
 #endif

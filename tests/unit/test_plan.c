@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/diag.h"
-#include "orchestrator/plan/plan.h"
+#include "orchestrator/plan/live.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -130,7 +130,8 @@ END_TEST
 START_TEST(given_addresses_are_kept_and_passed_over)
 {
 	must_make("topology:\n"
-		  "  nodes: { a: {}, b: {}, c: {}, lan: { kind: bridge, subnet: 10.0.0.0/24 } }\n"
+		  "  nodes: { a: {}, b: {}, c: {}, lan: { kind: bridge, "
+		  "subnet: 10.0.0.0/24 } }\n"
 		  "  links:\n"
 		  "    - endpoints: [a, lan]\n"
 		  "    - endpoints: [{ node: b, address: 10.0.0.2/24 }, lan]\n"
@@ -169,16 +170,17 @@ START_TEST(wide_network_gets_a_wide_subnet)
 	char text[64 * 600];
 	size_t n = 0;
 
-	n += (size_t)sprintf(text + n,
-			     "version: 1\nname: t\ntopology:\n  nodes:\n"
-			     "    x: {}\n    y: {}\n    lan: { kind: bridge }\n");
+	n += (size_t)sprintf(
+		text + n, "version: 1\nname: t\ntopology:\n  nodes:\n"
+			  "    x: {}\n    y: {}\n    lan: { kind: bridge }\n");
 	for (int i = 0; i < 300; i++)
 		n += (size_t)sprintf(text + n, "    h%d: {}\n", i);
 	n += (size_t)sprintf(text + n, "  links:\n    - endpoints: [x, y]\n");
 	for (int i = 0; i < 300; i++)
-		n += (size_t)sprintf(text + n,
-				     "    - endpoints: [h%d, lan]\n", i);
-	ck_assert_int_eq(scenario_parse("t", text, n, diag, &scenario, NULL), 0);
+		n += (size_t)sprintf(text + n, "    - endpoints: [h%d, lan]\n",
+				     i);
+	ck_assert_int_eq(scenario_parse("t", text, n, diag, &scenario, NULL),
+			 0);
 	ck_assert_int_eq(plan_make(scenario, diag, &plan), 0);
 	/* Networks are numbered bridges first. */
 	ck_assert_str_eq(addresses("h299", "eth0"),
@@ -203,28 +205,35 @@ START_TEST(routes_take_the_shortest_way)
 		  "    - { endpoints: [r3, b], subnet: 10.0.3.0/24 }\n"
 		  "    - { endpoints: [r1, r4], subnet: 10.0.14.0/24 }\n");
 	ck_assert(has_op("a: add route to 0.0.0.0/0 via 10.0.1.2 dev eth0"));
-	ck_assert(has_op("r1: add route to 10.0.3.0/24 via 10.0.12.2 dev eth1"));
-	ck_assert(has_op("r2: add route to 10.0.3.0/24 via 10.0.23.2 dev eth1"));
-	ck_assert(has_op("r4: add route to 10.0.3.0/24 via 10.0.14.1 dev eth0"));
-	ck_assert(has_op("r3: add route to 10.0.1.0/24 via 10.0.23.1 dev eth0"));
+	ck_assert(
+		has_op("r1: add route to 10.0.3.0/24 via 10.0.12.2 dev eth1"));
+	ck_assert(
+		has_op("r2: add route to 10.0.3.0/24 via 10.0.23.2 dev eth1"));
+	ck_assert(
+		has_op("r4: add route to 10.0.3.0/24 via 10.0.14.1 dev eth0"));
+	ck_assert(
+		has_op("r3: add route to 10.0.1.0/24 via 10.0.23.1 dev eth0"));
 	/* Attached networks need none; hosts have their default alone. */
-	ck_assert(!has_op("r1: add route to 10.0.12.0/24 via 10.0.12.2 dev eth1"));
+	ck_assert(!has_op(
+		"r1: add route to 10.0.12.0/24 via 10.0.12.2 dev eth1"));
 	ck_assert_uint_eq(count_ops("b: add route"), 1);
 }
 END_TEST
 
 START_TEST(two_homed_host_keeps_a_backup_and_finds_the_far_side)
 {
-	must_make("topology:\n"
-		  "  nodes:\n"
-		  "    a: {}\n    x: {}\n"
-		  "    r1: { kind: router }\n    r2: { kind: router }\n"
-		  "  links:\n"
-		  "    - { endpoints: [\"a:wlan0\", r1], subnet: 10.0.1.0/24 }\n"
-		  "    - { endpoints: [\"a:wwan0\", r2], subnet: 10.0.2.0/24 }\n"
-		  "    - { endpoints: [r2, x], subnet: 10.0.3.0/24 }\n");
+	must_make(
+		"topology:\n"
+		"  nodes:\n"
+		"    a: {}\n    x: {}\n"
+		"    r1: { kind: router }\n    r2: { kind: router }\n"
+		"  links:\n"
+		"    - { endpoints: [\"a:wlan0\", r1], subnet: 10.0.1.0/24 }\n"
+		"    - { endpoints: [\"a:wwan0\", r2], subnet: 10.0.2.0/24 }\n"
+		"    - { endpoints: [r2, x], subnet: 10.0.3.0/24 }\n");
 	ck_assert(has_op("a: add route to 0.0.0.0/0 via 10.0.1.2 dev wlan0"));
-	ck_assert(has_op("a: add route to 0.0.0.0/0 via 10.0.2.2 dev wwan0 metric 2048"));
+	ck_assert(has_op("a: add route to 0.0.0.0/0 via 10.0.2.2 dev wwan0 "
+			 "metric 2048"));
 	/* r1 does not know the way: the default would be wrong. */
 	ck_assert(has_op("a: add route to 10.0.3.0/24 via 10.0.2.2 dev wwan0"));
 }
@@ -241,17 +250,22 @@ END_TEST
 START_TEST(service_in_a_router)
 {
 	plan_op_vec ops = { 0 };
-	struct scn_action move = { .kind = SCN_ACTION_MIGRATE };
+	struct plan_live *live;
 	struct plan_op back;
 	char text[512];
 
-	must_make(ROUTED
-		  "services: { s: { resolver: nat, instances: [c], at: r } }\n");
+	must_make(
+		ROUTED
+		"services: { s: { resolver: nat, instances: [c], at: r } }\n");
 	ck_assert(has_op("r: bind service s: 198.18.0.1 to 10.0.1.1"));
 	ck_assert_uint_eq(count_ops("bind service"), 1);
-	move.migrate.from = scenario_find_node(scenario, "c");
-	move.migrate.to = scenario_find_node(scenario, "d");
-	ck_assert_int_eq(plan_bind_ops(plan, &move, &ops), 0);
+	live = plan_live_new(plan);
+	ck_assert_ptr_nonnull(live);
+	ck_assert_int_eq(plan_bind_ops(live, 0,
+				       scenario_find_node(scenario, "d"),
+				       (struct src_pos){ 0 }, &ops),
+			 0);
+	plan_live_free(live);
 	ck_assert_uint_eq(ops.n, 1);
 	ck_assert_str_eq(plan_op_text(plan, &ops.v[0], text, sizeof(text)),
 			 "r: rebind service s: 198.18.0.1 to 10.0.2.1");
@@ -264,10 +278,10 @@ END_TEST
 
 START_TEST(service_in_the_clients)
 {
-	must_make(LAN
-		  "services: { s: { resolver: nat, instances: [c] } }\n"
-		  "timeline: [{ at: 1s, migrate: { service: s, from: c, to: b } }]\n"
-		  "duration: 2s\n");
+	must_make(LAN "services: { s: { resolver: nat, instances: [c] } }\n"
+		      "timeline: [{ at: 1s, migrate: { service: s, from: c, "
+		      "to: b } }]\n"
+		      "duration: 2s\n");
 	/* Both b and c are instances at some time: a alone holds rules. */
 	ck_assert_uint_eq(count_ops("add NAT table"), 1);
 	ck_assert(has_op("a: bind service s: 198.18.0.1 to 10.64.0.3"));
@@ -279,6 +293,7 @@ END_TEST
 START_TEST(switched_links_have_ports_at_both_ends)
 {
 	plan_op_vec ops = { 0 };
+	struct plan_live *live;
 
 	must_make("topology:\n"
 		  "  nodes: { a: {}, b: {}, c: {} }\n"
@@ -287,9 +302,13 @@ START_TEST(switched_links_have_ports_at_both_ends)
 		  "    - { name: other, endpoints: [b, c] }\n"
 		  "timeline: [{ at: 1s, link: cable, state: down }]\n"
 		  "duration: 2s\n");
-	ck_assert_int_eq(plan_carrier_ops(plan, 0, false, (struct src_pos){ 0 },
-					  &ops),
+	live = plan_live_new(plan);
+	ck_assert_ptr_nonnull(live);
+	ck_assert_int_eq(plan_change_ops(live,
+					 &scenario->timeline.v[0].actions.v[0],
+					 &ops),
 			 0);
+	plan_live_free(live);
 	ck_assert_uint_eq(ops.n, 2);
 	for (size_t i = 0; i < ops.n; i++) {
 		struct plan_op up;
@@ -318,8 +337,9 @@ END_TEST
 
 START_TEST(inverses)
 {
-	must_make(ROUTED
-		  "services: { s: { resolver: nat, instances: [c], at: r } }\n");
+	must_make(
+		ROUTED
+		"services: { s: { resolver: nat, instances: [c], at: r } }\n");
 	for (size_t i = 0; i < plan->ops.n; i++) {
 		struct plan_op back, again;
 
@@ -328,9 +348,9 @@ START_TEST(inverses)
 		ck_assert(back.kind != plan->ops.v[i].kind ||
 			  back.kind == PLAN_OP_SYSCTL);
 		if (plan_op_inverse(&back, &again))
-			ck_assert_int_eq(memcmp(&again, &plan->ops.v[i],
-						sizeof(again)),
-					 0);
+			ck_assert_int_eq(
+				memcmp(&again, &plan->ops.v[i], sizeof(again)),
+				0);
 	}
 }
 END_TEST
@@ -367,22 +387,24 @@ START_TEST(automatic_services_avoid_all_that_is_taken)
 	};
 	char text[IP_TEXT_MAX];
 
-	must_make("topology:\n"
-		  "  nodes: { a: {}, b: {} }\n"
-		  "  links:\n"
-		  "    - { endpoints: [a, b], subnet: [198.18.0.0/23, 'fd5e:1ab:ffff::/80'] }\n"
-		  "services:\n"
-		  "  s: { resolver: nat, instances: [b] }\n"
-		  "  t: { resolver: nat, instances: [b] }\n"
-		  "  u: { resolver: nat, instances: [b], address: 198.18.2.1 }\n"
-		  "  v: { resolver: nat, instances: [b] }\n");
+	must_make(
+		"topology:\n"
+		"  nodes: { a: {}, b: {} }\n"
+		"  links:\n"
+		"    - { endpoints: [a, b], subnet: [198.18.0.0/23, "
+		"'fd5e:1ab:ffff::/80'] }\n"
+		"services:\n"
+		"  s: { resolver: nat, instances: [b] }\n"
+		"  t: { resolver: nat, instances: [b] }\n"
+		"  u: { resolver: nat, instances: [b], address: 198.18.2.1 }\n"
+		"  v: { resolver: nat, instances: [b] }\n");
 	for (size_t i = 0; i < 4; i++) {
 		char all[128] = "";
 
 		for (size_t k = 0; k < plan->services.v[i].addresses.n; k++) {
-			strcat(all,
-			       ip_format_addr(&plan->services.v[i].addresses.v[k],
-					      text, sizeof(text)));
+			strcat(all, ip_format_addr(
+					    &plan->services.v[i].addresses.v[k],
+					    text, sizeof(text)));
 			strcat(all, " ");
 		}
 		ck_assert_str_eq(all, expected[i]);
@@ -395,7 +417,8 @@ END_TEST
 START_TEST(services_that_work)
 {
 	must_make("topology:\n"
-		  "  nodes: { a: {}, r: { kind: router }, q: { kind: router }, c: {}, d: {}, lan: { kind: bridge }, x: {}, y: {} }\n"
+		  "  nodes: { a: {}, r: { kind: router }, q: { kind: router }, "
+		  "c: {}, d: {}, lan: { kind: bridge }, x: {}, y: {} }\n"
 		  "  links:\n"
 		  "    - endpoints: [a, r]\n"
 		  "    - endpoints: [r, q]\n"
@@ -413,7 +436,8 @@ START_TEST(services_that_work)
 		  "  q: { kind: ping, node: a, to: far, family: 6, for: 3s }\n"
 		  "  r: { kind: ping, node: d, to: own, for: 3s }\n"
 		  "  s: { kind: ping, node: a, to: self, for: 3s }\n"
-		  "timeline: [{ at: 1s, migrate: { service: near, from: c, to: d } }]\n");
+		  "timeline: [{ at: 1s, migrate: { service: near, from: c, to: "
+		  "d } }]\n");
 }
 END_TEST
 
@@ -421,7 +445,8 @@ END_TEST
 START_TEST(answers_take_the_way_of_the_least_metric)
 {
 	must_make("topology:\n"
-		  "  nodes: { a: {}, lan: { kind: bridge }, r: { kind: router }, q: { kind: router }, c: {} }\n"
+		  "  nodes: { a: {}, lan: { kind: bridge }, r: { kind: router "
+		  "}, q: { kind: router }, c: {} }\n"
 		  "  links:\n"
 		  "    - endpoints: [a, lan]\n"
 		  "    - endpoints: [r, lan]\n"
@@ -447,21 +472,25 @@ static const struct {
 	  "subnet 10.0.0.0/16 of 'a:eth0-b:eth0'" },
 	{ "topology:\n"
 	  "  nodes: { a: {}, b: {} }\n"
-	  "  links: [{ endpoints: [{ node: a, address: 10.0.1.1/24 }, b], subnet: 10.0.0.0/24 }]\n",
+	  "  links: [{ endpoints: [{ node: a, address: 10.0.1.1/24 }, b], "
+	  "subnet: 10.0.0.0/24 }]\n",
 	  "10.0.1.1/24 is in none of the subnets" },
 	{ "topology:\n"
 	  "  nodes: { a: {}, b: {} }\n"
-	  "  links: [{ endpoints: [{ node: a, address: 10.0.1.1/24 }, { node: b, address: 10.0.1.1/24 }] }]\n",
+	  "  links: [{ endpoints: [{ node: a, address: 10.0.1.1/24 }, { node: "
+	  "b, address: 10.0.1.1/24 }] }]\n",
 	  "10.0.1.1 is taken already" },
 	{ "topology:\n"
-	  "  nodes: { a: {}, b: {}, c: {}, lan: { kind: bridge, subnet: 10.0.0.0/30 } }\n"
-	  "  links: [{ endpoints: [a, lan] }, { endpoints: [b, lan] }, { endpoints: [c, lan] }]\n",
+	  "  nodes: { a: {}, b: {}, c: {}, lan: { kind: bridge, subnet: "
+	  "10.0.0.0/30 } }\n"
+	  "  links: [{ endpoints: [a, lan] }, { endpoints: [b, lan] }, { "
+	  "endpoints: [c, lan] }]\n",
 	  "subnet 10.0.0.0/30 of 'lan' has no address left" },
-	{ ROUTED
-	  "services: { s: { resolver: nat, instances: [c], at: r, address: 10.0.0.9 } }\n",
+	{ ROUTED "services: { s: { resolver: nat, instances: [c], at: r, "
+		 "address: 10.0.0.9 } }\n",
 	  "service address 10.0.0.9 lies in a network's subnet" },
-	{ ROUTED
-	  "services: { s: { resolver: nat, instances: [c], at: r, address: \"fe00::1\" } }\n",
+	{ ROUTED "services: { s: { resolver: nat, instances: [c], at: r, "
+		 "address: \"fe00::1\" } }\n",
 	  "'c' has no IPv6 address" },
 	{ ROUTED "services: { s: { resolver: nat, instances: [c], at: c } }\n",
 	  "'c' is an instance of 's' itself" },
@@ -489,18 +518,21 @@ static const struct {
 	/* A holder that sends no probe may be a bystander; a client may not. */
 	{ "topology:\n"
 	  "  nodes: { a: {}, b: {}, c: {}, x: {}, y: {} }\n"
-	  "  links: [{ endpoints: [a, b] }, { endpoints: [c, x] }, { endpoints: [x, y] }]\n"
+	  "  links: [{ endpoints: [a, b] }, { endpoints: [c, x] }, { "
+	  "endpoints: [x, y] }]\n"
 	  "services: { s: { resolver: nat, instances: [b] } }\n"
 	  "probes: { p: { kind: ping, node: a, to: s, for: 3s } }\n"
 	  "timeline: [{ at: 1s, migrate: { service: s, from: b, to: c } }]\n",
 	  "'a', which translates 's', has no way to its instance 'c'" },
-	{ ROUTED "services: { s: { resolver: nat, instances: [c] } }\n"
-		 "probes: { p: { kind: ping, node: d, to: s, for: 1s } }\n"
-		 "timeline: [{ at: 1s, migrate: { service: s, from: c, to: d } }]\n",
+	{ ROUTED
+	  "services: { s: { resolver: nat, instances: [c] } }\n"
+	  "probes: { p: { kind: ping, node: d, to: s, for: 1s } }\n"
+	  "timeline: [{ at: 1s, migrate: { service: s, from: c, to: d } }]\n",
 	  "'d' is an instance of 's' at some time" },
 	/* One of two translators is passed, by luck the wrong one. */
 	{ "topology:\n"
-	  "  nodes: { a: {}, l: { kind: bridge }, r: { kind: router }, q: { kind: router }, m: { kind: bridge }, c: {} }\n"
+	  "  nodes: { a: {}, l: { kind: bridge }, r: { kind: router }, q: { "
+	  "kind: router }, m: { kind: bridge }, c: {} }\n"
 	  "  links:\n"
 	  "    - endpoints: [a, l]\n"
 	  "    - endpoints: [q, l]\n"
@@ -533,7 +565,8 @@ int main(void)
 	tcase_add_test(tc, automatic_subnets_avoid_given_ones);
 	tcase_add_test(tc, wide_network_gets_a_wide_subnet);
 	tcase_add_test(tc, routes_take_the_shortest_way);
-	tcase_add_test(tc, two_homed_host_keeps_a_backup_and_finds_the_far_side);
+	tcase_add_test(tc,
+		       two_homed_host_keeps_a_backup_and_finds_the_far_side);
 	tcase_add_test(tc, service_in_a_router);
 	tcase_add_test(tc, service_in_the_clients);
 	tcase_add_test(tc, switched_links_have_ports_at_both_ends);
@@ -543,7 +576,8 @@ int main(void)
 	tcase_add_test(tc, automatic_services_avoid_all_that_is_taken);
 	tcase_add_test(tc, services_that_work);
 	tcase_add_test(tc, answers_take_the_way_of_the_least_metric);
-	tcase_add_loop_test(tc, complaints, 0, sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_loop_test(tc, complaints, 0,
+			    sizeof(wrong) / sizeof(wrong[0]));
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Plans of the Service Access Layer, and of addresses that change. */
-#include "orchestrator/plan/plan.h"
+#include "orchestrator/plan/live.h"
 #include "tests/support/scenario_text.h"
 
 #include <stdio.h>
@@ -140,12 +140,36 @@ START_TEST(rates)
 }
 END_TEST
 
+/* The lab when all actions ahead of this one are done. */
+static struct plan_live *live_at(const struct scn_action *at)
+{
+	struct plan_live *l = plan_live_new(plan);
+
+	ck_assert_ptr_nonnull(l);
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
+			if (&s->timeline.v[i].actions.v[k] == at)
+				return l;
+			ck_assert_int_eq(
+				plan_live_take(l,
+					       &s->timeline.v[i].actions.v[k]),
+				0);
+		}
+	}
+	return l;
+}
+
 static const char *step(const struct scn_action *a, enum plan_sal_step which)
 {
+	struct plan_live *l = live_at(a);
 	plan_op_vec ops = { 0 };
 	const char *text;
 
-	ck_assert_int_eq(plan_sal_bind_ops(plan, a, which, &ops), 0);
+	ck_assert_int_eq(plan_sal_bind_ops(l, a->migrate.service,
+					   a->migrate.from, a->migrate.to,
+					   which, a->pos, &ops),
+			 0);
+	plan_live_free(l);
 	text = texts(ops.v, ops.n, NULL);
 	VEC_FREE(&ops);
 	return text;
@@ -176,12 +200,14 @@ END_TEST
 
 static const char *change(const struct scn_action *a, bool follow)
 {
+	struct plan_live *l = live_at(a);
 	plan_op_vec ops = { 0 };
 	const char *text;
 
-	ck_assert_int_eq(follow ? plan_follow_ops(plan, a, &ops) :
-				  plan_readdress_ops(plan, a, &ops),
+	ck_assert_int_eq(follow ? plan_follow_ops(l, a, &ops) :
+				  plan_readdress_ops(l, a, &ops),
 			 0);
+	plan_live_free(l);
 	text = texts(ops.v, ops.n, NULL);
 	VEC_FREE(&ops);
 	return text;

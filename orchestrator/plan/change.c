@@ -1,0 +1,641 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The operations of actions that change links, interfaces and nodes.
+ *
+ * Down, at a veth, is its port: see struct plan. A link's carrier is there when
+ * nobody has taken it down and both of its ends are there; so whatever changes
+ * one of these leaves the carrier as it is where another still forbids it.
+ */
+#include "orchestrator/plan/internal.h"
+
+#include "base/diag.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct plan_op *add_op(plan_op_vec *out, enum plan_op_kind kind,
+			      size_t node, struct src_pos pos)
+{
+	struct plan_op *op = VEC_PUSH(out);
+
+	if (!op)
+		return NULL;
+	op->kind = kind;
+	op->node = node;
+	op->pos = pos;
+	return op;
+}
+
+static size_t iface_of(const struct plan *p, const struct scn_iface_ref *at)
+{
+	return p->links.v[at->link].iface[at->end];
+}
+
+/* The interface at that end of the link is there. */
+static bool end_exists(const struct plan_live *l, size_t link, size_t end)
+{
+	size_t iface = l->plan->links.v[link].iface[end];
+
+	return iface != SCN_NONE && l->ifaces[iface].present &&
+	       l->nodes[l->plan->ifaces.v[iface].node] != PLAN_NODE_OFF;
+}
+
+/* ---- carriers ------------------------------------------------------------ */
+
+/* Sets the carrier of all ends that are there. */
+static int carrier_ops(const struct plan_live *l, size_t link, bool up,
+		       struct src_pos pos, plan_op_vec *out)
+{
+	if (l->plan->scenario->links.v[link].emulated) {
+		struct plan_op *op =
+			add_op(out, PLAN_OP_LINK_STATE, PLAN_LAB, pos);
+
+		if (!op)
+			return -ENOMEM;
+		op->wire.link = link;
+		op->wire.up = up;
+		return 0;
+	}
+	for (size_t end = 0; end < 2; end++) {
+		size_t port = l->plan->links.v[link].port[end];
+		struct plan_op *op;
+
+		if (port == SCN_NONE || !end_exists(l, link, end))
+			continue;
+		op = add_op(out, up ? PLAN_OP_IFACE_UP : PLAN_OP_IFACE_DOWN,
+			    PLAN_LAB, pos);
+		if (!op)
+			return -ENOMEM;
+		op->iface.iface = port;
+	}
+	return 0;
+}
+
+static int link_state_ops(const struct plan_live *l, const struct scn_action *a,
+			  plan_op_vec *out)
+{
+	const struct plan_link *pl = &l->plan->links.v[a->link.link];
+
+	if (!a->link.up)
+		return carrier_ops(l, a->link.link, false, a->pos, out);
+	for (size_t end = 0; end < 2; end++)
+		if (pl->iface[end] != SCN_NONE &&
+		    !end_exists(l, a->link.link, end))
+			return 0; /* it has no carrier all the same */
+	return carrier_ops(l, a->link.link, true, a->pos, out);
+}
+
+static int link_change_ops(const struct plan_live *l,
+			   const struct scn_action *a, plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	size_t link = a->change.link;
+	struct plan_op *op = add_op(out, PLAN_OP_LINK_CHANGE, PLAN_LAB, a->pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->wire.link = link;
+	op->wire.set = a->change.set;
+	for (size_t end = 0; end < 2 && !p->scenario->links.v[link].emulated;
+	     end++) {
+		size_t iface = plan_sender(p, link, end);
+
+		if (!a->change.set->from[end].properties)
+			continue;
+		/* One that is not there gets them when it comes. */
+		if (!end_exists(l, link,
+				p->ifaces.v[iface].node == PLAN_LAB ? !end :
+								      end))
+			continue;
+		op = add_op(out, PLAN_OP_QUEUE_SET, p->ifaces.v[iface].node,
+			    a->pos);
+		if (!op)
+			return -ENOMEM;
+		op->queue.iface = iface;
+		op->queue.link = link;
+		op->queue.from = end;
+	}
+	return 0;
+}
+
+/* ---- interfaces ---------------------------------------------------------- */
+
+static int route_ops(const struct plan_live *l, size_t iface,
+		     struct src_pos pos, plan_op_vec *out)
+{
+	for (size_t i = 0; i < l->routes.n; i++) {
+		struct plan_op *op;
+
+		if (l->routes.v[i].route.iface != iface)
+			continue;
+		op = VEC_PUSH(out);
+		if (!op)
+			return -ENOMEM;
+		*op = l->routes.v[i];
+		op->pos = pos;
+	}
+	return 0;
+}
+
+/* Both ends of an interface's veth, down; its port in the bridge it is in. */
+static int make_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
+		    plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	const struct plan_iface *f = &p->ifaces.v[iface];
+	struct plan_op *op = add_op(out, PLAN_OP_LINK_ADD, PLAN_LAB, pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->link.iface[0] = p->links.v[f->link].port[f->end];
+	op->link.iface[1] = iface;
+	op->link.bridge = p->networks.v[l->ifaces[iface].network].bridge_iface;
+	op->link.mtu = l->ifaces[iface].mtu;
+	return 0;
+}
+
+/* What building did inside of the node, with what has changed since. */
+static int configure_ops(const struct plan_live *l, size_t iface,
+			 struct src_pos pos, plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	const struct plan_live_iface *f = &l->ifaces[iface];
+	plan_op_vec usual = { 0 };
+	int r = plan_iface_ops(p, iface, &usual);
+
+	for (size_t i = 0; i < usual.n && !r; i++) {
+		struct plan_op *op;
+		bool link_local = usual.v[i].kind == PLAN_OP_ADDR_ADD &&
+				  usual.v[i].addr.address.addr.bytes[0] == 0xfe;
+
+		if (usual.v[i].kind == PLAN_OP_ADDR_ADD && !link_local)
+			continue;
+		op = VEC_PUSH(out);
+		if (!op) {
+			r = -ENOMEM;
+			break;
+		}
+		*op = usual.v[i];
+		op->pos = pos;
+		if (op->kind == PLAN_OP_QUEUE_SET)
+			op->queue.params = NULL; /* as they are by now */
+	}
+	VEC_FREE(&usual);
+	for (size_t i = 0; i < f->addresses.n && !r; i++) {
+		struct plan_op *op = add_op(out, PLAN_OP_ADDR_ADD,
+					    p->ifaces.v[iface].node, pos);
+
+		if (!op)
+			return -ENOMEM;
+		op->addr.iface = iface;
+		op->addr.address = f->addresses.v[i];
+	}
+	if (!r)
+		r = route_ops(l, iface, pos, out);
+	if (!r && strcmp(f->name, p->ifaces.v[iface].name)) {
+		struct plan_op *op = add_op(out, PLAN_OP_IFACE_RENAME,
+					    p->ifaces.v[iface].node, pos);
+
+		if (!op)
+			return -ENOMEM;
+		op->rename.iface = iface;
+		memcpy(op->rename.name, f->name, sizeof(f->name));
+		memcpy(op->rename.old_name, p->ifaces.v[iface].name,
+		       sizeof(f->name));
+	}
+	return r;
+}
+
+static int remove_iface(const struct plan_live *l, size_t iface,
+			struct src_pos pos, plan_op_vec *out)
+{
+	const struct plan_iface *f = &l->plan->ifaces.v[iface];
+	struct plan_op *op = add_op(out, PLAN_OP_LINK_DEL, PLAN_LAB, pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->link.iface[0] = l->plan->links.v[f->link].port[f->end];
+	op->link.iface[1] = iface;
+	op->link.bridge = SCN_NONE;
+	return 0;
+}
+
+static int presence_ops(const struct plan_live *l, const struct scn_action *a,
+			plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	size_t link = a->iface.at.link, end = a->iface.at.end;
+	size_t iface = iface_of(p, &a->iface.at);
+	bool up = !l->link_down[link] &&
+		  (p->links.v[link].iface[!end] == SCN_NONE ||
+		   end_exists(l, link, !end));
+	struct plan_op *op;
+	int r;
+
+	if (l->nodes[p->ifaces.v[iface].node] == PLAN_NODE_OFF)
+		return 0; /* it will be so when it comes back */
+	if (!a->iface.present) {
+		r = remove_iface(l, iface, a->pos, out);
+		/* What it was plugged into has lost its carrier. */
+		if (!r && end_exists(l, link, !end)) {
+			op = add_op(out, PLAN_OP_IFACE_DOWN, PLAN_LAB, a->pos);
+			if (!op)
+				return -ENOMEM;
+			op->iface.iface = p->links.v[link].port[!end];
+		}
+		return r;
+	}
+	r = make_ops(l, iface, a->pos, out);
+	for (size_t k = 0; k < 2 && up && !r; k++) {
+		if (p->links.v[link].port[k] == SCN_NONE)
+			continue;
+		op = add_op(out, PLAN_OP_IFACE_UP, PLAN_LAB, a->pos);
+		if (!op)
+			return -ENOMEM;
+		op->iface.iface = p->links.v[link].port[k];
+	}
+	return r ? r : configure_ops(l, iface, a->pos, out);
+}
+
+static int rename_ops(const struct plan_live *l, const struct scn_action *a,
+		      plan_op_vec *out)
+{
+	size_t iface = iface_of(l->plan, &a->iface.at);
+	struct plan_op *op = add_op(out, PLAN_OP_IFACE_RENAME,
+				    l->plan->ifaces.v[iface].node, a->pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->rename.iface = iface;
+	memcpy(op->rename.name, a->iface.name, sizeof(a->iface.name));
+	memcpy(op->rename.old_name, l->ifaces[iface].name,
+	       sizeof(a->iface.name));
+	return 0;
+}
+
+static int mtu_op(const struct plan_live *l, size_t iface, size_t old,
+		  const struct scn_action *a, plan_op_vec *out)
+{
+	struct plan_op *op = add_op(out, PLAN_OP_IFACE_MTU,
+				    l->plan->ifaces.v[iface].node, a->pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->mtu.iface = iface;
+	op->mtu.mtu = a->iface.mtu;
+	op->mtu.old_mtu = l->ifaces[old].mtu;
+	return 0;
+}
+
+/* At both ends of the link, and whatever is between them. */
+static int mtu_ops(const struct plan_live *l, const struct scn_action *a,
+		   plan_op_vec *out)
+{
+	size_t link = a->iface.at.link;
+	const struct plan_link *pl = &l->plan->links.v[link];
+	int r = 0;
+
+	for (size_t end = 0; end < 2 && !r; end++) {
+		if (!end_exists(l, link, end))
+			continue;
+		r = mtu_op(l, pl->iface[end], pl->iface[end], a, out);
+		if (!r && pl->port[end] != SCN_NONE)
+			r = mtu_op(l, pl->port[end], pl->iface[end], a, out);
+	}
+	return r;
+}
+
+/* As a plug is pulled and put in elsewhere: the carrier is gone meanwhile. */
+static int plug_ops(const struct plan_live *l, const struct scn_action *a,
+		    plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	size_t link = a->iface.at.link;
+	size_t iface = iface_of(p, &a->iface.at);
+	size_t network = plan_network_of(p, a->iface.bridge);
+	struct plan_op *op;
+	int r = carrier_ops(l, link, false, a->pos, out);
+
+	op = r ? NULL : add_op(out, PLAN_OP_PORT_MOVE, PLAN_LAB, a->pos);
+	if (!op)
+		return -ENOMEM;
+	op->port.iface = p->links.v[link].port[a->iface.at.end];
+	op->port.bridge = p->networks.v[network].bridge_iface;
+	op->port.old_bridge =
+		p->networks.v[l->ifaces[iface].network].bridge_iface;
+	if (!l->link_down[link])
+		r = carrier_ops(l, link, true, a->pos, out);
+	for (size_t i = 0; i < l->routes.n && !r; i++) {
+		if (l->routes.v[i].route.iface != iface)
+			continue;
+		op = VEC_PUSH(out);
+		if (!op)
+			return -ENOMEM;
+		*op = l->routes.v[i];
+		op->kind = PLAN_OP_ROUTE_DEL;
+		op->pos = a->pos;
+	}
+	return r;
+}
+
+/* The first router of each family that is in the bridge's network. */
+int plan_default_route_ops(const struct plan_live *l,
+			   const struct scn_action *a, plan_op_vec *out)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	const struct plan *p = l->plan;
+	size_t iface = iface_of(p, &a->iface.at);
+	size_t network = plan_network_of(p, a->iface.bridge);
+
+	for (size_t f = 0; f < 2; f++) {
+		struct ip_addr via = { 0 };
+		struct plan_op *op;
+
+		for (size_t i = 0; i < p->ifaces.n && !via.family; i++) {
+			const struct plan_live_iface *r = &l->ifaces[i];
+
+			if (p->ifaces.v[i].node == PLAN_LAB ||
+			    r->network != network || !r->present ||
+			    p->scenario->nodes.v[p->ifaces.v[i].node].kind !=
+				    SCN_NODE_ROUTER)
+				continue;
+			for (size_t k = 0; k < r->addresses.n; k++)
+				if (r->addresses.v[k].addr.family ==
+				    families[f])
+					via = r->addresses.v[k].addr;
+		}
+		if (!via.family)
+			continue;
+		op = add_op(out, PLAN_OP_ROUTE_ADD, p->ifaces.v[iface].node,
+			    a->pos);
+		if (!op)
+			return -ENOMEM;
+		op->route.to.addr.family = (sa_family_t)families[f];
+		op->route.via = via;
+		op->route.iface = iface;
+	}
+	return 0;
+}
+
+/* ---- routes -------------------------------------------------------------- */
+
+struct plan_op plan_route_op(const struct plan *p, const struct scn_action *a,
+			     enum plan_op_kind kind)
+{
+	size_t iface = iface_of(p, &a->route.at);
+	struct plan_op op = {
+		.kind = kind,
+		.node = p->ifaces.v[iface].node,
+		.pos = a->pos,
+	};
+
+	op.route.to = a->route.to;
+	op.route.via = a->route.via;
+	op.route.iface = iface;
+	op.route.metric = a->route.metric;
+	return op;
+}
+
+static int route_change_ops(const struct plan_live *l,
+			    const struct scn_action *a, plan_op_vec *out)
+{
+	static const enum plan_op_kind kinds[] = {
+		[SCN_ROUTE_ADD] = PLAN_OP_ROUTE_ADD,
+		[SCN_ROUTE_DELETE] = PLAN_OP_ROUTE_DEL,
+		[SCN_ROUTE_REPLACE] = PLAN_OP_ROUTE_SET,
+	};
+	struct plan_op *op = VEC_PUSH(out);
+
+	if (!op)
+		return -ENOMEM;
+	*op = plan_route_op(l->plan, a, kinds[a->route.change]);
+	return 0;
+}
+
+/* ---- partitions ---------------------------------------------------------- */
+
+static int cut_ops(const struct plan_live *l, const struct scn_action *a,
+		   plan_op_vec *out)
+{
+	const struct scenario *s = l->plan->scenario;
+	bool cut = a->kind == SCN_ACTION_PARTITION;
+
+	for (size_t i = 0; i < s->nodes.n; i++) {
+		struct plan_op *op;
+
+		if (s->nodes.v[i].kind == SCN_NODE_BRIDGE ||
+		    l->nodes[i] == PLAN_NODE_OFF)
+			continue;
+		op = add_op(out, cut ? PLAN_OP_CUT : PLAN_OP_UNCUT, i, a->pos);
+		if (!op)
+			return -ENOMEM;
+		op->cut.partition = cut ? a : l->partition;
+	}
+	return 0;
+}
+
+int plan_change_ops(const struct plan_live *l, const struct scn_action *a,
+		    plan_op_vec *out)
+{
+	switch (a->kind) {
+	case SCN_ACTION_LINK_STATE:
+		return link_state_ops(l, a, out);
+	case SCN_ACTION_LINK_CHANGE:
+		return link_change_ops(l, a, out);
+	case SCN_ACTION_PRESENCE:
+		return presence_ops(l, a, out);
+	case SCN_ACTION_RENAME:
+		return rename_ops(l, a, out);
+	case SCN_ACTION_PLUG:
+		return plug_ops(l, a, out);
+	case SCN_ACTION_MTU:
+		return mtu_ops(l, a, out);
+	case SCN_ACTION_ROUTE:
+		return route_change_ops(l, a, out);
+	case SCN_ACTION_PARTITION:
+	case SCN_ACTION_HEAL:
+		return cut_ops(l, a, out);
+	default:
+		return 0;
+	}
+}
+
+/* ---- whole nodes --------------------------------------------------------- */
+
+int plan_cut_off_ops(const struct plan_live *l, size_t node, struct src_pos pos,
+		     plan_op_vec *out)
+{
+	const struct scenario *s = l->plan->scenario;
+	int r = 0;
+
+	for (size_t i = 0; i < s->links.n && !r; i++)
+		if (s->links.v[i].end[0].node == node ||
+		    s->links.v[i].end[1].node == node)
+			r = carrier_ops(l, i, false, pos, out);
+	return r;
+}
+
+int plan_remove_ops(const struct plan_live *l, size_t node, struct src_pos pos,
+		    plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	int r = 0;
+
+	for (size_t i = 0; i < p->ifaces.n && !r; i++)
+		if (p->ifaces.v[i].node == node && l->ifaces[i].present)
+			r = remove_iface(l, i, pos, out);
+	return r || add_op(out, PLAN_OP_NODE_DEL, node, pos) ? r : -ENOMEM;
+}
+
+static int copy_node_ops(const struct plan_live *l, size_t node,
+			 struct src_pos pos, plan_op_vec *out)
+{
+	for (size_t i = 0; i < l->plan->ops.n; i++) {
+		const struct plan_op *op = &l->plan->ops.v[i];
+		struct plan_op *copy;
+
+		if (op->node != node || (op->kind != PLAN_OP_NODE_ADD &&
+					 op->kind != PLAN_OP_SYSCTL))
+			continue;
+		copy = VEC_PUSH(out);
+		if (!copy)
+			return -ENOMEM;
+		*copy = *op;
+		copy->pos = pos;
+	}
+	return 0;
+}
+
+int plan_boot_ops(const struct plan_live *l, size_t node, struct src_pos pos,
+		  plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	int r = copy_node_ops(l, node, pos, out);
+	struct plan_op *op;
+
+	for (size_t i = 0; i < p->ifaces.n && !r; i++)
+		if (p->ifaces.v[i].node == node && l->ifaces[i].present)
+			r = make_ops(l, i, pos, out);
+	for (size_t i = 0; i < p->ifaces.n && !r; i++)
+		if (p->ifaces.v[i].node == node && l->ifaces[i].present)
+			r = configure_ops(l, i, pos, out);
+	if (!r)
+		r = plan_nat_ops(l, node, out);
+	if (!r && l->partition) {
+		op = add_op(out, PLAN_OP_CUT, node, pos);
+		if (!op)
+			return -ENOMEM;
+		op->cut.partition = l->partition;
+	}
+	if (!r && p->nodes.v[node].sald) {
+		if (!add_op(out, PLAN_OP_SALD_START, node, pos))
+			return -ENOMEM;
+		r = plan_sald_ops(l, node, out);
+	}
+	return r;
+}
+
+int plan_connect_ops(const struct plan_live *l, size_t node, struct src_pos pos,
+		     plan_op_vec *out)
+{
+	const struct scenario *s = l->plan->scenario;
+	int r = 0;
+
+	/* The live lab is the one with the node in it. */
+	for (size_t i = 0; i < s->links.n && !r; i++)
+		if ((s->links.v[i].end[0].node == node ||
+		     s->links.v[i].end[1].node == node) &&
+		    plan_live_link_up(l, i))
+			r = carrier_ops(l, i, true, pos, out);
+	return r;
+}
+
+int plan_silence_ops(const struct plan_live *l, size_t node, bool silent,
+		     struct src_pos pos, plan_op_vec *out)
+{
+	(void)l;
+	return add_op(out, silent ? PLAN_OP_SILENCE : PLAN_OP_UNSILENCE, node,
+		      pos) ?
+		       0 :
+		       -ENOMEM;
+}
+
+int plan_node_addresses(const struct plan *p, size_t node,
+			struct ip_addr **addresses, size_t *n)
+{
+	VEC(struct ip_addr) all = { 0 };
+
+	for (size_t i = 0; i < p->ifaces.n; i++) {
+		const struct plan_iface *f = &p->ifaces.v[i];
+
+		for (size_t k = 0; f->node == node && k < f->addresses.n; k++) {
+			struct ip_addr *slot = VEC_PUSH(&all);
+
+			if (!slot)
+				goto failed;
+			*slot = f->addresses.v[k].addr;
+		}
+	}
+	for (size_t i = 0; i < p->readdresses.n; i++) {
+		const struct plan_readdress *r = &p->readdresses.v[i];
+
+		for (size_t k = 0;
+		     p->ifaces.v[r->iface].node == node && k < r->new.n; k++) {
+			struct ip_addr *slot = VEC_PUSH(&all);
+
+			if (!slot)
+				goto failed;
+			*slot = r->new.v[k].addr;
+		}
+	}
+	*addresses = all.v;
+	*n = all.n;
+	return 0;
+failed:
+	VEC_FREE(&all);
+	return -ENOMEM;
+}
+
+/* An emulated link's ends are the emulator's, which does not let go of them. */
+void plan_check_actions(const struct plan *p, struct diag *diag)
+{
+	const struct scenario *s = p->scenario;
+
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_entry *e = &s->timeline.v[i];
+
+		for (size_t k = 0; k < e->actions.n; k++) {
+			const struct scn_action *a = &e->actions.v[k];
+			bool plug = a->kind == SCN_ACTION_PRESENCE ||
+				    a->kind == SCN_ACTION_PLUG;
+			bool crash = a->kind == SCN_ACTION_CRASH;
+
+			for (size_t link = 0; link < s->links.n; link++) {
+				const struct scn_link *l = &s->links.v[link];
+
+				if (!l->emulated ||
+				    !((plug && a->iface.at.link == link) ||
+				      (crash &&
+				       (l->end[0].node == a->node.node ||
+					l->end[1].node == a->node.node))))
+					continue;
+				diag_error(diag, a->pos, 1,
+					   "the link '%s' is emulated: its "
+					   "ends cannot be taken out of their "
+					   "nodes yet",
+					   l->name);
+				diag_help(diag,
+					  crash ? "freeze the node instead, or "
+						  "take the link down" :
+						  "take the link down instead");
+				break;
+			}
+		}
+	}
+	for (size_t i = 0; i < s->links.n; i++)
+		if (s->links.v[i].emulated && s->links.v[i].absent)
+			diag_error(diag, s->links.v[i].pos, 1,
+				   "an emulated link cannot have 'start: "
+				   "manual' yet");
+}

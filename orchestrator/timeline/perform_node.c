@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Whole nodes.
+ *
+ * Crash: as when the power goes. Its links are cut before its processes are
+ * killed, or the FIN and RST of their sockets would tell the others; and its
+ * network namespace is given up, with all that its kernel remembered (its
+ * sockets' retransmissions too, which go on when the processes are gone).
+ *
+ * Boot: a new network namespace, made as the first one was. Carriers come last,
+ * when it can answer.
+ *
+ * Freeze: its interfaces are silenced and its processes stopped. Its carriers
+ * stay, and so do its kernel's timers, which run on: what they send is
+ * dropped.
+ */
+#include "orchestrator/timeline/perform.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+#define POLL_NS NSEC_PER_MSEC
+#define READY_TIMEOUT_NS (10 * NSEC_PER_SEC)
+
+/* ---- crash -----------------------------------------------------------------
+ */
+
+static int remove_node(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 };
+	int r = plan_remove_ops(p->tl->live, a->node.node, a->pos, &ops);
+
+	r = perform_ops(p, "removed", r, &ops, err);
+	return r ? r : performance_take(p, err);
+}
+
+static void emptied(void *arg)
+{
+	struct performance *p = arg;
+	struct err err = ERR_INIT;
+
+	if (p->tl->stopped)
+		return;
+	performance_step(p, "killed", NULL, 0);
+	performance_result(p, remove_node(p, &err), &err);
+}
+
+int perform_crash(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 };
+	int r = plan_cut_off_ops(p->tl->live, a->node.node, a->pos, &ops);
+
+	r = perform_ops(p, "cut", r, &ops, err);
+	if (r)
+		return r;
+	r = lab_node_kill(p->tl->lab, a->node.node, emptied, p, err);
+	if (r)
+		return r < 0 ? r : PERFORM_UNDER_WAY;
+	return remove_node(p, err);
+}
+
+/* ---- boot ------------------------------------------------------------------
+ */
+
+static int on_poll(sd_event_source *source, uint64_t now_us, void *arg);
+
+/* Asks until its interfaces carry packets, and then starts what runs in it. */
+static int wait_ready(struct performance *p, struct err *err)
+{
+	size_t node = p->action->node.node;
+	int r = lab_node_is_ready(p->tl->lab, node, err);
+
+	if (r < 0)
+		return r;
+	if (!r) {
+		if (p->next++ > READY_TIMEOUT_NS / POLL_NS)
+			return err_set(err, ETIMEDOUT,
+				       "its interfaces carry no packets yet");
+		r = performance_wait(p, POLL_NS, on_poll, err);
+		return r ? r : PERFORM_UNDER_WAY;
+	}
+	performance_step(p, "ready", NULL, 0);
+	return lab_start_processes(p->tl->lab, node, err);
+}
+
+static int on_poll(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct performance *p = arg;
+	struct err err = ERR_INIT;
+
+	(void)source;
+	(void)now_us;
+	p->timer = sd_event_source_disable_unref(p->timer);
+	performance_result(p, wait_ready(p, &err), &err);
+	return 0;
+}
+
+static int on_watched(sd_event_source *source, uint64_t now_us, void *arg);
+
+/* Carriers come when its packets are captured. */
+static int connect_node(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	const struct timeline_listener *l = &p->tl->listener;
+	plan_op_vec ops = { 0 };
+	int r;
+
+	if (l->watched && !l->watched(l->arg, a->node.node)) {
+		r = performance_wait(p, POLL_NS, on_watched, err);
+		return r ? r : PERFORM_UNDER_WAY;
+	}
+	r = plan_connect_ops(p->tl->live, a->node.node, a->pos, &ops);
+	r = perform_ops(p, "connected", r, &ops, err);
+	return r ? r : wait_ready(p, err);
+}
+
+static int on_watched(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct performance *p = arg;
+	struct err err = ERR_INIT;
+
+	(void)source;
+	(void)now_us;
+	p->timer = sd_event_source_disable_unref(p->timer);
+	performance_result(p, connect_node(p, &err), &err);
+	return 0;
+}
+
+int perform_boot(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	const struct timeline_listener *l = &p->tl->listener;
+	plan_op_vec ops = { 0 };
+	int r = plan_boot_ops(p->tl->live, a->node.node, a->pos, &ops);
+
+	r = perform_ops(p, "built", r, &ops, err);
+	if (!r)
+		r = performance_take(p, err);
+	if (!r && l->booted)
+		r = l->booted(l->arg, a->node.node, err);
+	if (!r)
+		r = watch_again(p->tl, a->node.node, err);
+	if (r)
+		return r;
+	return connect_node(p, err);
+}
+
+/* ---- freeze and thaw
+ * --------------------------------------------------------- */
+
+int perform_freeze(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 };
+	int r = plan_silence_ops(p->tl->live, a->node.node, true, a->pos, &ops);
+
+	r = perform_ops(p, "silent", r, &ops, err);
+	if (!r)
+		r = lab_node_stop(p->tl->lab, a->node.node, err);
+	if (r)
+		return r;
+	performance_step(p, "stopped", NULL, 0);
+	return performance_take(p, err);
+}
+
+int perform_thaw(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 }, missed = { 0 };
+	int r = lab_node_continue(p->tl->lab, a->node.node, err);
+
+	if (r)
+		return r;
+	performance_step(p, "continued", NULL, 0);
+	r = plan_silence_ops(p->tl->live, a->node.node, false, a->pos, &ops);
+	r = perform_ops(p, "heard", r, &ops, err);
+	if (r)
+		return r;
+	r = plan_missed_ops(p->tl->live, a->node.node, a->pos, &missed);
+	if (r || missed.n)
+		r = perform_ops(p, "forward", r, &missed, err);
+	return r ? r : performance_take(p, err);
+}
