@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "orchestrator/observe/eventlog.h"
+#include "orchestrator/observe/probe.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -124,6 +125,21 @@ void recorder_paused(struct recorder *r)
 void recorder_continued(struct recorder *r)
 {
 	eventlog_write(r->log, "run.continued", NULL);
+}
+
+void recorder_floor(struct recorder *r, const struct probe_lateness *l)
+{
+	put(r, "floor",
+	    json_pack("{s:I, s:I, s:I, s:I}", "count", (json_int_t)l->count,
+		      "p50_ns", (json_int_t)l->p50_ns, "p99_ns",
+		      (json_int_t)l->p99_ns, "max_ns", (json_int_t)l->max_ns));
+}
+
+void recorder_cpu(struct recorder *r, uint64_t steal, uint64_t total)
+{
+	put(r, "cpu",
+	    json_pack("{s:I, s:I}", "steal_ticks", (json_int_t)steal,
+		      "total_ticks", (json_int_t)total));
 }
 
 void recorder_timeline_started(struct recorder *r, int64_t zero_ns)

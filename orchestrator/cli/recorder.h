@@ -44,6 +44,11 @@ void recorder_failed(struct recorder *r, const struct err *err);
 void recorder_paused(struct recorder *r);
 void recorder_continued(struct recorder *r);
 
+struct probe_lateness;
+void recorder_floor(struct recorder *r, const struct probe_lateness *l);
+/* In ticks of all processors, since the machine was started. */
+void recorder_cpu(struct recorder *r, uint64_t steal, uint64_t total);
+
 /* Zero lies a little ahead: the event is written now, and is then. */
 void recorder_timeline_started(struct recorder *r, int64_t zero_ns);
 int64_t recorder_zero(const struct recorder *r);

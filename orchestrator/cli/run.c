@@ -15,8 +15,11 @@
 struct options {
 	struct run_options run;
 	const char *scenario;
+	uint64_t retries; /* of an invalid run */
 	bool stop; /* help was all that was wanted */
 };
+
+#define RETRIES_MAX 1000
 
 /* ---- command line ------------------------------------------------------ */
 
@@ -59,6 +62,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "calibrate", no_argument, NULL, 'C' },
 		{ "pause-on-failure", no_argument, NULL, 'P' },
+		{ "retry-invalid", required_argument, NULL, 'R' },
 		{ "inject-failure", required_argument, NULL, 'F' },
 		{ 0 },
 	};
@@ -92,6 +96,13 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'P':
 			o->run.pause_on_failure = true;
 			break;
+		case 'R':
+			if (units_parse_uint(optarg, RETRIES_MAX, &o->retries))
+				return usage_error("run",
+						   "write --retry-invalid N, N "
+						   "up to %d",
+						   RETRIES_MAX);
+			break;
 		case 'F':
 			if (!parse_failure(optarg, o))
 				return usage_error("run",
@@ -116,6 +127,35 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
+/*
+ * Again while a run is invalid, and told: nothing is retried silently. Each has
+ * a record of its own, and the last one says how it went.
+ */
+static int run_until_valid(const struct options *o, struct loaded *l)
+{
+	uint64_t invalid = 0;
+	int code = run_once(&o->run, l, NULL);
+
+	while (code == EXIT_INVALID && invalid < o->retries) {
+		invalid++;
+		printf("\nthe run is invalid: again, %llu of at most %llu "
+		       "times\n\n",
+		       (unsigned long long)invalid,
+		       (unsigned long long)o->retries);
+		fflush(stdout);
+		code = run_once(&o->run, l, NULL);
+	}
+	if (!o->retries)
+		return code;
+	invalid += code == EXIT_INVALID;
+	printf("\nruns: %llu invalid, %s\n", (unsigned long long)invalid,
+	       code == EXIT_HELD     ? "1 passed" :
+	       code == EXIT_NOT_HELD ? "1 failed" :
+	       code == EXIT_INVALID  ? "none valid" :
+				       "and one that broke");
+	return code;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct options o;
@@ -131,7 +171,7 @@ int cmd_run(int argc, char **argv)
 	if (!code && o.run.has_seed)
 		l.scenario->seed = o.run.seed;
 	if (!code)
-		code = run_once(&o.run, &l, NULL);
+		code = run_until_valid(&o, &l);
 	unload_scenario(&l);
 	return code;
 }

@@ -125,7 +125,7 @@ static int make_record(const struct run_options *o, const struct scenario *s,
 /* Passes on what the sandbox says until it has nothing more to say. True: the
  * record is whole. *signal: the one that asked for an early end. */
 static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
-		      int *signal, struct err *err)
+		      int *signal, bool *refused, struct err *err)
 {
 	struct pollfd fds[] = {
 		{ .fd = sandbox->messages, .events = POLLIN },
@@ -161,7 +161,8 @@ static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
 			return false; /* the end */
 		if (m.kind == MESSAGE_RECORDED)
 			return true;
-		if (m.kind == MESSAGE_ERROR)
+		*refused |= m.kind == MESSAGE_REFUSED;
+		if (m.kind == MESSAGE_ERROR || m.kind == MESSAGE_REFUSED)
 			*err = m.err;
 		else if (!quiet)
 			fprintf(stderr, "%s\n", m.text);
@@ -304,6 +305,7 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 	struct sandbox sandbox;
 	int signals = take_signals(false, NULL);
 	int signal = 0, code;
+	bool refused = false;
 	struct termios cooked;
 	bool keep = o->pause_on_failure && !tcgetattr(STDIN_FILENO, &cooked);
 
@@ -319,7 +321,7 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		return lab_broke(l, rec, &err);
 	}
 	host_check_lab(host, sandbox.init);
-	if (listen_to(&sandbox, signals, o->quiet, &signal, &err)) {
+	if (listen_to(&sandbox, signals, o->quiet, &signal, &refused, &err)) {
 		code = 0;
 		if (host) {
 			sandbox_wait(&sandbox);
@@ -332,6 +334,8 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 	} else {
 		sandbox_wait(&sandbox);
 		code = tell_end(l, rec, signal, &err);
+		if (refused)
+			code = EXIT_USAGE;
 	}
 	sandbox_deinit(&sandbox);
 	/* A console that was killed may have left it raw. */

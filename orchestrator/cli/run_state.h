@@ -43,6 +43,9 @@ struct run {
 	pid_t *process_pids; /* by the scenario's index; 0: does not run */
 	bool pause_due; /* an expectation is lost, and that is a reason */
 	bool time_over;
+	struct floor *floor; /* shared with the process that measures it */
+	pid_t floor_pid;
+	bool refused; /* the scenario asks for what this machine cannot show */
 	int interrupted; /* the signal; 0: not */
 	bool emulator_died; /* ends the run, which is invalid then */
 	struct err err;
@@ -82,6 +85,14 @@ void run_pause(struct run *run);
 
 /* supervise.c: completes the trace, unless that is done. */
 void run_stop_capture(struct run *run);
+
+/* run_floor.c: what this machine's timers are late by, measured while the lab
+ * is built. -ERANGE: the scenario asks for less than that. */
+int run_floor_begin(struct run *run, struct err *err);
+int run_floor_end(struct run *run, struct err *err);
+void run_floor_free(struct run *run);
+/* How much of its time the machine was denied so far. */
+void run_tell_cpu(struct run *run);
 
 /* run_capture.c: gets ready in a process of its own, while the lab is built.
  */

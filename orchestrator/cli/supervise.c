@@ -386,8 +386,10 @@ static bool capture_is_complete(const struct run *run)
 static int build(struct run *run, struct err *err)
 {
 	int64_t start = clock_mono_ns(), built;
-	int r = lab_build_nodes(run->lab, err);
+	int r = run_floor_begin(run, err);
 
+	if (!r)
+		r = lab_build_nodes(run->lab, err);
 	if (!r)
 		r = run_start_capture(run, err);
 	if (!r)
@@ -441,6 +443,11 @@ static int start(struct run *run, struct err *err)
 			return r;
 	}
 
+	r = run_floor_end(run, err);
+	run->refused = r == -ERANGE;
+	if (r)
+		return r;
+	run_tell_cpu(run);
 	/* Starting a process takes about a millisecond, and a probe in it less:
 	 * none shall be late. */
 	zero = clock_mono_ns() + LEAD_NS +
@@ -634,6 +641,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	if (run.recorder) {
 		struct err e = ERR_INIT;
 
+		run_tell_cpu(&run);
 		if (run.err.code)
 			recorder_failed(run.recorder, &run.err);
 		if (recorder_close(run.recorder, &e))
@@ -642,7 +650,8 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 
 	/* The owner judges while the kernel takes down what is left. */
 	send_message(&run,
-		     &(struct message){ .kind = run.err.code ? MESSAGE_ERROR :
+		     &(struct message){ .kind = run.refused  ? MESSAGE_REFUSED :
+						run.err.code ? MESSAGE_ERROR :
 							       MESSAGE_RECORDED,
 					.err = run.err });
 	/* Left to itself, the capture closes its rings side by side; killed
@@ -653,6 +662,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	lab_free(run.lab);
 	sd_event_unref(run.event);
 	run_free_probes(&run);
+	run_floor_free(&run);
 	if (run.probes_dir >= 0)
 		close(run.probes_dir);
 	run_judge_free(&run);

@@ -15,6 +15,7 @@
 enum message_kind {
 	MESSAGE_PROGRESS, /* a line of text */
 	MESSAGE_ERROR, /* why the run ends */
+	MESSAGE_REFUSED, /* the same: the scenario is wrong for this machine */
 	MESSAGE_RECORDED, /* the record is whole; the last message */
 };
 

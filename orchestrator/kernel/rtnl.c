@@ -439,10 +439,12 @@ static int route_build(bool add, const struct ip_prefix *to,
 	rtnl_route_set_table(route, RT_TABLE_MAIN);
 	rtnl_route_set_type(route, RTN_UNICAST);
 	rtnl_route_set_protocol(route, RTPROT_STATIC);
+	/* Nowhere, in a deletion: whatever its scope is. */
 	rtnl_route_set_scope(route,
-			     to->addr.family == AF_INET && !ip_addr_size(via) ?
-				     RT_SCOPE_LINK :
-				     RT_SCOPE_UNIVERSE);
+			     to->addr.family != AF_INET || ip_addr_size(via) ?
+				     RT_SCOPE_UNIVERSE :
+			     add ? RT_SCOPE_LINK :
+				   RT_SCOPE_NOWHERE);
 	if (metric)
 		rtnl_route_set_priority(route, metric);
 	r = rtnl_route_set_dst(route, dst);

@@ -79,6 +79,29 @@ static int on_clock(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+static int on_floor(struct record *rec, const struct event *ev)
+{
+	int r = need_int(ev, "p50_ns", &rec->floor_p50_ns);
+
+	return r ? r : need_int(ev, "p99_ns", &rec->floor_p99_ns);
+}
+
+static int on_cpu(struct record *rec, const struct event *ev)
+{
+	struct record_cpu c, *slot;
+	int r = need_int(ev, "steal_ticks", &c.steal_ticks);
+
+	if (!r)
+		r = need_int(ev, "total_ticks", &c.total_ticks);
+	if (r)
+		return r;
+	slot = VEC_PUSH(&rec->cpus);
+	if (!slot)
+		return err_set(ev->err, ENOMEM, "out of memory");
+	*slot = c;
+	return 0;
+}
+
 static int find_process(const struct record *rec, const struct event *ev,
 			struct record_process **out)
 {
@@ -281,6 +304,7 @@ static int on_action_start(struct record *rec, const struct event *ev)
 	a->planned_ns = planned_ns;
 	a->begin_ns = ev->mono_ns;
 	a->end_ns = RECORD_NONE;
+	a->optional = json_is_true(json_object_get(ev->object, "optional"));
 	line = json_integer_value(json_object_get(ev->object, "line"));
 	if (line > 0 && line <= INT_MAX)
 		a->line = (unsigned)line;
@@ -439,6 +463,8 @@ static const struct {
 	int (*take)(struct record *rec, const struct event *ev);
 } handlers[] = {
 	{ "clock", on_clock },
+	{ "floor", on_floor },
+	{ "cpu", on_cpu },
 	{ "process.start", on_process_start },
 	{ "process.exit", on_process_exit },
 	{ "process.abandoned", on_process_abandoned },
@@ -515,6 +541,7 @@ int record_read_events(json_t *events, const char *path, struct record *rec,
 	int r;
 
 	rec->zero_ns = RECORD_NONE;
+	rec->floor_p50_ns = rec->floor_p99_ns = RECORD_NONE;
 	json_array_foreach(events, i, ev.object)
 	{
 		ev.line = i + 1;

@@ -449,6 +449,34 @@ static void judge_capture(const struct record *rec,
 	}
 }
 
+/* ---- timing ------------------------------------------------------------ */
+
+static void judge_lateness(const struct record *rec, const struct scn_expect *e,
+			   struct judgement *j)
+{
+	int64_t latest = 0;
+
+	for (size_t i = 0; i < rec->actions.n; i++) {
+		const struct record_action *a = &rec->actions.v[i];
+		int64_t t_ns = record_t_ns(rec, a->begin_ns);
+		int64_t late = figures_span(t_ns, a->planned_ns);
+
+		/* Those planned for one moment follow each other. */
+		if (i && a->planned_ns == rec->actions.v[i - 1].planned_ns)
+			continue;
+		if (late > latest)
+			latest = late;
+	}
+	expect_say(&j->subject, "timing: lateness");
+	range_text(&j->expected, &e->range, SCN_UNIT_TIME);
+	if (!rec->actions.n) {
+		expect_say(&j->actual, "unknown: no action began");
+		return;
+	}
+	j->held = in_range(&e->range, latest);
+	actual_text(j, &e->range, latest, SCN_UNIT_TIME);
+}
+
 /* ---- all of it --------------------------------------------------------- */
 
 /*
@@ -503,6 +531,9 @@ int expect_judge(const struct record *rec, const struct probe_result *probes,
 		break;
 	case SCN_EXPECT_CAPTURE:
 		judge_capture(rec, counter, expect, out);
+		break;
+	case SCN_EXPECT_LATENESS:
+		judge_lateness(rec, expect, out);
 		break;
 	case SCN_EXPECT_HOST:
 		expect_judge_host(rec, out);

@@ -387,6 +387,19 @@ static json_t *lateness_value(struct builder *b)
 	return o;
 }
 
+static json_t *floor_value(struct builder *b)
+{
+	const struct record *rec = &b->report->record;
+	json_t *o;
+
+	if (rec->floor_p50_ns == RECORD_NONE)
+		return json_null();
+	o = json_object();
+	set(b, o, "p50_ns", json_integer(rec->floor_p50_ns));
+	set(b, o, "p99_ns", json_integer(rec->floor_p99_ns));
+	return o;
+}
+
 static json_t *capture_value(struct builder *b)
 {
 	const struct record *rec = &b->report->record;
@@ -518,6 +531,7 @@ static json_t *results(struct builder *b)
 		append(b, actions, action_value(b, i));
 	set(b, o, "actions", actions);
 	set(b, o, "lateness", lateness_value(b));
+	set(b, o, "floor", floor_value(b));
 	for (size_t i = 0; i < s->links.n; i++)
 		append(b, links, link_value(b, i));
 	set(b, o, "links", links);

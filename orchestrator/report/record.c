@@ -266,6 +266,7 @@ void record_unload(struct record *rec)
 	free(rec->failure);
 	free(rec->broken);
 	VEC_FREE(&rec->clocks);
+	VEC_FREE(&rec->cpus);
 	for (size_t i = 0; rec->probes && i < rec->scenario->probes.n; i++) {
 		VEC_FREE(&rec->probes[i].samples);
 		VEC_FREE(&rec->probes[i].bins);

@@ -26,10 +26,16 @@ struct record_clock {
 	int64_t mono_ns, real_ns;
 };
 
+/* Of all processors, since the machine was started. */
+struct record_cpu {
+	int64_t steal_ticks, total_ticks;
+};
+
 struct record_action {
 	int64_t id;
 	char *text; /* "migrate echo: c -> d" */
 	unsigned line; /* of the scenario; 0: unknown */
+	bool optional;
 	int64_t planned_ns; /* from the timeline's zero */
 	int64_t begin_ns; /* CLOCK_MONOTONIC */
 	int64_t end_ns; /* RECORD_NONE: never done */
@@ -96,6 +102,8 @@ struct record {
 	int64_t paused_ns; /* the clock stopped, for somebody to look at the
 			      lab; RECORD_NONE: it did not */
 	VEC(struct record_clock) clocks;
+	int64_t floor_p50_ns, floor_p99_ns; /* RECORD_NONE: not measured */
+	VEC(struct record_cpu) cpus;
 	VEC(struct record_action) actions; /* by their beginning */
 	char *failure; /* of an action that could not even begin; or NULL */
 	char *broken; /* why the run ended before its end; or NULL */

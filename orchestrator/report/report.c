@@ -261,6 +261,7 @@ bool report_is_lost(const struct report *r, size_t expectation)
 		return j->exceeds;
 	case SCN_EXPECT_ANSWERED_BY:
 	case SCN_EXPECT_SHARE:
+	case SCN_EXPECT_LATENESS:
 	case SCN_EXPECT_HOST:
 		break;
 	}

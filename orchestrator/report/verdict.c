@@ -23,6 +23,10 @@
 #include <string.h>
 
 #define CLOCK_STEP_NS (10 * NSEC_PER_MSEC)
+#define FLOOR_FACTOR 10
+#define LATE_NS (100 * NSEC_PER_MSEC)
+#define STEAL_PERCENT 10
+#define STEAL_TICKS_MIN 10 /* of 10 ms: less is no measure */
 #define CLOCK_SLEW_PPM 500 /* the most by which adjtime(3) and NTP slew */
 
 const char *verdict_name(enum report_verdict v)
@@ -88,9 +92,11 @@ static int check_done(struct report *r)
 	size_t planned = 0, done = 0;
 
 	for (size_t i = 0; i < rec->scenario->timeline.n; i++)
-		planned += rec->scenario->timeline.v[i].actions.n;
+		if (!rec->scenario->timeline.v[i].optional)
+			planned += rec->scenario->timeline.v[i].actions.n;
 	for (size_t i = 0; i < rec->actions.n; i++)
-		done += rec->actions.v[i].end_ns != RECORD_NONE;
+		done += !rec->actions.v[i].optional &&
+			rec->actions.v[i].end_ns != RECORD_NONE;
 	/* Of a run that was killed, that is said; one that was paused has
 	 * failed already, and is not played on. */
 	if (!rec->complete || rec->paused_ns != RECORD_NONE || done >= planned)
@@ -120,6 +126,52 @@ static int check_clock(struct report *r)
 							    sizeof(text)));
 	}
 	return 0;
+}
+
+/*
+ * Did the machine keep up? Its timers are compared with how late they are by
+ * themselves; what is late by less than LATE_NS is not held against anybody,
+ * for every figure counts from when an action really began.
+ */
+static int check_lateness(struct report *r)
+{
+	int64_t floor = r->record.floor_p99_ns, late = r->lateness.p99_ns;
+	int64_t allowed = floor == RECORD_NONE ? LATE_NS : FLOOR_FACTOR * floor;
+	char a[48], b[48];
+
+	if (allowed < LATE_NS)
+		allowed = LATE_NS;
+	if (late == FIGURE_NONE || late <= allowed)
+		return 0;
+	return reason(
+		r,
+		"the machine did not keep up: actions began %s late (p99), "
+		"and its timers are %s late by themselves (p99)",
+		units_format_duration(late, a, sizeof(a)),
+		floor == RECORD_NONE ?
+			"nobody knows how much" :
+			units_format_duration(floor, b, sizeof(b)));
+}
+
+static int check_steal(struct report *r)
+{
+	const struct record *rec = &r->record;
+	const struct record_cpu *first, *last;
+	int64_t steal, total;
+
+	if (rec->cpus.n < 2)
+		return 0;
+	first = &rec->cpus.v[0];
+	last = &rec->cpus.v[rec->cpus.n - 1];
+	steal = figures_span(last->steal_ticks, first->steal_ticks);
+	total = figures_span(last->total_ticks, first->total_ticks);
+	if (steal <= 0 || total <= 0 || steal < total / 100 * STEAL_PERCENT ||
+	    steal < STEAL_TICKS_MIN)
+		return 0;
+	return reason(r,
+		      "the machine's host took %" PRId64
+		      " %% of its processors' time (steal)",
+		      steal * 100 / total);
 }
 
 static bool needs_trace(const struct report *r)
@@ -210,7 +262,8 @@ static enum report_verdict by_expectations(const struct report *r)
 int verdict_make(struct report *r)
 {
 	static int (*const checks[])(struct report *) = {
-		verdict_links, check_done,	check_clock, check_capture,
+		verdict_links, check_done,	check_lateness,
+		check_steal,   check_clock,	check_capture,
 		check_probes,  check_processes, check_end
 	};
 	int ret = check_actions(r);

@@ -34,7 +34,7 @@ static const struct type type_metric = {
 	.max = UINT32_MAX - 2, /* the last are the SAL's own */
 };
 
-enum { ROUTE_TO, ROUTE_CHANGE, ROUTE_INTERFACE, ROUTE_VIA, ROUTE_METRIC };
+enum { ROUTE_TO, ROUTE_CHANGE, ROUTE_OVER, ROUTE_VIA, ROUTE_METRIC };
 
 static const struct field route_fields[] = {
 	[ROUTE_TO] = { .name = "route",
@@ -45,12 +45,12 @@ static const struct field route_fields[] = {
 			   .required = true,
 			   .example = "add",
 			   .doc = "what becomes of it" },
-	[ROUTE_INTERFACE] = { .name = "interface",
-			      .type = &type_iface,
-			      .required = true,
-			      .example = "\"a:eth0\"",
-			      .doc = "whose route it is, and over which "
-				     "interface" },
+	[ROUTE_OVER] = { .name = "over",
+			 .type = &type_iface,
+			 .required = true,
+			 .example = "\"a:eth0\"",
+			 .doc = "whose route it is, and over which "
+				"interface" },
 	[ROUTE_VIA] = { .name = "via",
 			.type = &type_via,
 			.doc = "the router; without it, it is on the link" },
@@ -76,8 +76,8 @@ static bool read_route(struct loader *l, const struct value *v,
 	step->subject = v[ROUTE_TO].node;
 	a->route.to = v[ROUTE_TO].prefix;
 	a->route.change = v[ROUTE_CHANGE].word;
-	a->route.at.link = v[ROUTE_INTERFACE].index / 2;
-	a->route.at.end = v[ROUTE_INTERFACE].index % 2;
+	a->route.at.link = v[ROUTE_OVER].index / 2;
+	a->route.at.end = v[ROUTE_OVER].index % 2;
 	a->route.metric = (uint32_t)v[ROUTE_METRIC].number;
 	a->route.via = (struct ip_addr){ 0 };
 	if (v[ROUTE_VIA].node && !v[ROUTE_VIA].ok)
@@ -93,7 +93,7 @@ static bool read_route(struct loader *l, const struct value *v,
 			return false;
 		}
 	}
-	return v[ROUTE_TO].ok && v[ROUTE_CHANGE].ok && v[ROUTE_INTERFACE].ok &&
+	return v[ROUTE_TO].ok && v[ROUTE_CHANGE].ok && v[ROUTE_OVER].ok &&
 	       v[ROUTE_METRIC].ok;
 }
 

@@ -513,6 +513,54 @@ static void read_host(struct loader *l, const struct value *v)
 		expect->within_ns = v[HOST_WITHIN].ns;
 }
 
+/* ---- timing ------------------------------------------------------------ */
+
+static const struct field lateness_fields[] = {
+	{ .name = "lateness",
+	  .type = &type_time_range,
+	  .required = true,
+	  .example = "{ max: 5ms }",
+	  .doc = "how much later than planned any action began" },
+};
+
+static const struct mapping mapping_timing = {
+	.what = "timing",
+	.doc = "How well the run kept its times.",
+	MAPPING_FIELDS(lateness_fields),
+};
+
+static const struct type type_timing = {
+	.expects = "a timing, such as '{ lateness: { max: 5ms } }'",
+	.mapping = &mapping_timing,
+};
+
+static const struct field timing_fields[] = {
+	{ .name = "timing",
+	  .type = &type_timing,
+	  .doc = "how well the run kept its times" },
+};
+
+static const struct mapping expect_timing = {
+	.what = "expectation",
+	MAPPING_FIELDS(timing_fields),
+};
+
+static void read_timing(struct loader *l, const struct value *timing)
+{
+	struct range_source range;
+	struct scn_expect *expect;
+	struct value v[VALUES_MAX];
+
+	if (!timing->ok ||
+	    !mapping_read(l, &mapping_timing, timing->node, NULL, v, NULL) ||
+	    !read_range(l, &type_time_range, &v[0], &range) ||
+	    !reach_check_least(l, &range))
+		return;
+	expect = expect_add(l, SCN_EXPECT_LATENESS, timing->node, SCN_NONE);
+	if (expect)
+		expect->range = range.range;
+}
+
 /* ---- all of them ------------------------------------------------------- */
 
 static const struct mapping expect_probe = {
@@ -539,7 +587,7 @@ static const struct mapping mapping_expect = {
 	.variants =
 		(const struct mapping *const[]){
 			&expect_probe, &expect_service, &expect_process,
-			&expect_capture, &expect_host, NULL },
+			&expect_capture, &expect_host, &expect_timing, NULL },
 	.several = "make it several expectations",
 	.example = "probe: rtt, lost: 0",
 };
@@ -571,6 +619,8 @@ void expects_read(struct loader *l, const struct tree_node *node)
 			read_capture(l, v);
 		else if (variant == &expect_host)
 			read_host(l, v);
+		else if (variant == &expect_timing)
+			read_timing(l, &v[0]);
 		else if (variant == &expect_probe)
 			read_probe(l, item, v);
 		else if (variant == &expect_process)

@@ -360,6 +360,7 @@ enum scn_expect_kind {
 	SCN_EXPECT_EXIT, /* how a process ended */
 	SCN_EXPECT_PRINTS, /* a process's output holds a text */
 	SCN_EXPECT_CAPTURE, /* how many captured packets match a filter */
+	SCN_EXPECT_LATENESS, /* how late actions began, at most */
 	SCN_EXPECT_HOST, /* nothing of the run is left on the host */
 };
 

@@ -32,7 +32,9 @@ static bool find_end(const struct loader *l, int64_t *end_ns,
 		*end_ns = s->duration_ns;
 		return s->duration_ns > 0;
 	}
-	if (s->processes.n || l->names[NAMES_PROCESS].incomplete ||
+	/* Without probes it ends with the timeline itself. */
+	if (s->processes.n || !s->probes.n ||
+	    l->names[NAMES_PROCESS].incomplete ||
 	    l->names[NAMES_PROBE].incomplete)
 		return false;
 	for (size_t i = 0; i < s->probes.n; i++) {

@@ -263,8 +263,13 @@ static void go_on(struct entry_run *e)
 		size_t n = 0;
 
 		waits = a->kind == SCN_ACTION_WAIT;
-		if (waits && e->unfinished)
-			break; /* for what is ahead of it */
+		if (waits && e->unfinished) {
+			e->held = true; /* by what is ahead of it */
+			break;
+		}
+		if (e->held) /* it begins when that is done */
+			e->planned_ns = clock_mono_ns();
+		e->held = false;
 		while (e->next + n < s->actions.n &&
 		       !performers[s->actions.v[e->next + n].kind])
 			n++;
@@ -332,7 +337,6 @@ static int waited(sd_event_source *source, uint64_t now_us, void *arg)
 	(void)source;
 	(void)now_us;
 	p->timer = sd_event_source_disable_unref(p->timer);
-	p->entry->planned_ns += p->action->wait.ns;
 	performance_done(p);
 	return 0;
 }
@@ -341,6 +345,8 @@ int perform_wait(struct performance *p, struct err *err)
 {
 	int r = performance_wait(p, p->action->wait.ns, waited, err);
 
+	/* What is behind it cannot be due before. */
+	p->entry->planned_ns = clock_mono_ns() + p->action->wait.ns;
 	return r ? r : PERFORM_UNDER_WAY;
 }
 

@@ -52,6 +52,7 @@ struct entry_run {
 	size_t next; /* action that begins next */
 	size_t unfinished; /* actions that have begun */
 	bool inside; /* its actions are being begun */
+	bool held; /* a "wait" is, by what is ahead of it */
 	bool applied; /* all have, and that was told */
 	int64_t first_ns; /* beginning of the first action */
 	uint64_t seen; /* WHEN: how often so far */
