@@ -12,6 +12,7 @@
 #include "orchestrator/kernel/kns.h"
 
 #include "orchestrator/kernel/netlink.h"
+#include "orchestrator/kernel/nft_late.h"
 #include "base/vec.h"
 
 #include <arpa/inet.h>
@@ -30,6 +31,7 @@ struct selection {
 	uint16_t port;
 	VEC(struct nf_conntrack *) entries; /* owned */
 	bool all; /* whatever they are */
+	bool hand_over; /* late answers are still translated */
 };
 
 static struct nlmsghdr *message_put(void *buf, uint16_t type,
@@ -132,6 +134,63 @@ static int entry_delete(int fd, const struct nf_conntrack *ct, struct err *err)
 				&request, 0, &failed, err);
 }
 
+static struct ip_addr address_of(const struct nf_conntrack *ct, bool v4,
+				 enum nf_conntrack_attr v4_attr,
+				 enum nf_conntrack_attr v6_attr)
+{
+	struct ip_addr a = { .family = v4 ? AF_INET : AF_INET6 };
+	const void *bytes = nfct_get_attr(ct, v4 ? v4_attr : v6_attr);
+
+	if (bytes)
+		memcpy(a.bytes, bytes, ip_addr_size(&a));
+	return a;
+}
+
+/* False: it is none that could do without its connection. */
+static bool flow_of(const struct nf_conntrack *ct, struct klate_flow *f)
+{
+	bool v4 = nfct_get_attr_u8(ct, ATTR_L3PROTO) == AF_INET;
+
+	*f = (struct klate_flow){
+		.instance = address_of(ct, v4, ATTR_REPL_IPV4_SRC,
+				       ATTR_REPL_IPV6_SRC),
+		.client = address_of(ct, v4, ATTR_REPL_IPV4_DST,
+				     ATTR_REPL_IPV6_DST),
+		.service = address_of(ct, v4, ATTR_ORIG_IPV4_DST,
+				      ATTR_ORIG_IPV6_DST),
+		.protocol = nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO),
+	};
+	if (f->protocol == IPPROTO_ICMP || f->protocol == IPPROTO_ICMPV6) {
+		f->client_port = nfct_get_attr_u16(ct, ATTR_ICMP_ID);
+		return true;
+	}
+	f->instance_port = nfct_get_attr_u16(ct, ATTR_REPL_PORT_SRC);
+	f->client_port = nfct_get_attr_u16(ct, ATTR_REPL_PORT_DST);
+	return f->protocol == IPPROTO_UDP;
+}
+
+static int hand_over(struct kns *ns, const struct selection *s, struct err *err)
+{
+	VEC(struct klate_flow) flows = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < s->entries.n && !r; i++) {
+		struct klate_flow f, *slot;
+
+		if (!flow_of(s->entries.v[i], &f))
+			continue;
+		slot = VEC_PUSH(&flows);
+		if (slot)
+			*slot = f;
+		else
+			r = err_errno(err, ENOMEM, "hand flows over");
+	}
+	if (!r)
+		r = klate_set(ns, flows.v, flows.n, err);
+	VEC_FREE(&flows);
+	return r;
+}
+
 static int flush(struct kns *ns, struct selection *s, unsigned *deleted,
 		 struct err *err)
 {
@@ -144,6 +203,8 @@ static int flush(struct kns *ns, struct selection *s, unsigned *deleted,
 	if (fd < 0)
 		return fd;
 	r = entries_list(fd, s, err);
+	if (r >= 0 && s->hand_over)
+		r = hand_over(ns, s, err);
 	for (size_t i = 0; r >= 0 && i < s->entries.n; i++) {
 		r = kernel_step(ns->kernel, err, "delete a tracked flow");
 		if (!r)
@@ -154,15 +215,16 @@ static int flush(struct kns *ns, struct selection *s, unsigned *deleted,
 	return r < 0 ? r : 0;
 }
 
-int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
-			int protocol, uint16_t port, unsigned *deleted,
-			struct err *err)
+static int flush_service(struct kns *ns, const struct ip_addr *addrs, size_t n,
+			 int protocol, uint16_t port, bool keep_answers,
+			 unsigned *deleted, struct err *err)
 {
 	struct selection s = {
 		.addrs = addrs,
 		.n = n,
 		.protocol = protocol,
 		.port = port,
+		.hand_over = keep_answers,
 	};
 	unsigned count = 0;
 	int r;
@@ -178,6 +240,20 @@ int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
 	if (deleted)
 		*deleted = count;
 	return r;
+}
+
+int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
+			int protocol, uint16_t port, unsigned *deleted,
+			struct err *err)
+{
+	return flush_service(ns, addrs, n, protocol, port, false, deleted, err);
+}
+
+int kns_conntrack_hand_over(struct kns *ns, const struct ip_addr *addrs,
+			    size_t n, int protocol, uint16_t port,
+			    unsigned *deleted, struct err *err)
+{
+	return flush_service(ns, addrs, n, protocol, port, true, deleted, err);
 }
 
 int kns_conntrack_flush_all(struct kns *ns, unsigned *deleted, struct err *err)

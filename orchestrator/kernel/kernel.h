@@ -271,6 +271,14 @@ int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
 			int protocol, uint16_t port, unsigned *deleted,
 			struct err *err);
 
+/*
+ * The same, but answers that are on their way to those of UDP and ICMP echo are
+ * still translated back, until kns_late_end().
+ */
+int kns_conntrack_hand_over(struct kns *ns, const struct ip_addr *addrs,
+			    size_t n, int protocol, uint16_t port,
+			    unsigned *deleted, struct err *err);
+int kns_late_end(struct kns *ns, struct err *err);
 /* All of them, whatever they are. */
 int kns_conntrack_flush_all(struct kns *ns, unsigned *deleted, struct err *err);
 

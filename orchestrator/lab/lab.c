@@ -231,8 +231,12 @@ int lab_flush_node(struct lab *lab, size_t node, size_t service,
 		port->port, deleted, err);
 }
 
-int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
-		      struct err *err)
+typedef int flush_fn(struct kns *ns, const struct ip_addr *addrs, size_t n,
+		     int protocol, uint16_t port, unsigned *deleted,
+		     struct err *err);
+
+static int flush_service(struct lab *lab, size_t service, flush_fn *flush,
+			 unsigned *deleted, struct err *err)
 {
 	const struct plan_service *svc = &lab->plan->services.v[service];
 	const struct scn_port *port =
@@ -244,13 +248,38 @@ int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
 	*deleted = 0;
 	for (size_t h = 0; h < svc->holders.n; h++) {
 		unsigned n = 0;
-		int r = kns_conntrack_flush(lab->nodes[svc->holders.v[h]].ns,
-					    svc->addresses.v, svc->addresses.n,
-					    protocol, port->port, &n, err);
+		struct kns *ns = lab->nodes[svc->holders.v[h]].ns;
+		int r = ns ? flush(ns, svc->addresses.v, svc->addresses.n,
+				   protocol, port->port, &n, err) :
+			     0; /* it has crashed */
 
 		if (r)
 			return r;
 		*deleted += n;
 	}
 	return 0;
+}
+
+int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
+		      struct err *err)
+{
+	return flush_service(lab, service, kns_conntrack_flush, deleted, err);
+}
+
+int lab_hand_over(struct lab *lab, size_t service, unsigned *deleted,
+		  struct err *err)
+{
+	return flush_service(lab, service, kns_conntrack_hand_over, deleted,
+			     err);
+}
+
+int lab_hand_over_end(struct lab *lab, size_t service, struct err *err)
+{
+	const struct plan_service *svc = &lab->plan->services.v[service];
+	int r = 0;
+
+	for (size_t h = 0; h < svc->holders.n && !r; h++)
+		if (lab->nodes[svc->holders.v[h]].ns)
+			r = kns_late_end(lab->nodes[svc->holders.v[h]].ns, err);
+	return r;
 }

@@ -115,6 +115,12 @@ int lab_open_filter(struct lab *lab, size_t node, uint32_t ifindex,
 int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
 		      struct err *err);
 
+/* The same, while the new instance is there already: answers of the old one
+ * that are on their way are still translated, until lab_hand_over_end(). */
+int lab_hand_over(struct lab *lab, size_t service, unsigned *deleted,
+		  struct err *err);
+int lab_hand_over_end(struct lab *lab, size_t service, struct err *err);
+
 /* Of a node: all of them (service SCN_NONE), or those of a service. */
 int lab_flush_node(struct lab *lab, size_t node, size_t service,
 		   unsigned *deleted, struct err *err);

@@ -13,9 +13,10 @@
  *               its processes end
  *
  * Binding a nat service's name is a rule and a flush: connections that exist
- * follow the rule by which they began until they are forgotten. Binding a sal
- * service's name is three steps (live.h), between the second and the third of
- * which an overlap lets the flows move over.
+ * follow the rule by which they began until they are forgotten. In an overlap,
+ * answers that are on their way when that happens are still translated. Binding
+ * a sal service's name is three steps (live.h), between the second and the
+ * third of which an overlap lets the flows move over.
  */
 #include "orchestrator/timeline/perform.h"
 
@@ -40,6 +41,8 @@ enum step {
 	STEP_SAL_FORWARD,
 	STEP_SAL_STOP,
 	STEP_OVERLAP,
+	STEP_HAND_OVER,
+	STEP_HANDED_OVER,
 };
 
 static void add(struct performance *p, size_t *n, enum step step)
@@ -77,7 +80,13 @@ static void write_program(struct performance *p)
 		add(p, &n, STEP_NEW_STARTS);
 		add(p, &n, STEP_NEW_READY);
 	}
-	if (s->resolver == SCN_RESOLVER_NAT) {
+	if (s->resolver == SCN_RESOLVER_NAT && overlap &&
+	    a->migrate.flush == SCN_FLUSH_AFTER && !a->migrate.gap_ns) {
+		add(p, &n, STEP_RULE);
+		add(p, &n, STEP_HAND_OVER);
+		add(p, &n, STEP_OVERLAP);
+		add(p, &n, STEP_HANDED_OVER);
+	} else if (s->resolver == SCN_RESOLVER_NAT) {
 		add_nat(p, &n);
 	} else {
 		add(p, &n, STEP_SAL_START);
@@ -87,7 +96,6 @@ static void write_program(struct performance *p)
 		add(p, &n, STEP_SAL_STOP);
 	}
 	if (s->run.n && overlap) {
-		add(p, &n, STEP_OVERLAP);
 		add(p, &n, STEP_OLD_ENDS);
 		add(p, &n, STEP_OLD_ENDED);
 	}
@@ -159,11 +167,13 @@ static int wait_for_processes(struct performance *p,
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);
 
-static int flush(const struct performance *p, struct err *err)
+static int flush(const struct performance *p, bool hand_over, struct err *err)
 {
+	size_t service = p->action->migrate.service;
 	unsigned deleted = 0;
-	int r = lab_flush_service(p->tl->lab, p->action->migrate.service,
-				  &deleted, err);
+	int r = hand_over ?
+			lab_hand_over(p->tl->lab, service, &deleted, err) :
+			lab_flush_service(p->tl->lab, service, &deleted, err);
 
 	if (!r)
 		performance_step(p, "flush", "deleted", deleted);
@@ -213,7 +223,10 @@ static int do_step(struct performance *p, enum step step, bool *again,
 	case STEP_RULE:
 		return bind_nat(p, err);
 	case STEP_FLUSH:
-		return flush(p, err);
+	case STEP_HAND_OVER:
+		return flush(p, step == STEP_HAND_OVER, err);
+	case STEP_HANDED_OVER:
+		return lab_hand_over_end(p->tl->lab, a->migrate.service, err);
 	case STEP_SAL_START:
 		return bind_sal(p, PLAN_SAL_START, "start", err);
 	case STEP_SAL_FORWARD:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Links' properties: from the text to the model, the plan, and its words. */
-#include "orchestrator/plan/plan.h"
+#include "orchestrator/plan/live.h"
 #include "tests/support/scenario_text.h"
 
 #include <stdio.h>
@@ -198,6 +198,16 @@ START_TEST(ends_are_taps)
 }
 END_TEST
 
+/* Of the lab as it is at first. */
+static void change(const struct scn_action *a, plan_op_vec *ops)
+{
+	struct plan_live *l = plan_live_new(plan);
+
+	ck_assert_ptr_nonnull(l);
+	ck_assert_int_eq(plan_change_ops(l, a, ops), 0);
+	plan_live_free(l);
+}
+
 START_TEST(changes_are_operations)
 {
 	const struct scn_entry *e;
@@ -207,8 +217,8 @@ START_TEST(changes_are_operations)
 
 	must_plan(EMULATED);
 	e = &s->timeline.v[0];
-	ck_assert_int_eq(plan_change_ops(plan, &e->actions.v[0], &ops), 0);
-	ck_assert_int_eq(plan_carrier_ops(plan, 0, false, e->pos, &ops), 0);
+	change(&e->actions.v[0], &ops);
+	change(&e->actions.v[1], &ops);
 	ck_assert_str_eq(texts(&ops, NULL),
 			 "change link wire: loss 20% | take link wire down");
 	ck_assert(!plan_op_inverse(&ops.v[0], &back));
@@ -239,8 +249,7 @@ START_TEST(the_kernel_has_queues)
 			 "set rate of p5 (port to b:eth1) to 1000 kbit/s | "
 			 "b: set rate of eth1 to 1000 kbit/s");
 	ck_assert_str_eq(planned("emulator"), "");
-	ck_assert_int_eq(
-		plan_change_ops(plan, &s->timeline.v[0].actions.v[0], &ops), 0);
+	change(&s->timeline.v[0].actions.v[0], &ops);
 	ck_assert_str_eq(texts(&ops, NULL),
 			 "change link wire: loss 20% | a: set the queue of "
 			 "eth0 | b: set the queue of eth0");
