@@ -124,6 +124,19 @@ replies_agree() {
     fail "$name: more than the $lost lost replies come from another address"
 }
 
+# outage_agrees PROBE FILTER [NODE]: the longest time between two replies at its node (a).
+outage_agrees() {
+  see "$(on "${3:-a}:eth0" in) && $2" frame.time_epoch |
+    awk -v ours="$(jq ".probes[\"$1\"].outage.length_ns" "$results")" '
+      NR > 1 && $1 - last > gap { gap = $1 - last }
+      { last = $1 }
+      END {
+        off = gap * 1000 - ours / 1e6
+        printf "outage %.3f ms, by tshark %.3f ms\n", ours / 1e6, gap * 1000
+        exit !(NR > 1 && off < 1 && off > -1)
+      }' >"$records/outage" || fail "$name: $1: $(<"$records/outage")"
+}
+
 # ping_agrees PROTOCOL FAMILY REQUEST REPLY SEQUENCE: sent, received, outage, who
 # answered, of the only probe, "rtt".
 ping_agrees() {
@@ -134,16 +147,7 @@ ping_agrees() {
   same "who answered" \
     "$(jq -r '.probes.rtt.served[] | "\(.node) \(.first_seq) \(.last_seq) \(.count)"' "$results")" \
     "$(served_by "$protocol" "$reply" "$5" c d)"
-  see "$(on a:eth0 in) && $protocol.type == $reply && $family.src == $(jq -r .probes.rtt.to "$results")" \
-    frame.time_epoch |
-    awk -v ours="$(jq .probes.rtt.outage.length_ns "$results")" '
-      NR > 1 && $1 - last > gap { gap = $1 - last }
-      { last = $1 }
-      END {
-        off = gap * 1000 - ours / 1e6
-        printf "outage %.3f ms, by tshark %.3f ms\n", ours / 1e6, gap * 1000
-        exit !(NR > 1 && off < 1 && off > -1)
-      }' >"$records/outage" || fail "$name: $(<"$records/outage")"
+  outage_agrees rtt "$protocol.type == $reply && $family.src == $(jq -r .probes.rtt.to "$results")"
 }
 
 # rewrites_in_router PROTOCOL FAMILY REQUEST SERVICE C D: who is asked, where.
@@ -202,11 +206,64 @@ open_record udp-survives-nat
 for probe in talk4:ip talk6:ipv6; do
   IFS=: read -r probe family <<<"$probe"
   replies_agree "$probe" "udp.srcport == 7" "$family"
+  outage_agrees "$probe" "udp.srcport == 7 && $family.src == $(jq -r ".probes[\"$probe\"].to" "$results")"
 done
 for node in c d; do
   [ "$(see "$(on $node:eth0 out) && udp.srcport == 7" frame.number | wc -l)" -gt 50 ] ||
     fail "$name: $node hardly answers"
 done
+
+# What came to the receiver, by the sequence numbers of its last segment: the content,
+# a header of 24 bytes for each block of 64 KiB, and one with the hash behind it.
+open_record stream-plain
+ports() {
+  jq -r ".local_port" "$record/probes/$1.json"
+}
+stream_bytes() { # NODE:IFACE FILTER
+  see "$(on "$1" in) && tcp.len > 0 && $2" tcp.seq tcp.len |
+    awk '$1 + $2 > end { end = $1 + $2 } END { print end - 1 }'
+}
+same "bytes of the file" $((200000 + 4 * 24 + 56)) \
+  "$(stream_bytes phone:eth0 "tcp.srcport == 5001 && tcp.dstport == $(ports file)")"
+for probe in download upload; do
+  jq -r '"\(.sha256) \(.peer_sha256)"' "$record/probes/$probe.json" |
+    awk '{ exit !(length($1) == 64 && $1 == $2) }' || fail "$name: $probe: the hashes differ"
+  same "bytes of $probe, by its bins" "$(jq ".probes.$probe.stream.bytes" "$results")" \
+    "$(awk -F, 'NR > 1 { sum += $2 } END { print sum }' "$record/probes/$probe.csv")"
+done
+outage_agrees rtt "icmp.type == 0" phone
+
+# The new instance resets what it does not know, and that ends the stream.
+open_record stream-nat
+same "who serves" "c d" \
+  "$(jq -r '[.probes | .before, .after | .served[].node] | join(" ")' "$results")"
+[ "$(see "$(on d:eth0 out) && tcp.flags.reset == 1 && tcp.dstport == $(ports before)" frame.number |
+  wc -l)" -gt 0 ] || fail "$name: the new instance never reset"
+same "content from d to the probe before" 0 \
+  "$(see "$(on d:eth0 out) && tcp.dstport == $(ports before) && tcp.flags.reset == 0" frame.number | wc -l)"
+
+# Connections, by their first segment; statuses, by tshark's own reading (which takes
+# what it sees at a second interface for sent again), one a connection.
+open_record requests-nat
+same connections "$(jq '[.probes[].connections] | add' "$results")" \
+  "$(see "$(on a:eth0 out) && tcp.flags.syn == 1" tcp.srcport | sort -u | wc -l)"
+open_record http-plain
+same "answers 404" "$(jq '.probes.missing.errors["status 404"]' "$results")" \
+  "$(see "http.response.code == 404" tcp.stream | sort -u | wc -l)"
+same "good answers" "$(jq '.probes | .clock.received + .turns.received' "$results")" \
+  "$(see "http.response.code == 200" tcp.stream | sort -u | wc -l)"
+
+# By which way it went. What makes the move leaves by the new interface first, so the
+# stream's own segments never leave by it before that does.
+open_record wifi-walk
+same "interfaces, in order" "wlan0 wwan0" \
+  "$(jq -r '[.probes.download.left_by[].interface][0:2] | join(" ")' "$results")"
+zero=$(zero_real_ns)
+see "$(on phone:wwan0 out) && ip.proto == 144" frame.time_epoch |
+  awk -v zero="$zero" -v ours="$(jq '[.probes.download.left_by[] | select(.interface == "wwan0")][0].first_t_ns' "$results")" '
+    NR == 1 { first = $1 * 1e9 - zero; print first / 1e6, "ms, and we say", ours / 1e6 }
+    END { exit !(NR && ours > first - 1e6) }' >"$records/way" ||
+  fail "$name: the first packet by wwan0: $(<"$records/way")"
 
 # The connection lives for two seconds, and is reset by the second instance.
 open_record tcp-breaks-nat
