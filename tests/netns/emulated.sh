@@ -71,7 +71,7 @@ run 0 "$mine/fates.yaml"
 fates >"$mine/first"
 # Of the 2,000 frames of the two probes, by the model, and the pings.
 lost=$(jq '.links[0].directions[0].realised.frames.lost' "$record/results.json")
-[ "$lost" -gt 50 ] && [ "$lost" -lt 500 ] || fail "$lost frames were lost, not about 200"
+((lost > 50 && lost < 500)) || fail "$lost frames were lost, not about 200"
 [ "$(grep -c '^stream' "$mine/first")" -ge 6 ] || fail "not all streams are listed: $(<"$mine/first")"
 cp "$record/fates/wire.0.a_eth0.fates" "$mine/recorded.fates"
 host_is_as_before "by a run over an emulated link"
@@ -99,8 +99,9 @@ diff "$mine/wanted" "$mine/replayed" >&2 || fail "a recorded pattern is not what
 mv "$mine/recorded.fates" "$mine/elsewhere"
 code=0
 "$program" check "$mine/replay.yaml" 2>"$mine/err" || code=$?
-[ "$code" = 2 ] && grep -q "replay.yaml:[0-9]*:[0-9]*: error: cannot read $mine/recorded.fates" \
-  "$mine/err" || fail "a missing file: exit code $code: $(<"$mine/err")"
+[ "$code" = 2 ] || fail "a missing file: exit code $code: $(<"$mine/err")"
+grep -q "replay.yaml:[0-9]*:[0-9]*: error: cannot read $mine/recorded.fates" \
+  "$mine/err" || fail "a missing file is not told of: $(<"$mine/err")"
 
 # ---- changes -------------------------------------------------------------------
 
