@@ -85,11 +85,12 @@ void names_suggest(const struct names *names, enum names_kind kind,
 	CLEANUP_FREE const char **all = NULL;
 	const char *nearest, *what = names_kind_name(kind);
 	const char *plural = kind == NAMES_PROCESS ? "es" : "s";
+	const char *stem = kind == NAMES_ENTRY ? "entrie" : what;
 	char list[512] = "";
 	struct name *name, *next;
 
 	if (!n) {
-		diag_help(diag, "the scenario defines no %s%s", what, plural);
+		diag_help(diag, "the scenario defines no %s%s", stem, plural);
 		return;
 	}
 	if (n > SUGGESTED_MAX || diag_count(diag) > HELPED_ERRORS_MAX)
@@ -112,5 +113,5 @@ void names_suggest(const struct names *names, enum names_kind kind,
 	if (at < sizeof(list) && n == 1)
 		diag_help(diag, "the only %s is '%s'", what, list);
 	else if (at < sizeof(list))
-		diag_help(diag, "the %s%s are: %s", what, plural, list);
+		diag_help(diag, "the %s%s are: %s", stem, plural, list);
 }

@@ -5,9 +5,10 @@
 # what was until then. $3: how often (20), $4: the seed, to see the same again.
 #
 # Every third kill is of a lab made by an ordinary user. Of four kills, one hits
-# the first 30 ms, while the sandbox starts and the lab is built, two hit a run
-# anywhere, and one its end. All but the last are of a run that would go on for a
-# minute: a lab that outlives its owner must not be saved by its own end.
+# the first 30 ms, while the sandbox starts and the lab is built, one a run that does
+# nothing but act on its lab, one a run anywhere, and one its end. All but the last
+# are of a run that would go on for a minute: a lab that outlives its owner must not
+# be saved by its own end.
 set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
@@ -26,6 +27,46 @@ shorten "$scenarios/udp-survives-nat.yaml" "$work/udp.yaml" \
   's/for: 3s/for: 300ms/;s/at: 1s/at: 100ms/;s/at: 2s/at: 200ms/;s/sent: 300/sent: 30/;/answered_by/d'";s/^  echo-d: .*/&\n  $stray/"
 grep -q "sleep 1000 & setsid" "$work/udp.yaml" || fail "no stray programs"
 shorten "$work/udp.yaml" "$work/long.yaml" 's/for: 300ms/for: 60s/;/sent: 30/d'
+
+# One action after the other, of every kind that takes the lab apart: whenever it is
+# killed, it is in the middle of one.
+cat >"$work/acts.yaml" <<'Y'
+version: 1
+name: acts
+duration: 60s
+topology:
+  nodes: { a: {}, c: {}, lan: { kind: bridge }, other: { kind: bridge } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["c:eth1", other] }
+services:
+  nat: { resolver: nat, instances: [c], at: a, run: [echo] }
+processes:
+  echo: { node: c, echo: udp/7 }
+  stray: { node: c, run: "setsid sleep 1000 & while :; do (:); done" }
+timeline:
+  - every: 5s
+    at: 1ms
+    until: 50s
+    do:
+      - { partition: [a, c] }
+      - { exec: "sleep 0.02", node: c }
+      - { wait: 0s }
+      - { interface: "c:eth1", state: absent }
+      - { heal: all }
+      - { freeze: c }
+      - { wait: 5ms }
+      - { thaw: c }
+      - { interface: "c:eth1", state: present }
+      - { restart: stray }
+      - { interface: "c:eth0", mtu: 1400, plug: other }
+      - { interface: "c:eth0", mtu: 1500, plug: lan }
+      - { wait: 0s }
+      - { crash: c }
+      - { wait: 0s }
+      - { boot: c }
+Y
 mkdir "$records"
 host_remember "$records"
 
@@ -46,6 +87,7 @@ for ((i = 1; i <= times; i++)); do
   scenario=$work/long.yaml from_us=0 span_us=$whole_us
   case $((i % 4)) in
   0) span_us=30000 ;;
+  1) scenario=$work/acts.yaml from_us=50000 span_us=900000 ;;
   3) scenario=$work/udp.yaml from_us=$((whole_us * 2 / 3)) span_us=$((whole_us / 2)) ;;
   esac
   at_us=$((from_us + (RANDOM * 32768 + RANDOM) % span_us))

@@ -1,0 +1,192 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Actions, as programs in the lab see them, and as they are told: what is gone in
+# a crash, that nothing runs in a frozen node, that a partition leaves no trace,
+# what fails half-way, what never happens, and times that no machine could keep.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+
+records=$work/results
+mkdir "$records" /run/mount
+host_remember "$records"
+
+head='version: 1
+name: lab
+topology:
+  nodes: { a: {}, c: {}, lan: { kind: bridge, subnet: [10.0.0.0/24, "fd00:1::/64"] } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { name: wire, endpoints: ["c:eth0", lan] }'
+
+# run CODE WHAT [OPTION...]: the scenario on standard input ends with that code.
+run() {
+  local expected=$1 code=0
+  what=$2
+  rm -rf "${records:?}"/*
+  { printf '%s\n' "$head" && cat; } >"$stage/lab.yaml"
+  "$program" run -q -r "$records" "${@:3}" "$stage/lab.yaml" \
+    >"$records/out" 2>"$records/err" || code=$?
+  [ "$code" = "$expected" ] ||
+    fail "$what: exit code $code instead of $expected: $(cat "$records/out" "$records/err")"
+  mapfile -t found < <(find "$records" -mindepth 2 -maxdepth 2 -type d | sort)
+  record=${found[0]}
+}
+
+says() {
+  grep -qE -- "$1" "$records/out" "$records/err" ||
+    fail "$what: nothing says '$1': $(cat "$records/out" "$records/err")"
+}
+
+# event NAME FILTER: there is one.
+event() {
+  jq -e -s "map(select(.event == \"$1\" and ($2))) | length > 0" \
+    "$record/events.jsonl" >/dev/null || fail "$what: no event $1 with $2"
+}
+
+# ---- crash and boot -----------------------------------------------------------
+
+run 0 "a crash" <<'Y'
+processes:
+  stray: { node: c, run: "echo $$ >pid; setsid sleep 1000 & sleep 1000", start: manual }
+timeline:
+  - at: 100ms
+    do:
+      - { start: stray }
+      - { exec: "ip addr add 10.0.0.77/32 dev lo; while ! pgrep -f 'sleep 1000' >/dev/null; do sleep 0.05; done", node: c }
+      - { wait: 0s }
+      - { crash: c }
+      - { wait: 0s }
+      - { boot: c }
+      - { wait: 0s }
+      # What it had been told by hand is gone, its own addresses are there, and
+      # nobody is left of what ran there.
+      - { exec: "! ip addr | grep -q 10.0.0.77 && ip addr | grep -q fd00:1::2", node: c }
+      - { exec: "ps -e -o args | grep -v grep | grep 'sleep 1000'", node: c, exit: 1 }
+      - { exec: "ping -c1 -W5 10.0.0.2 && ping -c1 -W5 fd00:1::2", node: a }
+expect:
+  - { process: stray, exit: { signal: KILL } }
+Y
+for step in cut killed removed built connected ready; do
+  event action.step ".step == \"$step\""
+done
+
+# ---- freeze and thaw ------------------------------------------------------------
+
+# A program that forks all the time writes nothing while its node is frozen: its
+# file is looked at from another node, whose folder is beside it.
+run 0 "a freeze" <<'Y'
+duration: 3s
+processes:
+  busy: { node: c, run: "while :; do (echo x >>count); done", start: manual }
+timeline:
+  - at: 100ms
+    do:
+      - { start: busy }
+      - { exec: "while ! [ -s ../c/count ]; do sleep 0.05; done", node: a }
+      - { wait: 0s }
+      - { freeze: c }
+      - { exec: "cp ../c/count one; sleep 0.3; cmp one ../c/count", node: a }
+      - { wait: 0s }
+      - { thaw: c }
+      - { exec: "for i in $(seq 100); do cmp -s one ../c/count || exit 0; sleep 0.05; done; exit 1", node: a }
+      - { wait: 0s }
+      - { pause: busy }
+      - { freeze: c }
+      - { thaw: c }
+      - { exec: "sleep 0.1; cp ../c/count two; sleep 0.3; cmp two ../c/count", node: a }
+      - { wait: 0s }
+      - { restart: busy }
+      - { exec: "for i in $(seq 100); do cmp -s two ../c/count || exit 0; sleep 0.05; done; exit 1", node: a }
+Y
+for step in silent stopped continued heard; do
+  event action.step ".step == \"$step\""
+done
+
+# ---- partition and heal -----------------------------------------------------------
+
+run 0 "a partition" <<'Y'
+timeline:
+  - at: 100ms
+    do:
+      - { exec: "nft list ruleset >before", node: c }
+      - { wait: 0s }
+      - { partition: [a, c] }
+      - { exec: "ping -c1 -W1 10.0.0.2", node: a, exit: 1 }
+      - { exec: "ping -c1 -W1 fd00:1::1", node: c, exit: 1 }
+      - { wait: 0s }
+      - { heal: all }
+      - { exec: "nft list ruleset | cmp - before", node: c }
+      - { exec: "ping -c1 -W5 10.0.0.2 && ping -c1 -W5 fd00:1::2", node: a }
+Y
+
+# ---- what goes wrong ---------------------------------------------------------------
+
+# The first of two that go to the kernel together is to blame, and where it stands.
+run 3 "an action that fails" <<'Y'
+timeline:
+  - at: 100ms
+    do:
+      - { route: 10.9.0.0/24, change: delete, over: "a:eth0" }
+      - { link: wire, state: down }
+Y
+says 'lab.yaml:11:9: error: delete route to 10.9.0.0/24 over a:eth0: .*No such process'
+event action.failed 'true'
+
+run 3 "a command that fails" <<'Y'
+timeline:
+  - { at: 100ms, exec: "echo so; exit 3", node: a }
+Y
+says 'it ended with status 3 instead of 0'
+grep -q so "$record/actions/0.log" || fail "$what: what it printed is not recorded"
+
+run 3 "a command that takes too long" <<'Y'
+timeline:
+  - { at: 100ms, exec: "sleep 1000", node: a, timeout: 200ms }
+Y
+says 'it took longer than 0.2 s'
+
+run 4 "an entry whose condition never comes true" <<'Y'
+timeline:
+  - { when: { packet: "tcp", interface: "a:eth0" }, mark: "never" }
+  - { at: 100ms, mark: "once" }
+Y
+says '1 of 2 actions was done'
+run 0 "an optional one" <<'Y'
+timeline:
+  - { when: { packet: "tcp", interface: "a:eth0" }, mark: "never", optional: true }
+  - { at: 100ms, mark: "once" }
+Y
+
+# ---- times ---------------------------------------------------------------------------
+
+run 2 "a bound that no machine keeps" <<'Y'
+probes:
+  rtt: { kind: ping, node: a, to: c, interval: 10ms, for: 100ms }
+expect:
+  - { probe: rtt, rtt_p50: { max: 1us } }
+Y
+says 'lab.yaml:11:28: error: a bound of 1 us is less than ten times'
+event floor '.count >= 20 and .p99_ns >= .p50_ns'
+
+# Each try is told, and has a record of its own.
+run 4 "runs that are invalid" --retry-invalid 2 <<'Y'
+timeline:
+  - { when: { packet: "tcp", interface: "a:eth0" }, mark: "never" }
+Y
+says 'the run is invalid: again, 1 of at most 2 times'
+says '^runs: 3 invalid, none valid$'
+[ ${#found[@]} = 3 ] || fail "$what: ${#found[@]} records instead of 3"
+
+# How close together the actions of a list are.
+run 0 "a list" <<'Y'
+timeline:
+  - at: 100ms
+    do: [{ link: wire, state: down }, { partition: [a, c] }, { mark: "both" }]
+expect:
+  - timing: { lateness: { max: 1min } }
+Y
+event entry.applied '.actions == 3 and .spread_ns > 0'
+host_is_as_before "after all of these"
