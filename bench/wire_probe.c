@@ -196,6 +196,19 @@ static double percentile_us(int64_t *v, uint32_t n, double share)
 	return (double)v[(uint32_t)((n - 1) * share)] / 1e3;
 }
 
+/* As the emulator does: priorities count within a session only. */
+static void own_session(void)
+{
+	int fd;
+
+	setsid();
+	fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "-10", 3) < 0)
+		warn("autogroup");
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	int one = 1, bytes = 64 << 20, segment = PAYLOAD;
@@ -204,6 +217,7 @@ int main(int argc, char **argv)
 
 	if (argc != 9)
 		errx(2, "see the head of %s", __FILE__);
+	own_session();
 	rate_mode = !strcmp(argv[1], "rate");
 	per_second = atof(argv[7]);
 	seconds = atof(argv[8]);
