@@ -139,9 +139,8 @@ static void arm(struct emulator *e, int64_t at_ns)
 	e->armed_ns = at_ns;
 }
 
-/* Sleeps until there is something to read or write. more: there is already. */
-static int wait_events(struct emulator *e, bool more,
-		       struct epoll_event *events)
+/* Sleeps until there is something to read or write. */
+static int wait_events(struct emulator *e, struct epoll_event *events)
 {
 	const struct due_item *first = due_first(&e->due);
 	int64_t until_ns = first ? first->at_ns : DUE_NEVER;
@@ -149,7 +148,7 @@ static int wait_events(struct emulator *e, bool more,
 
 	if (first)
 		until_ns -= e->config->spin_ns;
-	if (!more && (!first || until_ns > clock_mono_ns())) {
+	if (!first || until_ns > clock_mono_ns()) {
 		arm(e, until_ns);
 		timeout = -1;
 	}
@@ -167,11 +166,9 @@ static void end_floor(struct emulator *e)
 	e->floor_pid = 0;
 }
 
-static bool serve_events(struct emulator *e, const struct epoll_event *events,
+static void serve_events(struct emulator *e, const struct epoll_event *events,
 			 int n)
 {
-	bool more = false;
-
 	for (int i = 0; i < n; i++) {
 		uint64_t tag = events[i].data.u64;
 
@@ -183,23 +180,21 @@ static bool serve_events(struct emulator *e, const struct epoll_event *events,
 		} else if (tag == TAG_FLOOR) {
 			end_floor(e);
 		} else {
-			more |= carry_read(e, &e->sides[tag - TAG_SIDES]);
+			carry_read(e, &e->sides[tag - TAG_SIDES]);
 		}
 	}
-	return more;
 }
 
 static int run(struct emulator *e, struct err *err)
 {
 	struct epoll_event events[EVENTS_A_TURN];
-	bool more = false;
 
 	while (!e->ending) {
-		int n = wait_events(e, more, events);
+		int n = wait_events(e, events);
 
 		if (n < 0 && errno != EINTR)
 			return err_errno(err, errno, "wait for frames");
-		more = serve_events(e, events, n < 0 ? 0 : n);
+		serve_events(e, events, n < 0 ? 0 : n);
 		carry_due(e);
 	}
 	return 0;

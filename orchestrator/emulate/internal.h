@@ -89,8 +89,8 @@ struct emulator {
 /* ---- carry.c: frames ---------------------------------------------------- */
 
 /* Reads a bounded number of frames from one side, and carries on with those
- * that are due at once. True: there may be more. */
-bool carry_read(struct emulator *e, struct side *side);
+ * that are due at once. */
+void carry_read(struct emulator *e, struct side *side);
 /* Writes a bounded number of the frames that are due. */
 void carry_due(struct emulator *e);
 /* Reads what the side's device still has, which a link that is down loses. */
