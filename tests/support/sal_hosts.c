@@ -28,20 +28,44 @@ static uint64_t fingerprint(const struct sal_inner *p)
 	return h;
 }
 
+/* Where the hash is, or would be. */
+static size_t sent_place(const struct world *w, uint64_t hash)
+{
+	size_t i = hash & (w->sent_room - 1);
+
+	while (w->sent[i] && w->sent[i] != hash)
+		i = (i + 1) & (w->sent_room - 1);
+	return i;
+}
+
 static bool was_sent(const struct world *w, uint64_t hash)
 {
-	/* From the newest: that is what is asked for nearly always. */
-	for (size_t i = w->sent_count; i-- > 0;)
-		if (w->sent[i] == hash)
-			return true;
-	return false;
+	return w->sent_room && w->sent[sent_place(w, hash)] == hash;
+}
+
+static void sent_grow(struct world *w)
+{
+	uint64_t *old = w->sent;
+	size_t room = w->sent_room;
+
+	w->sent_room = room ? 2 * room : 256;
+	w->sent = must(calloc(w->sent_room, sizeof(*w->sent)));
+	for (size_t i = 0; i < room; i++)
+		if (old[i])
+			w->sent[sent_place(w, old[i])] = old[i];
+	free(old);
 }
 
 static void remember_sent(struct world *w, const struct sal_inner *p)
 {
-	w->sent =
-		grown(w->sent, w->sent_count, &w->sent_room, sizeof(*w->sent));
-	w->sent[w->sent_count++] = fingerprint(p);
+	uint64_t hash = fingerprint(p);
+	size_t i;
+
+	if (2 * w->sent_count >= w->sent_room)
+		sent_grow(w);
+	i = sent_place(w, hash);
+	w->sent_count += !w->sent[i];
+	w->sent[i] = hash;
 }
 
 void host_send(struct host *h, const struct sal_inner *p)
@@ -49,19 +73,19 @@ void host_send(struct host *h, const struct sal_inner *p)
 	remember_sent(h->world, p);
 	sal_from_inner(h->sal, p, h->world->now_ns);
 	WORLD_OK(h->world, sal_stats(h->sal)->broken == 0);
+	host_touched(h);
 }
 
 /* After the moment that a program or kernel takes. */
 static void answer_soon(struct host *h, struct sal_inner *p)
 {
-	struct happening *later = happen(h->world, h->world->now_ns + 10000);
+	struct happening later = { .host = h, .inner = *p };
 	uint8_t *copy = must(malloc(p->len));
 
 	memcpy(copy, p->segment, p->len);
 	transport_checksum_set(p->protocol, &p->src, &p->dst, copy, p->len);
-	later->host = h;
-	later->inner = *p;
-	later->inner.segment = copy;
+	later.inner.segment = copy;
+	happen(h->world, h->world->now_ns + 10000, later);
 }
 
 static bool is_ping(const struct sal_inner *p, uint8_t type4, uint8_t type6)
@@ -231,9 +255,10 @@ static void start(struct host *h)
 	ck_assert_int_eq(sal_init(h->memory, sal_memory(&h->config), &h->config,
 				  &sink, h->world->now_ns, &h->sal),
 			 0);
+	h->tick_ns = INT64_MAX;
 }
 
-static void name_usual(struct host *h)
+void host_name_usual(struct host *h)
 {
 	struct service_id id = service(1);
 	struct ip_addr v4 = ip("10.8.0.1"), v6 = ip("fd08::1");
@@ -247,7 +272,7 @@ struct host *world_host(struct world *w, const char *name, const char *address,
 	struct host *h = &w->hosts[w->host_count++];
 	struct sal_config c = { .max_flows = 0 };
 
-	ck_assert_uint_le(w->host_count, 4);
+	ck_assert_uint_le(w->host_count, w->host_room);
 	*h = (struct host){ .world = w, .name = name, .echoes = true };
 	sal_config_defaults(&c);
 	c.max_flows = 64;
@@ -292,7 +317,7 @@ void host_reboot(struct host *h)
 	for (size_t i = 0; i < k.n; i++)
 		ck_assert_int_eq(
 			sal_rule_add(h->sal, &k.v[i], h->world->now_ns), 0);
-	name_usual(h);
+	host_name_usual(h);
 }
 
 void host_addresses(struct host *h, const char *first, const char *second)
@@ -312,6 +337,7 @@ void host_addresses(struct host *h, const char *first, const char *second)
 	}
 	sal_set_addresses(h->sal, list, h->address_count, h->world->now_ns);
 	WORLD_OK(h->world, !sal_stats(h->sal)->broken);
+	host_touched(h);
 }
 
 static void rule(struct host *h, unsigned n, const char *to, bool add)
@@ -328,6 +354,7 @@ static void rule(struct host *h, unsigned n, const char *to, bool add)
 		       sal_rule_delete(h->sal, &r, h->world->now_ns);
 	ck_assert_int_eq(result, 0);
 	WORLD_OK(h->world, !sal_stats(h->sal)->broken);
+	host_touched(h);
 }
 
 void host_serve(struct host *h, unsigned n)
@@ -377,7 +404,7 @@ struct world *world_usual(uint64_t seed)
 	world_host(w, "A", "10.0.1.1", "10.9.0.2", "fd09::2");
 	world_host(w, "B", "10.0.2.1", "10.9.0.3", "fd09::3");
 	for (unsigned i = 0; i < w->host_count; i++)
-		name_usual(&w->hosts[i]);
+		host_name_usual(&w->hosts[i]);
 	host_serve(world_a(w), 1);
 	host_forward(world_c(w), 1, "10.0.1.1");
 	return w;

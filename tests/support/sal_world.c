@@ -27,10 +27,15 @@ struct log_line {
 	const char *what;
 };
 
+#define LOG_LINES 4096
+
+/* The last of them: a line's place is its number modulo LOG_LINES. */
 struct world_log {
 	struct log_line *v;
-	size_t n, room;
+	size_t n;
 };
+
+void (*world_failed)(const struct world *w);
 
 void *must(void *p)
 {
@@ -51,33 +56,57 @@ static bool before(const struct happening *a, const struct happening *b)
 	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
 
-struct happening *happen(struct world *w, int64_t at_ns)
+/* A binary heap. */
+void happen(struct world *w, int64_t at_ns, struct happening h)
 {
 	struct world_queue *q = w->queue;
-	struct happening *h;
+	size_t i = q->n;
 
+	h.at_ns = at_ns;
+	/* At the same moment what arrives is before the engine's own time. */
+	h.order = q->made++ | (h.tick ? UINT64_C(1) << 63 : 0);
 	q->v = grown(q->v, q->n, &q->room, sizeof(*q->v));
-	h = &q->v[q->n++];
-	*h = (struct happening){ .at_ns = at_ns, .order = q->made++ };
-	return h;
+	q->n++;
+	while (i && before(&h, &q->v[(i - 1) / 2])) {
+		q->v[i] = q->v[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	q->v[i] = h;
 }
 
-static size_t earliest(const struct world_queue *q)
+static struct happening take_earliest(struct world_queue *q)
 {
-	size_t best = 0;
+	struct happening first = q->v[0], last = q->v[--q->n];
+	size_t i = 0;
 
-	for (size_t i = 1; i < q->n; i++)
-		if (before(&q->v[i], &q->v[best]))
-			best = i;
-	return best;
+	for (;;) {
+		size_t child = 2 * i + 1;
+
+		if (child + 1 < q->n && before(&q->v[child + 1], &q->v[child]))
+			child++;
+		if (child >= q->n || !before(&q->v[child], &last))
+			break;
+		q->v[i] = q->v[child];
+		i = child;
+	}
+	q->v[i] = last;
+	return first;
+}
+
+void host_touched(struct host *h)
+{
+	int64_t next = sal_next_ns(h->sal);
+
+	if (next == h->tick_ns)
+		return;
+	h->tick_ns = next;
+	if (next != INT64_MAX)
+		happen(h->world, next, (struct happening){ .tick = h });
 }
 
 void world_at(struct world *w, int64_t at_ns, void (*fn)(void *arg), void *arg)
 {
-	struct happening *h = happen(w, at_ns);
-
-	h->fn = fn;
-	h->arg = arg;
+	happen(w, at_ns, (struct happening){ .fn = fn, .arg = arg });
 }
 
 uint32_t world_random(struct world *w, uint32_t below)
@@ -98,8 +127,7 @@ static void log_packet(struct world *w, const struct wire_packet *p,
 	struct world_log *log = w->log;
 	struct log_line *line;
 
-	log->v = grown(log->v, log->n, &log->room, sizeof(*log->v));
-	line = &log->v[log->n++];
+	line = &log->v[log->n++ % LOG_LINES];
 	line->at_ns = w->now_ns;
 	line->packet = *p;
 	line->what = what;
@@ -127,52 +155,80 @@ static void print_line(const struct log_line *line)
 		line->what, text);
 }
 
-void world_check(struct world *w, bool ok, const char *file, int line,
-		 const char *what)
+static void print_stats(const struct host *h)
 {
-	size_t first = w->log->n > 200 ? w->log->n - 200 : 0;
+	const struct sal_stats *s = sal_stats(h->sal);
 
-	if (ok)
-		return;
-	for (size_t i = first; i < w->log->n; i++)
-		print_line(&w->log->v[i]);
-	fprintf(stderr, "%10.3f ms  now\n", (double)w->now_ns / 1e6);
-	for (unsigned i = 0; i < w->host_count; i++) {
-		const struct sal_stats *s = sal_stats(w->hosts[i].sal);
-
-		fprintf(stderr, "%s:", w->hosts[i].name);
+	fprintf(stderr, "%s:", h->name);
 #define PRINT(name, text)                                                      \
 	if (s->name)                                                           \
 		fprintf(stderr, " %s %llu", #name, (unsigned long long)s->name);
-		SAL_STATS(PRINT)
+	SAL_STATS(PRINT)
 #undef PRINT
-		fprintf(stderr, "\n");
-	}
-	ck_abort_msg("%s:%d: %s", file, line, what);
+	fprintf(stderr, "\n");
+}
+
+static void print_end(const struct world *w, size_t lines)
+{
+	size_t first = w->log->n > lines ? w->log->n - lines : 0;
+
+	for (size_t i = first; i < w->log->n; i++)
+		print_line(&w->log->v[i % LOG_LINES]);
+	fprintf(stderr, "%10.3f ms  now\n", (double)w->now_ns / 1e6);
+	for (unsigned i = 0; i < w->host_count && i < 16; i++)
+		print_stats(&w->hosts[i]);
+}
+
+void world_print_ladder(const struct world *w)
+{
+	print_end(w, LOG_LINES);
+}
+
+void world_check(struct world *w, bool ok, const char *file, int line,
+		 const char *what)
+{
+	if (ok)
+		return;
+	print_end(w, 200);
+	if (!world_failed)
+		ck_abort_msg("%s:%d: %s", file, line, what);
+	fprintf(stderr, "%s:%d: %s\n", file, line, what);
+	world_failed(w);
 }
 
 /* ---- the network -------------------------------------------------------- */
 
+static bool has_address(const struct host *h, const struct ip_addr *a)
+{
+	for (size_t k = 0; k < h->address_count; k++)
+		if (ip_addr_equal(&h->addresses[k], a))
+			return true;
+	return false;
+}
+
 static struct host *owner(struct world *w, const struct ip_addr *a)
 {
+	if (w->owner) {
+		struct host *h = w->owner(w, a);
+
+		return h && has_address(h, a) ? h : NULL;
+	}
 	for (unsigned i = 0; i < w->host_count; i++)
-		for (size_t k = 0; k < w->hosts[i].address_count; k++)
-			if (ip_addr_equal(&w->hosts[i].addresses[k], a))
-				return &w->hosts[i];
+		if (has_address(&w->hosts[i], a))
+			return &w->hosts[i];
 	return NULL;
 }
 
 static void put_on_wire(struct world *w, const struct wire_packet *p)
 {
-	struct happening *h;
+	struct happening h = { .packet = *p };
 	int64_t delay = w->weather.delay_ns;
 
 	if (w->weather.jitter_ns)
 		delay += world_random(w, (uint32_t)w->weather.jitter_ns);
-	h = happen(w, w->now_ns + delay);
-	h->packet = *p;
-	h->packet.bytes = must(malloc(p->len ? p->len : 1));
-	memcpy(h->packet.bytes, p->bytes, p->len);
+	h.packet.bytes = must(malloc(p->len ? p->len : 1));
+	memcpy(h.packet.bytes, p->bytes, p->len);
+	happen(w, w->now_ns + delay, h);
 }
 
 static int kind_of(const struct wire_packet *p)
@@ -259,9 +315,11 @@ static void arrive(struct world *w, const struct wire_packet *p)
 	struct host *to = owner(w, &p->path.remote);
 
 	/* One whose address is gone by now: as lost as any. */
-	if (to)
-		sal_from_outer(to->sal, &path, &p->ip, p->bytes, p->len,
-			       w->now_ns);
+	if (!to)
+		return;
+	sal_from_outer(to->sal, &path, &p->ip, p->bytes, p->len, w->now_ns);
+	WORLD_OK(w, !sal_stats(to->sal)->broken);
+	host_touched(to);
 }
 
 void world_inject(struct world *w, const char *from, struct host *to,
@@ -282,24 +340,25 @@ void world_inject(struct world *w, const char *from, struct host *to,
 
 /* ---- time --------------------------------------------------------------- */
 
-static int64_t next_tick(const struct world *w, struct host **who)
+static void wake(struct host *h)
 {
-	int64_t best = INT64_MAX;
+	struct world *w = h->world;
 
-	for (unsigned i = 0; i < w->host_count; i++) {
-		int64_t t = sal_next_ns(w->hosts[i].sal);
-
-		if (t >= best)
-			continue;
-		best = t;
-		*who = (struct host *)&w->hosts[i];
-	}
-	return best;
+	/* It may have been set to another time since. */
+	if (h->tick_ns > w->now_ns)
+		return;
+	sal_tick(h->sal, w->now_ns);
+	WORLD_OK(w, !sal_stats(h->sal)->broken);
+	/* Or the world would stand still. */
+	WORLD_OK(w, sal_next_ns(h->sal) > w->now_ns);
+	host_touched(h);
 }
 
 static void take_place(struct world *w, struct happening h)
 {
-	if (h.packet.bytes) {
+	if (h.tick) {
+		wake(h.tick);
+	} else if (h.packet.bytes) {
 		arrive(w, &h.packet);
 		free(h.packet.bytes);
 	} else if (h.inner.segment) {
@@ -312,30 +371,21 @@ static void take_place(struct world *w, struct happening h)
 
 void world_run(struct world *w, int64_t until_ns)
 {
-	for (;;) {
-		struct world_queue *q = w->queue;
-		size_t i = earliest(q);
-		int64_t next = q->n ? q->v[i].at_ns : INT64_MAX, tick;
-		struct host *who = NULL;
+	struct world_queue *q = w->queue;
 
-		tick = next_tick(w, &who);
-		if (next > until_ns && tick > until_ns)
-			break;
-		if (tick < next) {
-			if (tick > w->now_ns)
-				w->now_ns = tick;
-			sal_tick(who->sal, w->now_ns);
-			/* Or the world would stand still. */
-			WORLD_OK(w, sal_next_ns(who->sal) > w->now_ns);
-		} else {
-			struct happening h = q->v[i];
+	/* Tests call engines as they like in between. */
+	for (unsigned i = 0; i < w->host_count; i++) {
+		struct host *h = &w->hosts[i];
 
-			q->v[i] = q->v[--q->n];
+		WORLD_OK(w, !sal_stats(h->sal)->broken);
+		host_touched(h);
+	}
+	while (q->n && q->v[0].at_ns <= until_ns) {
+		struct happening h = take_earliest(q);
+
+		if (h.at_ns > w->now_ns)
 			w->now_ns = h.at_ns;
-			take_place(w, h);
-		}
-		for (unsigned k = 0; k < w->host_count; k++)
-			WORLD_OK(w, !sal_stats(w->hosts[k].sal)->broken);
+		take_place(w, h);
 	}
 	w->now_ns = until_ns;
 }
@@ -349,10 +399,19 @@ void world_run_for(struct world *w, int64_t ns)
 
 struct world *world_new(uint64_t seed)
 {
+	return world_new_of(seed, 4);
+}
+
+struct world *world_new_of(uint64_t seed, unsigned hosts)
+{
 	struct world *w = must(calloc(1, sizeof(*w)));
+
+	w->hosts = must(calloc(hosts, sizeof(*w->hosts)));
+	w->host_room = hosts;
 
 	w->queue = must(calloc(1, sizeof(*w->queue)));
 	w->log = must(calloc(1, sizeof(*w->log)));
+	w->log->v = must(malloc(LOG_LINES * sizeof(*w->log->v)));
 	w->random = seed;
 	w->now_ns = SEC;
 	w->weather.delay_ns = MSEC;
@@ -372,6 +431,7 @@ void world_free(struct world *w)
 	free(w->log->v);
 	free(w->log);
 	free(w->events);
+	free(w->hosts);
 	free(w->sent);
 	free(w);
 }

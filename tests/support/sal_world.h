@@ -72,6 +72,7 @@ struct host {
 	unsigned replies, unreachable, resets, udp_got, requests;
 	uint16_t last_reply_seq;
 	struct sal_inner last; /* without the segment */
+	int64_t tick_ns; /* when its engine will be woken; INT64_MAX: not */
 };
 
 struct world {
@@ -80,16 +81,20 @@ struct world {
 	struct lose lose[8];
 	unsigned lose_count;
 	bool cut; /* nothing arrives any more */
-	unsigned host_count;
-	struct host hosts[4];
+	unsigned host_count, host_room;
+	struct host *hosts; /* never move */
 	uint64_t random;
 	struct world_queue *queue;
 	struct world_log *log;
 	struct seen_event *events;
 	size_t event_count, event_room;
-	/* Program packets that were sent, as hashes: what may be delivered. */
+	/* Program packets that were sent, as hashes (0: none): what may be
+	 * delivered. A table with open addressing. */
 	uint64_t *sent;
 	size_t sent_count, sent_room;
+	/* Who may have an address, where to ask all would take long; it is
+	 * still asked. NULL: ask all. */
+	struct host *(*owner)(struct world *w, const struct ip_addr *a);
 	bool quiet; /* the programs say nothing on their own */
 	/* What was sent, for those who want to send it again, or damaged. */
 	void (*tap)(struct world *w, const struct wire_packet *p, void *arg);
@@ -101,10 +106,17 @@ void world_check(struct world *w, bool ok, const char *file, int line,
 		 const char *what);
 #define WORLD_OK(w, ok) world_check(w, ok, __FILE__, __LINE__, #ok)
 
+/* What a check that fails calls, after the ladder; it must not return. NULL:
+ * the test fails. */
+extern void (*world_failed)(const struct world *w);
+void world_print_ladder(const struct world *w);
+
 /* For hosts that are added from here on. */
 extern void (*world_adjust)(struct sal_config *c);
 
+/* world_new: of 4 hosts at most. */
 struct world *world_new(uint64_t seed);
+struct world *world_new_of(uint64_t seed, unsigned hosts);
 void world_free(struct world *w);
 /* address, inner4 and inner6 in text; NULL: none. */
 struct host *world_host(struct world *w, const char *name, const char *address,
@@ -158,6 +170,9 @@ unsigned world_events(const struct world *w, const struct host *h,
 		      enum sal_event_kind kind);
 /* The only flow of a host; fails when there are more or none. */
 struct sal_flow_info host_flow(struct host *h);
+/* Each engine has its services by the usual names: call it for hosts that were
+ * added one by one. */
+void host_name_usual(struct host *h);
 unsigned host_flows(const struct host *h);
 
 #endif

@@ -13,10 +13,13 @@ struct happening {
 	struct host *host;
 	void (*fn)(void *arg);
 	void *arg;
+	struct host *tick; /* or: wake its engine */
 };
 
-/* One more, to be filled in. */
-struct happening *happen(struct world *w, int64_t at_ns);
+/* One more; copied. */
+void happen(struct world *w, int64_t at_ns, struct happening h);
+/* The engine of h was called: it may want to be woken at another time now. */
+void host_touched(struct host *h);
 /* The engines' way onto the network; arg: struct host *. */
 void world_takes(void *arg, const struct sal_outer *out);
 
