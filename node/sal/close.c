@@ -34,13 +34,12 @@ static void fin_emit(struct sal *s, struct sal_flow *f)
 
 /*
  * To where the packet came from: an end may close from a new address. Its verno
- * must not be one above that of an RSYN of ours which is unanswered: that would
- * read as the ACK to an RSYN-ACK which we never had (tests/spin finds it).
+ * must not be one above that of an RSYN of ours which is unanswered, be it the
+ * latest or not: that would read as the ACK to an RSYN-ACK which we never had
+ * (tests/spin finds it, with three moves and with four).
  */
 void sal_do_send_ack(const struct sal_step *t)
 {
-	bool unanswered = t->f->info.state == SAL_RSYN_SENT ||
-			  t->f->info.state == SAL_RSYN_SENT_RCVD;
 	const struct sal_path *from = t->a->path;
 	struct sal_tie to = t->f->tie;
 
@@ -51,7 +50,9 @@ void sal_do_send_ack(const struct sal_step *t)
 	sal_send_control(t->s, t->f, &to,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,
-				 .verno = unanswered ? t->f->rsyn : to.next,
+				 .verno = t->f->rsyn_unanswered ?
+						  t->f->answered_next :
+						  to.next,
 				 .ackno = to.peer_next,
 			 });
 }
@@ -206,15 +207,24 @@ static bool says_gone(uint16_t reason)
 	       reason == SAL_REASON_UNKNOWN_FLOW;
 }
 
-/* Where the name led us the flow is unknown: so its instance is elsewhere. What
- * can't go on with another instance is not over by that. */
-static bool only_by_name(const struct sal_flow *f, const struct sal_arrival *a)
+/*
+ * From where the name has led our RSYN, and no instance of this flow ever was:
+ * it copies our nonce, and knows nothing of the flow. Its answer may come when
+ * we have found our instance by then.
+ */
+static bool from_elsewhere(const struct sal_flow *f,
+			   const struct sal_arrival *a)
 {
-	return f->tries > SAL_RSYN_TRIES_BY_NAME &&
-	       (f->info.state == SAL_RSYN_SENT ||
-		f->info.state == SAL_RSYN_SENT_RCVD) &&
-	       f->info.client && !sal_flow_stateless(f) &&
-	       !sal_path_known(f, a->path);
+	return f->info.client && !sal_path_known(f, a->path) &&
+	       sal_find_control(&a->packet)->nonce == f->tie.nonce;
+}
+
+/* To look for another is of use to what can go on with another, and has lost
+ * its own. */
+static bool is_news(const struct sal_flow *f, const struct sal_arrival *a)
+{
+	return !from_elsewhere(f, a) ||
+	       (sal_flow_stateless(f) && f->rsyn_unanswered);
 }
 
 void sal_rst_arrived(struct sal *s, struct sal_flow *f,
@@ -243,10 +253,10 @@ void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 		return;
 	}
 	if (says_gone(reason)) {
-		if (only_by_name(f, a))
-			s->stats.unknown_flow++;
-		else
+		if (is_news(f, a))
 			sal_step_because(s, f, SAL_ON_LOST, reason);
+		else
+			s->stats.unknown_flow++;
 		return;
 	}
 	sal_step_because(s, f, SAL_ON_RESET, reason);

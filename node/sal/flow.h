@@ -77,6 +77,9 @@ struct sal_flow {
 	uint32_t rsyn; /* verno of our last RSYN */
 	uint32_t peer_rsyn; /* of the last one that we took */
 	bool has_rsyn, has_peer_rsyn;
+	bool rsyn_unanswered;
+	uint32_t answered_next; /* while it is: "next" before it, and others
+				   that were never answered */
 	uint32_t fin; /* verno of our FIN */
 	bool fin_acked, peer_fin;
 	bool close_wanted; /* to be closed when its move is complete */

@@ -96,8 +96,10 @@ void sal_do_send_rsyn(const struct sal_step *t)
 {
 	struct sal_flow *f = t->f;
 
+	if (!f->rsyn_unanswered)
+		f->answered_next = f->tie.next;
 	f->rsyn = f->tie.next++;
-	f->has_rsyn = true;
+	f->has_rsyn = f->rsyn_unanswered = true;
 	f->mtu = 0;
 	rsyn_emit(t->s, f);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_SENT, 0, 0);
@@ -260,6 +262,7 @@ bool sal_if_names_peer_rsyn(const struct sal_step *t)
 
 void sal_do_send_rsynack_ack(const struct sal_step *t)
 {
+	t->f->rsyn_unanswered = false;
 	sal_send_control(t->s, t->f, &t->f->tie,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,

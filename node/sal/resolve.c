@@ -240,7 +240,7 @@ void sal_do_drop_tie(const struct sal_step *t)
 		f->tie.remote_id = 0;
 	}
 	memset(f->former, 0, sizeof(f->former));
-	f->has_rsyn = f->has_peer_rsyn = false;
+	f->has_rsyn = f->has_peer_rsyn = f->rsyn_unanswered = false;
 	f->close_wanted = f->peer_fin = false;
 	f->ask = SAL_ASK_NOTHING;
 	f->rider = false;

@@ -171,9 +171,8 @@ inline put_all(h) {
 #define do_send_rsynack_ack(h)                                                 \
 	complete[h] = own[h];                                                  \
 	send(h, K_ACK, own[h] + 1, peer[h])
-/* The next verno; while our RSYN is unanswered, that. */
-#define ACK_VERNO(h)                                                           \
-	(own[h] + (complete[h] == own[h] || broken == BREAK_PLAIN))
+/* One above that of the last RSYN that was answered. */
+#define ACK_VERNO(h) (1 + (broken == BREAK_PLAIN -> own[h] : complete[h]))
 #define do_send_ack(h) send(h, K_ACK, ACK_VERNO(h), ADDRESS_OF(m_verno))
 #define do_wait_for_ack(h) tries[h] = 0
 #define do_back_off(h)                                                         \

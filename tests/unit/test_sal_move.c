@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An end moves: each byte of a stream arrives in order and once. */
+#include "include/serval/wire.h"
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
 
@@ -516,6 +517,39 @@ START_TEST(the_name_leads_elsewhere)
 }
 END_TEST
 
+/* Its word comes when the own instance has been found: it is no news then. */
+START_TEST(the_word_from_elsewhere_is_late)
+{
+	struct stream st;
+	struct caught rsyn;
+	struct sal_packet p;
+	uint8_t bytes[64];
+	uint64_t nonce = 0;
+	int len;
+
+	stream_start(&st, 6, true, true);
+	world_run_for(st.w, 20 * MSEC);
+	rsyn = (struct caught){ .from = st.c };
+	st.w->tap = catch_rsyn;
+	st.w->tap_arg = &rsyn;
+	host_addresses(st.c, "10.0.0.77", NULL);
+	world_run_for(st.w, 10 * MSEC);
+	WORLD_OK(st.w, rsyn.len && state(st.c) == SAL_ESTABLISHED);
+	for (int i = 0; i < 8; i++)
+		nonce = nonce << 8 | rsyn.bytes[24 + i];
+	sal_packet_init(&p, host_flow(st.c).remote_id, host_flow(st.c).local_id,
+			IPPROTO_TCP);
+	sal_add_control(&p, SAL_FLAG_RST | SAL_FLAG_ACK, 0, 0, nonce);
+	sal_add_reason(&p, SAL_REASON_UNKNOWN_FLOW);
+	len = sal_encode(&p, bytes, sizeof(bytes));
+	ck_assert_int_gt(len, 0);
+	world_inject(st.w, "10.0.2.1", st.c, bytes, (size_t)len);
+	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
+	stream_finish(&st, 20 * SEC);
+	world_free(st.w);
+}
+END_TEST
+
 /* Keeps what one host sends with just these flags. */
 static void catch_control(struct world *w, const struct wire_packet *p,
 			  void *arg)
@@ -566,6 +600,11 @@ START_TEST(a_plain_ack_completes_nothing)
 	world_inject(w, "10.0.0.71", a, rsyn.bytes, rsyn.len);
 	WORLD_OK(w, state(a) == SAL_RSYN_RCVD);
 	world_inject(w, "10.0.0.71", a, ack.bytes, ack.len);
+	WORLD_OK(w, state(a) == SAL_RSYN_RCVD);
+	/* Nor is an RSYN answered by the next move. */
+	host_addresses(c, "10.0.0.72", NULL);
+	world_inject(w, "10.0.1.71", c, old.bytes[0], old.len[0]);
+	world_inject(w, "10.0.0.72", a, ack.bytes, ack.len);
 	WORLD_OK(w, state(a) == SAL_RSYN_RCVD);
 	world_free(w);
 }
@@ -629,6 +668,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, both_moved_before_either_heard, 0, 2);
 	tcase_add_loop_test(tc, both_moved_without_tcp, 0, 2);
 	tcase_add_test(tc, the_name_leads_elsewhere);
+	tcase_add_test(tc, the_word_from_elsewhere_is_late);
 	tcase_add_test(tc, a_plain_ack_completes_nothing);
 	tcase_add_test(tc, only_the_unacknowledged_is_resent);
 	suite_add_tcase(s, tc);
