@@ -189,7 +189,7 @@ void world_check(struct world *w, bool ok, const char *file, int line,
 {
 	if (ok)
 		return;
-	print_end(w, 200);
+	print_end(w, world_failed ? LOG_LINES : 200);
 	if (!world_failed)
 		ck_abort_msg("%s:%d: %s", file, line, what);
 	fprintf(stderr, "%s:%d: %s\n", file, line, what);

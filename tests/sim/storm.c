@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A storm, from its seed: some instances of one service, some clients of it,
+ * each with a stream (toy_tcp), pings and datagrams. Hosts move, lose their
+ * address, crash and start again without state; the weather changes; instances
+ * cease and come back; strangers forge packets. Then it clears up.
+ *
+ * Seen to at every step: what is delivered was sent just so by the other end of
+ * the conversation (sal_world), no engine takes a step that its table does not
+ * have, each end's versions only grow, a forged packet changes no flow. And
+ * after the storm: every flow whose ends can find each other by name is
+ * ESTABLISHED within the longest back-off and answers, a stream whose ends kept
+ * their state is whole, and when all has been idle nothing is left.
+ */
+#include "tests/sim/storm.h"
+
+#include "tests/support/sal_world_parts.h"
+#include "tests/support/toy_tcp.h"
+
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SERVICE_ADDR "10.8.0.1"
+#define STREAM_BYTES 12000u
+#define PLACES 4
+
+bool storm_prints_ladder;
+
+struct stream {
+	struct toy_tcp client, server;
+	bool accepted;
+};
+
+struct actor {
+	struct host *h;
+	char addr[IP_TEXT_MAX]; /* that its rules have */
+	unsigned place; /* which of its addresses it has */
+	bool serves; /* an instance, and not withdrawn */
+	bool crashed; /* at any time */
+	struct stream *stream; /* a client's */
+	uint16_t pings;
+};
+
+/* Of a tie: who sent, and its latest verno. */
+struct version {
+	const struct host *h;
+	uint64_t nonce;
+	uint32_t verno;
+};
+
+struct storm {
+	struct world *w;
+	struct actor *actors;
+	unsigned n, instances;
+	struct version versions[1024];
+	struct storm_totals *totals;
+};
+
+static struct storm *now_playing;
+
+static void *zeroed(size_t size)
+{
+	void *p = calloc(1, size);
+
+	ck_assert_ptr_nonnull(p);
+	return p;
+}
+
+/* ---- addresses ----------------------------------------------------------- */
+
+/* Host k has 10.1.x.y at place 0, 10.2.x.y at place 1 and so on. */
+static void place_text(unsigned k, unsigned place, char out[IP_TEXT_MAX])
+{
+	snprintf(out, IP_TEXT_MAX, "10.%u.%u.%u", (place + 1) & 255,
+		 (k >> 8) & 255, k & 255);
+}
+
+static struct host *owner_of(struct world *w, const struct ip_addr *a)
+{
+	unsigned k = (unsigned)a->bytes[2] << 8 | a->bytes[3];
+
+	return a->family == AF_INET && k < w->host_count ? &w->hosts[k] : NULL;
+}
+
+/* ---- programs ------------------------------------------------------------ */
+
+static struct actor *actor_of(struct host *h)
+{
+	return &now_playing->actors[h - h->world->hosts];
+}
+
+static uint16_t port_at(const struct sal_inner *p, unsigned at)
+{
+	return (uint16_t)(p->segment[at] << 8 | p->segment[at + 1]);
+}
+
+/* The client of a stream is the k-th host, and its port is 4000 + k modulo
+ * 60000: so an instance finds whose segment it is. */
+static void server_takes(struct host *h, const struct sal_inner *p)
+{
+	unsigned k = (unsigned)p->src.bytes[2] << 8 | p->src.bytes[3];
+	struct stream *s = now_playing->actors[k].stream;
+
+	if (!s)
+		return;
+	/* A client whose SYN had no answer may have been bound to another
+	 * instance since. */
+	if (p->segment[13] & 2 && !s->client.connected &&
+	    (!s->accepted || s->server.h != h || s->server.reset)) {
+		s->accepted = true;
+		toy_listen(&s->server, h, SERVICE_ADDR, 80, STREAM_BYTES);
+		s->server.closes = true;
+	}
+	/* Another instance knows nothing of it. */
+	if (s->accepted && s->server.h == h)
+		toy_program(h, p, &s->server);
+}
+
+static void program(struct host *h, const struct sal_inner *p, void *arg)
+{
+	struct actor *a = actor_of(h);
+
+	(void)arg;
+	if (a->stream) {
+		toy_program(h, p, &a->stream->client);
+	} else if (p->protocol == IPPROTO_TCP && port_at(p, 2) == 80) {
+		server_takes(h, p);
+		h->program = program;
+	}
+}
+
+static void stream_starts(struct storm *st, struct actor *a)
+{
+	unsigned k = (unsigned)(a - st->actors);
+
+	toy_connect(&a->stream->client, a->h, SERVICE_ADDR,
+		    (uint16_t)(4000 + k % 60000), 80, STREAM_BYTES);
+	a->stream->client.closes = true;
+	a->h->program = program;
+	st->totals->streams++;
+}
+
+/* ---- building it --------------------------------------------------------- */
+
+static void small(struct sal_config *c)
+{
+	c->max_flows = 32;
+	c->max_services = 8;
+	c->queue_bytes = 16 << 10;
+	c->unacked_bytes = 32 << 10;
+}
+
+static void large(struct sal_config *c)
+{
+	small(c);
+	c->max_flows = 2048;
+	c->max_half_open = 2048;
+	c->queue_bytes = 256 << 10;
+	c->unacked_bytes = 1 << 20;
+}
+
+static void add_actor(struct storm *st, unsigned k)
+{
+	struct actor *a = &st->actors[k];
+	char inner[IP_TEXT_MAX];
+
+	place_text(k, 0, a->addr);
+	snprintf(inner, sizeof(inner), "10.9.%u.%u", (k >> 8) & 255, k & 255);
+	world_adjust = k < st->instances && st->n > 16 ? large : small;
+	a->h = world_host(st->w, k < st->instances ? "instance" : "client",
+			  a->addr, inner, NULL);
+	world_adjust = NULL;
+	host_name_usual(a->h);
+	a->h->udp_port = 53;
+	a->h->program = program;
+	a->serves = k < st->instances;
+	if (a->serves)
+		host_serve(a->h, 1);
+}
+
+/* Few instances a client, as a controller would give it. */
+static bool knows(const struct storm *st, unsigned client, unsigned instance)
+{
+	return st->instances <= 3 || client % st->instances == instance;
+}
+
+static void build(struct storm *st)
+{
+	st->actors = zeroed(st->n * sizeof(*st->actors));
+	for (unsigned k = 0; k < st->n; k++)
+		add_actor(st, k);
+	for (unsigned k = st->instances; k < st->n; k++) {
+		for (unsigned i = 0; i < st->instances; i++)
+			if (knows(st, k, i))
+				host_forward(st->actors[k].h, 1,
+					     st->actors[i].addr);
+		st->actors[k].stream = zeroed(sizeof(struct stream));
+	}
+}
+
+/* ---- what happens -------------------------------------------------------- */
+
+static void weather(struct world *w)
+{
+	w->weather = (struct weather){
+		.delay_ns = (1 + world_random(w, 30)) * MSEC,
+		.jitter_ns = world_random(w, 2) ? 20 * MSEC : 0,
+		.loss = world_random(w, 4) * 100,
+		.duplicate = world_random(w, 3) * 100,
+	};
+}
+
+/* All clients learn where an instance is now, as from a controller. */
+static void tell(struct storm *st, unsigned instance, const char *to)
+{
+	struct actor *a = &st->actors[instance];
+
+	if (!strcmp(a->addr, to))
+		return;
+	for (unsigned k = st->instances; k < st->n; k++) {
+		if (!knows(st, k, instance) || !a->serves)
+			continue;
+		host_forward(st->actors[k].h, 1, to);
+		host_unforward(st->actors[k].h, 1, a->addr);
+	}
+	snprintf(a->addr, sizeof(a->addr), "%s", to);
+}
+
+static void move(struct storm *st, unsigned k)
+{
+	struct actor *a = &st->actors[k];
+	char to[IP_TEXT_MAX];
+
+	st->totals->moves++;
+	if (world_random(st->w, 4) == 0) {
+		host_addresses(a->h, NULL, NULL);
+		return;
+	}
+	a->place = world_random(st->w, PLACES);
+	place_text(k, a->place, to);
+	host_addresses(a->h, to, NULL);
+	if (k < st->instances)
+		tell(st, k, to);
+}
+
+static void crash(struct storm *st, unsigned k)
+{
+	st->totals->crashes++;
+	st->actors[k].crashed = true;
+	host_reboot(st->actors[k].h);
+}
+
+static void withdraw(struct storm *st, unsigned k, bool back)
+{
+	struct actor *a = &st->actors[k];
+
+	if (a->serves == back)
+		return;
+	if (back)
+		host_serve(a->h, 1);
+	else
+		host_unserve(a->h, 1);
+	/* What was there is as gone as after a crash. */
+	a->crashed = true;
+	for (unsigned c = st->instances; c < st->n; c++) {
+		if (!knows(st, c, k))
+			continue;
+		if (back)
+			host_forward(st->actors[c].h, 1, a->addr);
+		else
+			host_unforward(st->actors[c].h, 1, a->addr);
+	}
+	a->serves = back;
+}
+
+struct victim {
+	struct sal_flow_info info;
+	unsigned n, at;
+};
+
+static void pick_victim(void *arg, const struct sal_flow_info *f)
+{
+	struct victim *v = arg;
+
+	if (v->n++ == v->at)
+		v->info = *f;
+}
+
+/* A stranger who has guessed both flow IDs and even an address, but no nonce.
+ */
+static void forge(struct storm *st)
+{
+	static const uint8_t kinds[] = {
+		SAL_FLAG_RSYN,
+		SAL_FLAG_RSYN | SAL_FLAG_ACK,
+		SAL_FLAG_ACK,
+		SAL_FLAG_FIN,
+		SAL_FLAG_RST,
+		SAL_FLAG_RST | SAL_FLAG_ACK,
+		SAL_FLAG_SYN | SAL_FLAG_ACK,
+	};
+	struct world *w = st->w;
+	struct host *h = st->actors[world_random(w, st->n)].h;
+	struct victim v = { .at = world_random(w, 3) };
+	struct sal_flow_info after;
+	struct sal_packet p;
+	uint8_t bytes[128];
+	char from[IP_TEXT_MAX];
+	uint32_t verno = world_random(w, UINT32_MAX);
+	int len;
+
+	sal_flows(h->sal, pick_victim, &v);
+	if (v.n <= v.at || !h->address_count || !v.info.remote_id ||
+	    !ip_addr_size(&v.info.path.remote))
+		return;
+	sal_packet_init(&p, v.info.remote_id, v.info.local_id, v.info.protocol);
+	sal_add_control(&p, kinds[world_random(w, sizeof(kinds))], verno,
+			verno + 1, world_random(w, UINT32_MAX));
+	len = sal_encode(&p, bytes, sizeof(bytes));
+	ck_assert_int_gt(len, 0);
+	if (world_random(w, 2))
+		snprintf(from, sizeof(from), "10.200.0.1");
+	else
+		ip_format_addr(&v.info.path.remote, from, sizeof(from));
+	world_inject(w, from, h, bytes, (size_t)len);
+	st->totals->forged++;
+	WORLD_OK(w, sal_flow_find(h->sal, v.info.local_id, &after));
+	WORLD_OK(w, after.state == v.info.state &&
+			    after.remote_id == v.info.remote_id &&
+			    ip_addr_equal(&after.path.remote,
+					  &v.info.path.remote));
+	host_touched(h);
+}
+
+static void ping(struct storm *st, struct actor *a)
+{
+	host_ping(a->h, SERVICE_ADDR, 7, ++a->pings, 40);
+	(void)st;
+}
+
+static void happens(struct storm *st)
+{
+	struct world *w = st->w;
+	unsigned any = world_random(w, st->n);
+	unsigned instance = world_random(w, st->instances);
+	struct actor *client =
+		&st->actors[st->instances +
+			    world_random(w, st->n - st->instances)];
+
+	switch (world_random(w, 16)) {
+	case 0:
+	case 1:
+		move(st, any);
+		break;
+	case 2:
+		/* At the same moment. */
+		move(st, (unsigned)(client - st->actors));
+		move(st, instance);
+		break;
+	case 3:
+		weather(w);
+		break;
+	case 4:
+		if (world_random(w, 4) == 0)
+			crash(st, any);
+		break;
+	case 5:
+		if (world_random(w, 4) == 0)
+			withdraw(st, instance, world_random(w, 2));
+		break;
+	case 6:
+	case 7:
+		forge(st);
+		break;
+	case 8:
+		host_udp(client->h, NULL, SERVICE_ADDR, 5000, 53, "hello");
+		break;
+	default:
+		ping(st, client);
+	}
+	world_run_for(w, world_random(w, 150) * MSEC);
+}
+
+/* ---- what must hold ------------------------------------------------------ */
+
+static struct version *version_of(struct storm *st, const struct host *h,
+				  uint64_t nonce)
+{
+	size_t i = nonce % (sizeof(st->versions) / sizeof(*st->versions));
+	struct version *v = &st->versions[i];
+
+	/* Of two at one place the later is watched. */
+	if (v->h != h || v->nonce != nonce)
+		*v = (struct version){ h, nonce, 0 };
+	return v;
+}
+
+/* Each RSYN and FIN on the wire. */
+static void watch(struct world *w, const struct wire_packet *p, void *arg)
+{
+	struct storm *st = arg;
+	const struct sal_control *c;
+	struct sal_packet d;
+	struct version *v;
+
+	st->totals->packets++;
+	if (sal_decode(&d, p->bytes, p->len) != SAL_OK)
+		return;
+	c = sal_find_control(&d);
+	if (!c || c->flags & SAL_FLAG_RST || (c->flags & SAL_FLAG_ACK))
+		return;
+	if (c->flags & SAL_FLAG_RSYN && sal_find_service(&d, 0))
+		st->totals->by_name++;
+	v = version_of(st, p->from, c->nonce);
+	WORLD_OK(w, !v->verno || (int32_t)(v->verno - c->verno) <= 0);
+	v->verno = c->verno;
+}
+
+static void clears_up(struct storm *st)
+{
+	struct world *w = st->w;
+
+	w->weather = (struct weather){ .delay_ns = 5 * MSEC };
+	for (unsigned i = 0; i < st->instances; i++)
+		withdraw(st, i, true);
+	for (unsigned k = 0; k < st->n; k++) {
+		struct actor *a = &st->actors[k];
+		char to[IP_TEXT_MAX];
+
+		/* Who has no address gets one. */
+		if (a->h->address_count)
+			continue;
+		place_text(k, a->place, to);
+		host_addresses(a->h, to, NULL);
+		if (k < st->instances)
+			tell(st, k, to);
+	}
+	/* The longest back-off of a handshake, and of a move by name. */
+	world_run_for(w, 45 * SEC);
+	/* The first may find that its instance has lost the flow, the second
+	 * that another flow is in the way there. Such are lost. */
+	for (int i = 0; i < 3; i++) {
+		for (unsigned k = st->instances; k < st->n; k++)
+			ping(st, &st->actors[k]);
+		world_run_for(w, 2 * SEC);
+	}
+}
+
+static void all_answer(struct storm *st)
+{
+	for (unsigned k = st->instances; k < st->n; k++)
+		ping(st, &st->actors[k]);
+	world_run_for(st->w, 100 * MSEC);
+	for (unsigned k = st->instances; k < st->n; k++) {
+		struct actor *a = &st->actors[k];
+
+		WORLD_OK(st->w, a->h->last_reply_seq == a->pings);
+	}
+}
+
+/* All bytes and the end, both ways. The ACK of the last FIN may be lost for
+ * good: a host that moves when all is over does not tell. */
+static bool whole(const struct stream *s)
+{
+	return s->client.fin_got && s->server.fin_got &&
+	       s->server.got == s->client.total &&
+	       s->client.got == s->server.total;
+}
+
+static bool is_over(const struct stream *s)
+{
+	return s->client.reset || s->client.unreachable || s->client.gave_up ||
+	       whole(s);
+}
+
+static void describe(unsigned k, const char *end, const struct toy_tcp *t)
+{
+	fprintf(stderr,
+		"stream of host %u, %s:%s%s%s%s%s got %u, %u under way, %u "
+		"time-outs\n",
+		k, end, t->connected ? " connected" : "",
+		t->reset ? " reset" : "", t->unreachable ? " unreachable" : "",
+		t->gave_up ? " gave up" : "", t->fin_got ? " FIN" : "", t->got,
+		t->next - t->una, t->timeouts);
+}
+
+/* Where an end has lost its state, or none could be opened at all, the stream
+ * may fail; never may it be wrong. */
+static void streams_end(struct storm *st)
+{
+	for (int i = 0; i < 300; i++) {
+		bool all = true;
+
+		for (unsigned k = st->instances; k < st->n; k++)
+			all &= is_over(st->actors[k].stream);
+		if (all)
+			break;
+		world_run_for(st->w, SEC);
+	}
+	for (unsigned k = st->instances; k < st->n; k++) {
+		struct actor *a = &st->actors[k];
+		struct stream *s = a->stream;
+		bool kept = !a->crashed && s->accepted &&
+			    !actor_of(s->server.h)->crashed &&
+			    s->client.connected && !s->client.unreachable;
+
+		WORLD_OK(st->w, !s->client.wrong_byte && !s->server.wrong_byte);
+		if (kept && !whole(s)) {
+			describe(k, "client", &s->client);
+			describe(k, "server", &s->server);
+		}
+		WORLD_OK(st->w, !kept || whole(s));
+		st->totals->streams_done += whole(s);
+	}
+}
+
+static void ends(struct storm *st)
+{
+	world_run_for(st->w, 3 * 3600 * SEC);
+	for (unsigned k = 0; k < st->n; k++) {
+		WORLD_OK(st->w, !host_flows(st->actors[k].h));
+		st->totals->resent += sal_stats(st->actors[k].h->sal)->resent;
+	}
+	if (storm_prints_ladder)
+		world_print_ladder(st->w);
+	for (unsigned k = 0; k < st->n; k++)
+		free(st->actors[k].stream);
+	free(st->actors);
+	world_free(st->w);
+}
+
+void storm_play(uint64_t seed, unsigned hosts, bool calm,
+		struct storm_totals *totals)
+{
+	struct storm st = { .totals = totals };
+
+	st.n = hosts ? hosts : 2 + (unsigned)(seed * 7 % 5);
+	st.instances = hosts ? 1 + hosts / 100 : 1 + (unsigned)(seed % 2);
+	if (st.instances >= st.n)
+		st.instances = 1;
+	if (st.n > totals->hosts)
+		totals->hosts = st.n;
+	st.w = world_new_of(seed, st.n);
+	st.w->owner = owner_of;
+	st.w->tap = watch;
+	st.w->tap_arg = &st;
+	now_playing = &st;
+	build(&st);
+	for (unsigned k = st.instances; k < st.n; k++)
+		stream_starts(&st, &st.actors[k]);
+	for (unsigned i = 0; !calm && i < 30 + st.n / 10; i++)
+		happens(&st);
+	clears_up(&st);
+	all_answer(&st);
+	streams_end(&st);
+	ends(&st);
+}

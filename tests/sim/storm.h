@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One run of the simulator: a world made and played from its seed alone. */
+#ifndef TESTS_SIM_STORM_H
+#define TESTS_SIM_STORM_H
+
+#include "tests/support/sal_world.h"
+
+struct storm_totals {
+	uint64_t packets, steps, moves, crashes, forged, streams, streams_done,
+		resent, by_name;
+	unsigned hosts;
+};
+
+/*
+ * hosts: 0, as the seed has it. calm: no faults at all. Adds to totals. A check
+ * that fails prints the ladder and calls world_failed.
+ */
+void storm_play(uint64_t seed, unsigned hosts, bool calm,
+		struct storm_totals *totals);
+
+/* Prints the ladder of each run at its end. */
+extern bool storm_prints_ladder;
+
+#endif
