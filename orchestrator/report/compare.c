@@ -295,21 +295,94 @@ static void add_outages(const struct comparison *c, const struct section *s,
 	}
 }
 
+static json_t *stream_member(json_t *probe, const char *name)
+{
+	return json_object_get(json_object_get(probe, "stream"), name);
+}
+
+static json_t *connect_time(json_t *probe)
+{
+	return stream_member(probe, "connect_ns");
+}
+
+static json_t *recovery(json_t *probe)
+{
+	return stream_member(probe, "recovery_ns");
+}
+
+static void put_amount(char cell[TABLE_CELL], json_t *value,
+		       const char *(*format)(int64_t v, char *buf, size_t size))
+{
+	if (json_is_integer(value))
+		format(json_integer_value(value), cell, TABLE_CELL);
+	else
+		put_text(cell, NULL);
+}
+
+static void put_switch(char cell[TABLE_CELL], json_t *value)
+{
+	put_text(cell, json_is_true(value)  ? "yes" :
+		       json_is_false(value) ? "no" :
+					      NULL);
+}
+
+static void add_stream(const struct comparison *c, const struct section *s,
+		       struct table *t)
+{
+	static const char *const switches[] = { "survived", "intact" };
+	struct table_row *bytes = add_row(t, "delivered"), *row;
+
+	for (size_t k = 0; bytes && k < c->n; k++)
+		put_amount(bytes->cells[k + 1],
+			   stream_member(s->probes[k], "bytes"),
+			   units_format_bytes);
+	row = add_row(t, "goodput");
+	for (size_t k = 0; row && k < c->n; k++)
+		put_amount(row->cells[k + 1],
+			   stream_member(s->probes[k], "goodput_bps"),
+			   units_format_rate);
+	add_times(c, s, t, "connect", connect_time);
+	add_times(c, s, t, "longest recovery", recovery);
+	for (size_t i = 0; i < 2; i++) {
+		row = add_row(t, switches[i]);
+		for (size_t k = 0; row && k < c->n; k++)
+			put_switch(row->cells[k + 1],
+				   stream_member(s->probes[k], switches[i]));
+	}
+}
+
+/* Streams have other figures; a section may be of both. */
+static bool any_is_stream(const struct comparison *c, const struct section *s,
+			  bool stream)
+{
+	for (size_t k = 0; k < c->n; k++)
+		if (s->probes[k] && json_is_object(json_object_get(
+					    s->probes[k], "stream")) == stream)
+			return true;
+	return false;
+}
+
 static void add_section(const struct comparison *c, const struct section *s,
 			struct table *t)
 {
+	bool packets = any_is_stream(c, s, false);
 	struct table_row *row;
 
 	table_add_text(t, "%s", "");
 	row = add_row(t, "probe");
 	for (size_t k = 0; row && k < c->n; k++)
 		put_text(row->cells[k + 1], s->names[k]);
-	add_counts(c, s, t);
+	if (packets)
+		add_counts(c, s, t);
+	if (any_is_stream(c, s, true))
+		add_stream(c, s, t);
 	add_times(c, s, t, "longest outage", longest_outage);
 	add_outages(c, s, t);
-	add_times(c, s, t, "rtt p50 before", rtt_before);
-	add_times(c, s, t, "rtt p50 after", rtt_after);
-	add_times(c, s, t, "rtt p99", rtt_p99);
+	if (packets) {
+		add_times(c, s, t, "rtt p50 before", rtt_before);
+		add_times(c, s, t, "rtt p50 after", rtt_after);
+		add_times(c, s, t, "rtt p99", rtt_p99);
+	}
 	row = add_row(t, "answered by");
 	for (size_t k = 0; row && k < c->n; k++)
 		put_served(row->cells[k + 1], s->probes[k]);

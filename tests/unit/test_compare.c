@@ -98,6 +98,45 @@ START_TEST(figures_stand_side_by_side)
 }
 END_TEST
 
+#define STREAM                                                                 \
+	"\"outage\":{\"length_ns\":20000000},\"stream\":{\"bytes\":5000000,"   \
+	"\"goodput_bps\":12000000,\"connect_ns\":300000,\"recovery_ns\":null," \
+	"\"survived\":true,\"intact\":false}"
+
+/* A stream has figures of its own, and none of packets. */
+START_TEST(streams_side_by_side)
+{
+	static const struct {
+		const char *label, *cell;
+	} rows[] = {
+		{ "\ndelivered ", " 5 MB     -" },
+		{ "\ngoodput ", " 12 Mbit/s     -" },
+		{ "\nconnect ", " 300 us     -" },
+		{ "\nlongest recovery ", " -     -" },
+		{ "\nsurvived ", " yes     -" },
+		{ "\nintact ", " no     -" },
+		{ "\nlongest outage ", " 20 ms     -" },
+	};
+	const char *one =
+		make("one", HEAD "\"probes\":{\"down\":{" STREAM "}}}");
+	const char *two = make("two", HEAD "\"probes\":{\"down\":{"
+					   "\"stream\":{\"survived\":3}}}}");
+
+	ck_assert_int_eq(compare(one, two), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *row = strstr(table, rows[i].label);
+		const char *cell;
+
+		ck_assert_ptr_nonnull(row);
+		cell = strstr(row, rows[i].cell);
+		ck_assert_msg(cell && cell < strchr(row + 1, '\n'),
+			      "%s in:\n%s", rows[i].label, table);
+	}
+	ck_assert_ptr_null(strstr(table, "rtt"));
+	ck_assert_ptr_null(strstr(table, "sent"));
+}
+END_TEST
+
 /* By name; what has no namesake, by place; what is left, alone. */
 START_TEST(probes_find_each_other)
 {
@@ -174,6 +213,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, figures_stand_side_by_side);
+	tcase_add_test(tc, streams_side_by_side);
 	tcase_add_test(tc, probes_find_each_other);
 	tcase_add_loop_test(tc, odd_results_are_dashes, 0,
 			    sizeof(odd) / sizeof(*odd));
