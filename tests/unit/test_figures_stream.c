@@ -83,6 +83,20 @@ START_TEST(undisturbed)
 }
 END_TEST
 
+/* Once all has come, waiting for the end is no outage. */
+START_TEST(quiet_end)
+{
+	deliver(0, 3000, BYTES);
+	stream.ended_ns = START + 3400 * MS;
+	make(NULL, 0);
+	ck_assert_int_eq(f.outage.length_ns, 2 * MS);
+	figures_free(&f);
+	stream.complete = false;
+	make(NULL, 0);
+	EXPECT_OUTAGE(f.outage, 2999, 3400);
+}
+END_TEST
+
 /* Nothing for 500 ms, from the moment of the action on; then as before. */
 START_TEST(silence)
 {
@@ -287,6 +301,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, undisturbed);
+	tcase_add_test(tc, quiet_end);
 	tcase_add_test(tc, silence);
 	tcase_add_loop_test(tc, ninety_percent, 0, 2);
 	tcase_add_loop_test(tc, falls_later, 0, 2);

@@ -42,6 +42,7 @@ START_TEST(early_is_on_time)
 {
 	lateness_add(&l, -5);
 	ck_assert_int_eq(lateness_get(&l).max_ns, 0);
+	ck_assert_uint_eq(l.steps[0], 1);
 }
 END_TEST
 

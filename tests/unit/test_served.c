@@ -317,7 +317,8 @@ START_TEST(test_streams)
 	tcp("c:eth0", PCAPNG_OUT, segment(5001, 40001, ACK, 10, NULL), t++);
 	tcp("c:eth0", PCAPNG_OUT, segment(5002, 40000, ACK, 10, NULL), t++);
 	tcp("r:eth0", PCAPNG_OUT, segment(5001, 40000, ACK, 10, NULL), t++);
-	tcp("d.x-1:eth0", PCAPNG_OUT, segment(5001, 40000, RST, 0, NULL), t++);
+	tcp("d.x-1:eth0", PCAPNG_OUT, segment(5001, 40000, RST | ACK, 9, NULL),
+	    t++);
 	tcp("d.x-1:eth0", PCAPNG_OUT, segment(5001, 40000, ACK | FIN, 0, NULL),
 	    t++);
 	fold(probe);
