@@ -7,6 +7,7 @@
 #include "orchestrator/cli/run_state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,52 @@ static void name_host(const struct run *run, const struct scn_probe *s,
 			 address, port);
 }
 
+/* What entries of the timeline wait for. */
+static void add_watches(const struct run *run, size_t index,
+			struct probe_config *out)
+{
+	const struct scenario *s = run->scenario;
+
+	out->tell_fd = run->probe_told[1];
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_entry *e = &s->timeline.v[i];
+
+		if (e->trigger != SCN_TRIGGER_WHEN ||
+		    e->when.kind != SCN_WHEN_PROBE || e->when.probe != index ||
+		    out->n_watches == PROBE_WATCHES_MAX)
+			continue;
+		out->watches[out->n_watches++] = (struct probe_watch){
+			.lost_run = e->when.lost_run,
+			.rtt_ns = e->when.rtt_ns,
+			.tag = (uint32_t)i,
+		};
+	}
+}
+
+static int on_probe_told(sd_event_source *source, int fd, uint32_t events,
+			 void *arg)
+{
+	struct run *run = arg;
+	uint32_t entry;
+
+	(void)source;
+	(void)events;
+	while (read(fd, &entry, sizeof(entry)) == sizeof(entry))
+		timeline_saw_probe(run->timeline, entry);
+	return 0;
+}
+
+static int listen_to_probes(struct run *run, struct err *err)
+{
+	int r;
+
+	if (pipe2(run->probe_told, O_CLOEXEC | O_NONBLOCK))
+		return err_errno(err, errno, "pipe");
+	r = sd_event_add_io(run->event, NULL, run->probe_told[0], EPOLLIN,
+			    on_probe_told, run);
+	return r < 0 ? err_errno(err, -r, "event loop") : 0;
+}
+
 static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		      struct probe_config *out)
 {
@@ -116,6 +163,7 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 			.seed = run->scenario->seed,
 		},
 	};
+	add_watches(run, index, out);
 	snprintf(out->path, sizeof(out->path), RECORD_PROBES "/%s.csv",
 		 s->name);
 	out->request.keep = s->keep;
@@ -200,6 +248,7 @@ int run_start_probes(struct run *run, int64_t zero_ns, struct err *err)
 	run->probers = calloc(run_count_probers(s) + 1, sizeof(*run->probers));
 	if (!run->probers)
 		return err_errno(err, ENOMEM, "prepare the probes");
+	r = listen_to_probes(run, err);
 	for (size_t i = 0; i < s->probes.n && !r; i++) {
 		struct prober *p = &run->probers[run->n_probers];
 

@@ -43,6 +43,7 @@ struct run {
 	pid_t *process_pids; /* by the scenario's index; 0: does not run */
 	bool pause_due; /* an expectation is lost, and that is a reason */
 	bool time_over;
+	int probe_told[2]; /* a pipe: entries that waited for a probe */
 	struct floor *floor; /* shared with the process that measures it */
 	pid_t floor_pid;
 	bool refused; /* the scenario asks for what this machine cannot show */

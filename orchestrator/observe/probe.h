@@ -64,6 +64,14 @@ enum probe_type {
 	PROBE_HTTP,
 };
 
+/* What a ping or UDP echo probe is to tell of while it runs: one of the two. */
+struct probe_watch {
+	uint64_t lost_run; /* so many packets in a row have had no answer */
+	int64_t rtt_ns; /* an answer took longer, where the last one did not */
+	uint32_t tag; /* the caller's name for it */
+};
+#define PROBE_WATCHES_MAX 8 /* as SCN_PROBE_WAITS_MAX */
+
 struct probe_config {
 	uint32_t index; /* goes into every packet's mark */
 #define STREAM_LINGER_NS INT64_C(5000000000) /* and for a stream's end */
@@ -90,6 +98,11 @@ struct probe_config {
 		char host[128]; /* HTTP: as the server is called */
 	} request;
 	char path[128]; /* of its file, ".csv" */
+	/* The tags of what has happened are written to tell_fd (a pipe; a full
+	 * one is not waited for), 4 bytes each. */
+	struct probe_watch watches[PROBE_WATCHES_MAX];
+	size_t n_watches;
+	int tell_fd;
 };
 
 /* How late something was done. In ns; count 0: nothing was planned. */

@@ -53,6 +53,9 @@ struct probe {
 	uint64_t waiting; /* how many slots are */
 	int64_t end_ns; /* of waiting for the last replies; 0: sending */
 	struct probe_slot *slots;
+	uint64_t answered; /* the number behind the last that was */
+	int64_t longest_ns; /* round trip so far; 0: none */
+	bool told[PROBE_WATCHES_MAX]; /* and it is still so */
 	FILE *csv;
 	char *csv_buffer; /* glibc does not allocate one of a given size */
 };

@@ -8,6 +8,7 @@
 #include "orchestrator/observe/probe_internal.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 static struct probe_slot *slot_of(struct probe *p, uint64_t seq)
 {
@@ -37,6 +38,53 @@ static void write_unanswered(struct probe *p, uint64_t seq,
 			s->sent_ns, s->error ? s->error : "");
 }
 
+/* ---- what is told while it runs -------------------------------------------
+ */
+
+#define PATIENCE_NS INT64_C(1000000000) /* before any answer */
+
+static void tell(struct probe *p, size_t watch, bool is)
+{
+	const struct probe_watch *w = &p->config->watches[watch];
+
+	if (is && !p->told[watch])
+		(void)!write(p->config->tell_fd, &w->tag, sizeof(w->tag));
+	p->told[watch] = is;
+}
+
+/*
+ * A packet has no answer when it is twice as old as the longest round trip so
+ * far: to wait as long as for a late one would tell of a loss when it is over.
+ */
+static void watch_losses(struct probe *p, int64_t now_ns)
+{
+	int64_t patience = p->longest_ns ? 2 * p->longest_ns : PATIENCE_NS;
+
+	for (size_t i = 0; i < p->config->n_watches; i++) {
+		uint64_t run = p->config->watches[i].lost_run;
+		const struct probe_slot *last;
+
+		if (!run || run > PROBE_WINDOW || p->next < p->answered + run)
+			continue;
+		last = slot_find(p, p->answered + run - 1);
+		if (last && now_ns - last->sent_ns >= patience)
+			tell(p, i, true);
+	}
+}
+
+static void watch_reply(struct probe *p, uint64_t seq, int64_t rtt_ns)
+{
+	if (seq >= p->answered)
+		p->answered = seq + 1;
+	if (rtt_ns > p->longest_ns)
+		p->longest_ns = rtt_ns;
+	for (size_t i = 0; i < p->config->n_watches; i++) {
+		int64_t most = p->config->watches[i].rtt_ns;
+
+		tell(p, i, most && rtt_ns > most);
+	}
+}
+
 void probe_window_sent(struct probe *p, int64_t sent_ns, const char *error)
 {
 	struct probe_slot *s = slot_of(p, p->next);
@@ -50,6 +98,7 @@ void probe_window_sent(struct probe *p, int64_t sent_ns, const char *error)
 	};
 	p->waiting += s->waiting;
 	p->next++;
+	watch_losses(p, sent_ns);
 }
 
 void probe_window_reply(struct probe *p, uint64_t seq, int64_t received_ns)
@@ -60,6 +109,7 @@ void probe_window_reply(struct probe *p, uint64_t seq, int64_t received_ns)
 		return;
 	stop_waiting(p, s);
 	s->copies++;
+	watch_reply(p, seq, received_ns - s->sent_ns);
 	fprintf(p->csv, "%" PRIu64 ",%" PRId64 ",%" PRId64 ",%u,%s\n", seq,
 		s->sent_ns, received_ns, s->copies, s->error ? s->error : "");
 }

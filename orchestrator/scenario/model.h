@@ -349,6 +349,7 @@ struct scn_entry { /* one item of the timeline, or one time of "every" */
 	struct src_pos pos;
 };
 
+#define SCN_PROBE_WAITS_MAX 8 /* entries that wait for one probe */
 #define SCN_UNTIMED INT64_MAX /* behind all others */
 
 /* ---- expectations ------------------------------------------------------ */

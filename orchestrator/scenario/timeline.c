@@ -90,8 +90,8 @@ static const struct field entry_fields[] = {
 			 .type = &type_when,
 			 .doc = "it happens when something else has happened" },
 	[ENTRY_PLUS] = { .name = "plus",
-			  .type = &type_delay,
-			  .doc = "of after and when: so much later" },
+			 .type = &type_delay,
+			 .doc = "of after and when: so much later" },
 	[ENTRY_NAME] = { .name = "name",
 			 .type = &type_name,
 			 .doc = "what 'after' calls it" },
@@ -549,6 +549,29 @@ static void read_entries(struct loader *l, item_vec *items, step_vec *steps)
 	}
 }
 
+/* A probe tells of a few things only. */
+static void check_probe_watches(struct loader *l, const item_vec *items)
+{
+	for (size_t i = 0; i < items->n; i++) {
+		const struct scn_when *w = &items->v[i].when;
+		size_t n = 0;
+
+		if (!items->v[i].by ||
+		    items->v[i].trigger != SCN_TRIGGER_WHEN ||
+		    w->kind != SCN_WHEN_PROBE)
+			continue;
+		for (size_t k = 0; k < i; k++)
+			n += items->v[k].by &&
+			     items->v[k].trigger == SCN_TRIGGER_WHEN &&
+			     items->v[k].when.kind == SCN_WHEN_PROBE &&
+			     items->v[k].when.probe == w->probe;
+		if (n == SCN_PROBE_WAITS_MAX)
+			tree_error(l->diag, items->v[i].node,
+				   "at most %d entries can wait for one probe",
+				   SCN_PROBE_WAITS_MAX);
+	}
+}
+
 static void note_untimed(struct loader *l, const step_vec *steps)
 {
 	for (size_t i = 0; i < steps->n; i++)
@@ -571,6 +594,7 @@ void timeline_read(struct loader *l, const struct tree_node *node)
 		read_item(l, node->items[i], &items);
 	for (size_t i = 0; i < items.n && !l->no_memory; i++)
 		find_time(l, &items, i);
+	check_probe_watches(l, &items);
 	read_entries(l, &items, &steps);
 	if (!l->no_memory)
 		sort_entries(l);

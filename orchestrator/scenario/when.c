@@ -202,6 +202,14 @@ static bool read_probe(struct loader *l, const struct value *v,
 			   "one of 'lost_run' and 'rtt' is the threshold");
 		return false;
 	}
+	if (v[0].ok && l->s->probes.v[w->probe].kind != SCN_PROBE_PING &&
+	    l->s->probes.v[w->probe].kind != SCN_PROBE_UDP_ECHO) {
+		tree_error(l->diag, v[0].node,
+			   "'%s' sends no packets that are answered one by "
+			   "one",
+			   v[0].node->text);
+		return false;
+	}
 	return v[1].ok || v[2].ok;
 }
 

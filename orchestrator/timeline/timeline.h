@@ -59,7 +59,7 @@ typedef const char *timeline_field_fn(void *arg, const char *field, char *buf,
 				      size_t size);
 void timeline_saw_event(struct timeline *tl, const char *name,
 			timeline_field_fn *field, void *arg);
-/* What a probe measures has crossed a threshold. */
-void timeline_saw_probe(struct timeline *tl, size_t probe, bool lost_run);
+/* What a probe measures has crossed the threshold that this entry waits for. */
+void timeline_saw_probe(struct timeline *tl, size_t entry);
 
 #endif

@@ -85,17 +85,16 @@ void timeline_saw_event(struct timeline *tl, const char *name,
 	}
 }
 
-void timeline_saw_probe(struct timeline *tl, size_t probe, bool lost_run)
+void timeline_saw_probe(struct timeline *tl, size_t entry)
 {
-	for (size_t i = 0; i < tl->plan->scenario->timeline.n; i++) {
-		struct entry_run *e = &tl->entries[i];
-		const struct scn_when *w = &e->entry->when;
+	struct entry_run *e;
 
-		if (e->entry->trigger == SCN_TRIGGER_WHEN &&
-		    w->kind == SCN_WHEN_PROBE && w->probe == probe &&
-		    (w->lost_run > 0) == lost_run && e->state == ENTRY_WAITING)
-			watch_count(e);
-	}
+	if (entry >= tl->plan->scenario->timeline.n)
+		return;
+	e = &tl->entries[entry];
+	if (e->entry->trigger == SCN_TRIGGER_WHEN &&
+	    e->entry->when.kind == SCN_WHEN_PROBE && e->state == ENTRY_WAITING)
+		watch_count(e);
 }
 
 /* ---- output ---------------------------------------------------------------

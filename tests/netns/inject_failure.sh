@@ -122,3 +122,64 @@ timeline:
     reset: true
 YAML
 walk emulated 's/for: 100ms/for: 101ms/'
+
+# Actions that take a lab apart and put it together: each operation of each of them
+# fails in turn, and the error is at that action.
+scenario=$work/acts.yaml
+cat >"$scenario" <<'YAML'
+version: 1
+name: acts
+topology:
+  nodes: { a: {}, c: {}, lan: { kind: bridge, subnet: 10.0.0.0/24 }, other: { kind: bridge } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+services:
+  echo: { resolver: nat, instances: [c], at: a }
+processes:
+  server: { node: c, echo: udp/7 }
+timeline:
+  - at: 20ms
+    do:
+      - partition: [a, c]
+      - heal: all
+      - freeze: c
+      - thaw: c
+      - interface: "c:eth0"
+        state: absent
+      - interface: "c:eth0"
+        state: present
+      - interface: "c:eth0"
+        plug: other
+        mtu: 1400
+      - route: 10.9.0.0/24
+        change: add
+        over: "a:eth0"
+      - unregister: echo
+        node: c
+      - register: echo
+        node: c
+      - flush: a
+      - exec: "true"
+        node: c
+      - wait: 0s
+      - crash: c
+      - wait: 0s
+      - boot: c
+YAML
+run
+[ "$code" = 0 ] || fail "the actions fail by themselves: $(cat "$records/err")"
+built=$(jq -r 'select(.event == "lab.built").operations' "$(only_record)/events.jsonl")
+host_remember "$records"
+lines=()
+for ((k = built + 1; k <= built + 120; k++)); do
+  run --inject-failure "$k${options[k % 2]}"
+  [ "$code" != 0 ] || break
+  judge_failure "$k"
+done
+[ "$code" = 0 ] || fail "there seems to be no end of operations: $k so far"
+while IFS=: read -r line text; do
+  [ "${lines[$line]:-}" ] ||
+    fail "no failure is blamed on line $line, which says: $text"
+done < <(grep -nE '^      - (partition|heal|freeze|thaw|interface|route|(un)?register|flush|exec|crash|boot):' "$scenario")
+echo "acts: $((k - built - 1)) operations of actions failed"
