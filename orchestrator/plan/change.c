@@ -8,8 +8,6 @@
  */
 #include "orchestrator/plan/internal.h"
 
-#include "base/diag.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -559,83 +557,4 @@ int plan_silence_ops(const struct plan_live *l, size_t node, bool silent,
 		      pos) ?
 		       0 :
 		       -ENOMEM;
-}
-
-int plan_node_addresses(const struct plan *p, size_t node,
-			struct ip_addr **addresses, size_t *n)
-{
-	VEC(struct ip_addr) all = { 0 };
-
-	for (size_t i = 0; i < p->ifaces.n; i++) {
-		const struct plan_iface *f = &p->ifaces.v[i];
-
-		for (size_t k = 0; f->node == node && k < f->addresses.n; k++) {
-			struct ip_addr *slot = VEC_PUSH(&all);
-
-			if (!slot)
-				goto failed;
-			*slot = f->addresses.v[k].addr;
-		}
-	}
-	for (size_t i = 0; i < p->readdresses.n; i++) {
-		const struct plan_readdress *r = &p->readdresses.v[i];
-
-		for (size_t k = 0;
-		     p->ifaces.v[r->iface].node == node && k < r->new.n; k++) {
-			struct ip_addr *slot = VEC_PUSH(&all);
-
-			if (!slot)
-				goto failed;
-			*slot = r->new.v[k].addr;
-		}
-	}
-	*addresses = all.v;
-	*n = all.n;
-	return 0;
-failed:
-	VEC_FREE(&all);
-	return -ENOMEM;
-}
-
-/* An emulated link's ends are the emulator's, which does not let go of them. */
-void plan_check_actions(const struct plan *p, struct diag *diag)
-{
-	const struct scenario *s = p->scenario;
-
-	for (size_t i = 0; i < s->timeline.n; i++) {
-		const struct scn_entry *e = &s->timeline.v[i];
-
-		for (size_t k = 0; k < e->actions.n; k++) {
-			const struct scn_action *a = &e->actions.v[k];
-			bool plug = a->kind == SCN_ACTION_PRESENCE ||
-				    a->kind == SCN_ACTION_PLUG;
-			bool crash = a->kind == SCN_ACTION_CRASH;
-
-			for (size_t link = 0; link < s->links.n; link++) {
-				const struct scn_link *l = &s->links.v[link];
-
-				if (!l->emulated ||
-				    !((plug && a->iface.at.link == link) ||
-				      (crash &&
-				       (l->end[0].node == a->node.node ||
-					l->end[1].node == a->node.node))))
-					continue;
-				diag_error(diag, a->pos, 1,
-					   "the link '%s' is emulated: its "
-					   "ends cannot be taken out of their "
-					   "nodes yet",
-					   l->name);
-				diag_help(diag,
-					  crash ? "freeze the node instead, or "
-						  "take the link down" :
-						  "take the link down instead");
-				break;
-			}
-		}
-	}
-	for (size_t i = 0; i < s->links.n; i++)
-		if (s->links.v[i].emulated && s->links.v[i].absent)
-			diag_error(diag, s->links.v[i].pos, 1,
-				   "an emulated link cannot have 'start: "
-				   "manual' yet");
 }

@@ -274,3 +274,39 @@ int plan_live_take(struct plan_live *l, const struct scn_action *a)
 		return 0;
 	}
 }
+
+int plan_node_addresses(const struct plan *p, size_t node,
+			struct ip_addr **addresses, size_t *n)
+{
+	VEC(struct ip_addr) all = { 0 };
+
+	for (size_t i = 0; i < p->ifaces.n; i++) {
+		const struct plan_iface *f = &p->ifaces.v[i];
+
+		for (size_t k = 0; f->node == node && k < f->addresses.n; k++) {
+			struct ip_addr *slot = VEC_PUSH(&all);
+
+			if (!slot)
+				goto failed;
+			*slot = f->addresses.v[k].addr;
+		}
+	}
+	for (size_t i = 0; i < p->readdresses.n; i++) {
+		const struct plan_readdress *r = &p->readdresses.v[i];
+
+		for (size_t k = 0;
+		     p->ifaces.v[r->iface].node == node && k < r->new.n; k++) {
+			struct ip_addr *slot = VEC_PUSH(&all);
+
+			if (!slot)
+				goto failed;
+			*slot = r->new.v[k].addr;
+		}
+	}
+	*addresses = all.v;
+	*n = all.n;
+	return 0;
+failed:
+	VEC_FREE(&all);
+	return -ENOMEM;
+}

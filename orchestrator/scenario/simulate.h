@@ -61,6 +61,11 @@ void state_set_serves(const struct loader *l, struct state *st, size_t service,
 /* Are all actions of this kind known? Else what they did is not. */
 bool action_is_known(const struct loader *l, enum scn_action_kind kind);
 
+/* timeline_order.c: by time, where that is the same as in the file; "after"
+ * keeps its meaning. */
+void entries_sort(struct loader *l);
+void steps_sort(step_vec *steps);
+
 /* The steps are in the order in which they happen. */
 void timeline_simulate(struct loader *l, const step_vec *steps);
 

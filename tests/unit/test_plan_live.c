@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What actions ask of a living lab, with what those ahead of them have changed.
+ */
+#include "orchestrator/plan/live.h"
+#include "tests/support/scenario_text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct plan *plan;
+static struct plan_live *live;
+static plan_op_vec ops;
+static char all[4096];
+
+static void teardown_all(void)
+{
+	VEC_FREE(&ops);
+	live = plan_live_free(live);
+	plan = plan_free(plan);
+	teardown();
+}
+
+#define LAB                                                                    \
+	HEAD "duration: 99s\n"                                                 \
+	     "topology:\n"                                                     \
+	     "  nodes:\n"                                                      \
+	     "    a: {}\n"                                                     \
+	     "    c: {}\n"                                                     \
+	     "    r: { kind: router }\n"                                       \
+	     "    lan: { kind: bridge, subnet: 10.0.0.0/24 }\n"                \
+	     "    net: { kind: bridge, subnet: 10.0.1.0/24 }\n"                \
+	     "  links:\n"                                                      \
+	     "    - { endpoints: [\"a:eth0\", lan], name: la }\n"              \
+	     "    - { endpoints: [\"c:eth0\", lan] }\n"                        \
+	     "    - { endpoints: [\"r:eth0\", net] }\n"                        \
+	     "    - { endpoints: [\"a:card\", net], start: manual }\n"         \
+	     "    - { endpoints: [\"r:eth1\", \"c:eth1\"], name: rc,\n"        \
+	     "        subnet: 10.0.2.0/24 }\n"                                 \
+	     "services:\n"                                                     \
+	     "  nat: { resolver: nat, instances: [c], at: a }\n"               \
+	     "timeline:\n"
+
+static void must_plan(const char *text)
+{
+	parse_good(text);
+	if (plan_make(s, diag, &plan)) {
+		diag_render(diag, stderr);
+		ck_abort_msg("no plan");
+	}
+	live = plan_live_new(plan);
+	ck_assert_ptr_nonnull(live);
+}
+
+static const char *joined(void)
+{
+	char one[512];
+
+	all[0] = '\0';
+	for (size_t i = 0; i < ops.n; i++) {
+		plan_op_text(plan, &ops.v[i], one, sizeof(one));
+		strcat(all, all[0] ? " | " : "");
+		strcat(all, one);
+	}
+	VEC_FREE(&ops);
+	return all;
+}
+
+static const struct scn_action *action(size_t entry)
+{
+	return &s->timeline.v[entry].actions.v[0];
+}
+
+/* What the entry's first action asks; it is done then. */
+static const char *change(size_t entry)
+{
+	const struct scn_action *a = action(entry);
+
+	ck_assert_int_eq(plan_change_ops(live, a, &ops), 0);
+	ck_assert_int_eq(plan_live_take(live, a), 0);
+	return joined();
+}
+
+START_TEST(interfaces_go_and_come)
+{
+	must_plan(LAB "  - { at: 1s, interface: \"a:eth0\", state: absent }\n"
+		      "  - { at: 2s, link: la, state: down }\n"
+		      "  - { at: 3s, interface: \"a:eth0\", state: present }\n"
+		      "  - { at: 4s, link: la, state: up }\n"
+		      "  - { at: 5s, interface: \"a:card\", state: present }\n"
+		      "  - { at: 6s, interface: \"a:card\", rename: wlan0 }\n");
+	ck_assert_str_eq(change(0), "delete link p4 (port to a:eth0) - a:eth0");
+	/* Its port is gone, and takes no state. */
+	ck_assert_str_eq(change(1), "");
+	/* Nor is it raised while the link is down. */
+	change(2);
+	ck_assert_ptr_nonnull(strstr(all, "add link p4 (port to a:eth0) - "
+					  "a:eth0 in br2"));
+	ck_assert_ptr_null(strstr(all, "set p4 (port to a:eth0) up"));
+	ck_assert_ptr_nonnull(strstr(all, "a: set eth0 up"));
+	ck_assert_ptr_nonnull(strstr(all, "a: add address 10.0.0.1/24"));
+	ck_assert_str_eq(change(3), "set p4 (port to a:eth0) up");
+	change(4);
+	ck_assert_ptr_nonnull(strstr(all, "a: add address 10.0.1.2/24"));
+	ck_assert_str_eq(change(5), "a: rename card to wlan0");
+}
+END_TEST
+
+/* The routes of a network are those of its router. */
+START_TEST(plugs_take_routes_along)
+{
+	must_plan(LAB "  - at: 1s\n"
+		      "    do:\n"
+		      "      - { interface: \"a:eth0\", plug: net,\n"
+		      "          address: renew }\n");
+	ck_assert_uint_eq(s->timeline.v[0].actions.n, 2);
+	change(0);
+	ck_assert_ptr_nonnull(
+		strstr(all, "move p4 (port to a:eth0) from br2 to br3"));
+	ck_assert_int_eq(
+		plan_readdress_ops(live, &s->timeline.v[0].actions.v[1], &ops),
+		0);
+	ck_assert_str_eq(joined(),
+			 "a: delete address 10.0.0.1/24 from eth0 | "
+			 "a: add address 10.0.1.3/24 to eth0 | "
+			 "a: add route to 0.0.0.0/0 via 10.0.1.1 dev eth0");
+}
+END_TEST
+
+START_TEST(partitions_are_everywhere)
+{
+	must_plan(LAB "  - { at: 1s, partition: [a, c] }\n"
+		      "  - { at: 2s, heal: all }\n");
+	ck_assert_str_eq(change(0), "a: cut off from the other groups | "
+				    "c: cut off from the other groups | "
+				    "r: cut off from the other groups");
+	ck_assert_str_eq(change(1),
+			 "a: join the other groups | c: join the other groups "
+			 "| r: join the other groups");
+}
+END_TEST
+
+/* What a node was like when it crashed, and what has changed since. */
+START_TEST(a_boot_brings_everything_back)
+{
+	struct src_pos pos = { 0 };
+	size_t c;
+
+	must_plan(LAB "  - { at: 1s, crash: c }\n"
+		      "  - { at: 2s, partition: [a, c] }\n"
+		      "  - { at: 3s, link: rc, state: down }\n"
+		      "  - { at: 4s, boot: c }\n");
+	c = scenario_find_node(s, "c");
+	ck_assert_int_eq(plan_cut_off_ops(live, c, pos, &ops), 0);
+	/* Who is at the other end of a cable loses its carrier, too. */
+	ck_assert_str_eq(joined(), "set p6 (port to c:eth0) down | "
+				   "set p13 (port to r:eth1) down | "
+				   "set p15 (port to c:eth1) down");
+	ck_assert_int_eq(plan_remove_ops(live, c, pos, &ops), 0);
+	ck_assert_str_eq(joined(), "delete link p6 (port to c:eth0) - c:eth0 | "
+				   "delete link p15 (port to c:eth1) - c:eth1 "
+				   "| delete node c");
+	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
+	ck_assert_uint_eq(plan_live_address(live, c, AF_INET).family, AF_INET);
+	change(1);
+	ck_assert_ptr_null(strstr(all, "c: cut"));
+	ck_assert_str_eq(change(2), "set p13 (port to r:eth1) down");
+	ck_assert_int_eq(plan_boot_ops(live, c, pos, &ops), 0);
+	joined();
+	ck_assert_ptr_nonnull(strstr(all, "add node c"));
+	ck_assert_ptr_nonnull(strstr(all, "c: add address 10.0.0.2/24"));
+	ck_assert_ptr_nonnull(strstr(all, "c: cut off"));
+	ck_assert_int_eq(plan_live_take(live, action(3)), 0);
+	ck_assert_int_eq(plan_connect_ops(live, c, pos, &ops), 0);
+	/* One link was taken down meanwhile, and stays so. */
+	ck_assert_str_eq(joined(), "set p6 (port to c:eth0) up");
+}
+END_TEST
+
+START_TEST(operations_are_taken_back)
+{
+	struct plan_op back;
+	char text[512];
+
+	must_plan(LAB "  - { at: 1s, interface: \"a:eth0\", rename: lan0 }\n"
+		      "  - { at: 2s, interface: \"a:eth0\", plug: net }\n"
+		      "  - { at: 3s, partition: [a, c] }\n");
+	ck_assert_int_eq(plan_change_ops(live, action(0), &ops), 0);
+	ck_assert(plan_op_inverse(&ops.v[0], &back));
+	ck_assert_str_eq(plan_op_text(plan, &back, text, sizeof(text)),
+			 "a: rename lan0 to eth0");
+	ops.n = 0;
+	ck_assert_int_eq(plan_change_ops(live, action(1), &ops), 0);
+	ck_assert(plan_op_inverse(&ops.v[1], &back));
+	ck_assert_str_eq(plan_op_text(plan, &back, text, sizeof(text)),
+			 "move p4 (port to a:eth0) from br3 to br2");
+	ops.n = 0;
+	ck_assert_int_eq(plan_change_ops(live, action(2), &ops), 0);
+	ck_assert(plan_op_inverse(&ops.v[0], &back));
+	ck_assert_int_eq(back.kind, PLAN_OP_UNCUT);
+}
+END_TEST
+
+/* An instance less leaves the name bound to nobody. */
+START_TEST(services_lose_their_instances)
+{
+	struct src_pos pos = { 0 };
+
+	must_plan(LAB "  - { at: 1s, unregister: nat, node: c }\n");
+	ck_assert_int_eq(plan_bind_ops(live, 0, SCN_NONE, pos, &ops), 0);
+	ck_assert_str_eq(joined(),
+			 "a: rebind service nat: 198.18.0.1 to nobody");
+	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
+	ck_assert(!plan_live_serves(live, 0, scenario_find_node(s, "c")));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("plan_live");
+	TCase *tc = tcase_create("plan_live");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown_all);
+	tcase_add_test(tc, interfaces_go_and_come);
+	tcase_add_test(tc, plugs_take_routes_along);
+	tcase_add_test(tc, partitions_are_everywhere);
+	tcase_add_test(tc, a_boot_brings_everything_back);
+	tcase_add_test(tc, operations_are_taken_back);
+	tcase_add_test(tc, services_lose_their_instances);
+	suite_add_tcase(suite, tc);
+	sr = srunner_create(suite);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
