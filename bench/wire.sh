@@ -23,7 +23,8 @@
 #
 # All of them use cubic (by route attribute) and windows of up to 64 MiB: under
 # bbr plain veth has half of its throughput, and with the usual windows every
-# link of 10 ms shows 1.4 Gbit/s.
+# link of 10 ms shows 1.4 Gbit/s. Throughput is measured once TCP has found its
+# speed: over 20 ms that takes some 3 s.
 set -euo pipefail
 # shellcheck source=bench/lib.sh
 . "$2/bench/lib.sh"
@@ -40,8 +41,8 @@ if [ -z "${SERVALAB_BENCH_INSIDE:-}" ]; then
     --mount --mount-proc --net -- "$0" "$@"
 fi
 emulator=$(realpath "$1") probe=$(realpath "$3")
-rounds=${4:-5} tcp_seconds=3 delay_seconds=3 rate_seconds=10 idle_seconds=5
-[ -z "${SHORT:-}" ] || rounds=1 tcp_seconds=1 delay_seconds=1 rate_seconds=1 idle_seconds=1
+rounds=${4:-5} tcp_seconds=3 ramp_seconds=4 delay_seconds=3 rate_seconds=10 idle_seconds=5
+[ -z "${SHORT:-}" ] || rounds=1 tcp_seconds=1 ramp_seconds=0 delay_seconds=1 rate_seconds=1 idle_seconds=1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mount -t tmpfs tmpfs /run
@@ -157,7 +158,7 @@ figure() {
 
 measure_tcp() {
   local gbit
-  gbit=$(inside "a-$1" iperf3 -J -c 10.0.0.2 -t "$tcp_seconds" -O 1 |
+  gbit=$(inside "a-$1" iperf3 -J -c 10.0.0.2 -t "$tcp_seconds" -O "$ramp_seconds" |
     jq '.end.sum_received.bits_per_second / 1e9')
   note "tcp.$1" "$gbit"
 }
@@ -205,7 +206,7 @@ measure_mahimahi() {
   shift
   # It refuses root.
   gbit=$(inside a-mm setpriv --reuid=65534 --regid=65534 --clear-groups "$@" -- sh -c \
-    "iperf3 -J -c \$MAHIMAHI_BASE -t $tcp_seconds -O 1" 2>/dev/null |
+    "iperf3 -J -c \$MAHIMAHI_BASE -t $tcp_seconds -O $ramp_seconds" 2>/dev/null |
     jq '.end.sum_received.bits_per_second / 1e9' 2>/dev/null) || gbit=
   [ -z "$gbit" ] || note "tcp.$name" "$gbit"
 }

@@ -79,7 +79,10 @@ struct emulator {
 	/* Measured by a calibration, while nothing was carried. */
 	struct timer_floor calibrated_floor, calibrated_loop;
 	int64_t now_ns; /* the last reading of the clock: it never goes back */
-	int64_t armed_ns; /* what timer_fd is set to */
+	int64_t armed_ns; /* what timer_fd is set to, ... */
+	int64_t armed_for_ns; /* ... and when what it is for is due */
+	int64_t awake_for_ns; /* likewise, once it has fired */
+	int64_t early_ns; /* by so much it is set ahead */
 	int64_t started_ns, ended_ns;
 	int home_fd; /* our network namespace; -1: not known */
 	uint64_t wakeups, timer_wakeups, control_requests;

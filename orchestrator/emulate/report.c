@@ -34,13 +34,25 @@ int64_t report_tolerance_ns(const struct emulator *e, size_t link)
 
 /* ---- a direction -------------------------------------------------------- */
 
+struct count {
+	const char *name;
+	uint64_t value;
+};
+
+static json_t *table_json(const struct count *counts, size_t n)
+{
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(json, counts[i].name,
+				    json_integer((json_int_t)counts[i].value));
+	return json;
+}
+
 static json_t *counts_json(const struct side *side)
 {
 	const struct link_counts *c = link_counts(side->model);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} counts[] = {
+	const struct count counts[] = {
 		{ "offered", c->offered },
 		{ "offered_bytes", c->offered_bytes },
 		{ "delivered", c->delivered },
@@ -59,12 +71,8 @@ static json_t *counts_json(const struct side *side)
 		{ "streams", c->streams },
 		{ "untold", c->frames_untold },
 	};
-	json_t *json = json_object();
 
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		json_object_set_new(json, counts[i].name,
-				    json_integer((json_int_t)counts[i].value));
-	return json;
+	return table_json(counts, sizeof(counts) / sizeof(counts[0]));
 }
 
 static json_t *tally_json(const struct tally *t)
@@ -259,34 +267,44 @@ static json_t *floor_json(const struct timer_floor *f)
 			 (json_int_t)f->p99_ns, "max", (json_int_t)f->max_ns);
 }
 
-static json_int_t time_ns(const struct timeval *t)
+static uint64_t time_ns(const struct timeval *t)
 {
-	return (json_int_t)t->tv_sec * NSEC_PER_SEC +
-	       (json_int_t)t->tv_usec * NSEC_PER_USEC;
+	return (uint64_t)t->tv_sec * NSEC_PER_SEC +
+	       (uint64_t)t->tv_usec * NSEC_PER_USEC;
 }
 
 static json_t *process_json(const struct emulator *e)
 {
 	struct rusage used = { 0 };
 	uint64_t reads = 0, writes = 0;
+	json_t *json;
 
 	for (size_t i = 0; i < e->n_sides; i++) {
 		reads += e->sides[i].reads;
 		writes += e->sides[i].writes;
 	}
 	getrusage(RUSAGE_SELF, &used);
-	return json_pack(
-		"{sI sI sI sI sI sI sI sI sI sI so so so}", "started_ns",
-		(json_int_t)e->started_ns, "ended_ns", (json_int_t)e->ended_ns,
-		"cpu_user_ns", time_ns(&used.ru_utime), "cpu_system_ns",
-		time_ns(&used.ru_stime), "wakeups", (json_int_t)e->wakeups,
-		"timer_wakeups", (json_int_t)e->timer_wakeups, "reads",
-		(json_int_t)reads, "writes", (json_int_t)writes, "spin_ns",
-		(json_int_t)e->config->spin_ns, "buffer_bytes",
-		(json_int_t)pool_bytes(e->pool), "timer_floor_ns",
-		floor_json(&e->floor), "calibrated_floor_ns",
-		floor_json(&e->calibrated_floor), "calibrated_loop_ns",
-		floor_json(&e->calibrated_loop));
+	const struct count figures[] = {
+		{ "started_ns", (uint64_t)e->started_ns },
+		{ "ended_ns", (uint64_t)e->ended_ns },
+		{ "cpu_user_ns", time_ns(&used.ru_utime) },
+		{ "cpu_system_ns", time_ns(&used.ru_stime) },
+		{ "wakeups", e->wakeups },
+		{ "timer_wakeups", e->timer_wakeups },
+		{ "reads", reads },
+		{ "writes", writes },
+		{ "spin_ns", (uint64_t)e->config->spin_ns },
+		{ "timer_early_ns", (uint64_t)e->early_ns },
+		{ "buffer_bytes", pool_bytes(e->pool) },
+	};
+
+	json = table_json(figures, sizeof(figures) / sizeof(figures[0]));
+	json_object_set_new(json, "timer_floor_ns", floor_json(&e->floor));
+	json_object_set_new(json, "calibrated_floor_ns",
+			    floor_json(&e->calibrated_floor));
+	json_object_set_new(json, "calibrated_loop_ns",
+			    floor_json(&e->calibrated_loop));
+	return json;
 }
 
 static json_t *report_json(const struct emulator *e)
