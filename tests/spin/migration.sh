@@ -24,7 +24,7 @@ spin -a migration.pml
 # Their compiler's optimizer takes longer than the small searches.
 optimize=-O1
 [ -z "$moves" ] || optimize=-O2
-gcc "$optimize" -w -DSAFETY -DMEMLIM="$memory" -o pan pan.c
+gcc "$optimize" -w -DSAFETY -DCOLLAPSE -DMEMLIM="$memory" -o pan pan.c
 
 # search WHAT: how it went, on one line. A search that was not complete is none.
 search() {
