@@ -205,9 +205,6 @@ void lab_watch_process(struct lab *lab, size_t process,
 		       void (*changed)(void *arg), void *arg);
 bool lab_process_ready(const struct lab *lab, size_t process);
 bool lab_process_runs(const struct lab *lab, size_t process);
-/* Those of a node that start by themselves. */
-int lab_start_processes(struct lab *lab, size_t node, struct err *err);
-
 /*
  * Runs a command in a node, its output (both) appended to a file of the record.
  * ended is called from the event loop with its wait status; killed where it

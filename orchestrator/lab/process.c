@@ -483,18 +483,6 @@ bool lab_process_ready(const struct lab *lab, size_t process)
 	return lab->processes[process].ready;
 }
 
-int lab_start_processes(struct lab *lab, size_t node, struct err *err)
-{
-	const struct scenario *s = lab->plan->scenario;
-	int r = 0;
-
-	for (size_t i = 0; i < s->processes.n && !r; i++)
-		if (s->processes.v[i].node == node &&
-		    s->processes.v[i].autostart && !lab->processes[i].pid)
-			r = lab_start_process(lab, i, err);
-	return r;
-}
-
 static int grace_over(sd_event_source *source, uint64_t now_us, void *arg)
 {
 	struct lab_process *p = arg;

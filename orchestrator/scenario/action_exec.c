@@ -232,9 +232,30 @@ static void wait_text(const struct scenario *s, const struct scn_action *a,
 		 scn_duration_text(a->wait.ns, text, sizeof(text)));
 }
 
+static void check_exec(struct loader *l, struct state *st,
+		       const struct step *step)
+{
+	size_t node = step->action.exec.node;
+
+	if (st->nodes[node] == NODE_ON ||
+	    !action_is_known(l, SCN_ACTION_CRASH) ||
+	    !action_is_known(l, SCN_ACTION_BOOT) ||
+	    !action_is_known(l, SCN_ACTION_FREEZE) ||
+	    !action_is_known(l, SCN_ACTION_THAW))
+		return;
+	tree_error(l->diag, step->subject, "at %s, '%s' is %s", step->when,
+		   l->s->nodes.v[node].name,
+		   st->nodes[node] == NODE_OFF ? "off" : "frozen");
+	if (st->node_changed[node])
+		diag_note(l->diag, st->node_changed[node]->action.pos, 1,
+			  "that was made so here, at %s",
+			  st->node_changed[node]->when);
+}
+
 const struct action_kind kind_exec = {
 	.name = "exec",
 	.text = exec_text,
+	.simulate = check_exec,
 	.free = exec_free,
 };
 const struct action_kind kind_mark = {

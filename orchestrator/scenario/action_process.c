@@ -240,15 +240,23 @@ static bool check_off(struct loader *l, const struct state *st,
 		      const struct step *step, const struct scn_process *p)
 {
 	const struct step *before = st->node_changed[p->node];
+	enum node_life node = st->nodes[p->node];
+	bool starts = step->action.kind == SCN_ACTION_START ||
+		      step->action.kind == SCN_ACTION_RESTART;
 
-	if (st->nodes[p->node] != NODE_OFF || !before ||
+	if (node == NODE_ON || (node == NODE_FROZEN && !starts) || !before ||
 	    !action_is_known(l, SCN_ACTION_CRASH) ||
-	    !action_is_known(l, SCN_ACTION_BOOT))
+	    !action_is_known(l, SCN_ACTION_BOOT) ||
+	    !action_is_known(l, SCN_ACTION_FREEZE) ||
+	    !action_is_known(l, SCN_ACTION_THAW))
 		return false;
 	tree_error(l->diag, step->subject,
-		   "at %s, '%s', the node of this process, is off", step->when,
-		   l->s->nodes.v[p->node].name);
-	diag_note(l->diag, before->action.pos, 1, "it crashed here, at %s",
+		   "at %s, '%s', the node of this process, is %s", step->when,
+		   l->s->nodes.v[p->node].name,
+		   node == NODE_OFF ? "off" : "frozen");
+	diag_note(l->diag, before->action.pos, 1,
+		  node == NODE_OFF ? "it crashed here, at %s" :
+				     "it was frozen here, at %s",
 		  before->when);
 	return true;
 }

@@ -324,13 +324,33 @@ static int serve_sal(const struct performance *p, bool add_it, struct err *err)
 	return r;
 }
 
+/* Those of the service at that node; they are not waited for. */
+static int run_at(const struct performance *p, bool start, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	const struct scn_service *s =
+		&p->tl->plan->scenario->services.v[a->serve.service];
+	int r = 0;
+
+	for (size_t i = 0; i < s->run.n && r >= 0; i++) {
+		if (!is_at(p, s->run.v[i], a->serve.node) ||
+		    lab_process_runs(p->tl->lab, s->run.v[i]) == start)
+			continue;
+		r = start ? lab_start_process(p->tl->lab, s->run.v[i], err) :
+			    lab_stop_process(p->tl->lab, s->run.v[i], err);
+	}
+	return r < 0 ? r : 0;
+}
+
 int perform_serve(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
 	bool add_it = a->kind == SCN_ACTION_REGISTER;
 	plan_op_vec ops = { 0 };
-	int r;
+	int r = add_it ? run_at(p, true, err) : 0;
 
+	if (r)
+		return r;
 	if (p->tl->plan->scenario->services.v[a->serve.service].resolver ==
 	    SCN_RESOLVER_SAL) {
 		r = serve_sal(p, add_it, err);
@@ -340,6 +360,8 @@ int perform_serve(struct performance *p, struct err *err)
 				  &ops);
 		r = perform_ops(p, "rule", r, &ops, err);
 	}
+	if (!r && !add_it)
+		r = run_at(p, false, err);
 	return r ? r : performance_take(p, err);
 }
 

@@ -67,6 +67,32 @@ int perform_crash(struct performance *p, struct err *err)
 
 static int on_poll(sd_event_source *source, uint64_t now_us, void *arg);
 
+/* Does it run where its node is? One that comes and goes with a service does
+ * while the service has an instance there. */
+static bool is_wanted(const struct performance *p, size_t process)
+{
+	const struct scenario *s = p->tl->plan->scenario;
+	size_t node = s->processes.v[process].node;
+
+	for (size_t i = 0; i < s->services.n; i++)
+		for (size_t k = 0; k < s->services.v[i].run.n; k++)
+			if (s->services.v[i].run.v[k] == process)
+				return plan_live_serves(p->tl->live, i, node);
+	return s->processes.v[process].autostart;
+}
+
+static int start_processes(const struct performance *p, struct err *err)
+{
+	const struct scenario *s = p->tl->plan->scenario;
+	int r = 0;
+
+	for (size_t i = 0; i < s->processes.n && !r; i++)
+		if (s->processes.v[i].node == p->action->node.node &&
+		    is_wanted(p, i) && !lab_process_runs(p->tl->lab, i))
+			r = lab_start_process(p->tl->lab, i, err);
+	return r;
+}
+
 /* Asks until its interfaces carry packets, and then starts what runs in it. */
 static int wait_ready(struct performance *p, struct err *err)
 {
@@ -83,7 +109,7 @@ static int wait_ready(struct performance *p, struct err *err)
 		return r ? r : PERFORM_UNDER_WAY;
 	}
 	performance_step(p, "ready", NULL, 0);
-	return lab_start_processes(p->tl->lab, node, err);
+	return start_processes(p, err);
 }
 
 static int on_poll(sd_event_source *source, uint64_t now_us, void *arg)
