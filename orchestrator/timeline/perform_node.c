@@ -32,8 +32,7 @@ static int remove_node(struct performance *p, struct err *err)
 	plan_op_vec ops = { 0 };
 	int r = plan_remove_ops(p->tl->live, a->node.node, a->pos, &ops);
 
-	r = perform_ops(p, "removed", r, &ops, err);
-	return r ? r : performance_take(p, err);
+	return perform_ops(p, "removed", r, &ops, err);
 }
 
 static void emptied(void *arg)
@@ -54,6 +53,9 @@ int perform_crash(struct performance *p, struct err *err)
 	int r = plan_cut_off_ops(p->tl->live, a->node.node, a->pos, &ops);
 
 	r = perform_ops(p, "cut", r, &ops, err);
+	/* From here on nobody can ask it for anything. */
+	if (!r)
+		r = performance_take(p, err);
 	if (r)
 		return r;
 	r = lab_node_kill(p->tl->lab, a->node.node, emptied, p, err);
