@@ -74,8 +74,13 @@ int run_floor_begin(struct run *run, struct err *err)
 		run->floor = NULL;
 		return err_errno(err, errno, "measure the timers");
 	}
-	return lab_spawn(run->lab, SCN_NONE, floor_child, run, floor_ended, run,
-			 &run->floor_pid, err);
+	if (lab_spawn(run->lab, SCN_NONE, floor_child, run, floor_ended, run,
+		      &run->floor_pid, err)) {
+		err_wrap(err, "measure the timers");
+		err_at(err, run->scenario->topology_pos);
+		return -err->code;
+	}
+	return 0;
 }
 
 /* A time that has to be met, and that the machine's own lateness decides. */
