@@ -36,6 +36,9 @@ static void walk(const struct scenario *s)
 		const struct scn_entry *entry = &s->timeline.v[i];
 
 		check(!i || entry->at_ns >= s->timeline.v[i - 1].at_ns);
+		check(entry->trigger != SCN_TRIGGER_AFTER ||
+		      (entry->after < s->timeline.n && entry->after != i));
+		check(entry->trigger != SCN_TRIGGER_WHEN || entry->when.count);
 		for (size_t k = 0; k < entry->actions.n; k++)
 			check(strlen(scn_action_text(s, &entry->actions.v[k],
 						     text, sizeof(text))));
