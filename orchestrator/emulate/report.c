@@ -21,6 +21,7 @@
 #define TOLERANCE_NS (5 * NSEC_PER_MSEC)
 #define TOLERANCE_FLOORS 10
 #define SIGMAS 6
+#define LINK_NAME_SHOWN 80 /* bytes, in the name of a file */
 
 int64_t report_tolerance_ns(const struct emulator *e, size_t link)
 {
@@ -325,15 +326,35 @@ static json_t *report_json(const struct emulator *e)
 
 /* ---- fates -------------------------------------------------------------- */
 
-/* "LINK.0.NODE_IFNAME.fates": nothing of it leaves the folder. */
+/* Of so many bytes at most, and whole characters. */
+static int shown_bytes(const char *name)
+{
+	size_t n = strnlen(name, LINK_NAME_SHOWN + 1);
+
+	if (n <= LINK_NAME_SHOWN)
+		return (int)n;
+	n = LINK_NAME_SHOWN;
+	while (n && ((uint8_t)name[n] & 0xc0) == 0x80)
+		n--;
+	return (int)n;
+}
+
+/*
+ * "LINK.0.NODE_IFNAME.fates": nothing of it leaves the folder. The name of a
+ * file has 255 bytes, and a link that nobody gave a name is called after both
+ * of its ends: one that is too long is cut, and told apart by its number.
+ */
 static void fates_path(const struct emulator *e, size_t i, char *path,
 		       size_t size)
 {
 	const char *link = e->config->links[i / 2].name;
-	char name[128];
+	int shown = shown_bytes(link);
+	char name[256], number[24] = "";
 
-	snprintf(name, sizeof(name), "%s.%zu.%s", link, i % 2,
-		 e->sides[i].name);
+	if (link[shown])
+		snprintf(number, sizeof(number), "~%zu", i / 2);
+	snprintf(name, sizeof(name), "%.*s%s.%zu.%s", shown, link, number,
+		 i % 2, e->sides[i].name);
 	for (char *c = name; *c; c++)
 		if (*c == '/' || *c == ':')
 			*c = '_';

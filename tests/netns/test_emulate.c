@@ -380,6 +380,40 @@ START_TEST(the_seed_decides)
 }
 END_TEST
 
+/* The name of a file would not hold that of a link that is called after its
+ * ends, whose names may be long: each direction has a list of its own. */
+START_TEST(long_names_have_lists_of_their_own)
+{
+	static const char e_acute[] = "\xc3\xa9";
+	char name[2 * 144 + 2] = "x", path[160];
+	struct flow f;
+
+	while (strlen(name) + 2 < sizeof(name))
+		strcat(name, e_acute);
+	links_make(1, 0);
+	links[0].name = name;
+	OK(mkdir("fates-long", 0700));
+	config.fates = "fates-long";
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	flow_send(&f, 0, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 0);
+	json_decref(emulator_stop());
+	flow_close(&f);
+	for (unsigned end = 0; end < 2; end++) {
+		char *text;
+
+		/* 80 bytes would end in the middle of a character. */
+		snprintf(path, sizeof(path),
+			 "fates-long/%.79s~0.%u.%c_e%u.fates", name, end,
+			 'a' + (char)end, end_index(0, end));
+		text = file_text(path);
+		ck_assert_int_eq(strstr(text, "stream ") != NULL, !end);
+		free(text);
+	}
+}
+END_TEST
+
 START_TEST(bursts_match_their_model)
 {
 	json_t *report, *loss;
@@ -437,6 +471,7 @@ int main(void)
 	tcase_add_test(tc, streams_survive_a_rate);
 	tcase_add_test(tc, streams_survive_damage_and_copies);
 	tcase_add_test(tc, the_seed_decides);
+	tcase_add_test(tc, long_names_have_lists_of_their_own);
 	tcase_add_test(tc, bursts_match_their_model);
 	suite_add_tcase(suite, tc);
 	failed = lab_run(suite);
