@@ -5,8 +5,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define PATIENCE_MS 10000
-
 static int gone(struct err *err)
 {
 	return err_set(err, EPIPE, "the emulator of the links is gone");
@@ -18,7 +16,7 @@ static int wait_for_reply(int control, struct err *err)
 	int r;
 
 	do
-		r = poll(&p, 1, PATIENCE_MS);
+		r = poll(&p, 1, EMULATE_PATIENCE_S * 1000);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return err_errno(err, errno, "wait for the emulator");
@@ -26,7 +24,7 @@ static int wait_for_reply(int control, struct err *err)
 		return err_set(err, ETIMEDOUT,
 			       "the emulator of the links has not answered "
 			       "for %d s",
-			       PATIENCE_MS / 1000);
+			       EMULATE_PATIENCE_S);
 	return 0;
 }
 

@@ -85,10 +85,11 @@ struct emulate_reply {
 };
 
 /*
- * Asks and waits for the answer (the process answers within microseconds, or
- * is dead). 0; -EPIPE: the process is gone; another negative errno that err
- * explains.
+ * Asks and waits for the answer, which takes microseconds, but for the
+ * report's. 0; -EPIPE: the process is gone; -ETIMEDOUT: it has not answered for
+ * EMULATE_PATIENCE_S; another negative errno that err explains.
  */
+#define EMULATE_PATIENCE_S 10
 int emulate_ask(int control, const struct emulate_request *request,
 		struct emulate_reply *reply, struct err *err);
 

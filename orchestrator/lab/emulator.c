@@ -24,11 +24,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-/* It answers within microseconds; held up for so long, it counts as dead. */
-#define ANSWER_TIMEOUT_S 20
 
 struct lab_emulator {
 	struct lab *lab;
@@ -37,6 +33,7 @@ struct lab_emulator {
 	int error; /* the reading end; -1: none */
 	bool ending; /* it was told to end */
 	bool gone; /* it did not answer */
+	bool hung; /* so it was killed */
 	int *taps; /* by interface; -1: not open here */
 	struct emulate_link *links;
 	size_t n;
@@ -194,19 +191,19 @@ static void emulator_exited(void *arg, int status)
 	e->gone |= !e->ending;
 	close_fd(&e->control);
 	take_error(e, why, sizeof(why));
+	if (e->hung)
+		snprintf(why, sizeof(why),
+			 "it had not answered for %d s, and was killed",
+			 EMULATE_PATIENCE_S);
 	if (l->emulator_exited)
 		l->emulator_exited(l->arg, status, e->ending, why);
 }
 
 static int open_channels(int control[2], int error[2], struct err *err)
 {
-	const struct timeval limit = { .tv_sec = ANSWER_TIMEOUT_S };
-
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control))
 		return err_errno(err, errno, "open a pair of sockets");
-	if (setsockopt(control[0], SOL_SOCKET, SO_RCVTIMEO, &limit,
-		       sizeof(limit)) ||
-	    pipe2(error, O_CLOEXEC | O_NONBLOCK)) {
+	if (pipe2(error, O_CLOEXEC | O_NONBLOCK)) {
 		int code = errno;
 
 		close(control[0]);
@@ -266,10 +263,9 @@ static int ask(struct lab_emulator *e, const struct emulate_request *request,
 		r = err_errno(err, EPIPE, "ask the emulator");
 	else
 		r = emulate_ask(e->control, request, &reply, err);
-	if (r == -EAGAIN || r == -EWOULDBLOCK || r == -ETIMEDOUT) {
+	if (r == -ETIMEDOUT) {
 		/* Stopped, or hung: nothing it carries can be trusted. */
-		if (e->pid)
-			kill(e->pid, SIGKILL);
+		e->hung = e->pid && !kill(e->pid, SIGKILL);
 		r = -EPIPE;
 	}
 	if (r == -EPIPE) {

@@ -227,6 +227,8 @@ for signal in TERM STOP; do
   [ "$code" = 4 ] || fail "SIG$signal to the emulator: exit code $code: $(<"$records/out") $(<"$records/err")"
   grep -q 'emulator of the links ended unexpectedly' "$records/out" ||
     fail "nobody is told of SIG$signal: $(<"$records/out")"
+  [ "$signal" != STOP ] || grep -q 'it had not answered for 10 s, and was killed' "$records/out" ||
+    fail "nobody is told why it was killed: $(<"$records/out")"
   host_is_as_before "when the emulator got SIG$signal"
 done
 
