@@ -260,6 +260,7 @@ static int read_frame(struct emulator *e, struct side *side, uint32_t *bytes)
 		return 0;
 	}
 	side->reads++;
+	e->reads++;
 	slot->len = (uint32_t)n;
 	*bytes += (uint32_t)n;
 	if (side->carrier_lost && !side->down)

@@ -82,6 +82,7 @@ static int serve(struct emulator *e, const struct emulate_request *rq,
 	case EMULATE_STATE:
 		return set_state(e, rq, err);
 	case EMULATE_CALIBRATE:
+		e->beat.next_ns = 0; /* it holds the loop up by itself */
 		return calibrate(e, err);
 	case EMULATE_STOP:
 		e->ending = true;

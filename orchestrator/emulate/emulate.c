@@ -3,8 +3,9 @@
  * The loop. One thread and one epoll carry all links: a frame costs a read, a
  * decision and a write, nearly all of it in the kernel, and a lock or a
  * hand-over between threads would cost as much as there is to share. What is
- * due is in one heap, whose first is what the one timer is set to; links on
- * which nothing happens cause no wake-up and are not looked at.
+ * due is in one heap, whose first is what the one timer is set to, where there
+ * is no beat before (beat.h); links on which nothing happens cause no wake-up
+ * and are not looked at.
  *
  * The timer is a timerfd: epoll_pwait2() takes a timeout in nanoseconds, but
  * the kernel allows itself 0.1 % of it as slack, whatever PR_SET_TIMERSLACK
@@ -184,8 +185,10 @@ static int wait_events(struct emulator *e, struct epoll_event *events)
 
 	if (!at_ns)
 		return epoll_wait(e->epoll_fd, events, EVENTS_A_TURN, 0);
-	arm(e, at_ns);
 	e->armed_for_ns = first ? first->at_ns : DUE_NEVER;
+	if (e->beat.next_ns && e->beat.next_ns < at_ns)
+		e->armed_for_ns = at_ns = e->beat.next_ns;
+	arm(e, at_ns);
 	n = epoll_wait(e->epoll_fd, events, EVENTS_A_TURN, -1);
 	e->wakeups++;
 	return n;
@@ -230,8 +233,10 @@ static int run(struct emulator *e, struct err *err)
 
 		if (n < 0 && errno != EINTR)
 			return err_errno(err, errno, "wait for frames");
+		beat_take(&e->beat, clock_mono_ns(), e->reads);
 		serve_events(e, events, n < 0 ? 0 : n);
 		carry_due(e);
+		beat_take(&e->beat, clock_mono_ns(), e->reads);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef EMULATE_INTERNAL_H
 #define EMULATE_INTERNAL_H
 
+#include "orchestrator/emulate/beat.h"
 #include "orchestrator/emulate/due.h"
 #include "orchestrator/emulate/emulate.h"
 #include "orchestrator/emulate/pool.h"
@@ -86,6 +87,8 @@ struct emulator {
 	int64_t started_ns, ended_ns;
 	int home_fd; /* our network namespace; -1: not known */
 	uint64_t wakeups, timer_wakeups, control_requests;
+	uint64_t reads; /* of all sides */
+	struct beat beat;
 	bool ending, reported;
 };
 

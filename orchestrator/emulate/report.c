@@ -76,9 +76,10 @@ static json_t *counts_json(const struct side *side)
 	return table_json(counts, sizeof(counts) / sizeof(counts[0]));
 }
 
-static json_t *tally_json(const struct tally *t)
+/* of: what was counted */
+static json_t *tally_json(const struct tally *t, const char *of)
 {
-	return json_pack("{sI sI sI sI sI}", "frames", (json_int_t)t->n, "mean",
+	return json_pack("{sI sI sI sI sI}", of, (json_int_t)t->n, "mean",
 			 (json_int_t)tally_mean_ns(t), "p50",
 			 (json_int_t)tally_percentile_ns(t, 0.50), "p99",
 			 (json_int_t)tally_percentile_ns(t, 0.99), "max",
@@ -87,7 +88,7 @@ static json_t *tally_json(const struct tally *t)
 
 static json_t *delay_json(const struct side *side)
 {
-	json_t *delay = tally_json(&side->delay);
+	json_t *delay = tally_json(&side->delay, "frames");
 	double asked = side->delay.n ?
 			       side->asked_delay_ns / (double)side->delay.n :
 			       0;
@@ -246,8 +247,9 @@ static json_t *side_json(const struct emulator *e, const struct side *side)
 		link_params_text(link_params(side->model), params,
 				 sizeof(params)),
 		"changes", (json_int_t)side->changes, "frames",
-		counts_json(side), "lateness_ns", tally_json(&side->late),
-		"delay_ns", delay_json(side), "rate", rate_json(side), "loss",
+		counts_json(side), "lateness_ns",
+		tally_json(&side->late, "frames"), "delay_ns", delay_json(side),
+		"rate", rate_json(side), "loss",
 		loss_json(c->lost, expected_loss(side),
 			  side->loss_variance + variance_since(side, 0),
 			  (double)c->medium),
@@ -300,6 +302,8 @@ static json_t *process_json(const struct emulator *e)
 	};
 
 	json = table_json(figures, sizeof(figures) / sizeof(figures[0]));
+	json_object_set_new(json, "reading_lateness_ns",
+			    tally_json(&e->beat.late, "beats"));
 	json_object_set_new(json, "timer_floor_ns", floor_json(&e->floor));
 	json_object_set_new(json, "calibrated_floor_ns",
 			    floor_json(&e->calibrated_floor));

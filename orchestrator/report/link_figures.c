@@ -110,6 +110,20 @@ static int read_side(json_t *side, struct link_side *out, json_error_t *e)
 	return out->properties ? 0 : -ENOMEM;
 }
 
+/* How late the emulator came to read, over time. */
+static bool read_reading(json_t *root, struct links_record *out,
+			 json_error_t *e)
+{
+	json_int_t p99 = 0;
+
+	if (json_unpack_ex(root, e, 0, "{s?{s?{s:I}}}", "process",
+			   "reading_lateness_ns", "p99", &p99) ||
+	    p99 > NS_MAX || p99 < 0)
+		return false;
+	out->reading_late_p99_ns = p99;
+	return true;
+}
+
 static int read_link(json_t *link, struct link_figures *out, json_error_t *e)
 {
 	json_t *sides[2];
@@ -146,6 +160,10 @@ int link_figures_read(const char *path, struct links_record *out,
 	links = json_object_get(root, "links");
 	if (!json_is_array(links))
 		return err_set(err, EBADMSG, "%s: no list of \"links\"", path);
+	e.text[0] = '\0';
+	if (!read_reading(root, out, &e))
+		return err_set(err, EBADMSG, "%s: the process: %s", path,
+			       *e.text ? e.text : "a figure is out of range");
 	out->v = calloc(json_array_size(links) + 1, sizeof(*out->v));
 	if (!out->v)
 		return err_set(err, ENOMEM, "out of memory");

@@ -41,6 +41,7 @@ struct links_record {
 	struct link_figures *v;
 	size_t n;
 	bool read; /* there was a file */
+	int64_t reading_late_p99_ns; /* of the emulator; 0 where it is older */
 };
 
 /* 0; -EBADMSG with what is wrong with it. A file that is not there is none:

@@ -81,6 +81,34 @@ static int check_side(struct told *t, const struct link_figures *f,
 	return ret;
 }
 
+/* The link that allows the least of those that carried something. */
+static int check_reading(struct report *r)
+{
+	const struct links_record *links = &r->record.links;
+	const struct link_figures *least = NULL;
+	char late[48], allowed[48];
+
+	for (size_t i = 0; i < links->n; i++) {
+		const struct link_figures *f = &links->v[i];
+
+		if ((f->side[0].offered || f->side[1].offered) &&
+		    (!least || f->tolerance_ns < least->tolerance_ns))
+			least = f;
+	}
+	if (!least || links->reading_late_p99_ns <= least->tolerance_ns)
+		return 0;
+	return reason(r,
+		      "the emulator of the links was more than %s late to read "
+		      "frames in 1 of 100 moments, and link %s allows %s: the "
+		      "machine was too busy, or it was stopped; run it again, "
+		      "or allow more by its 'tolerance'",
+		      units_format_duration(links->reading_late_p99_ns, late,
+					    sizeof(late)),
+		      least->name,
+		      units_format_duration(least->tolerance_ns, allowed,
+					    sizeof(allowed)));
+}
+
 int verdict_links(struct report *r)
 {
 	const struct record *rec = &r->record;
@@ -93,6 +121,7 @@ int verdict_links(struct report *r)
 	if (rec->emulator_started && rec->complete && !rec->links.read)
 		return reason(r, "the emulator of the links did not say how "
 				 "well it kept them: there is no links.json");
+	ret = check_reading(r);
 	for (size_t i = 0; i < rec->scenario->links.n && !ret; i++) {
 		const struct scn_link *l = &rec->scenario->links.v[i];
 		const struct link_figures *f =

@@ -232,6 +232,22 @@ for signal in TERM STOP; do
   host_is_as_before "when the emulator got SIG$signal"
 done
 
+# One that is held up comes late to frames that wait for it, which no frame shows.
+sed -e 's/for: 60s/for: 4s/' -e 's/delay: 1ms/&, tolerance: 1s/' \
+  -e 's/loss: 1%/loss: 1%, tolerance: 1s/' "$mine/long.yaml" >"$mine/held.yaml"
+start_run "$mine/held.yaml"
+inner=$(jq -r 'select(.event == "emulator.start").pid' "$(only_record)/events.jsonl")
+emulator=$(in_lab "$pid" "$inner")
+kill -STOP "$emulator"
+sleep 2
+kill -CONT "$emulator"
+code=0
+wait "$pid" || code=$?
+[ "$code" = 4 ] || fail "an emulator that was held up: exit code $code: $(<"$records/out")"
+grep -q 'late to read frames in 1 of 100 moments, and link [a-z]* allows 1 s' "$records/out" ||
+  fail "nobody is told that it was held up: $(<"$records/out")"
+host_is_as_before "when the emulator was held up"
+
 # ---- servalab dies -----------------------------------------------------------------
 
 for how in "" user; do

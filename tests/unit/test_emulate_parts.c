@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the emulator is made of: buffers, the heap of due times, percentiles. */
+/* What the emulator is made of: buffers, the heap of due times, percentiles,
+ * beats. */
+#include "orchestrator/emulate/beat.h"
 #include "orchestrator/emulate/due.h"
 #include "orchestrator/emulate/pool.h"
 #include "orchestrator/emulate/tally.h"
@@ -173,6 +175,60 @@ START_TEST(odd_durations_are_counted)
 }
 END_TEST
 
+/* ---- beats --------------------------------------------------------------- */
+
+START_TEST(beats_count_what_was_missed)
+{
+	static struct beat b;
+	int64_t now_ns = 7;
+
+	b = (struct beat){ 0 };
+	beat_take(&b, now_ns, 0);
+	ck_assert_int_eq(b.next_ns, 0); /* nothing has come */
+	beat_take(&b, now_ns, 1);
+	ck_assert_int_eq(b.next_ns, now_ns + BEAT_NS);
+	beat_take(&b, now_ns + BEAT_NS - 1, 1);
+	ck_assert_uint_eq(b.late.n, 0);
+	/* 800 in time; then it does not come round for 200 of them. */
+	for (uint64_t i = 1; i <= 800; i++) {
+		now_ns += BEAT_NS;
+		beat_take(&b, now_ns, i);
+	}
+	ck_assert_uint_eq(b.late.n, 800);
+	ck_assert_int_eq(b.late.max_ns, 0);
+	now_ns += 200 * BEAT_NS;
+	beat_take(&b, now_ns, 801);
+	ck_assert_uint_eq(b.late.n, 1000);
+	ck_assert_int_eq(b.late.max_ns, 199 * BEAT_NS);
+	/* A tenth of the time it was later than for half of that. */
+	ck_assert_int_ge(tally_percentile_ns(&b.late, 0.9), 99 * BEAT_NS);
+	ck_assert_int_le(tally_percentile_ns(&b.late, 0.9), 104 * BEAT_NS);
+	ck_assert_int_eq(b.next_ns, now_ns + BEAT_NS);
+}
+END_TEST
+
+START_TEST(beats_end_where_nothing_comes)
+{
+	static struct beat b;
+	int64_t now_ns = 1;
+	unsigned n;
+
+	b = (struct beat){ 0 };
+	beat_take(&b, now_ns, 1);
+	for (n = 0; b.next_ns && n < 1000; n++) {
+		now_ns = b.next_ns;
+		beat_take(&b, now_ns, 1);
+	}
+	ck_assert_uint_eq(n, BEATS_IDLE);
+	/* The time between is nobody's lateness. */
+	beat_take(&b, now_ns + 1000 * BEAT_NS, 1);
+	beat_take(&b, now_ns + 1000 * BEAT_NS, 2);
+	ck_assert_int_eq(b.next_ns, now_ns + 1001 * BEAT_NS);
+	ck_assert_uint_eq(b.late.n, BEATS_IDLE);
+	ck_assert_int_eq(b.late.max_ns, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("emulate_parts");
@@ -186,6 +242,8 @@ int main(void)
 	tcase_add_test(tc, the_first_is_the_first);
 	tcase_add_test(tc, percentiles_are_near);
 	tcase_add_test(tc, odd_durations_are_counted);
+	tcase_add_test(tc, beats_count_what_was_missed);
+	tcase_add_test(tc, beats_end_where_nothing_comes);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -11,7 +11,7 @@
 #define LINK0 "a:eth0-lan"
 
 struct figures {
-	int64_t late_p99_ns, machine_dropped;
+	int64_t late_p99_ns, machine_dropped, reading_late_p99_ns;
 	bool off, device_gone;
 };
 
@@ -47,10 +47,12 @@ static void write_links(const struct figures *there)
 	char *a = direction(there), *b = direction(&good), *text;
 
 	ck_assert_int_gt(asprintf(&text,
-				  "{\"schema\":1,\"links\":[{\"link\":\"" LINK0
+				  "{\"schema\":1,\"process\":"
+				  "{\"reading_lateness_ns\":{\"p99\":%" PRId64
+				  "}},\"links\":[{\"link\":\"" LINK0
 				  "\",\"tolerance_ns\":5000000,\"directions\":"
 				  "[%s,%s]}]}\n",
-				  a, b),
+				  there->reading_late_p99_ns, a, b),
 			 0);
 	write_text("links.json", text);
 	free(a);
@@ -95,7 +97,8 @@ static void teardown_links(void)
 
 START_TEST(kept)
 {
-	static const struct figures good = { .late_p99_ns = 4999999 };
+	static const struct figures good = { .late_p99_ns = 4999999,
+					     .reading_late_p99_ns = 5000000 };
 	json_t *root, *link;
 
 	emulated(&good);
@@ -126,6 +129,9 @@ static const struct {
 	{ { .late_p99_ns = 5000001 },
 	  "link " LINK0 ", a>lan: 1 of 100 frames was more than 5 ms late, and "
 	  "5 ms is allowed" },
+	{ { .reading_late_p99_ns = 5000001 },
+	  "the emulator of the links was more than 5 ms late to read frames in "
+	  "1 of 100 moments, and link " LINK0 " allows 5 ms" },
 	{ { .machine_dropped = 7 },
 	  "link " LINK0 ", a>lan: the machine lost 7 frames" },
 	{ { .device_gone = true },
@@ -181,6 +187,10 @@ static const struct {
 	{ "", "links.json:1: " },
 	{ "{", "links.json:1: " },
 	{ "{}", "links.json: no list of \"links\"" },
+	{ "{\"links\":[],\"process\":{\"reading_lateness_ns\":7}}",
+	  "links.json: the process: " },
+	{ "{\"links\":[],\"process\":{\"reading_lateness_ns\":{\"p99\":-1}}}",
+	  "links.json: the process: a figure is out of range" },
 	{ "{\"links\":[7]}", "links.json: link 1: " },
 	{ "{\"links\":[{\"link\":\"x\",\"tolerance_ns\":1,\"directions\":[]}]}",
 	  "links.json: link 1: " },
