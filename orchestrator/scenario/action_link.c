@@ -181,9 +181,11 @@ static void change_text(const struct scenario *s, const struct scn_action *a,
 	int n = snprintf(buf, size,
 			 "link %s: ", s->links.v[a->change.link].name);
 
+	if (n < 0 || (size_t)n >= size)
+		return; /* its name took all of it */
 	if (a->change.reset)
 		snprintf(buf + n, size - (size_t)n, "as it was at first");
-	else if (n > 0 && (size_t)n < size)
+	else
 		scn_change_text(s, a->change.link, a->change.set, buf + n,
 				size - (size_t)n);
 }

@@ -151,6 +151,34 @@ START_TEST(a_change_makes_it_emulated)
 }
 END_TEST
 
+/* A link that is called after its ends may have a name as long as any buffer.
+ */
+START_TEST(texts_end_where_their_buffer_does)
+{
+	parse_good(LINK(", delay: 1ms") "timeline:\n"
+					"  - { at: 1s, link: wire, "
+					"delay: 2ms }\n"
+					"  - { at: 2s, link: wire, "
+					"reset: true }\n"
+					"  - { at: 3s, link: wire, "
+					"state: down }\n"
+					"duration: 9s\n");
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_action *a = &s->timeline.v[i].actions.v[0];
+
+		for (size_t size = 1; size < 32; size++) {
+			char room[64];
+
+			memset(room, '#', sizeof(room));
+			scn_action_text(s, a, room, size);
+			ck_assert_ptr_nonnull(memchr(room, 0, size));
+			for (size_t k = size; k < sizeof(room); k++)
+				ck_assert_int_eq(room[k], '#');
+		}
+	}
+}
+END_TEST
+
 /* ---- the plan ----------------------------------------------------------- */
 
 static const char *texts(const plan_op_vec *ops, const char *part)
@@ -269,6 +297,7 @@ int main(void)
 			    sizeof(properties) / sizeof(*properties));
 	tcase_add_test(tc, defaults_give_way);
 	tcase_add_test(tc, a_change_makes_it_emulated);
+	tcase_add_test(tc, texts_end_where_their_buffer_does);
 	tcase_add_test(tc, ends_are_taps);
 	tcase_add_test(tc, changes_are_operations);
 	tcase_add_test(tc, the_kernel_has_queues);
