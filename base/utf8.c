@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/utf8.h"
 
+#include <string.h>
+
 size_t utf8_decode(const char *s, size_t len, uint32_t *out)
 {
 	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -61,4 +63,17 @@ size_t utf8_truncate(const char *s, size_t len, size_t max)
 	while (max && ((unsigned char)s[max] & 0xc0) == 0x80)
 		max--;
 	return max;
+}
+
+void utf8_mend(char *s)
+{
+	size_t len = strlen(s), at = len;
+	uint32_t c;
+
+	while (at && len - at < 3 && ((unsigned char)s[at - 1] & 0xc0) == 0x80)
+		at--;
+	/* In front of which stands the character's first byte. */
+	if (at && (unsigned char)s[at - 1] >= 0xc0 &&
+	    !utf8_decode(s + at - 1, len - at + 1, &c))
+		s[at - 1] = '\0';
 }

@@ -19,4 +19,8 @@ size_t utf8_count(const char *s, size_t len);
 /* The longest prefix of at most max bytes that cuts no character in two. */
 size_t utf8_truncate(const char *s, size_t len, size_t max);
 
+/* Of a text that snprintf() has cut off: takes away what is left of the
+ * character it was cut in. Any other text stays. */
+void utf8_mend(char *s);
+
 #endif

@@ -2,6 +2,7 @@
 /* Properties in the words of the scenario, exactly: nothing is rounded. */
 #include "orchestrator/link/params.h"
 
+#include "base/utf8.h"
 #include "orchestrator/link/histogram.h"
 #include "orchestrator/link/pattern.h"
 #include "orchestrator/link/trace.h"
@@ -209,5 +210,7 @@ const char *link_params_text(const struct link_params *p, char *buf,
 		put_name(&o, "mtu");
 		put(&o, "%u", p->mtu);
 	}
+	if (size)
+		utf8_mend(buf); /* files' names may be long */
 	return buf;
 }

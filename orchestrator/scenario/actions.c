@@ -2,6 +2,8 @@
 /* The tables of all actions. */
 #include "orchestrator/scenario/action.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 
 static const struct action_form *const forms[] = {
@@ -90,6 +92,7 @@ const char *scn_action_text(const struct scenario *s,
 			    const struct scn_action *a, char *buf, size_t size)
 {
 	kinds[a->kind]->text(s, a, buf, size);
+	utf8_mend(buf); /* names may be long */
 	return buf;
 }
 

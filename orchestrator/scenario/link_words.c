@@ -2,6 +2,8 @@
 /* Links and their changes in words. */
 #include "orchestrator/scenario/model.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -66,6 +68,7 @@ static const char *link_change_text(const struct link_change *c, char *buf,
 			buf + at, size - at, "%s%s", at ? ", " : "",
 			property_text(&c->to, bit, text, sizeof(text)));
 	}
+	utf8_mend(buf);
 	return buf;
 }
 
@@ -99,5 +102,6 @@ const char *scn_change_text(const struct scenario *s, size_t link,
 					   sizeof(direction)),
 			link_change_text(&c->from[end], text, sizeof(text)));
 	}
+	utf8_mend(buf);
 	return buf;
 }

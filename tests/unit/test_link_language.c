@@ -2,6 +2,7 @@
 /* Links' properties: from the text to the model, the plan, and its words. */
 #include "orchestrator/plan/live.h"
 #include "tests/support/scenario_text.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 
@@ -152,28 +153,40 @@ START_TEST(a_change_makes_it_emulated)
 END_TEST
 
 /* A link that is called after its ends may have a name as long as any buffer.
- */
+ * What is left of it stays UTF-8, as records want it. */
 START_TEST(texts_end_where_their_buffer_does)
 {
-	parse_good(LINK(", delay: 1ms") "timeline:\n"
-					"  - { at: 1s, link: wire, "
-					"delay: 2ms }\n"
-					"  - { at: 2s, link: wire, "
-					"reset: true }\n"
-					"  - { at: 3s, link: wire, "
-					"state: down }\n"
-					"duration: 9s\n");
+	parse_good(HEAD
+		   "topology:\n"
+		   "  nodes: { \xc3\xa9\xc3\xa9: {}, b: {} }\n"
+		   "  links:\n"
+		   "    - { endpoints: [\xc3\xa9\xc3\xa9, b], delay: 1ms }\n"
+		   "timeline:\n"
+		   "  - { at: 1s, link: '\xc3\xa9\xc3\xa9:eth0-b:eth0',\n"
+		   "      delay: 2ms, \xc3\xa9\xc3\xa9>b: { loss: 1% } }\n"
+		   "  - { at: 2s, link: '\xc3\xa9\xc3\xa9:eth0-b:eth0',\n"
+		   "      reset: true }\n"
+		   "  - { at: 3s, link: '\xc3\xa9\xc3\xa9:eth0-b:eth0',\n"
+		   "      state: down }\n"
+		   "duration: 9s\n");
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		const struct scn_action *a = &s->timeline.v[i].actions.v[0];
 
-		for (size_t size = 1; size < 32; size++) {
-			char room[64];
+		for (size_t size = 1; size < 64; size++) {
+			char room[80];
+			uint32_t c;
 
 			memset(room, '#', sizeof(room));
 			scn_action_text(s, a, room, size);
 			ck_assert_ptr_nonnull(memchr(room, 0, size));
 			for (size_t k = size; k < sizeof(room); k++)
 				ck_assert_int_eq(room[k], '#');
+			for (const char *at = room; *at;) {
+				size_t n = utf8_decode(at, strlen(at), &c);
+
+				ck_assert_uint_gt(n, 0);
+				at += n;
+			}
 		}
 	}
 }

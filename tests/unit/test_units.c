@@ -211,6 +211,19 @@ END_TEST
 
 START_TEST(utf8_is_read_strictly)
 {
+	static const struct {
+		const char *text, *mended;
+	} cut[] = {
+		{ "", "" },
+		{ "a", "a" },
+		{ "a\xc3\xa4", "a\xc3\xa4" },
+		{ "a\xc3", "a" },
+		{ "\xf0", "" },
+		{ "a\xf0\x9f\x98", "a" },
+		{ "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
+		{ "a\xe2\x82", "a" },
+		{ "a\x80\x80\x80\x80", "a\x80\x80\x80\x80" },
+	};
 	static const char *const wrong[] = {
 		"\x80", /* goes on with nothing */
 		"\xc3", /* ends too soon */
@@ -234,6 +247,13 @@ START_TEST(utf8_is_read_strictly)
 	ck_assert_uint_eq(utf8_count("a\xc3\xa4\xff", 4), 3);
 	ck_assert_uint_eq(utf8_truncate("a\xc3\xa4", 3, 2), 1);
 	ck_assert_uint_eq(utf8_truncate("a\xc3\xa4", 3, 3), 3);
+	for (size_t i = 0; i < sizeof(cut) / sizeof(*cut); i++) {
+		char text[16];
+
+		strcpy(text, cut[i].text);
+		utf8_mend(text);
+		ck_assert_str_eq(text, cut[i].mended);
+	}
 }
 END_TEST
 
