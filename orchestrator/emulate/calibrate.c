@@ -147,9 +147,10 @@ static int ask_delay_and_loss(struct emulator *e, size_t i, unsigned n)
 	play(d, n, 0, gap_of(&params), &o);
 	c->frames = n;
 	c->delay_asked_ns = params.delay_ns;
-	c->delay_realised_ns = e->calibrated_loop.p50_ns;
+	c->delay_realised_ns = INT64_MIN;
 	if (o.frames)
-		c->delay_realised_ns +=
+		c->delay_realised_ns =
+			e->calibrated_loop.p50_ns +
 			(int64_t)(o.delay_sum_ns / (double)o.frames);
 	c->lost = o.lost;
 	c->lost_expected = (double)link_counts(d)->expected_loss_ppb_sum /

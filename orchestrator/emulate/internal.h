@@ -24,7 +24,8 @@ struct side_faults {
 /* What a direction did to frames that were none (calibrate.c). */
 struct calibration {
 	uint64_t frames; /* 0: it was not asked for, or there was no time */
-	int64_t delay_asked_ns, delay_realised_ns; /* means */
+	int64_t delay_asked_ns, delay_realised_ns; /* means; INT64_MIN: all
+						      were lost */
 	double lost_expected; /* frames */
 	uint64_t lost;
 	uint64_t rate_asked_bps, rate_realised_bps; /* 0: none asked for */
@@ -50,6 +51,7 @@ struct side {
 	 * limit, before the last change of it. */
 	double asked_rate_bytes;
 	int64_t asked_rate_busy_ns;
+	bool traced; /* for some of that time it was a trace's */
 	/* Likewise of the loss: the variance of how many were lost. */
 	double loss_variance, loss_expected;
 	uint64_t loss_frames;

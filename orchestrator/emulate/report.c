@@ -50,6 +50,13 @@ static json_t *table_json(const struct count *counts, size_t n)
 	return json;
 }
 
+/* What had come and not arrived when the run ended. */
+static uint64_t inside(const struct link_counts *c)
+{
+	return c->offered - c->medium - c->queue_dropped - c->mtu_dropped -
+	       c->down_dropped - c->overflow_dropped;
+}
+
 static json_t *counts_json(const struct side *side)
 {
 	const struct link_counts *c = link_counts(side->model);
@@ -68,6 +75,7 @@ static json_t *counts_json(const struct side *side)
 		{ "down_dropped", c->down_dropped },
 		{ "copies_dropped", c->copies_dropped },
 		{ "receiver_down", side->faults.peer_down },
+		{ "inside", inside(c) },
 		{ "control", c->control },
 		{ "streams", c->streams },
 		{ "untold", c->frames_untold },
@@ -99,7 +107,7 @@ static json_t *delay_json(const struct side *side)
 }
 
 /* Asked, of changing rates: their mean, by the time that each was the limit.
- * Of a trace there is no such figure. */
+ * Of a trace, for however long, there is no such figure. */
 static json_t *rate_json(const struct side *side)
 {
 	const struct link_counts *c = link_counts(side->model);
@@ -111,7 +119,7 @@ static json_t *rate_json(const struct side *side)
 
 	if (c->busy_ns <= 0)
 		return rate;
-	if (asked > 0 && !p->trace)
+	if (asked > 0 && !p->trace && !side->traced)
 		json_object_set_new(
 			rate, "asked_bps",
 			json_integer((json_int_t)(asked * 8e9 /
@@ -170,7 +178,9 @@ void report_settle(struct side *side)
 	const struct link_counts *c = link_counts(side->model);
 	const struct link_params *p = link_params(side->model);
 
-	if (!p->trace)
+	if (p->trace)
+		side->traced |= c->busy_ns > side->asked_rate_busy_ns;
+	else
 		side->asked_rate_bytes +=
 			(double)p->rate_bps / 8e9 *
 			(double)(c->busy_ns - side->asked_rate_busy_ns);
@@ -220,9 +230,12 @@ static json_t *calibration_json(const struct side *side)
 	if (!c->frames)
 		return json_null();
 	json = json_pack(
-		"{sI s{sI sI} so}", "frames", (json_int_t)c->frames, "delay_ns",
+		"{sI s{sI so} so}", "frames", (json_int_t)c->frames, "delay_ns",
 		"asked", (json_int_t)c->delay_asked_ns, "realised",
-		(json_int_t)c->delay_realised_ns, "loss",
+		c->delay_realised_ns == INT64_MIN ?
+			json_null() :
+			json_integer((json_int_t)c->delay_realised_ns),
+		"loss",
 		loss_json(c->lost, c->lost_expected,
 			  loss_variance(link_params(side->model),
 					c->lost_expected, (double)c->frames),

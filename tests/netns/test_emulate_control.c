@@ -6,6 +6,7 @@
  */
 #include "tests/support/emulate_lab.h"
 #include "tests/support/sandbox.h"
+#include "orchestrator/link/trace.h"
 
 #include <sys/mount.h>
 
@@ -206,6 +207,68 @@ START_TEST(calibration_compares_asked_and_realised)
 }
 END_TEST
 
+/* All that can be said of a link that loses everything is that it does. */
+START_TEST(calibration_of_a_link_that_loses_all)
+{
+	json_t *report, *calibration;
+
+	links_make(1, 0);
+	params(0)->delay_ns = NSEC_PER_SEC;
+	params(0)->loss.kind = LINK_LOSS_INDEPENDENT;
+	params(0)->loss.ppb = LINK_PPB_ONE;
+	emulator_start();
+	ask_well(&(struct emulate_request){ .what = EMULATE_CALIBRATE });
+	report = emulator_stop();
+	calibration = json_object_get(direction(report, 0, 0), "calibration");
+	ck_assert(json_is_null(json_object_get(
+		json_object_get(calibration, "delay_ns"), "realised")));
+	ck_assert_int_eq(figure(calibration, "loss", "realised"),
+			 figure(calibration, "loss", "frames"));
+	json_decref(report);
+}
+END_TEST
+
+/* Nobody asked for a number of bits a second while it was a trace's. */
+START_TEST(a_rate_after_a_trace_is_not_compared)
+{
+	struct link_trace *trace = NULL;
+	const json_t *rate;
+	json_t *report;
+	struct flow f;
+
+	OK(link_trace_parse("test", "1\n", 2, true, NULL, &trace));
+	links_make(1, 0);
+	params(0)->trace = trace;
+	params(0)->queue.packets = 1000;
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	for (uint32_t i = 0; i < 5; i++)
+		flow_send(&f, i, 1000);
+	for (uint32_t i = 0; i < 5; i++)
+		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
+	change(0, 0, LINK_RATE, &(struct link_params){ .rate_bps = 1000000 });
+	for (uint32_t i = 0; i < 5; i++)
+		flow_send(&f, i, 1000);
+	for (uint32_t i = 0; i < 5; i++)
+		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
+	change(0, 0, LINK_DELAY,
+	       &(struct link_params){ .delay_ns = 600 * NSEC_PER_SEC });
+	for (uint32_t i = 0; i < 3; i++)
+		flow_send(&f, i, 1000);
+	report = emulator_stop();
+	rate = json_object_get(direction(report, 0, 0), "rate");
+	ck_assert_ptr_null(json_object_get(rate, "asked_bps"));
+	ck_assert(json_is_integer(json_object_get(rate, "realised_bps")));
+	ck_assert_int_eq(figure(direction(report, 0, 0), "frames", "offered"),
+			 13);
+	ck_assert_int_eq(figure(direction(report, 0, 0), "frames", "inside"),
+			 3);
+	json_decref(report);
+	flow_close(&f);
+	link_trace_free(trace);
+}
+END_TEST
+
 /* ---- the end ------------------------------------------------------------ */
 
 START_TEST(the_report_is_written_when_the_lab_is_gone)
@@ -403,6 +466,8 @@ int main(void)
 	tcase_add_test(tc, frames_on_their_way_survive_a_change);
 	tcase_add_test(tc, bad_requests_are_answered);
 	tcase_add_test(tc, calibration_compares_asked_and_realised);
+	tcase_add_test(tc, calibration_of_a_link_that_loses_all);
+	tcase_add_test(tc, a_rate_after_a_trace_is_not_compared);
 	tcase_add_test(tc, the_report_is_written_when_the_lab_is_gone);
 	tcase_add_test(tc, killed_it_leaves_nothing);
 	tcase_add_test(tc, a_report_that_cannot_be_written_is_an_error);
