@@ -6,6 +6,8 @@
  */
 #include "orchestrator/report/summary.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +37,36 @@ static void rate_text(char *cell, int64_t bps)
 		snprintf(cell, TABLE_CELL, "%.2f kbit", (double)bps / 1e3);
 }
 
-static void add_row(struct table *t, const char *direction,
-		    const struct link_side *s)
+/* Does another link connect the same two nodes? */
+static bool has_twin(const struct scenario *s, size_t link)
+{
+	const struct scn_endpoint *a = s->links.v[link].end;
+
+	for (size_t i = 0; i < s->links.n; i++) {
+		const struct scn_endpoint *b = s->links.v[i].end;
+
+		if (i != link &&
+		    ((a[0].node == b[0].node && a[1].node == b[1].node) ||
+		     (a[0].node == b[1].node && a[1].node == b[0].node)))
+			return true;
+	}
+	return false;
+}
+
+static void add_row(struct table *t, const struct scenario *scenario,
+		    size_t link, size_t end, const struct link_side *s)
 {
 	struct table_row *row = table_add(t);
-	char late[48];
+	char direction[2 * 128 + 2], late[48];
+	bool twin = has_twin(scenario, link);
 
 	if (!row)
 		return;
-	snprintf(row->cells[0], TABLE_CELL, "%s", direction);
+	snprintf(row->cells[0], TABLE_CELL, "%s%s%s",
+		 twin ? scenario->links.v[link].name : "", twin ? ", " : "",
+		 scn_direction_text(scenario, link, end, direction,
+				    sizeof(direction)));
+	utf8_mend(row->cells[0]);
 	snprintf(row->cells[1], TABLE_CELL, "%" PRId64, s->offered);
 	count(row->cells[2], s->lost);
 	count(row->cells[3], s->queue_dropped);
@@ -91,7 +114,6 @@ void summary_links(const struct summary *s)
 	for (size_t i = 0; i < rec->scenario->links.n; i++) {
 		const struct link_figures *f = link_figures_find(
 			&rec->links, rec->scenario->links.v[i].name);
-		char direction[2 * 128 + 2];
 
 		links += f != NULL;
 		for (size_t end = 0; f && end < 2; end++) {
@@ -104,11 +126,7 @@ void summary_links(const struct summary *s)
 			if (t.rows.n > ROWS_MAX)
 				more++;
 			else
-				add_row(&t,
-					scn_direction_text(rec->scenario, i,
-							   end, direction,
-							   sizeof(direction)),
-					side);
+				add_row(&t, rec->scenario, i, end, side);
 		}
 	}
 	if (links) {

@@ -113,6 +113,7 @@ topology:
   nodes: { a: {}, b: {} }
   links:
     - { name: wire, endpoints: ["a:eth0", "b:eth0"], delay: 1ms, loss: 100% }
+    - { name: spare, endpoints: ["a:eth1", "b:eth1"], loss: 100% }
 probes:
   p: { kind: ping, node: a, to: b, interval: 10ms, for: 3s }
 timeline:
@@ -136,6 +137,8 @@ jq -e '.links[0] | .backend == "emulated" and
   .directions[0].realised.frames.lost > 10 and
   (.directions | map(.realised.changes == 3) | all)' \
   "$record/results.json" >/dev/null || fail "the link's figures: $(jq .links "$record/results.json")"
+
+grep -q '^ *wire, a>b ' "$records/out" || fail "which link is it: $(<"$records/out")"
 
 # The kernel's queues change as well, and go.
 cat >"$mine/kernel.yaml" <<'YAML'
