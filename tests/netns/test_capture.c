@@ -465,7 +465,8 @@ START_TEST(checksums_are_whole)
 	probe(true, "10.0.2.1", 0, 20, 57);
 	probe(true, "fd02::1", 0, 20, 57);
 	probe(false, "fd02::1", 0, 20, 57);
-	tcp_transfer();
+	if (!queues) /* which are for few packets */
+		tcp_transfer();
 	capture_stop(&run);
 	kill(echo, SIGKILL);
 	expect_whole();
@@ -477,8 +478,10 @@ START_TEST(checksums_are_whole)
 			  0);
 	/* 20 packets each way, at 4 interfaces, in two families. */
 	ck_assert_uint_eq(tshark_count("udp.checksum.status == Good"), 320);
-	ck_assert_uint_ge(tshark_count("tcp.checksum.status == Good"), 100);
+	if (queues)
+		return;
 
+	ck_assert_uint_ge(tshark_count("tcp.checksum.status == Good"), 100);
 	r = open_trace(trace);
 	while (pcapng_next(r, &p, &err) == 1) {
 		struct packet_info info;

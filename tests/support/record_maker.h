@@ -192,6 +192,8 @@ struct run {
 	bool exit_expected;
 	int probe_status, exit_status;
 	int64_t clock_off_ns; /* at its end */
+	int64_t late_ns; /* the first action, beyond the usual */
+	int64_t steal_ticks; /* of 100 */
 };
 
 static inline void write_events(const struct run *run)
@@ -208,6 +210,8 @@ static inline void write_events(const struct run *run)
 	event(f, -250 * MS, "lab.ready", "\"duration_ns\":1");
 	event(f, -200 * MS, "process.start",
 	      "\"process\":\"server\",\"node\":\"c\",\"pid\":4");
+	event(f, 0, "floor", "\"p50_ns\":50000,\"p99_ns\":400000");
+	event(f, 0, "cpu", "\"steal_ticks\":7,\"total_ticks\":1000");
 	event(f, 0, "timeline.start", "");
 	event(f, 0, "probe.start",
 	      "\"probe\":\"rtt\",\"node\":\"a\",\"to\":\"198.18.0.1\"");
@@ -215,15 +219,16 @@ static inline void write_events(const struct run *run)
 		 "\"process\":\"server\",\"status\":%d,\"expected\":%s",
 		 run->exit_status, run->exit_expected ? "true" : "false");
 	event(f, 100 * MS, "process.exit", extra);
-	event(f, 2000 * MS - MS / 10, "action.start",
+	event(f, 2000 * MS - MS / 10 + run->late_ns, "action.start",
 	      "\"id\":0,\"action\":\"migrate\",\"text\":\"migrate echo: c -> "
 	      "d\",\"line\":22,\"planned_ns\":1999800000");
-	event(f, 2000 * MS, "action.step", "\"id\":0,\"step\":\"rule\"");
+	event(f, 2000 * MS + run->late_ns, "action.step",
+	      "\"id\":0,\"step\":\"rule\"");
 	if (run->failed) {
 		event(f, 2000 * MS, "action.failed",
 		      "\"id\":0,\"error\":\"no such rule\"");
 	} else {
-		event(f, 2000 * MS + 1, "action.done",
+		event(f, 2000 * MS + 1 + run->late_ns, "action.done",
 		      "\"id\":0,\"duration_ns\":100001");
 		event(f, 4000 * MS - MS / 10, "action.start",
 		      "\"id\":1,\"action\":\"migrate\",\"text\":\"migrate "
@@ -237,6 +242,10 @@ static inline void write_events(const struct run *run)
 		snprintf(extra, sizeof(extra),
 			 "\"probe\":\"rtt\",\"status\":%d", run->probe_status);
 		event(f, 6000 * MS, "probe.end", extra);
+		snprintf(extra, sizeof(extra),
+			 "\"steal_ticks\":%" PRId64 ",\"total_ticks\":1100",
+			 7 + run->steal_ticks);
+		event(f, 6000 * MS, "cpu", extra);
 		clock_event(f, 6000 * MS, run->clock_off_ns);
 		event(f, 6000 * MS, "run.end", "");
 	}

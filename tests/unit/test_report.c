@@ -94,9 +94,8 @@ START_TEST(test_process_ended)
 	write_text("scenario.yaml", text);
 	make(REPORT_PASSED);
 	summary = print(false, 80);
-	ck_assert_int_eq(strstr(summary,
-				"server ended with status 4: see "
-				"processes/server.log\n") == NULL,
+	ck_assert_int_eq(strstr(summary, "server ended with status 4: see "
+					 "processes/server.log\n") == NULL,
 			 _i);
 	free(summary);
 }
@@ -147,7 +146,8 @@ START_TEST(test_sald_exit)
 	      "\"node\":\"c\",\"signal\":9,\"expected\":false,\"closed\":1");
 	close_file(f);
 	make(REPORT_FAILED);
-	prints("- failed\n  failed: the sald of c ended unexpectedly, by signal "
+	prints("- failed\n  failed: the sald of c ended unexpectedly, by "
+	       "signal "
 	       "9; see sald/c.log of the record\n\n");
 }
 END_TEST
@@ -159,6 +159,38 @@ START_TEST(test_interrupted)
 	write_record(&run);
 	make(REPORT_INTERRUPTED);
 	prints("- interrupted\n  the run was interrupted\n");
+}
+END_TEST
+
+START_TEST(test_late_machine)
+{
+	struct run run = { .late_ns = 150 * MS };
+
+	write_record(&run);
+	make(REPORT_INVALID);
+	prints("- invalid\n  the machine did not keep up: actions began 150 ms "
+	       "late (p99), and its timers are 400 us late by themselves "
+	       "(p99)");
+}
+END_TEST
+
+START_TEST(test_late_but_not_too_late)
+{
+	struct run run = { .late_ns = 90 * MS, .steal_ticks = 49 };
+
+	write_record(&run);
+	make(REPORT_PASSED);
+}
+END_TEST
+
+START_TEST(test_steal)
+{
+	struct run run = { .steal_ticks = 50 };
+
+	write_record(&run);
+	make(REPORT_INVALID);
+	prints("- invalid\n  the machine's host took 50 % of its processors' "
+	       "time (steal)\n");
 }
 END_TEST
 
@@ -513,12 +545,9 @@ END_TEST
 START_TEST(test_filter_names)
 {
 	static const char *const filters[] = {
-		"host localhost",
-		"src localhost",
-		"tcp and dst localhost",
-		"ip6 host ip6-localhost",
-		"host servalab.invalid",
-		"net loopback",
+		"host localhost",	 "src localhost",
+		"tcp and dst localhost", "ip6 host ip6-localhost",
+		"host servalab.invalid", "net loopback",
 		"ether host localhost",
 	};
 
@@ -546,6 +575,9 @@ int main(void)
 	tcase_add_test(tc, test_interrupted);
 	tcase_add_test(tc, test_clock_step);
 	tcase_add_test(tc, test_clock_step_back);
+	tcase_add_test(tc, test_late_machine);
+	tcase_add_test(tc, test_late_but_not_too_late);
+	tcase_add_test(tc, test_steal);
 	tcase_add_test(tc, test_clock_slew);
 	tcase_add_test(tc, test_dropped);
 	tcase_add_test(tc, test_no_counts);
