@@ -26,7 +26,7 @@
 #define FLOOR_FACTOR 10
 #define LATE_NS (100 * NSEC_PER_MSEC)
 #define STEAL_PERCENT 50
-#define STEAL_TICKS_MIN 10 /* of 10 ms: less is no measure */
+#define STEAL_TICKS_MIN 100 /* of 10 ms: less is no measure */
 #define CLOCK_SLEW_PPM 500 /* the most by which adjtime(3) and NTP slew */
 
 const char *verdict_name(enum report_verdict v)

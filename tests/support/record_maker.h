@@ -193,7 +193,7 @@ struct run {
 	int probe_status, exit_status;
 	int64_t clock_off_ns; /* at its end */
 	int64_t late_ns; /* the first action, beyond the usual */
-	int64_t steal_ticks; /* of 100 */
+	int64_t steal_ticks; /* of 1000 */
 };
 
 static inline void write_events(const struct run *run)
@@ -243,7 +243,7 @@ static inline void write_events(const struct run *run)
 			 "\"probe\":\"rtt\",\"status\":%d", run->probe_status);
 		event(f, 6000 * MS, "probe.end", extra);
 		snprintf(extra, sizeof(extra),
-			 "\"steal_ticks\":%" PRId64 ",\"total_ticks\":1100",
+			 "\"steal_ticks\":%" PRId64 ",\"total_ticks\":2000",
 			 7 + run->steal_ticks);
 		event(f, 6000 * MS, "cpu", extra);
 		clock_event(f, 6000 * MS, run->clock_off_ns);

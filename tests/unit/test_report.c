@@ -176,7 +176,7 @@ END_TEST
 
 START_TEST(test_late_but_not_too_late)
 {
-	struct run run = { .late_ns = 90 * MS, .steal_ticks = 49 };
+	struct run run = { .late_ns = 90 * MS, .steal_ticks = 499 };
 
 	write_record(&run);
 	make(REPORT_PASSED);
@@ -185,7 +185,7 @@ END_TEST
 
 START_TEST(test_steal)
 {
-	struct run run = { .steal_ticks = 50 };
+	struct run run = { .steal_ticks = 500 };
 
 	write_record(&run);
 	make(REPORT_INVALID);
