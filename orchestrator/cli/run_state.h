@@ -55,6 +55,10 @@ struct run {
 /* Ends the part under way; the first reason stays. */
 void run_fail(struct run *run, const struct err *err);
 
+/* A line for people, as printf(3); lost where nobody reads. */
+void run_progress(const struct run *run, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* As if that signal had come. */
 void run_interrupt(struct run *run, int signal);
 /* Does the part under way have to end? */
@@ -66,6 +70,12 @@ bool run_is_broken(const struct run *run);
  */
 void run_turn_until(struct run *run, bool (*done)(const struct run *run),
 		    uint64_t timeout_us, bool *over);
+
+/* run_told.c: what the layers below tell goes into the record and to people;
+ * events also to the timeline, for entries that wait for them. */
+struct lab_listener run_lab_listener(struct run *run);
+struct timeline_listener run_timeline_listener(struct run *run);
+void run_watch_events(struct run *run);
 
 /* run_judge.c: judges the record as it is by now, in a process of its own. */
 enum judged { JUDGED_OPEN, JUDGED_HELD, JUDGED_LOST /* for good */ };

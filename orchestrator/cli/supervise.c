@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,10 +39,7 @@ static void send_message(const struct run *run, const struct message *m)
 	(void)!send(run->ends->messages, m, sizeof(*m), MSG_NOSIGNAL);
 }
 
-static void progress(const struct run *run, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void progress(const struct run *run, const char *fmt, ...)
+void run_progress(const struct run *run, const char *fmt, ...)
 {
 	struct message m = { .kind = MESSAGE_PROGRESS };
 	va_list ap;
@@ -60,192 +56,6 @@ void run_fail(struct run *run, const struct err *err)
 {
 	if (!run->err.code)
 		run->err = *err;
-}
-
-/* ---- what the layers below tell ---------------------------------------- */
-
-static void process_started(void *arg, size_t process, pid_t pid)
-{
-	struct run *run = arg;
-
-	run->process_pids[process] = pid;
-	recorder_process_started(run->recorder, process, pid);
-}
-
-static void process_ready(void *arg, size_t process)
-{
-	struct run *run = arg;
-
-	recorder_process_ready(run->recorder, process);
-}
-
-static void process_exited(void *arg, size_t process, int status, bool expected)
-{
-	struct run *run = arg;
-
-	run->process_pids[process] = 0;
-	recorder_process_exited(run->recorder, process, status, expected);
-}
-
-static void process_unready(void *arg, size_t process, const struct err *err)
-{
-	(void)process;
-	run_fail(arg, err);
-}
-
-static void log_cut(void *arg, size_t process, uint64_t kept, int code)
-{
-	struct run *run = arg;
-
-	recorder_log_cut(run->recorder, process, kept, code);
-}
-
-static void log_lost(void *arg, const struct err *err)
-{
-	run_fail(arg, err);
-}
-
-static void sald_event(void *arg, size_t node, struct json_t *event)
-{
-	struct run *run = arg;
-
-	recorder_sald_event(run->recorder, node, event);
-}
-
-/* Does not end the run: what the programs make of it shall be seen. */
-static void sald_exited(void *arg, size_t node, int status, bool expected,
-			unsigned closed)
-{
-	struct run *run = arg;
-
-	recorder_sald_exited(run->recorder, node, status, expected, closed);
-	if (!expected)
-		progress(run, "the sald of '%s' ended unexpectedly",
-			 run->scenario->nodes.v[node].name);
-}
-
-static void link_changed(void *arg, size_t link, size_t end,
-			 const struct link_params *was,
-			 const struct link_params *is, int64_t done_ns)
-{
-	struct run *run = arg;
-
-	recorder_link_changed(run->recorder, link, end, was, is, done_ns);
-}
-
-static void emulator_started(void *arg, pid_t pid, size_t links)
-{
-	struct run *run = arg;
-
-	recorder_emulator_started(run->recorder, pid, links);
-}
-
-/* Without it no emulated link exists any more: what would come is no
- * measurement of what was asked for. Nothing of the lab failed either. */
-static void emulator_exited(void *arg, int status, bool expected,
-			    const char *why)
-{
-	struct run *run = arg;
-
-	recorder_emulator_exited(run->recorder, status, expected, why);
-	if (expected)
-		return;
-	run->emulator_died = true;
-	progress(run,
-		 "the emulator of the links ended unexpectedly%s%s: the "
-		 "run ends here",
-		 *why ? ": " : "", why);
-}
-
-static void action_started(void *arg, unsigned id, const struct scn_entry *e,
-			   const struct scn_action *a, int64_t planned_ns,
-			   int64_t actual_ns)
-{
-	struct run *run = arg;
-	char text[256];
-
-	recorder_action_started(run->recorder, id, e, a, planned_ns, actual_ns);
-	progress(run, "%7.3f s  %s",
-		 (double)(planned_ns - recorder_zero(run->recorder)) /
-			 NSEC_PER_SEC,
-		 scn_action_text(run->scenario, a, text, sizeof(text)));
-}
-
-static void action_step(void *arg, unsigned id, const char *step,
-			int64_t now_ns, const char *field, int64_t value)
-{
-	struct run *run = arg;
-
-	recorder_action_step(run->recorder, id, step, now_ns, field, value);
-}
-
-static void entry_applied(void *arg, const struct scn_entry *e,
-			  int64_t begin_ns, int64_t spread_ns)
-{
-	struct run *run = arg;
-
-	recorder_entry_applied(run->recorder, e, begin_ns, spread_ns);
-}
-
-static int node_booted(void *arg, size_t node, struct err *err)
-{
-	struct run *run = arg;
-
-	recorder_node_booted(run->recorder, node);
-	return run_capture_again(run, node, err);
-}
-
-/* What its first packets are is to be seen. */
-static bool node_is_watched(void *arg, size_t node)
-{
-	struct run *run = arg;
-
-	(void)node;
-	return !run->capture_again || !run->capture_pid;
-}
-
-static void action_done(void *arg, unsigned id, int64_t now_ns)
-{
-	struct run *run = arg;
-
-	recorder_action_done(run->recorder, id, now_ns);
-}
-
-static void action_failed(void *arg, unsigned id, const struct err *err)
-{
-	struct run *run = arg;
-
-	/* Not the action's fault; emulator_exited() tells. */
-	if (lab_emulator_gone(run->lab)) {
-		run->emulator_died = true;
-		return;
-	}
-	recorder_action_failed(run->recorder, id, err);
-	run_fail(run, err);
-}
-
-/* The text of an event's field, for those who wait for one. */
-static const char *event_field(void *arg, const char *field, char *buf,
-			       size_t size)
-{
-	const json_t *value = json_object_get(arg, field);
-
-	if (json_is_string(value))
-		return json_string_value(value);
-	if (json_is_boolean(value))
-		return json_is_true(value) ? "true" : "false";
-	if (!json_is_integer(value))
-		return NULL;
-	snprintf(buf, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-	return buf;
-}
-
-static void saw_event(void *arg, const char *event, struct json_t *fields)
-{
-	struct run *run = arg;
-
-	if (run->timeline)
-		timeline_saw_event(run->timeline, event, event_field, fields);
 }
 
 void run_interrupt(struct run *run, int signal)
@@ -405,10 +215,11 @@ static int build(struct run *run, struct err *err)
 	if (r)
 		return r;
 	recorder_ready(run->recorder, clock_mono_ns() - start);
-	progress(run, "built %zu node%s and %zu link%s in %.1f ms",
-		 run->scenario->nodes.n, run->scenario->nodes.n == 1 ? "" : "s",
-		 run->scenario->links.n, run->scenario->links.n == 1 ? "" : "s",
-		 (double)(clock_mono_ns() - start) / NSEC_PER_MSEC);
+	run_progress(
+		run, "built %zu node%s and %zu link%s in %.1f ms",
+		run->scenario->nodes.n, run->scenario->nodes.n == 1 ? "" : "s",
+		run->scenario->links.n, run->scenario->links.n == 1 ? "" : "s",
+		(double)(clock_mono_ns() - start) / NSEC_PER_MSEC);
 	return 0;
 }
 
@@ -551,30 +362,9 @@ static int prepare(struct run *run, struct err *err)
 		.builtin_arg = run,
 		.sald = run->args->sald,
 	};
-	const struct lab_listener lab_listener = {
-		.arg = run,
-		.process_started = process_started,
-		.process_ready = process_ready,
-		.process_exited = process_exited,
-		.process_unready = process_unready,
-		.log_cut = log_cut,
-		.log_lost = log_lost,
-		.sald_event = sald_event,
-		.sald_exited = sald_exited,
-		.link_changed = link_changed,
-		.emulator_started = emulator_started,
-		.emulator_exited = emulator_exited,
-	};
-	const struct timeline_listener timeline_listener = {
-		.arg = run,
-		.started = action_started,
-		.step = action_step,
-		.done = action_done,
-		.applied = entry_applied,
-		.failed = action_failed,
-		.booted = node_booted,
-		.watched = node_is_watched,
-	};
+	const struct lab_listener lab_listener = run_lab_listener(run);
+	const struct timeline_listener timeline_listener =
+		run_timeline_listener(run);
 	int r;
 
 	if (mkdir(RECORD_PROBES, 0755) && errno != EEXIST)
@@ -607,7 +397,7 @@ static int prepare(struct run *run, struct err *err)
 		r = timeline_new(run->lab, run->plan, run->event,
 				 &timeline_listener, &run->timeline, err);
 	if (!r)
-		recorder_watch(run->recorder, saw_event, run);
+		run_watch_events(run);
 	return r;
 }
 
