@@ -244,15 +244,16 @@ static int start(struct run *run, struct err *err)
 	run_turn_until(run, processes_are_ready, 0, &over);
 	if (run_is_broken(run))
 		return 0;
-	if (run->args->calibrate) {
+	if (run->args->calibrate)
 		r = lab_calibrate_links(run->lab, err);
-		if (r && lab_emulator_gone(run->lab)) {
-			run->emulator_died = true;
-			return 0;
-		}
-		if (r)
-			return r;
+	if (!r)
+		r = lab_begin_links(run->lab, err);
+	if (r && lab_emulator_gone(run->lab)) {
+		run->emulator_died = true;
+		return 0;
 	}
+	if (r)
+		return r;
 
 	r = run_floor_end(run, err);
 	run->refused = r == -ERANGE;

@@ -67,6 +67,13 @@ static int set_state(struct emulator *e, const struct emulate_request *rq,
 	return r;
 }
 
+static void begin(struct emulator *e)
+{
+	for (size_t i = 0; i < 2 * e->config->n; i++)
+		e->sides[i].late = (struct tally){ 0 };
+	e->beat.late = (struct tally){ 0 };
+}
+
 static int serve(struct emulator *e, const struct emulate_request *rq,
 		 struct err *err)
 {
@@ -84,6 +91,9 @@ static int serve(struct emulator *e, const struct emulate_request *rq,
 	case EMULATE_CALIBRATE:
 		e->beat.next_ns = 0; /* it holds the loop up by itself */
 		return calibrate(e, err);
+	case EMULATE_BEGIN:
+		begin(e);
+		return 0;
 	case EMULATE_STOP:
 		e->ending = true;
 		return report_write(e, err);

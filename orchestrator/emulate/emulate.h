@@ -65,6 +65,8 @@ enum emulate_what {
 	EMULATE_CALIBRATE, /* sends nothing; measures timers and model against
 			      what is asked of each link, and writes it into the
 			      report beside what the run realised */
+	EMULATE_BEGIN, /* what was late until now does not count: the lab was
+			  being built, and nothing was measured */
 	EMULATE_STOP, /* writes the report and ends */
 };
 

@@ -351,6 +351,18 @@ int lab_calibrate_links(struct lab *lab, struct err *err)
 	return r;
 }
 
+int lab_begin_links(struct lab *lab, struct err *err)
+{
+	const struct emulate_request request = { .what = EMULATE_BEGIN };
+	int r = 0;
+
+	if (lab->emulator->pid)
+		r = ask(lab->emulator, &request, NULL, err);
+	if (r)
+		err_wrap(err, "begin with the links");
+	return r;
+}
+
 void lab_stop_emulator(struct lab *lab)
 {
 	const struct emulate_request request = { .what = EMULATE_STOP };

@@ -157,6 +157,8 @@ bool lab_salds_run(const struct lab *lab);
 
 /* Has it measure what it can do here (for its file). */
 int lab_calibrate_links(struct lab *lab, struct err *err);
+/* From now on it counts when frames are late. The same. */
+int lab_begin_links(struct lab *lab, struct err *err);
 /* Tells it to write its file and end. It has, when lab_emulator_runs() is
  * false. */
 void lab_stop_emulator(struct lab *lab);

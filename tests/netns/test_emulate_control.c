@@ -228,6 +228,34 @@ START_TEST(calibration_of_a_link_that_loses_all)
 }
 END_TEST
 
+/* While the lab was built, nothing was measured. */
+START_TEST(what_was_late_before_the_beginning_does_not_count)
+{
+	json_t *report, *d;
+	struct flow f;
+
+	links_make(1, 0);
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	for (uint32_t i = 0; i < 5; i++)
+		flow_send(&f, i, 1000);
+	for (uint32_t i = 0; i < 5; i++)
+		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
+	ask_well(&(struct emulate_request){ .what = EMULATE_BEGIN });
+	for (uint32_t i = 0; i < 3; i++)
+		flow_send(&f, i, 1000);
+	for (uint32_t i = 0; i < 3; i++)
+		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
+	report = emulator_stop();
+	d = direction(report, 0, 0);
+	ck_assert_int_ge(figure(d, "frames", "delivered"), 8);
+	ck_assert_int_ge(figure(d, "lateness_ns", "frames"), 3);
+	ck_assert_int_le(figure(d, "lateness_ns", "frames"),
+			 figure(d, "frames", "delivered") - 5);
+	json_decref(report);
+}
+END_TEST
+
 /* Nobody asked for a number of bits a second while it was a trace's. */
 START_TEST(a_rate_after_a_trace_is_not_compared)
 {
@@ -467,6 +495,7 @@ int main(void)
 	tcase_add_test(tc, bad_requests_are_answered);
 	tcase_add_test(tc, calibration_compares_asked_and_realised);
 	tcase_add_test(tc, calibration_of_a_link_that_loses_all);
+	tcase_add_test(tc, what_was_late_before_the_beginning_does_not_count);
 	tcase_add_test(tc, a_rate_after_a_trace_is_not_compared);
 	tcase_add_test(tc, the_report_is_written_when_the_lab_is_gone);
 	tcase_add_test(tc, killed_it_leaves_nothing);
