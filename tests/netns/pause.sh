@@ -38,10 +38,11 @@ Y
 }
 
 # begin: runs it at a terminal. What is typed comes from descriptor 9.
+# By bash, which goes on behind a program that took a Ctrl-C for itself; dash ends.
 begin() {
   rm -rf "${records:?}"/* "$typed" "$seen"
   mkfifo "$typed"
-  script -qefc "$program run -r $records --pause-on-failure $stage/lab.yaml; echo the code is \$?" \
+  SHELL=/bin/bash script -qefc "$program run -r $records --pause-on-failure $stage/lab.yaml; echo the code is \$?" \
     "$seen" <"$typed" >/dev/null 2>"$stage/err" &
   pid=$!
   exec 9>"$typed"
