@@ -31,6 +31,9 @@ struct report {
 
 /* verdict.c: fills in verdict and reasons; 0 or -ENOMEM. */
 int verdict_make(struct report *r);
+/* Adds a reason; the same. */
+int verdict_reason(struct report *r, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* verdict_links.c: adds what is wrong with the emulated links; the same. */
 int verdict_links(struct report *r);
 const char *verdict_name(enum report_verdict v);

@@ -41,8 +41,7 @@ const char *verdict_name(enum report_verdict v)
 	return names[v];
 }
 
-__attribute__((format(printf, 2, 3))) static int reason(struct report *r,
-							const char *fmt, ...)
+int verdict_reason(struct report *r, const char *fmt, ...)
 {
 	char **text = VEC_PUSH(&r->reasons);
 	va_list ap;
@@ -73,15 +72,16 @@ static int check_actions(struct report *r)
 			continue;
 		/* Errors mostly begin with what was tried; once is enough. */
 		if (strncmp(a->error, a->text, len) == 0)
-			ret = reason(r, "failed: %s", a->error);
+			ret = verdict_reason(r, "failed: %s", a->error);
 		else
-			ret = reason(r, "failed: %s: %s", a->text, a->error);
+			ret = verdict_reason(r, "failed: %s: %s", a->text,
+					     a->error);
 	}
 	if (!ret && rec->failure)
-		ret = reason(r, "failed: %s", rec->failure);
+		ret = verdict_reason(r, "failed: %s", rec->failure);
 	/* An action that failed is why the run broke, and was told. */
 	if (!ret && rec->broken && !r->reasons.n)
-		ret = reason(r, "failed: %s", rec->broken);
+		ret = verdict_reason(r, "failed: %s", rec->broken);
 	return ret;
 }
 
@@ -101,8 +101,9 @@ static int check_done(struct report *r)
 	 * failed already, and is not played on. */
 	if (!rec->complete || rec->paused_ns != RECORD_NONE || done >= planned)
 		return 0;
-	return reason(r, "%zu of %zu action%s %s done", done, planned,
-		      planned == 1 ? "" : "s", done == 1 ? "was" : "were");
+	return verdict_reason(r, "%zu of %zu action%s %s done", done, planned,
+			      planned == 1 ? "" : "s",
+			      done == 1 ? "was" : "were");
 }
 
 static int check_clock(struct report *r)
@@ -119,11 +120,12 @@ static int check_clock(struct report *r)
 			CLOCK_STEP_NS + mono / 1000000 * CLOCK_SLEW_PPM;
 
 		if (step > allowed || step < -allowed)
-			return reason(r,
-				      "the real-time clock was stepped by %s: "
-				      "packets and events cannot be matched",
-				      units_format_duration(step, text,
-							    sizeof(text)));
+			return verdict_reason(
+				r,
+				"the real-time clock was stepped by %s: "
+				"packets and events cannot be matched",
+				units_format_duration(step, text,
+						      sizeof(text)));
 	}
 	return 0;
 }
@@ -143,7 +145,7 @@ static int check_lateness(struct report *r)
 		allowed = LATE_NS;
 	if (late == FIGURE_NONE || late <= allowed)
 		return 0;
-	return reason(
+	return verdict_reason(
 		r,
 		"the machine did not keep up: actions began %s late (p99), "
 		"and its timers are %s late by themselves (p99)",
@@ -174,10 +176,10 @@ static int check_steal(struct report *r)
 	if (steal < STEAL_TICKS_MIN || total <= 0 ||
 	    steal < total * STEAL_PERCENT / 100)
 		return 0;
-	return reason(r,
-		      "the machine's host took %" PRId64
-		      " %% of its processors' time (steal)",
-		      steal * 100 / total);
+	return verdict_reason(r,
+			      "the machine's host took %" PRId64
+			      " %% of its processors' time (steal)",
+			      steal * 100 / total);
 }
 
 static bool needs_trace(const struct report *r)
@@ -198,17 +200,19 @@ static int check_capture(struct report *r)
 	if (!needs_trace(r))
 		return 0;
 	if (!rec->trace)
-		return reason(r, "there is no trace to judge by");
+		return verdict_reason(r, "there is no trace to judge by");
 	if (rec->trace_partial || !rec->counted)
-		return reason(r, "the capture did not end properly: packets "
-				 "may be missing from it");
+		return verdict_reason(
+			r, "the capture did not end properly: packets "
+			   "may be missing from it");
 	if (rec->dropped)
-		return reason(r,
-			      "the capture missed %" PRIu64
-			      " packets, so who answered and what was captured "
-			      "cannot be told: run it again on a machine that "
-			      "is less busy, or send less",
-			      rec->dropped);
+		return verdict_reason(
+			r,
+			"the capture missed %" PRIu64
+			" packets, so who answered and what was captured "
+			"cannot be told: run it again on a machine that "
+			"is less busy, or send less",
+			rec->dropped);
 	return 0;
 }
 
@@ -221,15 +225,17 @@ static int check_probes(struct report *r)
 		const struct record_probe *p = &r->record.probes[i];
 
 		if (p->abandoned)
-			ret = reason(r,
-				     "the probe %s did not end when it was "
-				     "asked to: what it measured is not whole",
-				     s->probes.v[i].name);
+			ret = verdict_reason(
+				r,
+				"the probe %s did not end when it was "
+				"asked to: what it measured is not whole",
+				s->probes.v[i].name);
 		else if (p->ended && p->status != 0)
-			ret = reason(r,
-				     "the probe %s ended with status %" PRId64
-				     " instead of measuring",
-				     s->probes.v[i].name, p->status);
+			ret = verdict_reason(
+				r,
+				"the probe %s ended with status %" PRId64
+				" instead of measuring",
+				s->probes.v[i].name, p->status);
 	}
 	return ret;
 }
@@ -242,10 +248,11 @@ static int check_processes(struct report *r)
 
 	for (size_t i = 0; !ret && i < s->processes.n; i++)
 		if (r->record.processes[i].abandoned)
-			ret = reason(r,
-				     "the process %s did not end when the run "
-				     "did, not even by SIGKILL",
-				     s->processes.v[i].name);
+			ret = verdict_reason(
+				r,
+				"the process %s did not end when the run "
+				"did, not even by SIGKILL",
+				s->processes.v[i].name);
 	return ret;
 }
 
@@ -253,7 +260,8 @@ static int check_end(struct report *r)
 {
 	if (r->record.complete)
 		return 0;
-	return reason(r, "the record stops in the middle: the run was killed");
+	return verdict_reason(
+		r, "the record stops in the middle: the run was killed");
 }
 
 static enum report_verdict by_expectations(const struct report *r)
@@ -282,7 +290,7 @@ int verdict_make(struct report *r)
 	}
 	if (r->record.interrupted) {
 		r->verdict = REPORT_INTERRUPTED;
-		return reason(r, "the run was interrupted");
+		return verdict_reason(r, "the run was interrupted");
 	}
 	for (size_t i = 0; !ret && i < sizeof(checks) / sizeof(*checks); i++)
 		ret = checks[i](r);

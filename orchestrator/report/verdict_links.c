@@ -9,9 +9,7 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #define TOLD_MAX 5 /* of one kind; a busy machine makes all links late */
@@ -21,25 +19,6 @@ struct told {
 	unsigned late, dropped, off;
 };
 
-__attribute__((format(printf, 2, 3))) static int reason(struct report *r,
-							const char *fmt, ...)
-{
-	char **text = VEC_PUSH(&r->reasons);
-	va_list ap;
-	int n;
-
-	if (!text)
-		return -ENOMEM;
-	va_start(ap, fmt);
-	n = vasprintf(text, fmt, ap);
-	va_end(ap);
-	if (n < 0) {
-		r->reasons.n--;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
 static int check_side(struct told *t, const struct link_figures *f,
 		      const struct link_side *s, const char *direction)
 {
@@ -48,18 +27,20 @@ static int check_side(struct told *t, const struct link_figures *f,
 	int ret = 0;
 
 	if (s->device_gone && t->dropped++ < TOLD_MAX)
-		ret = reason(r,
-			     "link %s, %s: its interface was deleted while the "
-			     "run went on",
-			     f->name, direction);
+		ret = verdict_reason(
+			r,
+			"link %s, %s: its interface was deleted while the "
+			"run went on",
+			f->name, direction);
 	if (!ret && s->machine_dropped > 0 && t->dropped++ < TOLD_MAX)
-		ret = reason(r,
-			     "link %s, %s: the machine lost %" PRId64
-			     " frames that the link was to carry: run it again "
-			     "on a machine that is less busy, or send less",
-			     f->name, direction, s->machine_dropped);
+		ret = verdict_reason(
+			r,
+			"link %s, %s: the machine lost %" PRId64
+			" frames that the link was to carry: run it again "
+			"on a machine that is less busy, or send less",
+			f->name, direction, s->machine_dropped);
 	if (!ret && s->late_p99_ns > f->tolerance_ns && t->late++ < TOLD_MAX)
-		ret = reason(
+		ret = verdict_reason(
 			r,
 			"link %s, %s: 1 of 100 frames was more than %s late, "
 			"and %s is allowed: the machine was too busy to keep "
@@ -71,13 +52,14 @@ static int check_side(struct told *t, const struct link_figures *f,
 			units_format_duration(f->tolerance_ns, allowed,
 					      sizeof(allowed)));
 	if (!ret && !s->lost_within && t->off++ < TOLD_MAX)
-		ret = reason(r,
-			     "link %s, %s: %" PRId64 " of %" PRId64
-			     " frames were lost by its loss; its model asks "
-			     "for %.0f, and chance allows %.0f more or less: "
-			     "this is an error of the emulator",
-			     f->name, direction, s->lost, s->offered,
-			     s->lost_expected, s->lost_bound);
+		ret = verdict_reason(
+			r,
+			"link %s, %s: %" PRId64 " of %" PRId64
+			" frames were lost by its loss; its model asks "
+			"for %.0f, and chance allows %.0f more or less: "
+			"this is an error of the emulator",
+			f->name, direction, s->lost, s->offered,
+			s->lost_expected, s->lost_bound);
 	return ret;
 }
 
@@ -97,16 +79,17 @@ static int check_reading(struct report *r)
 	}
 	if (!least || links->reading_late_p99_ns <= least->tolerance_ns)
 		return 0;
-	return reason(r,
-		      "the emulator of the links was more than %s late to read "
-		      "frames in 1 of 100 moments, and link %s allows %s: the "
-		      "machine was too busy, or it was stopped; run it again, "
-		      "or allow more by its 'tolerance'",
-		      units_format_duration(links->reading_late_p99_ns, late,
-					    sizeof(late)),
-		      least->name,
-		      units_format_duration(least->tolerance_ns, allowed,
-					    sizeof(allowed)));
+	return verdict_reason(
+		r,
+		"the emulator of the links was more than %s late to read "
+		"frames in 1 of 100 moments, and link %s allows %s: the "
+		"machine was too busy, or it was stopped; run it again, "
+		"or allow more by its 'tolerance'",
+		units_format_duration(links->reading_late_p99_ns, late,
+				      sizeof(late)),
+		least->name,
+		units_format_duration(least->tolerance_ns, allowed,
+				      sizeof(allowed)));
 }
 
 int verdict_links(struct report *r)
@@ -117,10 +100,11 @@ int verdict_links(struct report *r)
 	int ret = 0;
 
 	if (rec->emulator_died)
-		return reason(r, "%s", rec->emulator_died);
+		return verdict_reason(r, "%s", rec->emulator_died);
 	if (rec->emulator_started && rec->complete && !rec->links.read)
-		return reason(r, "the emulator of the links did not say how "
-				 "well it kept them: there is no links.json");
+		return verdict_reason(
+			r, "the emulator of the links did not say how "
+			   "well it kept them: there is no links.json");
 	ret = check_reading(r);
 	for (size_t i = 0; i < rec->scenario->links.n && !ret; i++) {
 		const struct scn_link *l = &rec->scenario->links.v[i];
@@ -134,10 +118,11 @@ int verdict_links(struct report *r)
 							    sizeof(direction)));
 	}
 	if (!ret && t.late > TOLD_MAX)
-		ret = reason(r, "%u more directions of links were late",
-			     t.late - TOLD_MAX);
+		ret = verdict_reason(r, "%u more directions of links were late",
+				     t.late - TOLD_MAX);
 	if (!ret && t.dropped > TOLD_MAX)
-		ret = reason(r, "%u more directions of links lost frames",
-			     t.dropped - TOLD_MAX);
+		ret = verdict_reason(r,
+				     "%u more directions of links lost frames",
+				     t.dropped - TOLD_MAX);
 	return ret;
 }
