@@ -262,7 +262,7 @@ for left in 0 4 8 12 16; do
   says "No space left on device"
   [ "$left" = 16 ] || umount "$records/full"
 done
-mount -o remount,ro "$records/full"
+mount -o remount,bind,ro "$records/full"
 code=0
 what="a folder that cannot be written to"
 "$program" run -q -r "$records/full/new" "$stage/lab.yaml" \
