@@ -89,6 +89,7 @@ int main(int argc, char **argv)
 	sigset_t term;
 	char byte;
 	pid_t pid;
+	int status;
 
 	if (argc != 9)
 		errx(2, "see the head of %s", __FILE__);
@@ -137,5 +138,9 @@ int main(int argc, char **argv)
 		err(1, "read");
 	printf("ready\n");
 	fflush(stdout);
-	return oversee(pid, pair[0], &term);
+	status = oversee(pid, pair[0], &term);
+	for (int end = 0; end < 2; end++)
+		kns_free(ns[end]);
+	close(pair[0]);
+	return status;
 }
