@@ -133,11 +133,12 @@ static void on_unreachable(void *arg, const struct sal_path *path,
 	sal_unreachable(n->sal, path, bytes, len, n->now_ns);
 }
 
-static void on_path_mtu(void *arg, const struct ip_addr *remote, uint16_t mtu)
+static void on_path_mtu(void *arg, const struct sal_path *path,
+			const uint8_t *bytes, size_t len, uint16_t mtu)
 {
 	struct node *n = arg;
 
-	sal_path_mtu(n->sal, remote, mtu, n->now_ns);
+	sal_path_mtu(n->sal, path, bytes, len, mtu, n->now_ns);
 }
 
 static void from_underlay(struct node *n, int fd, uint32_t events)

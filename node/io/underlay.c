@@ -347,7 +347,7 @@ static bool receive_error(struct underlay *u, int fd,
 	    ee.ee_origin != SO_EE_ORIGIN_ICMP6)
 		return true;
 	if (is_too_big(&ee))
-		sink->path_mtu(sink->arg, &path.remote,
+		sink->path_mtu(sink->arg, &path, u->buffers, (size_t)n,
 			       ee.ee_info > 0xffff ? 0xffff :
 						     (uint16_t)ee.ee_info);
 	else if (is_unreachable(&ee))

@@ -37,7 +37,9 @@ struct underlay_sink {
 	 * get there; anybody may have said so. */
 	void (*unreachable)(void *arg, const struct sal_path *path,
 			    const uint8_t *bytes, size_t len);
-	void (*path_mtu)(void *arg, const struct ip_addr *remote, uint16_t mtu);
+	/* The same, of one that was too long for the path. */
+	void (*path_mtu)(void *arg, const struct sal_path *path,
+			 const uint8_t *bytes, size_t len, uint16_t mtu);
 };
 
 /*

@@ -262,20 +262,23 @@ void sal_from_outer(struct sal *s, const struct sal_path *path,
 		s->stats.malformed++;
 }
 
+static uint32_t get32(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
+	       (uint32_t)at[2] << 8 | at[3];
+}
+
 void sal_unreachable(struct sal *s, const struct sal_path *path,
 		     const uint8_t *header, size_t len, int64_t now_ns)
 {
 	const struct sal_control *c;
 	struct sal_packet p;
 	struct sal_flow *f;
-	uint32_t id;
 
 	s->now_ns = now_ns;
-	if (len < sizeof(id))
+	if (len < 4)
 		return;
-	id = (uint32_t)header[0] << 24 | (uint32_t)header[1] << 16 |
-	     (uint32_t)header[2] << 8 | header[3];
-	f = sal_flow_by_id(s, id);
+	f = sal_flow_by_id(s, get32(header));
 	if (!f || !sal_path_equal(&f->tie.path, path))
 		return;
 	if (f->info.state != SAL_SYN_SENT) {
@@ -291,19 +294,44 @@ void sal_unreachable(struct sal *s, const struct sal_path *path,
 		sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE);
 }
 
-void sal_path_mtu(struct sal *s, const struct ip_addr *remote, uint16_t mtu,
+/* Who quotes both flow IDs has seen a packet of ours, and so sits on the path;
+ * a SYN names only one, but there is the nonce. */
+static bool quotes_us(const struct sal_flow *f, const uint8_t *header,
+		      size_t len)
+{
+	const struct sal_control *c;
+	struct sal_packet p;
+
+	if (len < 8)
+		return false;
+	if (f->tie.remote_id)
+		return get32(header + 4) == f->tie.remote_id;
+	if (sal_decode(&p, header, len) != SAL_OK)
+		return false;
+	c = sal_find_control(&p);
+	return c && c->nonce == f->tie.nonce;
+}
+
+/* What it says holds for all that goes the same way. */
+void sal_path_mtu(struct sal *s, const struct sal_path *path,
+		  const uint8_t *header, size_t len, uint16_t mtu,
 		  int64_t now_ns)
 {
 	/* Lower than any link may have, and not to be believed. */
-	uint16_t least = remote->family == AF_INET6 ? 1280 : 552;
-	struct sal_flow *f;
+	uint16_t least = path->remote.family == AF_INET6 ? 1280 : 552;
+	struct sal_flow *f = len < 4 ? NULL : sal_flow_by_id(s, get32(header));
 	uint32_t at = 0;
 
 	s->now_ns = now_ns;
+	if (!f || !sal_path_equal(&f->tie.path, path) ||
+	    !quotes_us(f, header, len)) {
+		s->stats.icmp_unproved++;
+		return;
+	}
 	if (mtu < least)
 		mtu = least;
 	while ((f = sal_flow_each(s, &at)))
-		if (ip_addr_equal(&f->tie.path.remote, remote) &&
+		if (sal_path_equal(&f->tie.path, path) &&
 		    (!f->mtu || mtu < f->mtu))
 			f->mtu = mtu;
 }

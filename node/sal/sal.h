@@ -192,8 +192,11 @@ void sal_from_outer(struct sal *s, const struct sal_path *path,
  * (ICMP): only a hint, which makes the engine ask (CHALLENGE, RSYN). */
 void sal_unreachable(struct sal *s, const struct sal_path *path,
 		     const uint8_t *header, size_t len, int64_t now_ns);
-/* "Fragmentation needed": the path carries packets of so many bytes only. */
-void sal_path_mtu(struct sal *s, const struct ip_addr *remote, uint16_t mtu,
+/* "Fragmentation needed" (ICMP), about a packet with this SAL header: the path
+ * carries packets of so many bytes only. Of no effect where the header does not
+ * name both IDs of a flow of ours on that path. */
+void sal_path_mtu(struct sal *s, const struct sal_path *path,
+		  const uint8_t *header, size_t len, uint16_t mtu,
 		  int64_t now_ns);
 
 /* When sal_tick() wants to be called next; INT64_MAX: not at all. */
@@ -273,6 +276,7 @@ bool sal_flow_find(const struct sal *s, uint32_t local_id,
 	X(challenges_failed, "challenges answered wrongly")                    \
 	X(retransmissions, "control packets sent again")                       \
 	X(resent, "inner segments sent again after a migration")               \
+	X(icmp_unproved, "ICMP errors that quote no packet of ours")           \
 	X(native, "dropped: of a flow of libserval's kind")                    \
 	X(broken, "steps that no state allows: a bug")
 

@@ -236,8 +236,9 @@ static void hint(struct net *net, unsigned host)
 		return;
 	sal_unreachable(net->sal[host], &f->path, f->bytes,
 			n < f->len ? n : f->len, net->now_ns);
-	sal_path_mtu(net->sal[host], &f->path.remote,
-		     (uint16_t)(byte(&net->in) * 8), net->now_ns);
+	sal_path_mtu(net->sal[host], &f->path, f->bytes,
+		     n < f->len ? n : f->len, (uint16_t)(byte(&net->in) * 8),
+		     net->now_ns);
 }
 
 static void time_goes_on(struct net *net, uint8_t by)

@@ -218,7 +218,8 @@ START_TEST(too_big_for_the_path)
 {
 	struct world *w = world_usual(1);
 	struct host *c = world_c(w);
-	struct ip_addr to = ip("10.0.1.1");
+	struct sal_path path = { .remote = ip("10.0.1.1") };
+	uint8_t quoted[8];
 	uint8_t big[1400] = { 8, 0, 0, 0, 0, 7, 0, 9 };
 	struct sal_inner p = { .src = c->inner4,
 			       .dst = ip("10.8.0.1"),
@@ -229,22 +230,39 @@ START_TEST(too_big_for_the_path)
 
 	host_ping(c, "10.8.0.1", 7, 1, 56);
 	world_run_for(w, 5 * MSEC);
-	sal_path_mtu(c->sal, &to, 1000, w->now_ns);
 	c->program = note_code;
+	/* Who does not quote both flow IDs has not seen a packet of ours. */
+	for (int i = 0; i < 8; i++)
+		quoted[i] = (uint8_t)((i < 4 ? host_flow(c).local_id :
+					       host_flow(c).remote_id) >>
+				      (24 - 8 * (i % 4)));
+	for (int i = 0; i < 8; i++) {
+		quoted[i] ^= 1;
+		sal_path_mtu(c->sal, &path, quoted, 8, 1000, w->now_ns);
+		quoted[i] ^= 1;
+	}
+	sal_path_mtu(c->sal, &path, quoted, 7, 1000, w->now_ns);
+	path.remote = ip("10.0.1.2");
+	sal_path_mtu(c->sal, &path, quoted, 8, 1000, w->now_ns);
+	path.remote = ip("10.0.1.1");
+	WORLD_OK(w, sal_stats(c->sal)->icmp_unproved == 10);
+	host_send(c, &p);
+	WORLD_OK(w, !c->unreachable && host_flow(c).packets_out == 2);
+	sal_path_mtu(c->sal, &path, quoted, 8, 1000, w->now_ns);
 	host_send(c, &p);
 	WORLD_OK(w, c->unreachable == 1 && code == 4); /* fragment it */
 	p.ip.dont_fragment = false;
 	host_send(c, &p);
 	WORLD_OK(w, c->unreachable == 1);
-	WORLD_OK(w, host_flow(c).packets_out == 2);
+	WORLD_OK(w, host_flow(c).packets_out == 3);
 	/* 1000 - 20 of IP - 12 of SAL */
 	p.ip.dont_fragment = true;
 	p.len = 968;
 	host_send(c, &p);
-	WORLD_OK(w, c->unreachable == 1 && host_flow(c).packets_out == 3);
+	WORLD_OK(w, c->unreachable == 1 && host_flow(c).packets_out == 4);
 	p.len = 969;
 	host_send(c, &p);
-	WORLD_OK(w, c->unreachable == 2 && host_flow(c).packets_out == 3);
+	WORLD_OK(w, c->unreachable == 2 && host_flow(c).packets_out == 4);
 	world_free(w);
 }
 END_TEST
