@@ -57,18 +57,59 @@ void sal_do_send_ack(const struct sal_step *t)
 			 });
 }
 
+/*
+ * One of ours at a time: a FIN that arrives before the RSYN with the lower
+ * verno would make that an old one, and our new address would never be taken.
+ */
 void sal_do_send_fin(const struct sal_step *t)
 {
-	t->f->fin = t->f->tie.next++;
-	fin_emit(t->s, t->f);
-	sal_flow_retry_start(t->s, t->f, SAL_FIN_GAP_NS);
+	struct sal_flow *f = t->f;
+
+	if (f->rsyn_unanswered)
+		return;
+	f->fin = f->tie.next++;
+	f->fin_sent = true;
+	fin_emit(t->s, f);
+	sal_flow_retry_start(t->s, f, SAL_FIN_GAP_NS);
 }
 
 void sal_do_send_fin_again(const struct sal_step *t)
 {
 	t->s->stats.retransmissions++;
-	fin_emit(t->s, t->f);
+	if (t->f->rsyn_unanswered)
+		sal_do_send_rsyn_again(t);
+	else
+		fin_emit(t->s, t->f);
 	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
+}
+
+/* An RSYN of ours, sent while closing, is answered for the first time. */
+void sal_do_resume_closing(const struct sal_step *t)
+{
+	if (!t->f->rsyn_unanswered)
+		return;
+	sal_flow_retry_stop(t->s, t->f);
+	sal_flow_event(t->s, t->f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
+	sal_unacked_resend(t->s, t->f);
+	sal_queue_flush(t->s, t->f);
+}
+
+/*
+ * Whether the peer had our FIN we cannot know, and its verno is below that of
+ * the RSYN now: it has to be said again, with a greater one. The back-off was
+ * stopped, unless this is a repeated answer.
+ */
+void sal_do_fin_after_move(const struct sal_step *t)
+{
+	if (t->f->info.state == SAL_FIN_WAIT && !t->f->fin_acked &&
+	    t->f->retry_ns == SAL_NEVER)
+		sal_do_send_fin(t);
+}
+
+void sal_do_fin_done(const struct sal_step *t)
+{
+	if (!t->f->rsyn_unanswered)
+		sal_flow_retry_stop(t->s, t->f);
 }
 
 void sal_do_close_later(const struct sal_step *t)
@@ -116,13 +157,28 @@ void sal_do_leave_tie(const struct sal_step *t)
 	sal_do_drop_tie(t);
 }
 
+/*
+ * On a tie that this flow has left, or never had. Where our one FIN was lost,
+ * the old instance believes that it is still bound to us, and would send us its
+ * RSYNs for as long as the flow may be idle.
+ */
+void sal_left_tie_arrived(struct sal *s, const struct sal_arrival *a)
+{
+	uint8_t flags = sal_find_control(&a->packet)->flags;
+
+	if (flags & SAL_FLAG_RSYN && !(flags & SAL_FLAG_ACK))
+		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
+}
+
 void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
 			  const struct sal_arrival *a)
 {
 	const struct sal_control *c = sal_find_control(&a->packet);
 
-	if (!(c->flags & SAL_FLAG_FIN))
+	if (!(c->flags & SAL_FLAG_FIN)) {
+		sal_left_tie_arrived(s, a);
 		return;
+	}
 	sal_send_control(s, f, &f->old,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,
@@ -164,9 +220,17 @@ void sal_do_take_fin(const struct sal_step *t)
 	t->f->peer_fin = true;
 }
 
+void sal_do_note_fin(const struct sal_step *t)
+{
+	uint32_t verno = sal_find_control(&t->a->packet)->verno;
+
+	if (!sal_after(t->f->tie.peer_next, verno))
+		t->f->tie.peer_next = verno + 1;
+}
+
 static bool names_fin(const struct sal_step *t)
 {
-	return !t->f->fin_acked &&
+	return t->f->fin_sent && !t->f->fin_acked &&
 	       sal_find_control(&t->a->packet)->ackno == t->f->fin + 1;
 }
 

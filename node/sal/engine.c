@@ -170,6 +170,16 @@ static void control_on_flow(struct sal *s, struct sal_flow *f,
 		sal_step(s, f, SAL_ON_FIN, a);
 }
 
+/* Neither the peer, nor the one before. As long as we have no peer it may be the
+ * one that has answered our SYN, and has moved since. */
+static void stranger_on_flow(struct sal *s, const struct sal_flow *f,
+			     const struct sal_arrival *a)
+{
+	s->stats.bad_nonce++;
+	if (f->tie.remote_id && a->packet.src_flow != f->tie.remote_id)
+		sal_left_tie_arrived(s, a);
+}
+
 static void control_arrived(struct sal *s, const struct sal_arrival *a,
 			    const struct sal_control *c)
 {
@@ -196,7 +206,7 @@ static void control_arrived(struct sal *s, const struct sal_arrival *a,
 		 c->nonce == f->old.peer_nonce)
 		sal_left_fin_arrived(s, f, a);
 	else
-		s->stats.bad_nonce++;
+		stranger_on_flow(s, f, a);
 }
 
 static void challenge_arrived(struct sal *s, const struct sal_arrival *a,

@@ -298,9 +298,11 @@ bool sal_path_known(const struct sal_flow *f, const struct sal_path *path);
 void sal_close_check(struct sal *s, struct sal_flow *f);
 void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 		     const struct sal_arrival *a);
-/* The answer to the FIN of an instance that the flow was rebound from. */
+/* The answers to the FIN of an instance that the flow was rebound from, and to
+ * all else that shows that an engine takes us for its peer, which we are not. */
 void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
 			  const struct sal_arrival *a);
+void sal_left_tie_arrived(struct sal *s, const struct sal_arrival *a);
 
 /* ---- challenge.c -------------------------------------------------------- */
 

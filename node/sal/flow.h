@@ -81,7 +81,7 @@ struct sal_flow {
 	uint32_t answered_next; /* while it is: "next" before it, and others
 				   that were never answered */
 	uint32_t fin; /* verno of our FIN */
-	bool fin_acked, peer_fin;
+	bool fin_sent, fin_acked, peer_fin;
 	bool close_wanted; /* to be closed when its move is complete */
 	uint16_t reason; /* why it is about to end; 0: no REASON */
 

@@ -89,11 +89,10 @@ void sal_do_send_syn_from_here(const struct sal_step *t)
 	syn_emit(t->s, t->f);
 }
 
-/* Of a SYN, a SYN-ACK, a FIN. */
+/* Of a SYN, a SYN-ACK, a FIN, an RSYN while closing. */
 static bool may_try(const struct sal_flow *f)
 {
-	return f->tries <
-	       (f->info.state == SAL_FIN_WAIT ? SAL_FIN_TRIES : SAL_SYN_TRIES);
+	return f->tries < (sal_flow_closing(f) ? SAL_FIN_TRIES : SAL_SYN_TRIES);
 }
 
 bool sal_if_tries_left(const struct sal_step *t)

@@ -241,7 +241,7 @@ void sal_do_drop_tie(const struct sal_step *t)
 	}
 	memset(f->former, 0, sizeof(f->former));
 	f->has_rsyn = f->has_peer_rsyn = f->rsyn_unanswered = false;
-	f->close_wanted = f->peer_fin = false;
+	f->close_wanted = f->peer_fin = f->fin_sent = false;
 	f->ask = SAL_ASK_NOTHING;
 	f->rider = false;
 	f->refusals = 0;

@@ -94,8 +94,14 @@
 	X(resume, "re-send un-ACKed segments, then what has waited")           \
 	X(send_ack, "ACK of all seen, to where the packet came from")          \
 	X(count_old, "count it")                                               \
-	X(send_fin, "FIN, the next verno; start the back-off")                 \
-	X(send_fin_again, "the same FIN; back off")                            \
+	X(send_fin, "FIN, the next verno; start the back-off; not before an "  \
+		    "RSYN of ours is answered")                                \
+	X(send_fin_again, "the RSYN that is unanswered, else the same FIN; "   \
+			  "back off")                                          \
+	X(resume_closing, "the move is complete: re-send un-ACKed segments")   \
+	X(fin_after_move, "the FIN that is not ACKed, with the next verno")    \
+	X(fin_done, "stop the back-off, unless an RSYN is unanswered")         \
+	X(note_fin, "take the verno, if it is greater than any seen")          \
 	X(take_fin, "take the peer's verno: its side is over")                 \
 	X(take_fin_ack, "ours is ACKed")                                       \
 	X(close_later, "CLOSE when the move is complete")                      \
@@ -194,7 +200,8 @@
 	T(RSYN_RCVD, RSYNACK, names_rsyn, nothing, RSYN_RCVD,                  \
 	  (send_rsynack_ack))                                                  \
 	SAL_STILL_STAY(T, RSYNACK, names_rsyn, nothing, (send_rsynack_ack))    \
-	SAL_CLOSING_STAY(T, RSYNACK, names_rsyn, nothing, (send_rsynack_ack))  \
+	SAL_CLOSING_STAY(T, RSYNACK, names_rsyn, resume_closing,               \
+			 (send_rsynack_ack, fin_after_move))                   \
 	SAL_STILL_STAY(T, RSYNACK, names_other, nothing, (count_old))          \
 	SAL_LOST_STAY(T, RSYNACK, names_other, nothing, (count_old))           \
 	SAL_MOVING_STAY(T, RSYNACK, names_other, nothing, (count_old))         \
@@ -248,19 +255,20 @@
 	T(FIN_WAIT, FIN, fin_fresh, take_fin, FIN_WAIT, (send_ack))            \
 	T(FIN_WAIT, FIN, fin_last, take_fin, TIME_WAIT, (send_ack))            \
 	SAL_STILL_STAY(T, FIN, fin_again, nothing, (send_ack))                 \
-	SAL_MOVING_STAY(T, FIN, fin_again, nothing, (send_ack))                \
-	SAL_CLOSING_STAY(T, FIN, fin_again, nothing, (send_ack))               \
+	SAL_MOVING_STAY(T, FIN, fin_again, note_fin, (send_ack))               \
+	SAL_CLOSING_STAY(T, FIN, fin_again, note_fin, (send_ack))              \
 	SAL_STILL_STAY(T, FIN, fin_old, nothing, (count_old, send_ack))        \
 	SAL_LOST_STAY(T, FIN, fin_old, nothing, (count_old))                   \
 	SAL_MOVING_STAY(T, FIN, fin_old, nothing, (count_old, send_ack))       \
 	SAL_CLOSING_STAY(T, FIN, fin_old, nothing, (count_old, send_ack))      \
-	T(FIN_WAIT, ACK, names_fin, take_fin_ack, FIN_WAIT, (stop_retry))      \
-	T(FIN_WAIT, ACK, names_last_fin, take_fin_ack, TIME_WAIT,              \
-	  (stop_retry))                                                        \
-	T(FIN_WAIT, RETRY, tries_left, nothing, FIN_WAIT, (send_fin_again))    \
+	T(FIN_WAIT, ACK, names_fin, take_fin_ack, FIN_WAIT, (fin_done))        \
+	T(FIN_WAIT, ACK, names_last_fin, take_fin_ack, TIME_WAIT, (fin_done))  \
+	SAL_CLOSING_STAY(T, RETRY, tries_left, nothing, (send_fin_again))      \
 	T(FIN_WAIT, RETRY, no_tries_left, nothing, CLOSED, (nothing))          \
-	SAL_CLOSING_STAY(T, ADDRESS, always, nothing, (nothing))               \
-	SAL_EACH_CLOSING(T, NO_ADDRESS, always, nothing, CLOSED, (nothing))
+	T(CLOSE_WAIT, RETRY, no_tries_left, nothing, CLOSE_WAIT, (stop_retry)) \
+	T(TIME_WAIT, RETRY, no_tries_left, nothing, TIME_WAIT, (stop_retry))   \
+	SAL_CLOSING_STAY(T, ADDRESS, always, nothing, (send_rsyn))             \
+	SAL_CLOSING_STAY(T, NO_ADDRESS, always, nothing, (nothing))
 
 #define SAL_ENDING(T)                                                          \
 	SAL_EACH_STILL(T, EXPIRED, always, nothing, FIN_WAIT, (send_fin))      \

@@ -201,6 +201,9 @@ inline put_all(h) {
 #define do_drop_tie(h) assert(false)
 #define do_close_if_over(h) assert(false)
 #define do_take_fin_ack(h) assert(false)
+#define do_fin_done(h) assert(false)
+#define do_resume_closing(h) assert(false)
+#define do_fin_after_move(h) assert(false)
 
 #include "transitions.pml"
 

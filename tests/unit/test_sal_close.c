@@ -196,6 +196,39 @@ START_TEST(an_end_moves_while_it_closes)
 }
 END_TEST
 
+/* Moves in FIN_WAIT, its FIN lost (0) or the ACK to it (2), in TIME_WAIT (4),
+ * with some time without address (6 and on); either end. */
+START_TEST(an_end_tells_where_it_goes_while_it_closes)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct host *mover = _i & 1 ? a : c, *other = _i & 1 ? c : a;
+	int when = _i / 2 % 3;
+	struct sal_flow_info seen;
+
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 10 * MSEC);
+	world_lose(w, mover, FIN, when == 0);
+	world_lose(w, other, ACK, when == 1);
+	world_run(w, SEC + 60 * SEC + 50 * MSEC);
+	WORLD_OK(w, state(mover) == (when == 2 ? SAL_TIME_WAIT : SAL_FIN_WAIT));
+	if (_i >= 6) {
+		host_addresses(mover, NULL, NULL);
+		world_run_for(w, SEC);
+	}
+	host_addresses(mover, _i & 1 ? "10.0.1.77" : "10.0.0.77", NULL);
+	world_run_for(w, 3 * MSEC);
+	WORLD_OK(w, host_flows(mover) == 1 && host_flows(other) == 1);
+	seen = host_flow(other);
+	WORLD_OK(w, ip_addr_equal(&seen.path.remote, &mover->addresses[0]));
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, state(c) == SAL_TIME_WAIT && state(a) == SAL_TIME_WAIT);
+	world_run_for(w, 65 * SEC);
+	WORLD_OK(w, !host_flows(c) && !host_flows(a));
+	world_free(w);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("sal: close");
@@ -210,6 +243,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, the_last_ack_of_tcp_is_lost);
 	tcase_add_test(tc, half_closed_tcp_stays_open);
 	tcase_add_loop_test(tc, an_end_moves_while_it_closes, 0, 12);
+	tcase_add_loop_test(tc, an_end_tells_where_it_goes_while_it_closes, 0,
+			    12);
 	suite_add_tcase(s, tc);
 	return s;
 }

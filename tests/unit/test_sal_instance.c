@@ -190,6 +190,43 @@ START_TEST(a_rule_alone_changes)
 }
 END_TEST
 
+/* Its one FIN to the old instance is lost. When that moves it learns that it is
+ * nobody's peer, be it from the flow after one (0) or two (1) more rebindings.
+ */
+START_TEST(a_left_instance_is_told_so)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w), *b = world_b(w);
+
+	host_serve(b, 1);
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 10 * MSEC);
+	world_lose(w, c, SAL_FLAG_FIN, 1);
+	forward_b_then_not_a(w);
+	host_ping(c, "10.8.0.1", 7, 2, 56);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, b->requests == 1 && host_flow(a).state == SAL_ESTABLISHED);
+	if (_i) {
+		struct host *d = world_host(w, "D", "10.0.4.1", NULL, NULL);
+
+		host_reboot(d);
+		host_serve(d, 1);
+		host_forward(c, 1, "10.0.4.1");
+		host_unforward(c, 1, "10.0.2.1");
+		world_run_for(w, 10 * MSEC);
+		WORLD_OK(w, peer_is(c, "10.0.4.1"));
+	}
+	host_addresses(a, "10.0.1.77", NULL);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, !host_flows(a));
+	WORLD_OK(w, host_flow(c).state == SAL_ESTABLISHED);
+	host_ping(c, "10.8.0.1", 7, 3, 56);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, c->replies == 3);
+	world_free(w);
+}
+END_TEST
+
 /* A reply that is on its way when the flow leaves is not lost. */
 START_TEST(what_the_old_instance_sent_arrives)
 {
@@ -334,6 +371,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, and_back_again);
 	tcase_add_test(tc, no_rule_is_no_wait_for_ever);
 	tcase_add_loop_test(tc, open_tcp_is_reset, 0, 5);
+	tcase_add_loop_test(tc, a_left_instance_is_told_so, 0, 2);
 	tcase_add_test(tc, a_rule_alone_changes);
 	tcase_add_loop_test(tc, what_the_old_instance_sent_arrives, 0, 5);
 	tcase_add_test(tc, flows_stay_with_their_rule);
