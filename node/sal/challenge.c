@@ -16,7 +16,10 @@
  * peer's address, which is the most that one without state can show, and more
  * than one off the path can.
  *
- * An answer counts from where the question went, for what it was about.
+ * An answer counts from where the question went, for what it was about. A
+ * client that is asked before it has had the SYN-ACK knows no nonce but its
+ * own: it sends its SYN again, which has that one, and so is as good an answer
+ * (handshake.c).
  */
 #include "node/sal/engine.h"
 
@@ -74,6 +77,13 @@ void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 	uint64_t value =
 		sal_find(&a->packet, SAL_EXT_CHALLENGE, 0)->challenge.value;
 
+	bool left = f->old.remote_id && f->old.remote_id == a->packet.src_flow;
+
+	if (f->info.state == SAL_SYN_SENT && !left) {
+		/* By one whose SYN-ACK is under way, it may be. */
+		sal_syn_asked(s, f);
+		return;
+	}
 	if (!f->tie.remote_id || f->tie.remote_id != a->packet.src_flow) {
 		/* About a tie that this flow has left: as good as unknown. */
 		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);

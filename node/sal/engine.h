@@ -286,6 +286,8 @@ void sal_synack_arrived(struct sal *s, struct sal_flow *f,
  * from two addresses, and in the wrong order.
  */
 void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a);
+/* Somebody asks whether we have this flow, whose SYN-ACK we have not had. */
+void sal_syn_asked(struct sal *s, struct sal_flow *f);
 
 /* ---- migrate.c ---------------------------------------------------------- */
 

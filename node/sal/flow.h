@@ -73,6 +73,7 @@ struct sal_flow {
 	uint32_t tries;
 	int64_t since_ns; /* of the present state */
 
+	int64_t syn_ns; /* when the SYN was last sent; a client's */
 	bool rider; /* the queue's first segment went out on the SYN */
 	uint32_t rsyn; /* verno of our last RSYN */
 	uint32_t peer_rsyn; /* of the last one that we took */

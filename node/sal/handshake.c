@@ -44,7 +44,16 @@ static void syn_emit(struct sal *s, struct sal_flow *f)
 		c.segment =
 			sal_store_bytes(&s->queue, f->queue.first, s->scratch);
 	}
+	f->syn_ns = s->now_ns;
 	sal_send_control(s, f, &f->tie, &c);
+}
+
+void sal_syn_asked(struct sal *s, struct sal_flow *f)
+{
+	if (f->resolve_again || s->now_ns - f->syn_ns < SAL_ASK_GAP_NS)
+		return;
+	s->stats.retransmissions++;
+	syn_emit(s, f);
 }
 
 static bool can_ride(const struct sal *s, const struct sal_flow *f)
@@ -308,6 +317,9 @@ static void syn_again(struct sal *s, struct sal_flow *f,
 	 * by an RSYN, and a SYN from elsewhere is just late. */
 	if (!f->confirmed)
 		client_is_at(f, a->path);
+	/* Its nonce: the client lives. */
+	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER)
+		f->ask = SAL_ASK_NOTHING;
 	synack_send(s, f);
 }
 

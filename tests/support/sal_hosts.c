@@ -13,59 +13,106 @@ void (*world_adjust)(struct sal_config *c);
 
 /* ---- programs ----------------------------------------------------------- */
 
-static uint64_t fingerprint(const struct sal_inner *p)
+uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n)
 {
-	uint64_t h = 14695981039346656037u;
-#define MIX(byte) (h = (h ^ (uint8_t)(byte)) * 1099511628211u)
-	for (size_t i = 0; i < 16; i++) {
-		MIX(p->src.bytes[i]);
-		MIX(p->dst.bytes[i]);
-	}
-	MIX(p->protocol);
-	for (size_t i = 0; i < p->len; i++)
-		MIX(p->segment[i]);
-#undef MIX
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ p[i]) * 1099511628211u;
 	return h;
 }
 
+static uint64_t fingerprint(const struct sal_inner *p)
+{
+	uint64_t h = HASH_START;
+
+	h = hash_bytes(h, p->src.bytes, 16);
+	h = hash_bytes(h, p->dst.bytes, 16);
+	h = hash_bytes(h, &p->protocol, 1);
+	return hash_bytes(h, p->segment, p->len);
+}
+
 /* Where the hash is, or would be. */
-static size_t sent_place(const struct world *w, uint64_t hash)
+static struct tally_entry *tally_place(const struct tally *t, uint64_t hash)
 {
-	size_t i = hash & (w->sent_room - 1);
+	size_t i = hash & (t->room - 1);
 
-	while (w->sent[i] && w->sent[i] != hash)
-		i = (i + 1) & (w->sent_room - 1);
-	return i;
+	while (t->v[i].hash && t->v[i].hash != hash)
+		i = (i + 1) & (t->room - 1);
+	return &t->v[i];
 }
 
-static bool was_sent(const struct world *w, uint64_t hash)
+struct tally_entry *tally_find(const struct tally *t, uint64_t hash)
 {
-	return w->sent_room && w->sent[sent_place(w, hash)] == hash;
+	struct tally_entry *e = t->room ? tally_place(t, hash) : NULL;
+
+	return e && e->hash ? e : NULL;
 }
 
-static void sent_grow(struct world *w)
+static void tally_grow(struct tally *t)
 {
-	uint64_t *old = w->sent;
-	size_t room = w->sent_room;
+	struct tally old = *t;
 
-	w->sent_room = room ? 2 * room : 256;
-	w->sent = must(calloc(w->sent_room, sizeof(*w->sent)));
-	for (size_t i = 0; i < room; i++)
-		if (old[i])
-			w->sent[sent_place(w, old[i])] = old[i];
-	free(old);
+	t->room = old.room ? 2 * old.room : 256;
+	t->v = must(calloc(t->room, sizeof(*t->v)));
+	for (size_t i = 0; i < old.room; i++)
+		if (old.v[i].hash)
+			*tally_place(t, old.v[i].hash) = old.v[i];
+	free(old.v);
+}
+
+struct tally_entry *tally_at(struct tally *t, uint64_t hash)
+{
+	struct tally_entry *e;
+
+	if (2 * t->count >= t->room)
+		tally_grow(t);
+	e = tally_place(t, hash);
+	t->count += !e->hash;
+	e->hash = hash;
+	return e;
 }
 
 static void remember_sent(struct world *w, const struct sal_inner *p)
 {
-	uint64_t hash = fingerprint(p);
-	size_t i;
+	tally_at(&w->sent, fingerprint(p))->given++;
+}
 
-	if (2 * w->sent_count >= w->sent_room)
-		sent_grow(w);
-	i = sent_place(w, hash);
-	w->sent_count += !w->sent[i];
-	w->sent[i] = hash;
+static bool is_ping(const struct sal_inner *p, uint8_t type4, uint8_t type6)
+{
+	return p->protocol == IPPROTO_ICMP ?
+		       p->segment[0] == type4 :
+		       p->protocol == IPPROTO_ICMPV6 && p->segment[0] == type6;
+}
+
+static bool is_refusal(const struct sal_inner *p)
+{
+	return is_ping(p, 3, 1) || is_ping(p, 3, 2) ||
+	       (p->protocol == IPPROTO_TCP && p->segment[13] & 4);
+}
+
+void host_emits(struct host *h, const struct sal_outer *out)
+{
+	struct sal_inner p = {
+		.src = out->inner_src,
+		.dst = out->inner_dst,
+		.protocol = out->protocol,
+		.segment = out->segment,
+		.len = out->len,
+	};
+	struct world *w = h->world;
+	struct tally_entry *e;
+
+	/* A SYN's is counted where it arrives; an ICMP error may come from a
+	 * router. */
+	if (!out->len || out->header_len != SAL_HEADER_LEN || is_refusal(&p))
+		return;
+	e = tally_find(&w->sent, fingerprint(&p));
+	WORLD_OK(w, e != NULL);
+	e->on_wire++;
+	WORLD_OK(w, e->on_wire <= e->given + (p.protocol == IPPROTO_TCP ?
+						      h->migrated :
+						      0));
 }
 
 void host_send(struct host *h, const struct sal_inner *p)
@@ -86,13 +133,6 @@ static void answer_soon(struct host *h, struct sal_inner *p)
 	transport_checksum_set(p->protocol, &p->src, &p->dst, copy, p->len);
 	later.inner.segment = copy;
 	happen(h->world, h->world->now_ns + 10000, later);
-}
-
-static bool is_ping(const struct sal_inner *p, uint8_t type4, uint8_t type6)
-{
-	return p->protocol == IPPROTO_ICMP ?
-		       p->segment[0] == type4 :
-		       p->protocol == IPPROTO_ICMPV6 && p->segment[0] == type6;
 }
 
 static void kernel_answers(struct host *h, const struct sal_inner *p)
@@ -147,10 +187,20 @@ static void count(struct host *h, const struct sal_inner *p)
 	h->last.segment = NULL;
 }
 
-static bool is_refusal(const struct sal_inner *p)
+static bool is_what_arrives(const struct world *w, const struct sal_inner *p)
 {
-	return is_ping(p, 3, 1) || is_ping(p, 3, 2) ||
-	       (p->protocol == IPPROTO_TCP && p->segment[13] & 4);
+	return w->payload && p->len == w->payload_len &&
+	       !memcmp(p->segment, w->payload, p->len);
+}
+
+/* Not made up, not somebody else's, and not once more than it arrived. */
+static void check_arrival(struct world *w, const struct sal_inner *p)
+{
+	WORLD_OK(w, tally_find(&w->sent, fingerprint(p)) != NULL);
+	WORLD_OK(w, is_what_arrives(w, p));
+	WORLD_OK(w, !w->delivered++);
+	if (w->rider)
+		WORLD_OK(w, !tally_at(&w->riders, w->rider)->given++);
 }
 
 static void sink_deliver(void *arg, const struct sal_inner *p)
@@ -161,7 +211,8 @@ static void sink_deliver(void *arg, const struct sal_inner *p)
 	WORLD_OK(w, transport_checksum_check(p->protocol, &p->src, &p->dst,
 					     p->segment, p->len) ==
 			    TRANSPORT_CHECKSUM_GOOD);
-	WORLD_OK(w, is_refusal(p) || was_sent(w, fingerprint(p)));
+	if (!is_refusal(p))
+		check_arrival(w, p);
 	count(h, p);
 	if (h->program)
 		h->program(h, p, h->program_arg);
@@ -177,6 +228,7 @@ static void sink_event(void *arg, const struct sal_event *e)
 	w->events = grown(w->events, w->event_count, &w->event_room,
 			  sizeof(*w->events));
 	w->events[w->event_count++] = (struct seen_event){ *e, h };
+	h->migrated += e->kind == SAL_EVENT_FLOW_MIGRATED;
 }
 
 void host_ping(struct host *h, const char *to, uint16_t id, uint16_t seq,
@@ -256,6 +308,7 @@ static void start(struct host *h)
 				  &sink, h->world->now_ns, &h->sal),
 			 0);
 	h->tick_ns = INT64_MAX;
+	h->boots++;
 }
 
 void host_name_usual(struct host *h)
@@ -365,6 +418,7 @@ void host_serve(struct host *h, unsigned n)
 void host_unserve(struct host *h, unsigned n)
 {
 	rule(h, n, NULL, false);
+	h->boots++;
 }
 
 void host_forward(struct host *h, unsigned n, const char *to)

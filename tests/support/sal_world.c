@@ -295,6 +295,7 @@ void world_takes(void *arg, const struct sal_outer *out)
 				 .len = out->header_len + out->len };
 
 	ck_assert_uint_le(p.len, sizeof(bytes));
+	host_emits(h, out);
 	memcpy(bytes, out->header, out->header_len);
 	if (out->len)
 		memcpy(bytes + out->header_len, out->segment, out->len);
@@ -305,6 +306,21 @@ void world_takes(void *arg, const struct sal_outer *out)
 	network_takes(h->world, &p);
 }
 
+/* Which SYN it is, for all its repetitions; 0: none that carries a segment. */
+static uint64_t rider_of(const struct host *to, const struct sal_packet *p)
+{
+	const struct sal_control *c = sal_find_control(p);
+	uint64_t hash = HASH_START;
+
+	if (!c || !p->payload_len ||
+	    (c->flags & (SAL_FLAG_SYN | SAL_FLAG_ACK)) != SAL_FLAG_SYN)
+		return 0;
+	hash = hash_bytes(hash, &to, sizeof(to));
+	hash = hash_bytes(hash, &to->boots, sizeof(to->boots));
+	hash = hash_bytes(hash, &p->src_flow, sizeof(p->src_flow));
+	return hash_bytes(hash, &c->nonce, sizeof(c->nonce));
+}
+
 static void arrive(struct world *w, const struct wire_packet *p)
 {
 	struct sal_path path = { .local = p->path.remote,
@@ -313,11 +329,22 @@ static void arrive(struct world *w, const struct wire_packet *p)
 				 .local_port = p->path.remote_port,
 				 .remote_port = p->path.local_port };
 	struct host *to = owner(w, &p->path.remote);
+	struct sal_packet decoded;
 
 	/* One whose address is gone by now: as lost as any. */
 	if (!to)
 		return;
+	w->delivered = 0;
+	w->rider = 0;
+	w->payload_len = 0;
+	w->payload = p->bytes;
+	if (sal_decode(&decoded, p->bytes, p->len) == SAL_OK) {
+		w->rider = rider_of(to, &decoded);
+		w->payload = decoded.payload;
+		w->payload_len = decoded.payload_len;
+	}
 	sal_from_outer(to->sal, &path, &p->ip, p->bytes, p->len, w->now_ns);
+	w->payload = NULL;
 	WORLD_OK(w, !sal_stats(to->sal)->broken);
 	host_touched(to);
 }
@@ -432,6 +459,7 @@ void world_free(struct world *w)
 	free(w->log);
 	free(w->events);
 	free(w->hosts);
-	free(w->sent);
+	free(w->sent.v);
+	free(w->riders.v);
 	free(w);
 }

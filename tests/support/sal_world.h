@@ -7,7 +7,11 @@
  * Every step is watched. A packet that an engine gives to a program must be one
  * that a program on the other side has sent, byte for byte and with a checksum
  * that holds, or a refusal; no engine may take a step that its table forbids.
- * When a check fails, all that went over the network is printed, as a ladder.
+ * Nothing is doubled but as IP may double it: a packet that arrives is
+ * delivered once at most, what rides on a SYN once for all of its repetitions,
+ * and an engine puts no segment on the network more often than the program gave
+ * it, and TCP's once more for each move that was completed. When a check fails,
+ * all that went over the network is printed, as a ladder.
  */
 #ifndef TESTS_SAL_WORLD_H
 #define TESTS_SAL_WORLD_H
@@ -72,7 +76,22 @@ struct host {
 	unsigned replies, unreachable, resets, udp_got, requests;
 	uint16_t last_reply_seq;
 	struct sal_inner last; /* without the segment */
+	/* How often it has lost its flows: a start of its engine, the end of
+	 * its being an instance. */
+	unsigned boots;
+	unsigned migrated; /* moves of its flows that were completed */
 	int64_t tick_ns; /* when its engine will be woken; INT64_MAX: not */
+};
+
+/* Things by their hashes, and how often: a table with open addressing. */
+struct tally_entry {
+	uint64_t hash; /* 0: none */
+	uint32_t given; /* by a program */
+	uint32_t on_wire; /* by its engine */
+};
+struct tally {
+	struct tally_entry *v;
+	size_t count, room;
 };
 
 struct world {
@@ -88,10 +107,15 @@ struct world {
 	struct world_log *log;
 	struct seen_event *events;
 	size_t event_count, event_room;
-	/* Program packets that were sent, as hashes (0: none): what may be
-	 * delivered. A table with open addressing. */
-	uint64_t *sent;
-	size_t sent_count, sent_room;
+	/* Program packets that were sent: what may be delivered. */
+	struct tally sent;
+	/* What rode on SYNs and was delivered; one for all its repetitions. */
+	struct tally riders;
+	/* Of the packet that is arriving. */
+	uint64_t rider; /* 0: no SYN that carries a segment */
+	const uint8_t *payload; /* NULL: none is arriving */
+	size_t payload_len;
+	unsigned delivered;
 	/* Who may have an address, where to ask all would take long; it is
 	 * still asked. NULL: ask all. */
 	struct host *(*owner)(struct world *w, const struct ip_addr *a);

@@ -23,6 +23,15 @@ void host_touched(struct host *h);
 /* The engines' way onto the network; arg: struct host *. */
 void world_takes(void *arg, const struct sal_outer *out);
 
+/* The entry of hash, made where there was none; valid until the next call. */
+struct tally_entry *tally_at(struct tally *t, uint64_t hash);
+/* NULL: none. */
+struct tally_entry *tally_find(const struct tally *t, uint64_t hash);
+/* Before a packet goes onto the network: may it? */
+void host_emits(struct host *h, const struct sal_outer *out);
+uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);
+#define HASH_START 14695981039346656037u
+
 void *must(void *p);
 /* v with room for one more element behind n. */
 void *grown(void *v, size_t n, size_t *room, size_t size);
