@@ -12,6 +12,7 @@
  *     data.c       segments between programs and flows; what waits
  *     resolve.c    names and rules: which instance, and another one
  *     handshake.c  SYN, SYN-ACK, ACK: two engines get to know each other
+ *     pressure.c   SYNs answered without state
  *     migrate.c    RSYN, RSYN-ACK, ACK: an end moves
  *     close.c      FIN, RST, idleness: the end
  *     challenge.c  CHALLENGE: who says so?
@@ -145,6 +146,7 @@ int sal_init(void *mem, size_t size, const struct sal_config *c,
 	lay_out(s, mem, c);
 	sal_rand_init(&s->rand, c->key);
 	sal_rand_bytes(&s->rand, s->hash_key, sizeof(s->hash_key));
+	sal_rand_bytes(&s->rand, s->syn_key, sizeof(s->syn_key));
 	*out = s;
 	return 0;
 }
@@ -159,6 +161,7 @@ static void control_on_flow(struct sal *s, struct sal_flow *f,
 	uint8_t rsyn = flags & (SAL_FLAG_RSYN | SAL_FLAG_ACK);
 
 	sal_client_heard(f, a);
+	sal_proof_again(s, f, a);
 	if (rsyn == (SAL_FLAG_RSYN | SAL_FLAG_ACK))
 		sal_step(s, f, SAL_ON_RSYNACK, a);
 	else if (rsyn == SAL_FLAG_RSYN)
@@ -170,8 +173,8 @@ static void control_on_flow(struct sal *s, struct sal_flow *f,
 		sal_step(s, f, SAL_ON_FIN, a);
 }
 
-/* Neither the peer, nor the one before. As long as we have no peer it may be the
- * one that has answered our SYN, and has moved since. */
+/* Neither the peer, nor the one before. As long as we have no peer it may be
+ * the one that has answered our SYN, and has moved since. */
 static void stranger_on_flow(struct sal *s, const struct sal_flow *f,
 			     const struct sal_arrival *a)
 {
@@ -190,6 +193,8 @@ static void control_arrived(struct sal *s, const struct sal_arrival *a,
 		return;
 	}
 	f = sal_flow_by_id(s, a->packet.dst_flow);
+	if (!f && sal_proof_arrived(s, a))
+		return;
 	if (!f) {
 		s->stats.unknown_flow++;
 		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);

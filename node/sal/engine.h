@@ -72,6 +72,7 @@ struct sal {
 	int64_t now_ns; /* of the call under way */
 	struct sal_rand rand;
 	uint8_t hash_key[SAL_HASH_KEY];
+	uint8_t syn_key[SAL_HASH_KEY]; /* of answers without state */
 
 	struct sal_flow *flows;
 	uint32_t flow_fresh; /* from here on never used */
@@ -152,6 +153,8 @@ struct sal_flow *sal_flow_new(struct sal *s);
 /* One that never had a state: nobody is told. */
 void sal_flow_forget(struct sal *s, struct sal_flow *f);
 void sal_flow_index(struct sal *s, struct sal_flow *f, enum sal_index which);
+/* Another flow ID, which no flow has. */
+void sal_flow_rename(struct sal *s, struct sal_flow *f, uint32_t id);
 void sal_flow_unindex(struct sal *s, struct sal_flow *f, enum sal_index which);
 struct sal_flow *sal_flow_by_id(const struct sal *s, uint32_t local_id);
 struct sal_flow *sal_flow_by_tuple(const struct sal *s,
@@ -273,11 +276,34 @@ void sal_demux_hit(struct sal *s, const struct service_id *id);
 /* After a change of the local addresses. */
 void sal_forward_reachable(struct sal *s);
 
+/* What a SYN says, and what becomes of it. */
+struct sal_syn {
+	const struct service_id *service; /* borrowed from the packet */
+	const struct ip_addr *client, *addr; /* inner: the client's, ours */
+	bool rides; /* with a segment, of this conversation: */
+	struct sal_tuple tuple;
+	uint32_t verno;
+	bool proved; /* we had answered it without state, with these: */
+	uint32_t local_id, local_first;
+	uint64_t local_nonce;
+};
+
 /* ---- handshake.c -------------------------------------------------------- */
 
 void sal_open(struct sal *s, const struct sal_name *name,
 	      const struct sal_tuple *t, const struct sal_inner *p);
 void sal_syn_arrived(struct sal *s, const struct sal_arrival *a);
+/* Whether a packet with the extensions of a SYN may become a flow. False: it
+ * may not, or is one already, or has to wait; that was dealt with. */
+bool sal_syn_examine(struct sal *s, const struct sal_arrival *a,
+		     struct sal_syn *syn);
+void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
+		    const struct sal_syn *syn);
+/* On this tie, with flags and numbers as in "with", what a SYN has besides. */
+void sal_syn_emit(struct sal *s, struct sal_flow *f, const struct sal_tie *tie,
+		  const struct sal_control_out *with);
+void sal_send_synack(struct sal *s, struct sal_flow *f);
+bool sal_synack_names_syn(const struct sal_step *t);
 void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 			const struct sal_arrival *a);
 /*
@@ -288,6 +314,17 @@ void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a);
 /* Somebody asks whether we have this flow, whose SYN-ACK we have not had. */
 void sal_syn_asked(struct sal *s, struct sal_flow *f);
+
+/* ---- pressure.c --------------------------------------------------------- */
+
+/* Answers a SYN, and keeps nothing of it. */
+void sal_syn_offer(struct sal *s, const struct sal_arrival *a);
+/* An ACK of no flow: true where it is, or would be, the answer to such an
+ * answer. */
+bool sal_proof_arrived(struct sal *s, const struct sal_arrival *a);
+/* The same on a flow that was made by it. */
+void sal_proof_again(struct sal *s, struct sal_flow *f,
+		     const struct sal_arrival *a);
 
 /* ---- migrate.c ---------------------------------------------------------- */
 
@@ -301,7 +338,8 @@ void sal_close_check(struct sal *s, struct sal_flow *f);
 void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 		     const struct sal_arrival *a);
 /* The answers to the FIN of an instance that the flow was rebound from, and to
- * all else that shows that an engine takes us for its peer, which we are not. */
+ * all else that shows that an engine takes us for its peer, which we are not.
+ */
 void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
 			  const struct sal_arrival *a);
 void sal_left_tie_arrived(struct sal *s, const struct sal_arrival *a);

@@ -161,6 +161,13 @@ void sal_flow_unindex(struct sal *s, struct sal_flow *f, enum sal_index which)
 	f->indexed[which] = false;
 }
 
+void sal_flow_rename(struct sal *s, struct sal_flow *f, uint32_t id)
+{
+	sal_flow_unindex(s, f, SAL_BY_ID);
+	f->info.local_id = id;
+	sal_flow_index(s, f, SAL_BY_ID);
+}
+
 struct sal_flow *sal_flow_by_id(const struct sal *s, uint32_t local_id)
 {
 	struct key k = { .n = 0 };

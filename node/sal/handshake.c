@@ -30,22 +30,26 @@
 
 /* ---- the client --------------------------------------------------------- */
 
-static void syn_emit(struct sal *s, struct sal_flow *f)
+void sal_syn_emit(struct sal *s, struct sal_flow *f, const struct sal_tie *tie,
+		  const struct sal_control_out *with)
 {
-	struct sal_control_out c = {
-		.flags = SAL_FLAG_SYN,
-		.verno = f->tie.first,
-		.service = true,
-		.identity = true,
-	};
+	struct sal_control_out c = *with;
 
+	c.service = c.identity = true;
 	if (f->rider) {
 		c.kept = sal_store_kept(&s->queue, f->queue.first);
 		c.segment =
 			sal_store_bytes(&s->queue, f->queue.first, s->scratch);
 	}
 	f->syn_ns = s->now_ns;
-	sal_send_control(s, f, &f->tie, &c);
+	sal_send_control(s, f, tie, &c);
+}
+
+static void syn_emit(struct sal *s, struct sal_flow *f)
+{
+	sal_syn_emit(s, f, &f->tie,
+		     &(struct sal_control_out){ .flags = SAL_FLAG_SYN,
+						.verno = f->tie.first });
 }
 
 void sal_syn_asked(struct sal *s, struct sal_flow *f)
@@ -179,13 +183,19 @@ static void rider_arrived(struct sal *s, struct sal_flow *f)
 	sal_store_pop(&s->queue, &f->queue);
 }
 
-bool sal_if_names_syn(const struct sal_step *t)
+bool sal_synack_names_syn(const struct sal_step *t)
 {
 	const struct sal_control *c = sal_find_control(&t->a->packet);
 
 	/* Our verno and flow ID are random: whoever names both saw our SYN. */
 	return c->ackno == t->f->tie.first + 1 && !t->f->resolve_again &&
 	       t->a->packet.src_flow;
+}
+
+bool sal_if_names_syn(const struct sal_step *t)
+{
+	return sal_synack_names_syn(t) &&
+	       !(sal_find_control(&t->a->packet)->flags & SAL_FLAG_NACK);
 }
 
 bool sal_if_synack_again(const struct sal_step *t)
@@ -236,7 +246,7 @@ void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 
 /* ---- the server --------------------------------------------------------- */
 
-static void synack_send(struct sal *s, struct sal_flow *f)
+void sal_send_synack(struct sal *s, struct sal_flow *f)
 {
 	sal_send_control(s, f, &f->tie,
 			 &(struct sal_control_out){
@@ -248,14 +258,20 @@ static void synack_send(struct sal *s, struct sal_flow *f)
 
 void sal_do_send_synack(const struct sal_step *t)
 {
-	synack_send(t->s, t->f);
+	sal_send_synack(t->s, t->f);
 	sal_flow_retry_start(t->s, t->f, SAL_SYN_GAP_NS);
+}
+
+void sal_do_confirm(const struct sal_step *t)
+{
+	t->f->confirmed = true;
+	sal_send_synack(t->s, t->f);
 }
 
 void sal_do_send_synack_again(const struct sal_step *t)
 {
 	t->s->stats.retransmissions++;
-	synack_send(t->s, t->f);
+	sal_send_synack(t->s, t->f);
 	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
 }
 
@@ -320,7 +336,7 @@ static void syn_again(struct sal *s, struct sal_flow *f,
 	/* Its nonce: the client lives. */
 	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER)
 		f->ask = SAL_ASK_NOTHING;
-	synack_send(s, f);
+	sal_send_synack(s, f);
 }
 
 void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a)
@@ -330,36 +346,40 @@ void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a)
 	f->confirmed = true;
 }
 
-static void syn_accept(struct sal *s, const struct sal_arrival *a,
-		       const struct service_id *service,
-		       const struct ip_addr *client, const struct ip_addr *addr,
-		       const struct sal_tuple *t)
+void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
+		    const struct sal_syn *syn)
 {
-	const struct sal_control *c = sal_find_control(&a->packet);
 	struct sal_flow *f = sal_flow_new(s);
 
 	if (!f) {
 		sal_send_stray_rst(s, a, SAL_REASON_TABLE_FULL);
 		return;
 	}
-	f->info.service = *service;
+	sal_demux_hit(s, syn->service);
+	f->info.service = *syn->service;
 	f->info.protocol = a->packet.protocol;
-	f->info.inner_local = *addr;
-	f->info.inner_remote = *client;
+	f->info.inner_local = *syn->addr;
+	f->info.inner_remote = *syn->client;
 	f->tie.path = *a->path;
 	f->tie.remote_id = a->packet.src_flow;
-	f->tie.peer_nonce = c->nonce;
-	f->tie.peer_first = c->verno;
-	f->tie.peer_next = c->verno + 1;
-	sal_rand_bytes(&s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
-	f->tie.first = sal_rand_u32(&s->rand);
+	f->tie.peer_nonce = sal_find_control(&a->packet)->nonce;
+	f->tie.peer_first = syn->verno;
+	f->tie.peer_next = syn->verno + 1;
+	if (syn->proved) {
+		sal_flow_rename(s, f, syn->local_id);
+		f->tie.nonce = syn->local_nonce;
+		f->tie.first = syn->local_first;
+	} else {
+		sal_rand_bytes(&s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
+		f->tie.first = sal_rand_u32(&s->rand);
+	}
 	f->tie.next = f->tie.first + 1;
 	sal_flow_index(s, f, SAL_BY_SYN);
-	if (t)
-		sal_flow_set_tuple(s, f, t);
-	sal_step(s, f, SAL_ON_SYN, a);
-	if (t)
-		sal_data_deliver(s, f, a);
+	if (syn->rides)
+		sal_flow_set_tuple(s, f, &syn->tuple);
+	sal_step(s, f, syn->proved ? SAL_ON_PROVED : SAL_ON_SYN, a);
+	if (syn->rides && sal_data_deliver(s, f, a))
+		sal_close_check(s, f);
 }
 
 static bool inner_protocol(const struct ip_addr *client, uint8_t protocol)
@@ -378,56 +398,65 @@ static void refuse_unserved(struct sal *s, const struct sal_arrival *a,
 						       SAL_REASON_NO_SERVICE);
 }
 
-void sal_syn_arrived(struct sal *s, const struct sal_arrival *a)
+bool sal_syn_examine(struct sal *s, const struct sal_arrival *a,
+		     struct sal_syn *syn)
 {
-	const struct service_id *service = sal_find_service(&a->packet, 0);
 	const struct sal_ext *identity =
 		sal_find(&a->packet, SAL_EXT_IDENTITY, 0);
 	const struct sal_control *c = sal_find_control(&a->packet);
-	const struct ip_addr *client, *addr;
-	struct sal_tuple t;
-	bool rides = a->packet.payload_len > 0;
 	const struct sal_name *name;
 	enum sal_served served;
 	struct sal_flow *f;
 
-	if (!identity && service) {
+	*syn = (struct sal_syn){ .service = sal_find_service(&a->packet, 0),
+				 .verno = c->verno,
+				 .rides = a->packet.payload_len > 0 };
+	if (!syn->service || !a->packet.src_flow ||
+	    !inner_protocol(&identity->identity.addr, a->packet.protocol)) {
+		s->stats.malformed++;
+		return false;
+	}
+	syn->client = &identity->identity.addr;
+	f = sal_flow_by_syn(s, syn->client, a->packet.src_flow, c->nonce);
+	if (f) {
+		syn_again(s, f, a);
+		return false;
+	}
+	served = sal_served(s, syn->service);
+	name = sal_name_by_id(s, syn->service);
+	if (served != SAL_SERVED_HERE || !name) {
+		refuse_unserved(s, a, served);
+		return false;
+	}
+	syn->addr =
+		syn->client->family == AF_INET6 ? &name->addr6 : &name->addr4;
+	if (!ip_addr_size(syn->addr)) {
+		refuse_unserved(s, a, SAL_SERVED_NOT);
+		return false;
+	}
+	if (sal_name_by_addr(s, syn->client) ||
+	    (syn->rides &&
+	     !syn_tuple(a, syn->client, syn->addr, &syn->tuple))) {
+		s->stats.malformed++;
+		return false;
+	}
+	return !syn->rides || tuple_is_free(s, &syn->tuple);
+}
+
+void sal_syn_arrived(struct sal *s, const struct sal_arrival *a)
+{
+	struct sal_syn syn;
+
+	if (sal_find_service(&a->packet, 0) &&
+	    !sal_find(&a->packet, SAL_EXT_IDENTITY, 0)) {
 		s->stats.native++;
 		return;
 	}
-	if (!service || !a->packet.src_flow ||
-	    !inner_protocol(&identity->identity.addr, a->packet.protocol)) {
-		s->stats.malformed++;
-		return;
-	}
-	client = &identity->identity.addr;
-	f = sal_flow_by_syn(s, client, a->packet.src_flow, c->nonce);
-	if (f) {
-		syn_again(s, f, a);
-		return;
-	}
-	served = sal_served(s, service);
-	name = sal_name_by_id(s, service);
-	if (served != SAL_SERVED_HERE || !name) {
-		refuse_unserved(s, a, served);
-		return;
-	}
-	addr = client->family == AF_INET6 ? &name->addr6 : &name->addr4;
-	if (!ip_addr_size(addr)) {
-		refuse_unserved(s, a, SAL_SERVED_NOT);
-		return;
-	}
-	if (sal_name_by_addr(s, client) ||
-	    (rides && !syn_tuple(a, client, addr, &t))) {
-		s->stats.malformed++;
-		return;
-	}
-	if (rides && !tuple_is_free(s, &t))
+	if (!sal_syn_examine(s, a, &syn))
 		return;
 	if (s->half_open >= s->config.max_half_open) {
-		s->stats.table_full++;
+		sal_syn_offer(s, a);
 		return;
 	}
-	sal_demux_hit(s, service);
-	syn_accept(s, a, service, client, addr, rides ? &t : NULL);
+	sal_syn_accept(s, a, &syn);
 }

@@ -158,7 +158,8 @@ struct sal_config {
 			  */
 	struct ip_addr inner4, inner6; /* this host's; AF_UNSPEC: none */
 	uint32_t max_flows, max_services; /* bounds of the tables */
-	uint32_t max_half_open; /* answered SYNs not yet confirmed */
+	uint32_t max_half_open; /* answered SYNs not yet confirmed; more are
+				   answered without state */
 	uint32_t unacked_bytes; /* copies kept, over all flows */
 	uint32_t queue_bytes; /* segments that wait for their flow, over all */
 	int64_t idle_udp_ns, idle_icmp_ns, idle_tcp_ns;
@@ -272,6 +273,9 @@ bool sal_flow_find(const struct sal *s, uint32_t local_id,
 	X(table_full, "dropped: no room for another flow")                     \
 	X(queue_full, "dropped: too much waits for its flow")                  \
 	X(not_inner, "dropped: an inner packet that we do not carry")          \
+	X(syn_stateless, "SYNs answered without state")                        \
+	X(syn_proved, "of which made a flow later")                            \
+	X(proof_bad, "dropped: no answer to ours to a SYN, or too late")       \
 	X(challenges_sent, "challenges sent")                                  \
 	X(challenges_failed, "challenges answered wrongly")                    \
 	X(retransmissions, "control packets sent again")                       \

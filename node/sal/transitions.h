@@ -25,6 +25,7 @@
 #define SAL_HAPPENINGS(X)                                                      \
 	X(OPEN, OWN, "a program's first packet to a service's address")        \
 	X(SYN, OWN, "a SYN for a service that has a DEMUX rule here")          \
+	X(PROVED, OWN, "an ACK to a SYN-ACK that was given without state")     \
 	X(SYNACK, PACKET, "SYN-ACK")                                           \
 	X(ACK, PACKET, "ACK, without SYN or RSYN")                             \
 	X(ADDRESS, OWN, "its address is gone or was gone, another is there")   \
@@ -45,6 +46,7 @@
 #define SAL_CONDITIONS(X)                                                      \
 	X(always, "")                                                          \
 	X(names_syn, "it names our SYN: ackno, and our flow ID")               \
+	X(wants_proof, "it names our SYN, with NACK: nothing was kept")        \
 	X(synack_again, "a client's: its nonce and flow ID are the peer's")    \
 	X(names_synack, "ackno and verno name our SYN-ACK")                    \
 	X(newer, "its verno is greater than any seen")                         \
@@ -77,6 +79,8 @@
 	X(take_peer, "take the peer's flow ID, nonce, verno, address")         \
 	X(send_syn_ack_ack, "ACK with SERVICE: ends the handshake")            \
 	X(start, "send what has waited")                                       \
+	X(send_proof, "ACK with all that the SYN had")                         \
+	X(confirm, "SYN-ACK, once")                                            \
 	X(send_synack, "SYN-ACK; start the back-off")                          \
 	X(send_synack_again, "the same SYN-ACK; back off")                     \
 	X(resolve, "ask the rules; SYN, or wait for them")                     \
@@ -152,6 +156,8 @@
 #define SAL_OPENING(T)                                                         \
 	T(CLOSED, OPEN, always, nothing, SYN_SENT, (send_syn))                 \
 	T(CLOSED, SYN, always, nothing, SYN_RCVD, (send_synack))               \
+	T(CLOSED, PROVED, always, nothing, ESTABLISHED, (confirm))             \
+	T(SYN_SENT, SYNACK, wants_proof, nothing, SYN_SENT, (send_proof))      \
 	T(SYN_SENT, SYNACK, names_syn, take_peer, ESTABLISHED,                 \
 	  (send_syn_ack_ack, start))                                           \
 	T(SYN_SENT, RETRY, waits_for_rules, nothing, SYN_SENT, (resolve))      \

@@ -205,11 +205,12 @@ START_TEST(half_open_flows_are_bounded)
 	for (uint16_t id = 1; id <= 5; id++)
 		host_ping(c, "10.8.0.1", id, 1, 56);
 	world_run_for(w, 5 * MSEC);
-	WORLD_OK(w, host_flows(a) == 3 && c->replies == 3);
-	WORLD_OK(w, sal_stats(a->sal)->table_full == 2);
-	/* The SYNs come again, and by then there is room. */
-	world_run_for(w, 4 * SEC);
+	/* The others are answered without state (test_sal_pressure.c), and their
+	 * flows are not half open when there are any. */
+	WORLD_OK(w, sal_stats(a->sal)->syn_stateless == 2);
 	WORLD_OK(w, host_flows(a) == 5 && c->replies == 5);
+	world_run_for(w, 4 * SEC);
+	WORLD_OK(w, host_flows(a) == 5 && a->requests == 5);
 	world_free(w);
 }
 END_TEST
