@@ -61,7 +61,8 @@ static void ask_emit(struct sal *s, struct sal_flow *f)
 void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	     const struct sal_path *path, uint16_t reason)
 {
-	if (f->ask != SAL_ASK_NOTHING || !f->tie.remote_id ||
+	/* The stack of 2012 knows no challenges. */
+	if (f->info.native || f->ask != SAL_ASK_NOTHING || !f->tie.remote_id ||
 	    (f->ask_ns && s->now_ns - f->ask_ns < SAL_ASK_GAP_NS))
 		return;
 	f->ask = why;

@@ -114,7 +114,10 @@ void sal_do_fin_done(const struct sal_step *t)
 
 void sal_do_close_later(const struct sal_step *t)
 {
-	t->f->close_wanted = true;
+	/* The peer's FIN closes its own direction; what of ours, a socket says.
+	 */
+	if (!t->a || !t->f->info.native)
+		t->f->close_wanted = true;
 }
 
 static bool is_over(const struct sal_flow *f)
@@ -187,10 +190,21 @@ void sal_left_fin_arrived(struct sal *s, struct sal_flow *f,
 			 });
 }
 
+static bool is_rsyn_too(const struct sal_step *t)
+{
+	uint8_t flags = sal_find_control(&t->a->packet)->flags;
+
+	return (flags & (SAL_FLAG_RSYN | SAL_FLAG_ACK)) == SAL_FLAG_RSYN &&
+	       t->f->has_peer_rsyn;
+}
+
 static bool fin_is_fresh(const struct sal_step *t)
 {
 	uint32_t verno = sal_find_control(&t->a->packet)->verno;
 
+	/* The old stack sends it on an RSYN that is under way. */
+	if (t->f->info.native && is_rsyn_too(t))
+		return !t->f->peer_fin && verno == t->f->peer_rsyn;
 	return !t->f->peer_fin && !sal_after(t->f->tie.peer_next, verno);
 }
 
@@ -218,6 +232,7 @@ void sal_do_take_fin(const struct sal_step *t)
 {
 	t->f->tie.peer_next = sal_find_control(&t->a->packet)->verno + 1;
 	t->f->peer_fin = true;
+	sal_native_end(t->s, t->f);
 }
 
 void sal_do_note_fin(const struct sal_step *t)
@@ -251,10 +266,12 @@ void sal_do_take_fin_ack(const struct sal_step *t)
 
 /* ---- resets ------------------------------------------------------------- */
 
-static uint16_t reason_of(const struct sal_arrival *a)
+static uint16_t reason_of(const struct sal_flow *f, const struct sal_arrival *a)
 {
 	const struct sal_ext *e = sal_find(&a->packet, SAL_EXT_REASON, 0);
 
+	if (f->info.native)
+		return f->info.state == SAL_SYN_SENT ? SAL_REASON_REFUSED : 0;
 	return e ? e->reason : 0;
 }
 
@@ -295,7 +312,7 @@ void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 		     const struct sal_arrival *a)
 {
 	const struct sal_control *c = sal_find_control(&a->packet);
-	uint16_t reason = reason_of(a);
+	uint16_t reason = reason_of(f, a);
 
 	if (f->old.remote_id &&
 	    (c->nonce == f->old.nonce || c->nonce == f->old.peer_nonce)) {
@@ -337,7 +354,9 @@ void sal_do_abort(const struct sal_step *t)
 
 	sal_send_control(t->s, f, &f->tie,
 			 &(struct sal_control_out){
-				 .flags = SAL_FLAG_RST,
+				 .flags = f->info.native ?
+						  SAL_FLAG_RST | SAL_FLAG_ACK :
+						  SAL_FLAG_RST,
 				 .verno = f->tie.next,
 				 .ackno = f->tie.peer_next,
 				 .reason = f->reason,

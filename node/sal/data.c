@@ -55,6 +55,10 @@ void sal_queue_add(struct sal *s, struct sal_flow *f,
 static void send_segment(struct sal *s, struct sal_flow *f,
 			 const struct sal_kept *kept, const uint8_t *segment)
 {
+	if (f->info.native) {
+		sal_native_send_segment(s, f, &f->tie.path, segment, kept->len);
+		return;
+	}
 	sal_unacked_out(s, f, kept, segment);
 	sal_send_data(s, f, kept, segment);
 }
@@ -311,8 +315,13 @@ void sal_data_arrived(struct sal *s, const struct sal_arrival *a)
 
 	if (!f) {
 		s->stats.unknown_flow++;
-		if (a->packet.dst_flow && a->packet.src_flow)
+		if (a->packet.dst_flow && a->packet.src_flow &&
+		    !sal_native_looks_so(a))
 			sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
+		return;
+	}
+	if (f->info.native) {
+		sal_native_data(s, f, a);
 		return;
 	}
 	if (!on_old_tie(s, f, a)) {

@@ -16,6 +16,7 @@
  *     migrate.c    RSYN, RSYN-ACK, ACK: an end moves
  *     close.c      FIN, RST, idleness: the end
  *     challenge.c  CHALLENGE: who says so?
+ *     native*.c    flows of sockets that speak SAL themselves
  *     unacked.c    the inner TCP: what is sent again after a move
  *     refuse.c     what programs are told by their own host
  *
@@ -60,6 +61,12 @@ void sal_config_defaults(struct sal_config *c)
 	c->idle_tcp_ns = 124 * 60 * SECOND;
 	c->idle_udp_ns = 180 * SECOND;
 	c->idle_icmp_ns = 60 * SECOND;
+	c->max_listeners = 64;
+	c->native_syn_gap_ns = SAL_SYN_GAP_NS;
+	c->native_syn_gap_max_ns = 120 * SECOND;
+	c->native_syn_tries = SAL_SYN_TRIES;
+	c->random = NULL;
+	c->random_arg = NULL;
 	c->mtu = 1500;
 }
 
@@ -69,7 +76,9 @@ static bool config_ok(const struct sal_config *c)
 	       c->max_services <= 1u << 20 && c->max_half_open &&
 	       c->unacked_bytes <= 1u << 30 && c->queue_bytes <= 1u << 30 &&
 	       c->idle_udp_ns > 0 && c->idle_icmp_ns > 0 &&
-	       c->idle_tcp_ns > 0 && c->mtu >= 576;
+	       c->idle_tcp_ns > 0 && c->max_listeners <= 1u << 16 &&
+	       c->native_syn_gap_ns > 0 && c->native_syn_gap_max_ns > 0 &&
+	       c->native_syn_tries && c->mtu >= 576;
 }
 
 /* One piece after the other out of the caller's memory. With base NULL it only
@@ -106,6 +115,8 @@ static size_t lay_out(struct sal *s, void *mem, const struct sal_config *c)
 	heap = carve(&carver, c->max_flows * sizeof(*heap));
 	place = carve(&carver, c->max_flows * sizeof(*place));
 	s->names = carve(&carver, c->max_services * sizeof(*s->names));
+	s->native.sockets =
+		carve(&carver, c->max_listeners * sizeof(*s->native.sockets));
 	forward = carve(&carver, rules);
 	demux = carve(&carver, rules);
 	s->scratch = carve(&carver, SAL_SEGMENT_MAX);
@@ -145,6 +156,8 @@ int sal_init(void *mem, size_t size, const struct sal_config *c,
 	s->rst_credit_ns = INT64_MIN / 2;
 	lay_out(s, mem, c);
 	sal_rand_init(&s->rand, c->key);
+	s->rand.source = c->random;
+	s->rand.source_arg = c->random_arg;
 	sal_rand_bytes(&s->rand, s->hash_key, sizeof(s->hash_key));
 	sal_rand_bytes(&s->rand, s->syn_key, sizeof(s->syn_key));
 	*out = s;
@@ -169,8 +182,10 @@ static void control_on_flow(struct sal *s, struct sal_flow *f,
 	else if (rsyn == SAL_FLAG_ACK && !sal_step(s, f, SAL_ON_ACK, a) &&
 		 f->info.state == SAL_SYN_RCVD)
 		s->stats.stale_version++;
-	if (flags & SAL_FLAG_FIN && rsyn != SAL_FLAG_RSYN)
+	if (flags & SAL_FLAG_FIN && (rsyn != SAL_FLAG_RSYN || f->info.native))
 		sal_step(s, f, SAL_ON_FIN, a);
+	else if (rsyn == SAL_FLAG_ACK && f->info.native)
+		sal_native_ack(s, f, a);
 }
 
 /* Neither the peer, nor the one before. As long as we have no peer it may be
@@ -197,7 +212,8 @@ static void control_arrived(struct sal *s, const struct sal_arrival *a,
 		return;
 	if (!f) {
 		s->stats.unknown_flow++;
-		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
+		if (!sal_native_stray(s, a))
+			sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
 		return;
 	}
 	if (c->flags & SAL_FLAG_RST)
@@ -219,7 +235,9 @@ static void challenge_arrived(struct sal *s, const struct sal_arrival *a,
 {
 	struct sal_flow *f = sal_flow_by_id(s, a->packet.dst_flow);
 
-	if (f && c->kind == SAL_CHALLENGE_ASK) {
+	if (f && f->info.native) {
+		s->stats.unknown_extension++;
+	} else if (f && c->kind == SAL_CHALLENGE_ASK) {
 		sal_asked(s, f, a);
 	} else if (f) {
 		sal_answered(s, f, a);
@@ -272,7 +290,7 @@ void sal_from_outer(struct sal *s, const struct sal_path *path,
 	else if (challenge)
 		challenge_arrived(s, &a, &challenge->challenge);
 	else if (sal_find_service(&a.packet, 0))
-		s->stats.native++; /* an unconnected datagram */
+		sal_native_datagram(s, &a);
 	else
 		s->stats.malformed++;
 }
@@ -294,7 +312,8 @@ void sal_unreachable(struct sal *s, const struct sal_path *path,
 	if (len < 4)
 		return;
 	f = sal_flow_by_id(s, get32(header));
-	if (!f || !sal_path_equal(&f->tie.path, path))
+	/* A native flow's end may be the old stack, which nobody can ask. */
+	if (!f || f->info.native || !sal_path_equal(&f->tie.path, path))
 		return;
 	if (f->info.state != SAL_SYN_SENT) {
 		sal_ask(s, f, SAL_ASK_ALIVE, &f->tie.path,

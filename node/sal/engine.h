@@ -91,6 +91,7 @@ struct sal {
 	struct sal_local_address addresses[SAL_ADDRESSES_MAX];
 	uint32_t address_count;
 
+	struct sal_native native;
 	struct sal_store queue, unacked;
 	uint8_t *scratch; /* SAL_SEGMENT_MAX bytes: a segment put together */
 	int64_t rst_credit_ns; /* token bucket of resets to strangers */
@@ -191,6 +192,11 @@ int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f);
 /* ---- output.c ----------------------------------------------------------- */
 
 bool sal_path_equal(const struct sal_path *a, const struct sal_path *b);
+/* Puts p's header into out, whose path, segment and fields are set, and hands
+ * it to the sink. */
+void sal_emit(struct sal *s, const struct sal_packet *p, struct sal_outer *out);
+/* Strangers get so many answers a second and no more. */
+bool sal_may_answer_stranger(struct sal *s);
 /* CONTROL on a flow's tie, to where it goes now; more: with its flags. */
 struct sal_control_out {
 	uint8_t flags;
@@ -260,9 +266,9 @@ struct sal_name *sal_name_by_id(const struct sal *s,
 /* Picks an instance for the flow, and an address to reach it from. 0, -ENOENT
  * (no rule), -EHOSTUNREACH (none that can be reached from here). */
 int sal_resolve(struct sal *s, struct sal_flow *f);
-/* Where an instance of the flow's service is now, by the rules; binds nothing.
- * False: nowhere. */
-bool sal_resolve_path(struct sal *s, const struct sal_flow *f,
+/* Where an instance of the service is now, by the rules; binds nothing. False:
+ * nowhere. */
+bool sal_resolve_path(struct sal *s, const struct service_id *id,
 		      struct sal_path *path);
 enum sal_served { SAL_SERVED_NOT, SAL_SERVED_GONE, SAL_SERVED_HERE };
 enum sal_served sal_served(struct sal *s, const struct service_id *id);
@@ -304,6 +310,9 @@ void sal_syn_emit(struct sal *s, struct sal_flow *f, const struct sal_tie *tie,
 		  const struct sal_control_out *with);
 void sal_send_synack(struct sal *s, struct sal_flow *f);
 bool sal_synack_names_syn(const struct sal_step *t);
+/* One whose flow is there: the SYN-ACK again. */
+void sal_syn_again(struct sal *s, struct sal_flow *f,
+		   const struct sal_arrival *a);
 void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 			const struct sal_arrival *a);
 /*
@@ -328,6 +337,9 @@ void sal_proof_again(struct sal *s, struct sal_flow *f,
 
 /* ---- migrate.c ---------------------------------------------------------- */
 
+/* NULL: not one of this host's. */
+const struct sal_local_address *sal_local_address(const struct sal *s,
+						  const struct ip_addr *addr);
 void sal_path_remember(struct sal_flow *f, const struct sal_path *path);
 bool sal_path_known(const struct sal_flow *f, const struct sal_path *path);
 
@@ -355,5 +367,52 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 		       const struct sal_arrival *a);
 void sal_ask_timeout(struct sal *s, struct sal_flow *f);
+
+/* ---- native.c, native_open.c, native_packet.c --------------------------- */
+
+/* The one whose prefix is the longest; NULL: none. */
+const struct sal_native_socket *
+sal_native_socket_for(const struct sal *s, const struct service_id *id,
+		      uint8_t protocol, bool datagrams);
+/* Where path's local end is not ours (broadcast), one of ours is put in. False:
+ * there is none. */
+bool sal_native_own_end(const struct sal *s, struct sal_path *path);
+/* A move begins: where UDP goes on meanwhile is kept. */
+void sal_native_moves(struct sal_flow *f);
+/* The way a segment goes now; NULL: it has to wait. */
+const struct sal_path *sal_native_way(const struct sal *s,
+				      const struct sal_flow *f);
+/* take_peer's native part: SOURCE's last is the peer, TCP answers. */
+void sal_native_took_peer(struct sal *s, struct sal_flow *f,
+			  const struct sal_arrival *a);
+/* The peer has closed: tells the driver. */
+void sal_native_end(struct sal *s, struct sal_flow *f);
+
+/* What sal_send_control() does, for a native flow. */
+void sal_native_send_control(struct sal *s, struct sal_flow *f,
+			     const struct sal_tie *tie,
+			     const struct sal_control_out *c);
+/* The ports are set to zero, and the checksum is put in. segment may be
+ * s->scratch. */
+void sal_native_send_segment(struct sal *s, struct sal_flow *f,
+			     const struct sal_path *path,
+			     const uint8_t *segment, size_t len);
+void sal_native_emit_udp(struct sal *s, const struct sal_packet *p,
+			 struct sal_outer *out, const uint8_t *bytes,
+			 size_t len);
+void sal_native_syn(struct sal *s, const struct sal_arrival *a);
+/* TCP's part of a pure ACK. */
+void sal_native_ack(struct sal *s, struct sal_flow *f,
+		    const struct sal_arrival *a);
+void sal_native_data(struct sal *s, struct sal_flow *f,
+		     const struct sal_arrival *a);
+void sal_native_datagram(struct sal *s, const struct sal_arrival *a);
+/* Its transport checksum is not wrong, where it has a transport. */
+bool sal_native_segment_ok(const struct sal_arrival *a);
+/* Data of no inner flow: the ports are zero. */
+bool sal_native_looks_so(const struct sal_arrival *a);
+/* A control packet of no flow that names a service as no inner flow's does: it
+ * gets what the old stack has for it. False: not such a one. */
+bool sal_native_stray(struct sal *s, const struct sal_arrival *a);
 
 #endif

@@ -322,7 +322,7 @@ void sal_flow_event(struct sal *s, struct sal_flow *f, enum sal_event_kind kind,
 
 bool sal_flow_stateless(const struct sal_flow *f)
 {
-	return f->info.protocol != IPPROTO_TCP;
+	return f->info.protocol != IPPROTO_TCP && !f->info.native;
 }
 
 bool sal_flow_closing(const struct sal_flow *f)
@@ -340,7 +340,8 @@ static int64_t idle_ns(const struct sal *s, const struct sal_flow *f)
 	case IPPROTO_TCP:
 		return s->config.idle_tcp_ns;
 	case IPPROTO_UDP:
-		return s->config.idle_udp_ns;
+		return f->info.native ? s->config.idle_tcp_ns :
+					s->config.idle_udp_ns;
 	default:
 		return s->config.idle_icmp_ns;
 	}
@@ -358,7 +359,14 @@ int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f)
 	case SAL_TIME_WAIT:
 		return f->since_ns + SAL_TIME_WAIT_NS;
 	case SAL_CLOSE_WAIT:
-		return f->since_ns + SAL_CLOSE_WAIT_MAX_NS;
+		return f->info.native ? SAL_NEVER :
+					f->since_ns + SAL_CLOSE_WAIT_MAX_NS;
+	case SAL_ESTABLISHED:
+	case SAL_NOADDRESS:
+	case SAL_NOADDRESS_RSYN_RCVD:
+		if (f->info.native)
+			return SAL_NEVER; /* its socket closes it */
+		return f->info.last_used_ns + idle_ns(s, f);
 	default:
 		return f->info.last_used_ns + idle_ns(s, f);
 	}

@@ -7,6 +7,7 @@
 #define SAL_FLOW_H
 
 #include "node/sal/inner.h"
+#include "node/sal/native_parts.h"
 #include "node/sal/store.h"
 #include "node/sal/timers.h"
 
@@ -27,7 +28,7 @@ enum sal_index {
 	SAL_BY_ID, /* local flow ID */
 	SAL_BY_TUPLE, /* both inner ends */
 	SAL_BY_PORT, /* as TUPLE, without the local address: UDP served here */
-	SAL_BY_SYN, /* whose SYN it was: inner address, flow ID, nonce */
+	SAL_BY_SYN, /* the peer's: inner address, flow ID, nonce */
 	SAL_INDEX_COUNT_,
 };
 
@@ -95,6 +96,8 @@ struct sal_flow {
 
 	struct sal_store_list queue, unacked;
 	uint16_t mtu; /* of the path; 0: as configured */
+
+	struct sal_native_part native; /* of those that are */
 
 	/* Inner TCP, as seen passing by. */
 	uint32_t tcp_ack_out, tcp_ack_in; /* last acknowledged, by direction */

@@ -65,7 +65,7 @@ static bool can_ride(const struct sal *s, const struct sal_flow *f)
 	size_t header = SAL_HEADER_LEN + SAL_CONTROL_LEN + SAL_SERVICE_LEN;
 	const struct sal_kept *k;
 
-	if (!f->queue.first)
+	if (f->info.native || !f->queue.first)
 		return false;
 	header += f->info.inner_local.family == AF_INET6 ? SAL_IDENTITY6_LEN :
 							   SAL_IDENTITY_LEN;
@@ -84,14 +84,19 @@ void sal_do_send_syn(const struct sal_step *t)
 	f->tie.next = f->tie.first + 1;
 	f->rider = can_ride(t->s, f);
 	syn_emit(t->s, f);
-	sal_flow_retry_start(t->s, f, SAL_SYN_GAP_NS);
+	sal_flow_retry_start(t->s, f,
+			     f->info.native ? t->s->config.native_syn_gap_ns :
+					      SAL_SYN_GAP_NS);
 }
 
 void sal_do_send_syn_again(const struct sal_step *t)
 {
 	t->s->stats.retransmissions++;
 	syn_emit(t->s, t->f);
-	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
+	sal_flow_retry_again(t->s, t->f,
+			     t->f->info.native ?
+				     t->s->config.native_syn_gap_max_ns :
+				     INT64_MAX / 2);
 }
 
 void sal_do_send_syn_from_here(const struct sal_step *t)
@@ -103,19 +108,21 @@ void sal_do_send_syn_from_here(const struct sal_step *t)
 }
 
 /* Of a SYN, a SYN-ACK, a FIN, an RSYN while closing. */
-static bool may_try(const struct sal_flow *f)
+static bool may_try(const struct sal *s, const struct sal_flow *f)
 {
+	if (f->info.native && f->info.state == SAL_SYN_SENT)
+		return f->tries < s->config.native_syn_tries;
 	return f->tries < (sal_flow_closing(f) ? SAL_FIN_TRIES : SAL_SYN_TRIES);
 }
 
 bool sal_if_tries_left(const struct sal_step *t)
 {
-	return may_try(t->f);
+	return may_try(t->s, t->f);
 }
 
 bool sal_if_no_tries_left(const struct sal_step *t)
 {
-	return !may_try(t->f);
+	return !may_try(t->s, t->f);
 }
 
 void sal_do_tell_unreachable(const struct sal_step *t)
@@ -198,12 +205,36 @@ bool sal_if_names_syn(const struct sal_step *t)
 	       !(sal_find_control(&t->a->packet)->flags & SAL_FLAG_NACK);
 }
 
+/* Of the two ends of a simultaneous open each is the client. */
+bool sal_if_crossed(const struct sal_step *t)
+{
+	return t->f->info.client;
+}
+
+bool sal_if_not_crossed(const struct sal_step *t)
+{
+	return !t->f->info.client;
+}
+
+static bool is_of_peer(const struct sal_step *t)
+{
+	return t->a->packet.src_flow == t->f->tie.remote_id &&
+	       sal_find_control(&t->a->packet)->nonce == t->f->tie.peer_nonce;
+}
+
+bool sal_if_names_crossing(const struct sal_step *t)
+{
+	return t->f->info.client && sal_if_names_syn(t) && is_of_peer(t);
+}
+
+bool sal_if_names_syn_alone(const struct sal_step *t)
+{
+	return t->f->info.client && sal_if_names_syn(t) && !is_of_peer(t);
+}
+
 bool sal_if_synack_again(const struct sal_step *t)
 {
-	const struct sal_control *c = sal_find_control(&t->a->packet);
-
-	return t->a->packet.src_flow == t->f->tie.remote_id &&
-	       c->nonce == t->f->tie.peer_nonce && t->f->info.client;
+	return t->f->info.client && is_of_peer(t);
 }
 
 void sal_do_take_peer(const struct sal_step *t)
@@ -219,6 +250,7 @@ void sal_do_take_peer(const struct sal_step *t)
 	tie->path.remote = from->remote;
 	tie->path.remote_port = from->remote_port;
 	tie->path.local_port = from->local_port;
+	sal_native_took_peer(t->s, t->f, t->a);
 	t->f->refusals = 0;
 	t->f->info.last_used_ns = t->s->now_ns;
 	sal_flow_retry_stop(t->s, t->f);
@@ -234,12 +266,19 @@ void sal_do_start(const struct sal_step *t)
 	if (f->rider)
 		rider_arrived(t->s, f);
 	sal_queue_flush(t->s, f);
-	sal_close_check(t->s, f);
+	if (f->close_wanted)
+		sal_step(t->s, f, SAL_ON_CLOSE, NULL);
+	else
+		sal_close_check(t->s, f);
 }
 
 void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 			const struct sal_arrival *a)
 {
+	if (f->info.native && !sal_native_segment_ok(a)) {
+		s->stats.malformed++;
+		return;
+	}
 	if (!sal_step(s, f, SAL_ON_SYNACK, a))
 		s->stats.bad_nonce++;
 }
@@ -273,6 +312,12 @@ void sal_do_send_synack_again(const struct sal_step *t)
 	t->s->stats.retransmissions++;
 	sal_send_synack(t->s, t->f);
 	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
+}
+
+void sal_do_send_syn_too(const struct sal_step *t)
+{
+	if (t->f->info.client)
+		syn_emit(t->s, t->f);
 }
 
 bool sal_if_names_synack(const struct sal_step *t)
@@ -326,8 +371,8 @@ static void client_is_at(struct sal_flow *f, const struct sal_path *path)
 	f->tie.path.remote_port = path->remote_port;
 }
 
-static void syn_again(struct sal *s, struct sal_flow *f,
-		      const struct sal_arrival *a)
+void sal_syn_again(struct sal *s, struct sal_flow *f,
+		   const struct sal_arrival *a)
 {
 	/* The client may have moved before it had our answer. Later it says so
 	 * by an RSYN, and a SYN from elsewhere is just late. */
@@ -419,7 +464,7 @@ bool sal_syn_examine(struct sal *s, const struct sal_arrival *a,
 	syn->client = &identity->identity.addr;
 	f = sal_flow_by_syn(s, syn->client, a->packet.src_flow, c->nonce);
 	if (f) {
-		syn_again(s, f, a);
+		sal_syn_again(s, f, a);
 		return false;
 	}
 	served = sal_served(s, syn->service);
@@ -449,7 +494,7 @@ void sal_syn_arrived(struct sal *s, const struct sal_arrival *a)
 
 	if (sal_find_service(&a->packet, 0) &&
 	    !sal_find(&a->packet, SAL_EXT_IDENTITY, 0)) {
-		s->stats.native++;
+		sal_native_syn(s, a);
 		return;
 	}
 	if (!sal_syn_examine(s, a, &syn))

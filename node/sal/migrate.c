@@ -123,8 +123,9 @@ void sal_do_send_rsyn_by_name(const struct sal_step *t)
 	struct sal_flow *f = t->f;
 	struct sal_tie by_name = f->tie;
 
-	if (!f->info.client || f->tries < SAL_RSYN_TRIES_BY_NAME ||
-	    !sal_resolve_path(t->s, f, &by_name.path) ||
+	if (!f->info.client || f->info.native ||
+	    f->tries < SAL_RSYN_TRIES_BY_NAME ||
+	    !sal_resolve_path(t->s, &f->info.service, &by_name.path) ||
 	    sal_path_equal(&by_name.path, &f->tie.path))
 		return;
 	sal_send_control(t->s, f, &by_name,
@@ -141,7 +142,7 @@ void sal_do_stop_retry(const struct sal_step *t)
 	sal_flow_retry_stop(t->s, t->f);
 }
 
-static const struct sal_local_address *still_ours(const struct sal *s,
+const struct sal_local_address *sal_local_address(const struct sal *s,
 						  const struct ip_addr *addr)
 {
 	for (uint32_t i = 0; i < s->address_count; i++)
@@ -152,7 +153,8 @@ static const struct sal_local_address *still_ours(const struct sal *s,
 
 static void check_address(struct sal *s, struct sal_flow *f)
 {
-	const struct sal_local_address *a = still_ours(s, &f->tie.path.local);
+	const struct sal_local_address *a =
+		sal_local_address(s, &f->tie.path.local);
 	static const struct ip_addr none;
 	bool waits = f->info.state == SAL_NOADDRESS ||
 		     f->info.state == SAL_NOADDRESS_RSYN_RCVD;
@@ -227,6 +229,7 @@ void sal_do_take_rsyn(const struct sal_step *t)
 	f->has_peer_rsyn = true;
 	f->tie.peer_next = f->peer_rsyn + 1;
 	f->info.last_used_ns = t->s->now_ns;
+	sal_native_moves(f);
 	peer_moved(f, t->a->path);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);
 }
@@ -277,6 +280,7 @@ void sal_do_resume(const struct sal_step *t)
 	struct sal_flow *f = t->f;
 
 	f->info.last_used_ns = s->now_ns;
+	f->native.has_before = false;
 	sal_flow_retry_stop(s, f);
 	sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
 	sal_unacked_resend(s, f);

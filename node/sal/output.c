@@ -5,10 +5,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* CONTROL, SERVICE, IDENTITY, REASON, CHALLENGE: more never stands in front. */
+/* What ever stands in front: CONTROL, two of SERVICE, SOURCE; IDENTITY, REASON
+ * and CHALLENGE are shorter than what they never come with. */
 #define HEADER_MAX                                                             \
-	(SAL_HEADER_LEN + SAL_CONTROL_LEN + SAL_SERVICE_LEN +                  \
-	 SAL_IDENTITY6_LEN + SAL_REASON_LEN + SAL_CHALLENGE_LEN)
+	(SAL_HEADER_LEN + SAL_CONTROL_LEN + 2 * SAL_SERVICE_LEN +              \
+	 SAL_SOURCE_MIN + 4 * SAL_NATIVE_HOPS_MAX)
 
 bool sal_path_equal(const struct sal_path *a, const struct sal_path *b)
 {
@@ -27,8 +28,7 @@ size_t sal_room(const struct sal *s, const struct sal_flow *f,
 	return mtu > outer + header_len ? mtu - outer - header_len : 0;
 }
 
-static void emit(struct sal *s, const struct sal_packet *p,
-		 struct sal_outer *out)
+void sal_emit(struct sal *s, const struct sal_packet *p, struct sal_outer *out)
 {
 	uint8_t header[HEADER_MAX];
 	int len;
@@ -68,6 +68,10 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
 		.ip = { .ttl = SAL_TTL },
 	};
 
+	if (f->info.native) {
+		sal_native_send_control(s, f, tie, c);
+		return;
+	}
 	sal_packet_init(&p, f->info.local_id, tie->remote_id, f->info.protocol);
 	sal_add_control(&p, c->flags, c->verno, c->ackno, tie->nonce);
 	if (c->service)
@@ -78,7 +82,7 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
 		sal_add_reason(&p, c->reason);
 	if (c->segment)
 		with_segment(&out, f, c->kept, c->segment);
-	emit(s, &p, &out);
+	sal_emit(s, &p, &out);
 }
 
 /*
@@ -86,7 +90,7 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
  * party by writing its address on what he sends. The bucket is kept as the time
  * up to which it is spent.
  */
-static bool may_answer_stranger(struct sal *s)
+bool sal_may_answer_stranger(struct sal *s)
 {
 	int64_t cost = SECOND / SAL_RST_RATE;
 	int64_t earliest = s->now_ns - cost * SAL_RST_BURST;
@@ -113,7 +117,7 @@ void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 
 	if (c && c->flags & SAL_FLAG_RST)
 		return;
-	if (!may_answer_stranger(s))
+	if (!sal_may_answer_stranger(s))
 		return;
 	sal_packet_init(&p, a->packet.dst_flow, a->packet.src_flow,
 			a->packet.protocol);
@@ -126,7 +130,7 @@ void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 	if (asked && asked->challenge.kind == SAL_CHALLENGE_ASK)
 		sal_add_challenge(&p, SAL_CHALLENGE_ANSWER,
 				  asked->challenge.value);
-	emit(s, &p, &out);
+	sal_emit(s, &p, &out);
 	s->sink.event(s->sink.arg, &e);
 }
 
@@ -139,7 +143,7 @@ void sal_send_challenge(struct sal *s, uint32_t local_id, uint32_t remote_id,
 
 	sal_packet_init(&p, local_id, remote_id, 0);
 	sal_add_challenge(&p, kind, value);
-	emit(s, &p, &out);
+	sal_emit(s, &p, &out);
 }
 
 void sal_send_data(struct sal *s, struct sal_flow *f,
@@ -152,5 +156,5 @@ void sal_send_data(struct sal *s, struct sal_flow *f,
 	with_segment(&out, f, kept, segment);
 	f->info.packets_out++;
 	f->info.bytes_out += kept->len;
-	emit(s, &p, &out);
+	sal_emit(s, &p, &out);
 }

@@ -29,6 +29,10 @@ void sal_rand_bytes(struct sal_rand *r, void *out, size_t n)
 {
 	uint8_t *to = out;
 
+	if (r->source) {
+		r->source(r->source_arg, out, n);
+		return;
+	}
 	while (n) {
 		size_t take;
 

@@ -18,6 +18,9 @@ struct sal_rand {
 	uint64_t block; /* next of the key stream */
 	uint8_t pool[64];
 	size_t left; /* unused bytes, at the end of pool */
+	/* Set: asked instead (struct sal_config). */
+	void (*source)(void *arg, void *out, size_t n);
+	void *source_arg;
 };
 
 void sal_rand_init(struct sal_rand *r, const uint8_t key[SAL_RAND_KEY]);

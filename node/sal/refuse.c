@@ -205,7 +205,8 @@ void sal_reset_program(struct sal *s, struct sal_flow *f)
 	uint32_t at = f->tcp_has_ack_out ? f->tcp_ack_out : 0;
 	uint8_t rst[20];
 
-	if (f->info.protocol != IPPROTO_TCP || !f->tcp_seen_out)
+	if (f->info.native || f->info.protocol != IPPROTO_TCP ||
+	    !f->tcp_seen_out)
 		return;
 	tcp_segment(rst, f->info.port_remote, f->info.port_local, at,
 		    f->tcp_end_out, SAL_TCP_RST | SAL_TCP_ACK);

@@ -96,15 +96,14 @@ int sal_resolve(struct sal *s, struct sal_flow *f)
 	return 0;
 }
 
-bool sal_resolve_path(struct sal *s, const struct sal_flow *f,
+bool sal_resolve_path(struct sal *s, const struct service_id *id,
 		      struct sal_path *path)
 {
 	const struct service_target *target;
 	uint64_t random;
 
 	sal_rand_bytes(&s->rand, &random, sizeof(random));
-	if (service_table_resolve(&s->forward, &f->info.service, random,
-				  s->now_ns, &target))
+	if (service_table_resolve(&s->forward, id, random, s->now_ns, &target))
 		return false;
 	*path = (struct sal_path){ .remote = target->addr };
 	return sal_local_for(s, target->addr.family, path);
@@ -278,7 +277,8 @@ static void forward_added(struct sal *s, const struct service_prefix *p,
 	uint32_t at = 0;
 
 	while ((f = sal_flow_each(s, &at))) {
-		if (!f->info.client || !covers(p, f) || !can_rebind(f))
+		if (!f->info.client || f->info.native || !covers(p, f) ||
+		    !can_rebind(f))
 			continue;
 		if (f->info.state == SAL_SYN_SENT && f->resolve_again)
 			sal_step(s, f, SAL_ON_RETRY, NULL);
@@ -299,7 +299,7 @@ static void forward_gone(struct sal *s, const struct service_prefix *p,
 	uint32_t at = 0;
 
 	while ((f = sal_flow_each(s, &at))) {
-		if (!f->info.client || !covers(p, f) ||
+		if (!f->info.client || f->info.native || !covers(p, f) ||
 		    p->bits != f->bound_bits ||
 		    !ip_addr_equal(to, &f->bound_to))
 			continue;
@@ -325,7 +325,7 @@ static void demux_gone(struct sal *s, const struct service_prefix *p)
 		n->gone_ns = s->now_ns;
 	}
 	while ((f = sal_flow_each(s, &at)))
-		if (!f->info.client && covers(p, f) &&
+		if (!f->info.client && !f->info.native && covers(p, f) &&
 		    !has_rule(&s->demux, &f->info.service))
 			sal_step_because(s, f, SAL_ON_WITHDRAWN,
 					 SAL_REASON_NO_INSTANCE);

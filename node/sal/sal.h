@@ -124,6 +124,7 @@ struct sal_flow_info {
 	uint32_t local_id, remote_id;
 	enum sal_state state;
 	bool client; /* opened here */
+	bool native; /* of native.h: no inner addresses, no ports */
 	struct service_id service;
 	struct ip_addr inner_local, inner_remote;
 	uint16_t port_local, port_remote; /* ICMP: the echo id in both */
@@ -163,6 +164,19 @@ struct sal_config {
 	uint32_t unacked_bytes; /* copies kept, over all flows */
 	uint32_t queue_bytes; /* segments that wait for their flow, over all */
 	int64_t idle_udp_ns, idle_icmp_ns, idle_tcp_ns;
+	uint32_t max_listeners; /* of native.h; may be 0 */
+	/* SYNs of native flows: the first gap, which doubles, the longest one,
+	 * and how many go out in all. */
+	int64_t native_syn_gap_ns, native_syn_gap_max_ns;
+	uint32_t native_syn_tries;
+	/*
+	 * Where random numbers come from instead of the key; NULL: the key. For
+	 * tests that want the flow IDs, nonces and vernos of a capture. Drawn
+	 * for a flow: its local ID (4 bytes, again while it is 0 or in use), a
+	 * client's choice of a rule (8), the nonce (8), the first verno (4).
+	 */
+	void (*random)(void *arg, void *out, size_t n);
+	void *random_arg;
 	uint16_t mtu; /* of the underlay, in bytes; an outer IP header included
 		       */
 };
@@ -281,7 +295,8 @@ bool sal_flow_find(const struct sal *s, uint32_t local_id,
 	X(retransmissions, "control packets sent again")                       \
 	X(resent, "inner segments sent again after a migration")               \
 	X(icmp_unproved, "ICMP errors that quote no packet of ours")           \
-	X(native, "dropped: of a flow of libserval's kind")                    \
+	X(native, "native SYNs and datagrams for which there is no socket")    \
+	X(native_stray, "dropped: native data from an unknown address")        \
 	X(broken, "steps that no state allows: a bug")
 
 struct sal_stats {

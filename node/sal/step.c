@@ -88,6 +88,10 @@ static void set_state(struct sal *s, struct sal_flow *f, enum sal_state state)
 		s->half_open--;
 	if (state == SAL_SYN_RCVD)
 		s->half_open++;
+	if (f->native.has_local) {
+		s->native.may_cross -= f->info.state == SAL_SYN_SENT;
+		s->native.may_cross += state == SAL_SYN_SENT;
+	}
 	f->info.state = state;
 	f->since_ns = s->now_ns;
 	sal_flow_report(s, f, &e);

@@ -18,6 +18,10 @@
  * the ones between would be to wait for RSYNs that were lost and are not sent
  * any more. Where an RSYN and an RSYN-ACK go out together the RSYN is first: who
  * gets the RSYN-ACK before knows our new address too late for its ACK and data.
+ *
+ * Simultaneous open (native flows alone; RFC 9293, 3.5): a SYN proves nothing, not
+ * even that its sender had ours. So who has taken a crossing SYN goes on with its
+ * own, beside the SYN-ACK, and the SYN-ACK of another that does name it counts more.
  */
 #ifndef SAL_TRANSITIONS_H
 #define SAL_TRANSITIONS_H
@@ -26,6 +30,8 @@
 	X(OPEN, OWN, "a program's first packet to a service's address")        \
 	X(SYN, OWN, "a SYN for a service that has a DEMUX rule here")          \
 	X(PROVED, OWN, "an ACK to a SYN-ACK that was given without state")     \
+	X(CROSSING, PACKET,                                                    \
+	  "a native SYN for our own service, from where our SYN goes")         \
 	X(SYNACK, PACKET, "SYN-ACK")                                           \
 	X(ACK, PACKET, "ACK, without SYN or RSYN")                             \
 	X(ADDRESS, OWN, "its address is gone or was gone, another is there")   \
@@ -47,6 +53,10 @@
 	X(always, "")                                                          \
 	X(names_syn, "it names our SYN: ackno, and our flow ID")               \
 	X(wants_proof, "it names our SYN, with NACK: nothing was kept")        \
+	X(crossed, "the SYN was ours: the peer's has crossed it")              \
+	X(not_crossed, "the SYN was the peer's alone")                         \
+	X(names_crossing, "crossed; it names our SYN; of whose SYN was taken") \
+	X(names_syn_alone, "crossed; it names our SYN; of another")            \
 	X(synack_again, "a client's: its nonce and flow ID are the peer's")    \
 	X(names_synack, "ackno and verno name our SYN-ACK")                    \
 	X(newer, "its verno is greater than any seen")                         \
@@ -75,6 +85,7 @@
 	X(nothing, "")                                                         \
 	X(send_syn, "SYN, new nonce and verno; start the back-off")            \
 	X(send_syn_again, "the same SYN; back off")                            \
+	X(send_syn_too, "crossed: the same SYN as well")                       \
 	X(send_syn_from_here, "the same SYN, from the new address")            \
 	X(take_peer, "take the peer's flow ID, nonce, verno, address")         \
 	X(send_syn_ack_ack, "ACK with SERVICE: ends the handshake")            \
@@ -173,17 +184,26 @@
 	T(SYN_SENT, LOST, always, drop_tie, SYN_SENT, (resolve))               \
 	T(SYN_SENT, CLOSE, always, nothing, CLOSED, (nothing))                 \
 	T(SYN_SENT, RESET, always, nothing, CLOSED, (nothing))                 \
-	SAL_STILL_STAY(T, SYNACK, synack_again, nothing, (send_syn_ack_ack))   \
+	T(SYN_SENT, CROSSING, always, take_peer, SYN_RCVD, (send_synack))      \
+	T(SYN_RCVD, SYNACK, names_crossing, take_peer, ESTABLISHED, (start))   \
+	T(SYN_RCVD, SYNACK, names_syn_alone, take_peer, ESTABLISHED,           \
+	  (send_syn_ack_ack, start))                                           \
+	T(ESTABLISHED, SYNACK, synack_again, nothing, ESTABLISHED,             \
+	  (send_syn_ack_ack))                                                  \
 	SAL_LOST_STAY(T, SYNACK, synack_again, nothing, (nothing))             \
 	SAL_MOVING_STAY(T, SYNACK, synack_again, nothing, (send_syn_ack_ack))  \
 	SAL_CLOSING_STAY(T, SYNACK, synack_again, nothing, (send_syn_ack_ack)) \
 	T(SYN_RCVD, ACK, names_synack, nothing, ESTABLISHED,                   \
-	  (stop_retry, close_if_over))                                         \
-	T(SYN_RCVD, RETRY, tries_left, nothing, SYN_RCVD, (send_synack_again)) \
+	  (stop_retry, start))                                                 \
+	T(SYN_RCVD, RETRY, tries_left, nothing, SYN_RCVD,                      \
+	  (send_syn_too, send_synack_again))                                   \
 	T(SYN_RCVD, RETRY, no_tries_left, abort, CLOSED, (nothing))
 
 #define SAL_WE_MOVE(T)                                                         \
-	SAL_EACH_STILL(T, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))    \
+	T(SYN_RCVD, ADDRESS, crossed, nothing, SYN_RCVD,                       \
+	  (send_syn_too, send_synack))                                         \
+	T(SYN_RCVD, ADDRESS, not_crossed, nothing, RSYN_SENT, (send_rsyn))     \
+	T(ESTABLISHED, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))       \
 	T(NOADDRESS, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))         \
 	T(RSYN_SENT, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))         \
 	T(RSYN_RCVD, ADDRESS, always, nothing, RSYN_SENT_RCVD, (send_rsyn))    \
@@ -191,8 +211,9 @@
 	  (send_rsyn))                                                         \
 	T(NOADDRESS_RSYN_RCVD, ADDRESS, always, nothing, RSYN_SENT_RCVD,       \
 	  (send_rsyn))                                                         \
-	SAL_EACH_STILL(T, NO_ADDRESS, always, nothing, NOADDRESS,              \
-		       (stop_retry))                                           \
+	T(SYN_RCVD, NO_ADDRESS, crossed, nothing, SYN_RCVD, (nothing))         \
+	T(SYN_RCVD, NO_ADDRESS, not_crossed, nothing, NOADDRESS, (stop_retry)) \
+	T(ESTABLISHED, NO_ADDRESS, always, nothing, NOADDRESS, (stop_retry))   \
 	T(RSYN_SENT, NO_ADDRESS, always, nothing, NOADDRESS, (stop_retry))     \
 	T(RSYN_RCVD, NO_ADDRESS, always, nothing, NOADDRESS_RSYN_RCVD,         \
 	  (stop_retry))                                                        \

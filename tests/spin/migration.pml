@@ -189,6 +189,13 @@ inline put_all(h) {
 #define if_no_tries_left(h) false
 #define if_waits_for_rules(h) false
 #define if_names_synack(h) false
+#define if_crossed(h) false
+#define if_not_crossed(h) false
+#define if_names_crossing(h) false
+#define if_names_syn_alone(h) false
+#define do_send_syn_too(h) assert(false)
+#define do_send_synack(h) assert(false)
+#define do_start(h) assert(false)
 #define if_names_fin(h) false
 #define if_names_last_fin(h) false
 #define do_send_syn_from_here(h) assert(false)
