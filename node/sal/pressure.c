@@ -193,7 +193,7 @@ void sal_proof_again(struct sal *s, struct sal_flow *f,
 
 bool sal_if_wants_proof(const struct sal_step *t)
 {
-	return sal_synack_names_syn(t) &&
+	return sal_synack_names_syn(t) && !t->f->info.native &&
 	       sal_find_control(&t->a->packet)->flags & SAL_FLAG_NACK;
 }
 
