@@ -139,21 +139,12 @@ static size_t queue_load(const struct scenario *s)
 	return load;
 }
 
-/* Emulated links delay packets and let them go together, or make more of them.
- */
-static bool has_emulated_links(const struct plan *p)
-{
-	for (size_t i = 0; i < p->ops.n; i++)
-		if (p->ops.v[i].kind == PLAN_OP_TAP_ADD)
-			return true;
-	return false;
-}
-
-/* Are all packets of the run known beforehand, and few? */
+/* Are all packets of the run known beforehand, and few? Emulated links delay
+ * packets and let them go together, or make more of them. */
 static bool queues_will_do(const struct run *run)
 {
 	return !run->scenario->processes.n && !plan_has_sald(run->plan) &&
-	       !has_emulated_links(run->plan) &&
+	       !scn_has_emulated(run->scenario) &&
 	       queue_load(run->scenario) <= capture_queue_room();
 }
 

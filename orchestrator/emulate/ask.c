@@ -3,20 +3,78 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static int gone(struct err *err)
 {
 	return err_set(err, EPIPE, "the emulator of the links is gone");
 }
 
-static int wait_for_reply(int control, struct err *err)
+int emulate_patience_s(enum emulate_what what)
+{
+	return what == EMULATE_CALIBRATE || what == EMULATE_STOP ?
+		       EMULATE_PATIENCE_LONG_S :
+		       EMULATE_PATIENCE_S;
+}
+
+/* The request, with its device where it hands one over. */
+static ssize_t put(int control, const struct emulate_request *request)
+{
+	_Alignas(struct cmsghdr) char buf[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { (void *)request, sizeof(*request) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (request->what == EMULATE_ATTACH) {
+		struct cmsghdr *c;
+
+		msg.msg_control = buf;
+		msg.msg_controllen = sizeof(buf);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(request->fd));
+		memcpy(CMSG_DATA(c), &request->fd, sizeof(request->fd));
+	}
+	do
+		n = sendmsg(control, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* One message, and what came with it; *fd -1: nothing did. */
+static ssize_t get(int control, struct emulate_reply *reply, int *fd)
+{
+	_Alignas(struct cmsghdr) char buf[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { reply, sizeof(*reply) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = buf,
+		.msg_controllen = sizeof(buf),
+	};
+	const struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(control, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+	*fd = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	return n;
+}
+
+static int wait_for_reply(int control, int patience_s, struct err *err)
 {
 	struct pollfd p = { .fd = control, .events = POLLIN };
 	int r;
 
 	do
-		r = poll(&p, 1, EMULATE_PATIENCE_S * 1000);
+		r = poll(&p, 1, patience_s * 1000);
 	while (r < 0 && errno == EINTR);
 	if (r < 0)
 		return err_errno(err, errno, "wait for the emulator");
@@ -24,38 +82,58 @@ static int wait_for_reply(int control, struct err *err)
 		return err_set(err, ETIMEDOUT,
 			       "the emulator of the links has not answered "
 			       "for %d s",
-			       EMULATE_PATIENCE_S);
+			       patience_s);
 	return 0;
+}
+
+/* The next message of the answer. */
+static int hear(int control, int patience_s, struct emulate_reply *reply,
+		struct err *err)
+{
+	int r = wait_for_reply(control, patience_s, err);
+	int fd = -1;
+	ssize_t n;
+
+	if (r)
+		return r;
+	n = get(control, reply, &fd);
+	if (n == (ssize_t)sizeof(*reply)) {
+		reply->fd = fd;
+		reply->text[sizeof(reply->text) - 1] = '\0';
+		return 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return gone(err);
+	if (n < 0)
+		return err_errno(err, errno, "hear the emulator of the links");
+	return err_set(err, EPROTO,
+		       "the emulator of the links gave an answer of %zd bytes",
+		       n);
 }
 
 int emulate_ask(int control, const struct emulate_request *request,
 		struct emulate_reply *reply, struct err *err)
 {
-	ssize_t n;
-	int r;
+	int patience_s = emulate_patience_s(request->what);
+	ssize_t n = put(control, request);
+	int fd = -1, r;
 
-	do
-		n = send(control, request, sizeof(*request), MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 		return gone(err);
 	if (n < 0)
 		return err_errno(err, errno, "ask the emulator of the links");
-	r = wait_for_reply(control, err);
-	if (r)
+	r = hear(control, patience_s, reply, err);
+	if (!r && reply->more) {
+		fd = reply->fd;
+		r = hear(control, patience_s, reply, err);
+	}
+	if (r) {
+		if (fd >= 0)
+			close(fd);
 		return r;
-	do
-		n = recv(control, reply, sizeof(*reply), 0);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return gone(err);
-	if (n < 0)
-		return err_errno(err, errno, "hear the emulator of the links");
-	if (n != (ssize_t)sizeof(*reply))
-		return err_set(err, EPROTO,
-			       "the emulator of the links gave an answer of "
-			       "%zd bytes",
-			       n);
-	reply->text[sizeof(reply->text) - 1] = '\0';
+	}
+	reply->fd = fd;
 	return 0;
 }

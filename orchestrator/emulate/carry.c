@@ -142,6 +142,11 @@ static void carry_side(struct emulator *e, struct side *side)
 
 /* ---- in ----------------------------------------------------------------- */
 
+bool carry_is_there(const struct side *side)
+{
+	return side->fd >= 0 && !side->gone;
+}
+
 static enum link_verdict offer(struct side *side, const struct link_offer *o)
 {
 	enum link_verdict verdict;
@@ -234,7 +239,7 @@ static void carry_in(struct emulator *e, struct side *side, uint32_t handle)
 static void lose_device(struct emulator *e, struct side *side)
 {
 	epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, side->fd, NULL);
-	side->gone = true;
+	side->gone = side->was_gone = true;
 }
 
 /* Reads one frame: 1, or 0 where there is none. *bytes grows. */
@@ -275,6 +280,8 @@ void carry_read(struct emulator *e, struct side *side)
 	uint32_t bytes = 0;
 	unsigned n = 0;
 
+	if (!carry_is_there(side))
+		return; /* told of before it went */
 	while (n < READS_A_TURN && bytes < READ_BYTES_A_TURN &&
 	       read_frame(e, side, &bytes))
 		n++;
@@ -285,7 +292,8 @@ void carry_drain(struct emulator *e, struct side *side)
 {
 	uint32_t bytes = 0;
 
-	for (unsigned n = 0; n < READS_OF_A_DRAIN && !side->gone; n++) {
+	for (unsigned n = 0; n < READS_OF_A_DRAIN && carry_is_there(side);
+	     n++) {
 		if (!read_frame(e, side, &bytes))
 			break;
 	}

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static void change(struct emulator *e, const struct emulate_request *rq)
 {
@@ -33,6 +34,8 @@ static int set_carrier(struct emulator *e, struct side *side, bool up,
 {
 	unsigned carrier = up;
 
+	if (side->fd < 0)
+		return 0;
 	if (!up)
 		machine_carrier_lost(e, side);
 	if (side->gone || !ioctl(side->fd, TUNSETCARRIER, &carrier))
@@ -44,27 +47,40 @@ static int set_carrier(struct emulator *e, struct side *side, bool up,
  * Down: what is inside is lost first, and then what the devices still have to
  * give: it was sent while the link was up, and was on its way.
  */
-static int set_state(struct emulator *e, const struct emulate_request *rq,
-		     struct err *err)
+static int set_state(struct emulator *e, size_t link, bool up, struct err *err)
 {
-	struct side *sides = &e->sides[2 * rq->link];
+	struct side *sides = &e->sides[2 * link];
 	int r = 0;
 
+	for (unsigned end = 0; up && end < 2; end++)
+		if (sides[end].fd < 0)
+			return err_set(err, ENOTCONN, "%s is not there",
+				       sides[end].name);
 	for (unsigned end = 0; end < 2; end++) {
 		struct carry_drop drop = { .emulator = e, .side = &sides[end] };
-		int r2 = set_carrier(e, &sides[end], rq->up, r ? NULL : err);
+		int r2 = set_carrier(e, &sides[end], up, r ? NULL : err);
 
 		r = r ? r : r2;
-		sides[end].down = !rq->up;
-		link_set_up(sides[end].model, rq->up, e->now_ns, carry_forget,
+		sides[end].down = !up;
+		link_set_up(sides[end].model, up, e->now_ns, carry_forget,
 			    &drop);
 	}
 	for (unsigned end = 0; end < 2; end++) {
-		if (!rq->up)
+		if (!up)
 			carry_drain(e, &sides[end]);
 		carry_reschedule(e, &sides[end]);
 	}
 	return r;
+}
+
+static int detach(struct emulator *e, const struct emulate_request *rq,
+		  struct err *err)
+{
+	const struct side *side = &e->sides[2 * rq->link + rq->end];
+
+	if (side->fd < 0)
+		return err_set(err, ENOTCONN, "%s is not there", side->name);
+	return set_state(e, rq->link, false, err);
 }
 
 static void begin(struct emulator *e)
@@ -74,20 +90,57 @@ static void begin(struct emulator *e)
 	e->beat.late = (struct tally){ 0 };
 }
 
-static int serve(struct emulator *e, const struct emulate_request *rq,
+int emulate_request_check(const struct emulate_request *rq, size_t n,
+			  bool handed_over, size_t links, struct err *err)
+{
+	bool of_end = false, of_link = false;
+
+	if (n != sizeof(*rq))
+		return err_set(err, EINVAL, "a request of %zu bytes", n);
+	switch (rq->what) {
+	case EMULATE_ATTACH:
+	case EMULATE_DETACH:
+		of_end = true;
+		/* fall through */
+	case EMULATE_CHANGE:
+	case EMULATE_STATE:
+		of_link = true;
+		break;
+	case EMULATE_CALIBRATE:
+	case EMULATE_BEGIN:
+	case EMULATE_STOP:
+		break;
+	default:
+		return err_set(err, EINVAL, "there is no request %d",
+			       (int)rq->what);
+	}
+	if (of_link && rq->link >= links)
+		return err_set(err, EINVAL, "there is no link %zu", rq->link);
+	if (of_end && rq->end > 1)
+		return err_set(err, EINVAL, "a link has no end %u", rq->end);
+	if (handed_over != (rq->what == EMULATE_ATTACH))
+		return err_set(err, EINVAL,
+			       handed_over ? "a device that nobody asked for" :
+					     "an end without a device");
+	return 0;
+}
+
+/* fd: what came with it, which is taken over. */
+static int serve(struct emulator *e, const struct emulate_request *rq, int fd,
 		 struct err *err)
 {
-	bool of_link = rq->what == EMULATE_CHANGE || rq->what == EMULATE_STATE;
-
-	if (of_link && rq->link >= e->config->n)
-		return err_set(err, EINVAL, "there is no link %zu", rq->link);
 	e->now_ns = clock_mono_ns();
 	switch (rq->what) {
 	case EMULATE_CHANGE:
 		change(e, rq);
 		return 0;
 	case EMULATE_STATE:
-		return set_state(e, rq, err);
+		return set_state(e, rq->link, rq->up, err);
+	case EMULATE_ATTACH:
+		return end_attach(e, &e->sides[2 * rq->link + rq->end], fd,
+				  err);
+	case EMULATE_DETACH:
+		return detach(e, rq, err);
 	case EMULATE_CALIBRATE:
 		e->beat.next_ns = 0; /* it holds the loop up by itself */
 		return calibrate(e, err);
@@ -95,10 +148,65 @@ static int serve(struct emulator *e, const struct emulate_request *rq,
 		begin(e);
 		return 0;
 	case EMULATE_STOP:
-		e->ending = true;
-		return report_write(e, err);
+		break;
 	}
-	return err_set(err, EINVAL, "there is no request %d", (int)rq->what);
+	e->ending = true;
+	return report_write(e, err);
+}
+
+static ssize_t receive(const struct emulator *e, struct emulate_request *rq,
+		       int *fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { rq, sizeof(*rq) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(e->control_fd, &msg,
+			    MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	*fd = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	return n;
+}
+
+/* fd: goes with it; -1: none does. */
+static void answer(const struct emulator *e, struct emulate_reply *reply,
+		   int fd)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { reply, sizeof(*reply) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	/* Nobody to hear it is noticed by the next turn. */
+	sendmsg(e->control_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Ahead of the answer, so that we are not the last to hold it any more when
+ * that comes (ends.c). */
+static void give_device(struct emulator *e, const struct emulate_request *rq)
+{
+	struct emulate_reply reply = { .more = true };
+	int fd = end_detach(e, &e->sides[2 * rq->link + rq->end]);
+
+	answer(e, &reply, fd);
+	close(fd);
 }
 
 void control_serve(struct emulator *e)
@@ -106,7 +214,8 @@ void control_serve(struct emulator *e)
 	struct emulate_reply reply = { 0 };
 	struct err err = ERR_INIT;
 	struct emulate_request rq;
-	ssize_t n = recv(e->control_fd, &rq, sizeof(rq), MSG_DONTWAIT);
+	int fd;
+	ssize_t n = receive(e, &rq, &fd);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -116,14 +225,16 @@ void control_serve(struct emulator *e)
 		return;
 	}
 	e->control_requests++;
-	if (n != (ssize_t)sizeof(rq))
-		err_set(&err, EINVAL, "a request of %zd bytes", n);
-	else
-		serve(e, &rq, &err);
+	if (emulate_request_check(&rq, (size_t)n, fd >= 0, e->config->n,
+				  &err)) {
+		if (fd >= 0)
+			close(fd);
+	} else if (!serve(e, &rq, fd, &err) && rq.what == EMULATE_DETACH) {
+		give_device(e, &rq);
+	}
 	reply.code = err.code;
 	reply.done_ns = clock_mono_ns();
 	snprintf(reply.text, sizeof(reply.text), "%.*s",
 		 (int)sizeof(reply.text) - 1, err.msg);
-	/* Nobody to hear it is noticed by the next turn. */
-	send(e->control_fd, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
+	answer(e, &reply, -1);
 }

@@ -42,9 +42,6 @@
 #define EARLY_STEP_NS 500
 #define MEMORY_SHARE 4 /* 1/4 of the machine's may be frames */
 
-/* What an event is about, where it is not a side. */
-enum { TAG_TIMER, TAG_CONTROL, TAG_FLOOR, TAG_SIDES };
-
 /* ---- building ----------------------------------------------------------- */
 
 static int watch(struct emulator *e, int fd, uint32_t events, uint64_t tag,
@@ -81,7 +78,16 @@ static int side_init(struct emulator *e, size_t i, struct err *err)
 	if (!side->model)
 		return err_errno(err, ENOMEM, "link %s", link->name);
 	link_start(side->model, e->started_ns);
-	return watch(e, side->fd, EPOLLIN, TAG_SIDES + i, err);
+	/* A link has its carrier when both of its ends are there. */
+	if (link->end[0].fd < 0 || link->end[1].fd < 0) {
+		side->down = true;
+		link_set_up(side->model, false, e->started_ns, carry_forget,
+			    &(struct carry_drop){ e, side });
+	}
+	if (side->fd < 0)
+		return 0;
+	side->devices = 1;
+	return end_watch(e, side, err);
 }
 
 static int emulator_init(struct emulator *e, struct err *err)

@@ -34,8 +34,10 @@ struct calibration {
 /* One end of a link, and the direction of what it sends. */
 struct side {
 	struct due_item due; /* first: the heap's items are sides */
-	int fd;
+	int fd; /* -1: the end is not there */
 	bool gone; /* the device is; nothing is read any more */
+	bool was_gone; /* it was, or one before it, and nobody had asked for it
+			*/
 	bool down; /* the link is */
 	const char *name;
 	struct link_direction *model;
@@ -60,6 +62,10 @@ struct side {
 	 * the link's doing, and to be taken off (machine.c). */
 	bool carrier_lost; /* since then nothing was read */
 	int64_t dropped_before, dropped_down;
+	/* Of devices that it had before this one. */
+	unsigned devices; /* and with this one: how many */
+	int64_t unread_before;
+	bool unread_unknown;
 	struct calibration calibration;
 };
 
@@ -68,6 +74,9 @@ struct timer_floor {
 	uint32_t samples;
 	int64_t p50_ns, p99_ns, max_ns;
 };
+
+/* What an event is about; TAG_SIDES + i: side i. */
+enum { TAG_TIMER, TAG_CONTROL, TAG_FLOOR, TAG_SIDES };
 
 struct emulator {
 	const struct emulate_config *config;
@@ -101,6 +110,8 @@ struct emulator {
 void carry_read(struct emulator *e, struct side *side);
 /* Writes a bounded number of the frames that are due. */
 void carry_due(struct emulator *e);
+/* Of both: the end is there, and its device has not vanished. */
+bool carry_is_there(const struct side *side);
 /* Reads what the side's device still has, which a link that is down loses. */
 void carry_drain(struct emulator *e, struct side *side);
 /* When the model wants the side to be looked at next. */
@@ -116,6 +127,17 @@ void carry_forget(void *arg, uint32_t handle);
 
 /* Answers one request. */
 void control_serve(struct emulator *e);
+
+/* ---- ends.c: whose devices come and go ---------------------------------- */
+
+/* Takes over the end's device, fd, which it closes where it fails. The link is
+ * down. */
+int end_attach(struct emulator *e, struct side *side, int fd, struct err *err);
+/* To be called once the link is down: nothing is read from or written to the
+ * device any more. Returns its descriptor, the caller's. */
+int end_detach(struct emulator *e, struct side *side);
+/* Has frames of the side's device told of. */
+int end_watch(struct emulator *e, struct side *side, struct err *err);
 
 /* ---- machine.c: what the machine does to us ----------------------------- */
 
@@ -141,6 +163,9 @@ int64_t machine_unread(const struct emulator *e, const struct side *side);
  * the first time after it came back. */
 void machine_carrier_lost(const struct emulator *e, struct side *side);
 void machine_carrier_back(const struct emulator *e, struct side *side);
+/* To be called before its device is given away, and when it has another one. */
+void machine_device_leaves(const struct emulator *e, struct side *side);
+void machine_device_comes(struct side *side);
 
 /* ---- calibrate.c -------------------------------------------------------- */
 

@@ -20,6 +20,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@
 #include <unistd.h>
 
 #define FLOOR_SLEEP_NS (500 * NSEC_PER_USEC)
+#define CLOSING_MS 1000
 
 /* ---- timers ------------------------------------------------------------- */
 
@@ -82,6 +84,17 @@ void floor_measure(struct timer_floor *floor, unsigned n,
 	};
 }
 
+/* Its copies of the devices' descriptors would keep devices that go meanwhile.
+ */
+static void wait_closed(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	if (poll(&p, 1, CLOSING_MS) > 0)
+		(void)!read(fd, &byte, 1);
+}
+
 int floor_start(int *fd, pid_t *pid, struct err *err)
 {
 	CLEANUP_CLOSE int in = -1, out = -1;
@@ -96,12 +109,18 @@ int floor_start(int *fd, pid_t *pid, struct err *err)
 	if (*pid < 0)
 		return err_errno(err, errno, "start a process");
 	if (*pid == 0) {
-		/* It has copies of the devices' descriptors. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (dup3(out, 3, O_CLOEXEC) < 0 && out != 3)
+			_exit(1);
+		out = 3;
+		close_range(4, ~0u, 0);
+		(void)!write(out, "", 1);
 		floor_measure(&floor, FLOOR_SAMPLES, NULL, NULL);
 		_exit(write(out, &floor, sizeof(floor)) !=
 		      (ssize_t)sizeof(floor));
 	}
+	close(TAKE_FD(out));
+	wait_closed(in);
 	*fd = TAKE_FD(in);
 	return 0;
 }
@@ -212,10 +231,34 @@ void machine_carrier_back(const struct emulator *e, struct side *side)
 		side->dropped_down += now - side->dropped_before;
 }
 
-int64_t machine_unread(const struct emulator *e, const struct side *side)
+/* Of the device that it has. */
+static int64_t unread(const struct emulator *e, const struct side *side)
 {
 	int64_t n =
 		side->carrier_lost ? side->dropped_before : dropped(e, side);
 
 	return n < 0 ? -1 : n - side->dropped_down;
+}
+
+void machine_device_leaves(const struct emulator *e, struct side *side)
+{
+	int64_t n = unread(e, side);
+
+	if (n > 0)
+		side->unread_before += n;
+	side->unread_unknown |= n < 0;
+}
+
+/* Another one counts from 0, and has no carrier yet. */
+void machine_device_comes(struct side *side)
+{
+	side->carrier_lost = true;
+	side->dropped_before = side->dropped_down = 0;
+}
+
+int64_t machine_unread(const struct emulator *e, const struct side *side)
+{
+	int64_t n = side->fd < 0 ? 0 : unread(e, side);
+
+	return n < 0 || side->unread_unknown ? -1 : n + side->unread_before;
 }

@@ -214,7 +214,7 @@ static json_t *machine_json(const struct emulator *e, const struct side *side)
 		(json_int_t)c->overflow_dropped, "no_room",
 		(json_int_t)f->no_room, "malformed", (json_int_t)f->malformed,
 		"write_failed", (json_int_t)f->write_failed, "device_gone",
-		side->gone);
+		side->was_gone);
 
 	/* Before they were read; not known of a device that is gone. */
 	json_object_set_new(machine, "unread",
@@ -255,14 +255,14 @@ static json_t *side_json(const struct emulator *e, const struct side *side)
 	char params[512];
 
 	return json_pack(
-		"{ss ss ss sI so so so so so s{sI sI sI} so so}", "from",
+		"{ss ss ss sI sI so so so so so s{sI sI sI} so so}", "from",
 		side->name, "to", side->peer->name, "parameters",
 		link_params_text(link_params(side->model), params,
 				 sizeof(params)),
-		"changes", (json_int_t)side->changes, "frames",
-		counts_json(side), "lateness_ns",
-		tally_json(&side->late, "frames"), "delay_ns", delay_json(side),
-		"rate", rate_json(side), "loss",
+		"changes", (json_int_t)side->changes, "devices",
+		(json_int_t)side->devices, "frames", counts_json(side),
+		"lateness_ns", tally_json(&side->late, "frames"), "delay_ns",
+		delay_json(side), "rate", rate_json(side), "loss",
 		loss_json(c->lost, expected_loss(side),
 			  side->loss_variance + variance_since(side, 0),
 			  (double)c->medium),

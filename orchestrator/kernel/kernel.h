@@ -218,6 +218,10 @@ int kbatch_tap_set(struct kbatch *b, size_t tag, uint32_t ifindex,
  * *ifindex names one that is not, if any) or a negative errno.
  */
 int kns_links_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
+/* The same of those alone that counts(arg, ifindex) says yes to. */
+int kns_links_ready_if(struct kns *ns,
+		       bool (*counts)(void *arg, uint32_t ifindex), void *arg,
+		       uint32_t *ifindex, struct err *err);
 /* Do all IPv6 addresses of ns (but lo's) answer solicitations? The same. */
 int kns_addresses_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
 

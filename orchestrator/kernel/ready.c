@@ -77,27 +77,41 @@ static bool link_ready(const struct ifinfomsg *info,
 	return true;
 }
 
-/* Positive at the first that is not ready; its ifindex goes to data. */
+struct looking {
+	bool (*counts)(void *arg, uint32_t ifindex); /* NULL: all do */
+	void *arg;
+	uint32_t unready; /* the first */
+};
+
+/* Positive at the first that is not ready. */
 static int link_each(const struct nlmsghdr *nlh, void *data, struct err *err)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFLA_LINKINFO + 1];
 	size_t len = mnl_nlmsg_get_payload_len(nlh);
 	size_t head = MNL_ALIGN(sizeof(*info));
-	uint32_t *unready = data;
+	struct looking *l = data;
 
 	(void)err;
 	if (nlh->nlmsg_type != RTM_NEWLINK || len < head)
 		return 0;
 	netlink_attrs(mnl_nlmsg_get_payload_offset(nlh, head), len - head, tb,
 		      IFLA_LINKINFO);
-	if (link_ready(info, tb))
+	if (link_ready(info, tb) ||
+	    (l->counts && !l->counts(l->arg, (uint32_t)info->ifi_index)))
 		return 0;
-	*unready = (uint32_t)info->ifi_index;
+	l->unready = (uint32_t)info->ifi_index;
 	return 1;
 }
 
 int kns_links_ready(struct kns *ns, uint32_t *ifindex, struct err *err)
+{
+	return kns_links_ready_if(ns, NULL, NULL, ifindex, err);
+}
+
+int kns_links_ready_if(struct kns *ns,
+		       bool (*counts)(void *arg, uint32_t ifindex), void *arg,
+		       uint32_t *ifindex, struct err *err)
 {
 	int r = 1;
 
@@ -106,7 +120,7 @@ int kns_links_ready(struct kns *ns, uint32_t *ifindex, struct err *err)
 			struct nlmsghdr header;
 			char bytes[64];
 		} request = { 0 };
-		uint32_t unready = 0;
+		struct looking looking = { .counts = counts, .arg = arg };
 
 		mnl_nlmsg_put_header(&request);
 		request.header.nlmsg_type = RTM_GETLINK;
@@ -116,10 +130,10 @@ int kns_links_ready(struct kns *ns, uint32_t *ifindex, struct err *err)
 		mnl_attr_put_u32(&request.header, IFLA_EXT_MASK,
 				 RTEXT_FILTER_SKIP_STATS);
 		r = netlink_dump(nl_socket_get_fd(ns->rt), &request.header,
-				 "list interfaces", link_each, &unready, err);
-		if (r >= 0 && unready) {
+				 "list interfaces", link_each, &looking, err);
+		if (r >= 0 && looking.unready) {
 			if (ifindex)
-				*ifindex = unready;
+				*ifindex = looking.unready;
 			return 0;
 		}
 	}

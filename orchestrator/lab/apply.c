@@ -382,6 +382,7 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_NAT_BIND:
+	case PLAN_OP_TAP_DEL:
 	case PLAN_OP_EMULATOR_START:
 	case PLAN_OP_LINK_CHANGE:
 	case PLAN_OP_LINK_STATE:
@@ -416,6 +417,8 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
 		return ask_sald(run, i);
+	case PLAN_OP_TAP_DEL:
+		return lab_tap_close(run->lab, op->tap.iface, run->err);
 	case PLAN_OP_EMULATOR_START:
 		return lab_emulator_start(run->lab, run->err);
 	case PLAN_OP_LINK_CHANGE:

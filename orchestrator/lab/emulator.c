@@ -5,10 +5,14 @@
  *
  * Init opens the TAP devices, since it can enter every namespace, and hands
  * them over by forking: the child has the descriptors, and init closes its own
- * copies at once. So a device exists exactly as long as the process does. Were
+ * copies at once. Those of ends that come later, or again, go to it over the
+ * control socket. So a device exists exactly as long as the process does. Were
  * init to keep them, an emulator that died would leave interfaces that look
  * well and swallow everything; this way they vanish, and every program in the
  * lab sees it.
+ *
+ * An end that goes is given back over the same socket, and vanishes when init
+ * closes it (emulate/ends.c says why not the emulator).
  *
  * That death is told to the listener whenever it is noticed first: by SIGCHLD,
  * or by a request that nobody answers any more.
@@ -33,7 +37,8 @@ struct lab_emulator {
 	int error; /* the reading end; -1: none */
 	bool ending; /* it was told to end */
 	bool gone; /* it did not answer */
-	bool hung; /* so it was killed */
+	int hung_s; /* for so long, and so it was killed */
+	bool started; /* devices that are opened from here on are handed over */
 	int *taps; /* by interface; -1: not open here */
 	struct emulate_link *links;
 	size_t n;
@@ -95,14 +100,6 @@ void lab_emulator_deinit(struct lab *lab)
 	free(e->now);
 	free(e);
 	lab->emulator = NULL;
-}
-
-int lab_tap_open(struct lab *lab, struct kns *ns, size_t iface, struct err *err)
-{
-	const struct plan_iface *f = &lab->plan->ifaces.v[iface];
-
-	return kns_tap_open(ns, f->name, f->ifindex,
-			    &lab->emulator->taps[iface], err);
 }
 
 const struct link_params *lab_link_params(const struct lab *lab, size_t link,
@@ -191,10 +188,10 @@ static void emulator_exited(void *arg, int status)
 	e->gone |= !e->ending;
 	close_fd(&e->control);
 	take_error(e, why, sizeof(why));
-	if (e->hung)
+	if (e->hung_s)
 		snprintf(why, sizeof(why),
 			 "it had not answered for %d s, and was killed",
-			 EMULATE_PATIENCE_S);
+			 e->hung_s);
 	if (l->emulator_exited)
 		l->emulator_exited(l->arg, status, e->ending, why);
 }
@@ -242,6 +239,7 @@ int lab_emulator_start(struct lab *lab, struct err *err)
 	}
 	take_error(e, why, sizeof(why));
 	if (!*why) {
+		e->started = true;
 		if (lab->listener.emulator_started)
 			lab->listener.emulator_started(lab->listener.arg,
 						       e->pid, e->n);
@@ -253,10 +251,11 @@ int lab_emulator_start(struct lab *lab, struct err *err)
 
 /* ---- requests ------------------------------------------------------------ */
 
+/* done_ns, fd: of the answer; fd is the caller's. NULL: not wanted. */
 static int ask(struct lab_emulator *e, const struct emulate_request *request,
-	       int64_t *done_ns, struct err *err)
+	       int64_t *done_ns, int *fd, struct err *err)
 {
-	struct emulate_reply reply = { 0 };
+	struct emulate_reply reply = { .fd = -1 };
 	int r;
 
 	if (e->control < 0 || e->gone)
@@ -265,7 +264,8 @@ static int ask(struct lab_emulator *e, const struct emulate_request *request,
 		r = emulate_ask(e->control, request, &reply, err);
 	if (r == -ETIMEDOUT) {
 		/* Stopped, or hung: nothing it carries can be trusted. */
-		e->hung = e->pid && !kill(e->pid, SIGKILL);
+		if (e->pid && !kill(e->pid, SIGKILL))
+			e->hung_s = emulate_patience_s(request->what);
 		r = -EPIPE;
 	}
 	if (r == -EPIPE) {
@@ -276,7 +276,55 @@ static int ask(struct lab_emulator *e, const struct emulate_request *request,
 		return r;
 	if (done_ns)
 		*done_ns = reply.done_ns;
+	if (fd)
+		*fd = reply.fd;
+	else
+		close_fd(&reply.fd);
 	return reply.code ? err_set(err, reply.code, "%s", reply.text) : 0;
+}
+
+/* About the end of a link that sends what the interface does. */
+static struct emulate_request about_end(const struct lab *lab,
+					enum emulate_what what, size_t iface)
+{
+	const struct plan_iface *f = &lab->plan->ifaces.v[iface];
+
+	return (struct emulate_request){
+		.what = what,
+		.link = lab->emulator->index[f->link],
+		.end = (unsigned)(f->node == PLAN_LAB ? !f->end : f->end),
+		.fd = -1,
+	};
+}
+
+int lab_tap_open(struct lab *lab, struct kns *ns, size_t iface, struct err *err)
+{
+	const struct plan_iface *f = &lab->plan->ifaces.v[iface];
+	struct lab_emulator *e = lab->emulator;
+	struct emulate_request request;
+	int r = kns_tap_open(ns, f->name, f->ifindex, &e->taps[iface], err);
+
+	if (r || !e->started)
+		return r;
+	request = about_end(lab, EMULATE_ATTACH, iface);
+	request.fd = e->taps[iface];
+	r = ask(e, &request, NULL, NULL, err);
+	close_fd(&e->taps[iface]);
+	return r;
+}
+
+int lab_tap_close(struct lab *lab, size_t iface, struct err *err)
+{
+	const struct emulate_request request =
+		about_end(lab, EMULATE_DETACH, iface);
+	int fd = -1;
+	int r = kernel_step(&lab->kernel, err, "delete the TAP device");
+
+	if (!r)
+		r = ask(lab->emulator, &request, NULL, &fd, err);
+	/* When this returns, the device is gone. */
+	close_fd(&fd);
+	return r;
 }
 
 int lab_link_change(struct lab *lab, size_t link,
@@ -295,7 +343,7 @@ int lab_link_change(struct lab *lab, size_t link,
 		request.change[end] = set->from[end];
 	}
 	if (!r && lab->plan->scenario->links.v[link].emulated)
-		r = ask(e, &request, &done_ns, err);
+		r = ask(e, &request, &done_ns, NULL, err);
 	if (r)
 		return r;
 	memcpy(was, e->now[link], sizeof(was));
@@ -308,7 +356,8 @@ int lab_link_change(struct lab *lab, size_t link,
 	return 0;
 }
 
-/* Else the nodes would see it up to a second later. */
+/* Else the nodes would see it up to a second later. By the names that they have
+ * now; ends that are not there see nothing. */
 static int sync_carrier(struct lab *lab, size_t link, struct err *err)
 {
 	int r = 0;
@@ -318,9 +367,11 @@ static int sync_carrier(struct lab *lab, size_t link, struct err *err)
 			&lab->plan->ifaces.v[plan_sender(lab->plan, link, end)];
 		struct kns *ns = f->node == PLAN_LAB ? lab->home :
 						       lab->nodes[f->node].ns;
+		char name[IFNAMSIZ];
 		bool is_up;
 
-		r = kns_carrier_sync(ns, f->name, &is_up, err);
+		if (ns && !kns_ifname(ns, f->ifindex, name))
+			r = kns_carrier_sync(ns, name, &is_up, err);
 	}
 	return r;
 }
@@ -335,7 +386,7 @@ int lab_link_state(struct lab *lab, size_t link, bool up, struct err *err)
 	int r = kernel_step(&lab->kernel, err, "switch the link");
 
 	if (!r)
-		r = ask(lab->emulator, &request, NULL, err);
+		r = ask(lab->emulator, &request, NULL, NULL, err);
 	return r ? r : sync_carrier(lab, link, err);
 }
 
@@ -345,7 +396,7 @@ int lab_calibrate_links(struct lab *lab, struct err *err)
 	int r = 0;
 
 	if (lab->emulator->pid)
-		r = ask(lab->emulator, &request, NULL, err);
+		r = ask(lab->emulator, &request, NULL, NULL, err);
 	if (r)
 		err_wrap(err, "calibrate the links");
 	return r;
@@ -357,7 +408,7 @@ int lab_begin_links(struct lab *lab, struct err *err)
 	int r = 0;
 
 	if (lab->emulator->pid)
-		r = ask(lab->emulator, &request, NULL, err);
+		r = ask(lab->emulator, &request, NULL, NULL, err);
 	if (r)
 		err_wrap(err, "begin with the links");
 	return r;
@@ -372,7 +423,7 @@ void lab_stop_emulator(struct lab *lab)
 	if (!e->pid || e->ending || e->gone)
 		return;
 	e->ending = true;
-	if (ask(e, &request, NULL, &ignored))
+	if (ask(e, &request, NULL, NULL, &ignored))
 		e->ending = false; /* its end is not ours */
 }
 

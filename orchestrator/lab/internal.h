@@ -90,8 +90,11 @@ void lab_children_deinit(struct lab *lab);
 /* emulator.c, which also keeps what every link's properties are by now. */
 int lab_emulator_init(struct lab *lab, struct err *err);
 void lab_emulator_deinit(struct lab *lab);
+/* Once the emulator runs, it gets the device; the link is down then. */
 int lab_tap_open(struct lab *lab, struct kns *ns, size_t iface,
 		 struct err *err);
+/* Takes it out of its namespace again. */
+int lab_tap_close(struct lab *lab, size_t iface, struct err *err);
 /* With the TAPs of all emulated links, which it takes over. */
 int lab_emulator_start(struct lab *lab, struct err *err);
 const struct link_params *lab_link_params(const struct lab *lab, size_t link,

@@ -199,16 +199,18 @@ const char *lab_node_dir(const struct lab *lab, size_t node)
 	return lab->nodes[node].dir;
 }
 
-int lab_node_is_ready(struct lab *lab, size_t node, struct err *err)
+int lab_node_is_ready(struct lab *lab, size_t node,
+		      bool (*counts)(void *arg, uint32_t ifindex), void *arg,
+		      struct err *err)
 {
 	struct kns *ns = lab->nodes[node].ns;
 	uint32_t ifindex;
-	int r = kns_links_ready(ns, &ifindex, err);
+	int r = kns_links_ready_if(ns, counts, arg, &ifindex, err);
 
 	if (r > 0)
 		r = kns_addresses_ready(ns, &ifindex, err);
 	if (r > 0)
-		r = kns_links_ready(lab->home, &ifindex, err);
+		r = kns_links_ready_if(lab->home, counts, arg, &ifindex, err);
 	return r;
 }
 

@@ -125,8 +125,14 @@ int lab_hand_over_end(struct lab *lab, size_t service, struct err *err);
 int lab_flush_node(struct lab *lab, size_t node, size_t service,
 		   unsigned *deleted, struct err *err);
 
-/* Do all interfaces of the node carry packets? 1, 0, negative errno. */
-int lab_node_is_ready(struct lab *lab, size_t node, struct err *err);
+/*
+ * Do all interfaces of the node carry packets, and all of the lab's own? Only
+ * those are asked for that counts(arg, ifindex) says yes to: one whose link is
+ * down never will. 1, 0, negative errno.
+ */
+int lab_node_is_ready(struct lab *lab, size_t node,
+		      bool (*counts)(void *arg, uint32_t ifindex), void *arg,
+		      struct err *err);
 
 /* ---- whole nodes ------------------------------------------------------- */
 

@@ -2,9 +2,12 @@
 /*
  * The operations of actions that change links, interfaces and nodes.
  *
- * Down, at a veth, is its port: see struct plan. A link's carrier is there when
- * nobody has taken it down and both of its ends are there; so whatever changes
- * one of these leaves the carrier as it is where another still forbids it.
+ * A link's carrier is there when nobody has taken it down and both of its ends
+ * are there; so whatever changes one of these leaves the carrier as it is where
+ * another still forbids it.
+ *
+ * What is done to an interface that is not there, or whose node is off, asks
+ * nothing of the kernel: it will be so when it comes back.
  */
 #include "orchestrator/plan/internal.h"
 
@@ -12,63 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct plan_op *add_op(plan_op_vec *out, enum plan_op_kind kind,
-			      size_t node, struct src_pos pos)
-{
-	struct plan_op *op = VEC_PUSH(out);
-
-	if (!op)
-		return NULL;
-	op->kind = kind;
-	op->node = node;
-	op->pos = pos;
-	return op;
-}
-
 static size_t iface_of(const struct plan *p, const struct scn_iface_ref *at)
 {
 	return p->links.v[at->link].iface[at->end];
 }
 
-/* The interface at that end of the link is there. */
-static bool end_exists(const struct plan_live *l, size_t link, size_t end)
-{
-	size_t iface = l->plan->links.v[link].iface[end];
-
-	return iface != SCN_NONE && l->ifaces[iface].present &&
-	       l->nodes[l->plan->ifaces.v[iface].node] != PLAN_NODE_OFF;
-}
-
-/* ---- carriers ------------------------------------------------------------ */
-
-/* Sets the carrier of all ends that are there. */
-static int carrier_ops(const struct plan_live *l, size_t link, bool up,
-		       struct src_pos pos, plan_op_vec *out)
-{
-	if (l->plan->scenario->links.v[link].emulated) {
-		struct plan_op *op =
-			add_op(out, PLAN_OP_LINK_STATE, PLAN_LAB, pos);
-
-		if (!op)
-			return -ENOMEM;
-		op->wire.link = link;
-		op->wire.up = up;
-		return 0;
-	}
-	for (size_t end = 0; end < 2; end++) {
-		size_t port = l->plan->links.v[link].port[end];
-		struct plan_op *op;
-
-		if (port == SCN_NONE || !end_exists(l, link, end))
-			continue;
-		op = add_op(out, up ? PLAN_OP_IFACE_UP : PLAN_OP_IFACE_DOWN,
-			    PLAN_LAB, pos);
-		if (!op)
-			return -ENOMEM;
-		op->iface.iface = port;
-	}
-	return 0;
-}
+/* ---- links --------------------------------------------------------------- */
 
 static int link_state_ops(const struct plan_live *l, const struct scn_action *a,
 			  plan_op_vec *out)
@@ -76,12 +28,12 @@ static int link_state_ops(const struct plan_live *l, const struct scn_action *a,
 	const struct plan_link *pl = &l->plan->links.v[a->link.link];
 
 	if (!a->link.up)
-		return carrier_ops(l, a->link.link, false, a->pos, out);
+		return plan_carrier_ops(l, a->link.link, false, a->pos, out);
 	for (size_t end = 0; end < 2; end++)
 		if (pl->iface[end] != SCN_NONE &&
-		    !end_exists(l, a->link.link, end))
+		    !plan_end_exists(l, a->link.link, end))
 			return 0; /* it has no carrier all the same */
-	return carrier_ops(l, a->link.link, true, a->pos, out);
+	return plan_carrier_ops(l, a->link.link, true, a->pos, out);
 }
 
 static int link_change_ops(const struct plan_live *l,
@@ -89,7 +41,8 @@ static int link_change_ops(const struct plan_live *l,
 {
 	const struct plan *p = l->plan;
 	size_t link = a->change.link;
-	struct plan_op *op = add_op(out, PLAN_OP_LINK_CHANGE, PLAN_LAB, a->pos);
+	struct plan_op *op =
+		plan_op_add(out, PLAN_OP_LINK_CHANGE, PLAN_LAB, a->pos);
 
 	if (!op)
 		return -ENOMEM;
@@ -102,12 +55,12 @@ static int link_change_ops(const struct plan_live *l,
 		if (!a->change.set->from[end].properties)
 			continue;
 		/* One that is not there gets them when it comes. */
-		if (!end_exists(l, link,
-				p->ifaces.v[iface].node == PLAN_LAB ? !end :
-								      end))
+		if (!plan_end_exists(
+			    l, link,
+			    p->ifaces.v[iface].node == PLAN_LAB ? !end : end))
 			continue;
-		op = add_op(out, PLAN_OP_QUEUE_SET, p->ifaces.v[iface].node,
-			    a->pos);
+		op = plan_op_add(out, PLAN_OP_QUEUE_SET,
+				 p->ifaces.v[iface].node, a->pos);
 		if (!op)
 			return -ENOMEM;
 		op->queue.iface = iface;
@@ -133,23 +86,6 @@ static int route_ops(const struct plan_live *l, size_t iface,
 		*op = l->routes.v[i];
 		op->pos = pos;
 	}
-	return 0;
-}
-
-/* Both ends of an interface's veth, down; its port in the bridge it is in. */
-static int make_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
-		    plan_op_vec *out)
-{
-	const struct plan *p = l->plan;
-	const struct plan_iface *f = &p->ifaces.v[iface];
-	struct plan_op *op = add_op(out, PLAN_OP_LINK_ADD, PLAN_LAB, pos);
-
-	if (!op)
-		return -ENOMEM;
-	op->link.iface[0] = p->links.v[f->link].port[f->end];
-	op->link.iface[1] = iface;
-	op->link.bridge = p->networks.v[l->ifaces[iface].network].bridge_iface;
-	op->link.mtu = l->ifaces[iface].mtu;
 	return 0;
 }
 
@@ -181,8 +117,8 @@ static int configure_ops(const struct plan_live *l, size_t iface,
 	}
 	VEC_FREE(&usual);
 	for (size_t i = 0; i < f->addresses.n && !r; i++) {
-		struct plan_op *op = add_op(out, PLAN_OP_ADDR_ADD,
-					    p->ifaces.v[iface].node, pos);
+		struct plan_op *op = plan_op_add(out, PLAN_OP_ADDR_ADD,
+						 p->ifaces.v[iface].node, pos);
 
 		if (!op)
 			return -ENOMEM;
@@ -192,8 +128,8 @@ static int configure_ops(const struct plan_live *l, size_t iface,
 	if (!r)
 		r = route_ops(l, iface, pos, out);
 	if (!r && strcmp(f->name, p->ifaces.v[iface].name)) {
-		struct plan_op *op = add_op(out, PLAN_OP_IFACE_RENAME,
-					    p->ifaces.v[iface].node, pos);
+		struct plan_op *op = plan_op_add(out, PLAN_OP_IFACE_RENAME,
+						 p->ifaces.v[iface].node, pos);
 
 		if (!op)
 			return -ENOMEM;
@@ -205,64 +141,52 @@ static int configure_ops(const struct plan_live *l, size_t iface,
 	return r;
 }
 
-static int remove_iface(const struct plan_live *l, size_t iface,
-			struct src_pos pos, plan_op_vec *out)
-{
-	const struct plan_iface *f = &l->plan->ifaces.v[iface];
-	struct plan_op *op = add_op(out, PLAN_OP_LINK_DEL, PLAN_LAB, pos);
-
-	if (!op)
-		return -ENOMEM;
-	op->link.iface[0] = l->plan->links.v[f->link].port[f->end];
-	op->link.iface[1] = iface;
-	op->link.bridge = SCN_NONE;
-	return 0;
-}
-
 static int presence_ops(const struct plan_live *l, const struct scn_action *a,
 			plan_op_vec *out)
 {
 	const struct plan *p = l->plan;
 	size_t link = a->iface.at.link, end = a->iface.at.end;
 	size_t iface = iface_of(p, &a->iface.at);
+	bool emulated = p->scenario->links.v[link].emulated;
 	bool up = !l->link_down[link] &&
 		  (p->links.v[link].iface[!end] == SCN_NONE ||
-		   end_exists(l, link, !end));
-	struct plan_op *op;
-	int r;
+		   plan_end_exists(l, link, !end));
+	int r = 0;
 
 	if (l->nodes[p->ifaces.v[iface].node] == PLAN_NODE_OFF)
-		return 0; /* it will be so when it comes back */
+		return 0;
 	if (!a->iface.present) {
-		r = remove_iface(l, iface, a->pos, out);
+		/* What an emulated link has under way is lost first. */
+		if (emulated)
+			r = plan_carrier_ops(l, link, false, a->pos, out);
+		if (!r)
+			r = plan_take_out_ops(l, iface, a->pos, out);
 		/* What it was plugged into has lost its carrier. */
-		if (!r && end_exists(l, link, !end)) {
-			op = add_op(out, PLAN_OP_IFACE_DOWN, PLAN_LAB, a->pos);
-			if (!op)
-				return -ENOMEM;
-			op->iface.iface = p->links.v[link].port[!end];
-		}
+		if (!r && !emulated && plan_end_exists(l, link, !end))
+			r = plan_port_ops(l, link, !end, false, a->pos, out);
 		return r;
 	}
-	r = make_ops(l, iface, a->pos, out);
-	for (size_t k = 0; k < 2 && up && !r; k++) {
-		if (p->links.v[link].port[k] == SCN_NONE)
-			continue;
-		op = add_op(out, PLAN_OP_IFACE_UP, PLAN_LAB, a->pos);
-		if (!op)
-			return -ENOMEM;
-		op->iface.iface = p->links.v[link].port[k];
-	}
-	return r ? r : configure_ops(l, iface, a->pos, out);
+	r = plan_put_in_ops(l, iface, a->pos, out);
+	for (size_t k = 0; k < 2 && up && !emulated && !r; k++)
+		r = plan_port_ops(l, link, k, true, a->pos, out);
+	if (!r)
+		r = configure_ops(l, iface, a->pos, out);
+	/* As at a boot: when it can answer. */
+	if (!r && up && emulated)
+		r = plan_carrier_ops(l, link, true, a->pos, out);
+	return r;
 }
 
 static int rename_ops(const struct plan_live *l, const struct scn_action *a,
 		      plan_op_vec *out)
 {
 	size_t iface = iface_of(l->plan, &a->iface.at);
-	struct plan_op *op = add_op(out, PLAN_OP_IFACE_RENAME,
-				    l->plan->ifaces.v[iface].node, a->pos);
+	struct plan_op *op;
 
+	if (!plan_end_exists(l, a->iface.at.link, a->iface.at.end))
+		return 0;
+	op = plan_op_add(out, PLAN_OP_IFACE_RENAME,
+			 l->plan->ifaces.v[iface].node, a->pos);
 	if (!op)
 		return -ENOMEM;
 	op->rename.iface = iface;
@@ -275,8 +199,8 @@ static int rename_ops(const struct plan_live *l, const struct scn_action *a,
 static int mtu_op(const struct plan_live *l, size_t iface, size_t old,
 		  const struct scn_action *a, plan_op_vec *out)
 {
-	struct plan_op *op = add_op(out, PLAN_OP_IFACE_MTU,
-				    l->plan->ifaces.v[iface].node, a->pos);
+	struct plan_op *op = plan_op_add(out, PLAN_OP_IFACE_MTU,
+					 l->plan->ifaces.v[iface].node, a->pos);
 
 	if (!op)
 		return -ENOMEM;
@@ -295,7 +219,7 @@ static int mtu_ops(const struct plan_live *l, const struct scn_action *a,
 	int r = 0;
 
 	for (size_t end = 0; end < 2 && !r; end++) {
-		if (!end_exists(l, link, end))
+		if (!plan_end_exists(l, link, end))
 			continue;
 		r = mtu_op(l, pl->iface[end], pl->iface[end], a, out);
 		if (!r && pl->port[end] != SCN_NONE)
@@ -313,9 +237,12 @@ static int plug_ops(const struct plan_live *l, const struct scn_action *a,
 	size_t iface = iface_of(p, &a->iface.at);
 	size_t network = plan_network_of(p, a->iface.bridge);
 	struct plan_op *op;
-	int r = carrier_ops(l, link, false, a->pos, out);
+	int r;
 
-	op = r ? NULL : add_op(out, PLAN_OP_PORT_MOVE, PLAN_LAB, a->pos);
+	if (!plan_end_exists(l, link, a->iface.at.end))
+		return 0;
+	r = plan_carrier_ops(l, link, false, a->pos, out);
+	op = r ? NULL : plan_op_add(out, PLAN_OP_PORT_MOVE, PLAN_LAB, a->pos);
 	if (!op)
 		return -ENOMEM;
 	op->port.iface = p->links.v[link].port[a->iface.at.end];
@@ -323,7 +250,7 @@ static int plug_ops(const struct plan_live *l, const struct scn_action *a,
 	op->port.old_bridge =
 		p->networks.v[l->ifaces[iface].network].bridge_iface;
 	if (!l->link_down[link])
-		r = carrier_ops(l, link, true, a->pos, out);
+		r = plan_carrier_ops(l, link, true, a->pos, out);
 	for (size_t i = 0; i < l->routes.n && !r; i++) {
 		if (l->routes.v[i].route.iface != iface)
 			continue;
@@ -365,8 +292,8 @@ int plan_default_route_ops(const struct plan_live *l,
 		}
 		if (!via.family)
 			continue;
-		op = add_op(out, PLAN_OP_ROUTE_ADD, p->ifaces.v[iface].node,
-			    a->pos);
+		op = plan_op_add(out, PLAN_OP_ROUTE_ADD,
+				 p->ifaces.v[iface].node, a->pos);
 		if (!op)
 			return -ENOMEM;
 		op->route.to.addr.family = (sa_family_t)families[f];
@@ -403,8 +330,11 @@ static int route_change_ops(const struct plan_live *l,
 		[SCN_ROUTE_DELETE] = PLAN_OP_ROUTE_DEL,
 		[SCN_ROUTE_REPLACE] = PLAN_OP_ROUTE_SET,
 	};
-	struct plan_op *op = VEC_PUSH(out);
+	struct plan_op *op;
 
+	if (!plan_end_exists(l, a->route.at.link, a->route.at.end))
+		return 0;
+	op = VEC_PUSH(out);
 	if (!op)
 		return -ENOMEM;
 	*op = plan_route_op(l->plan, a, kinds[a->route.change]);
@@ -425,7 +355,8 @@ static int cut_ops(const struct plan_live *l, const struct scn_action *a,
 		if (s->nodes.v[i].kind == SCN_NODE_BRIDGE ||
 		    l->nodes[i] == PLAN_NODE_OFF)
 			continue;
-		op = add_op(out, cut ? PLAN_OP_CUT : PLAN_OP_UNCUT, i, a->pos);
+		op = plan_op_add(out, cut ? PLAN_OP_CUT : PLAN_OP_UNCUT, i,
+				 a->pos);
 		if (!op)
 			return -ENOMEM;
 		op->cut.partition = cut ? a : l->partition;
@@ -470,7 +401,7 @@ int plan_cut_off_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 	for (size_t i = 0; i < s->links.n && !r; i++)
 		if (s->links.v[i].end[0].node == node ||
 		    s->links.v[i].end[1].node == node)
-			r = carrier_ops(l, i, false, pos, out);
+			r = plan_carrier_ops(l, i, false, pos, out);
 	return r;
 }
 
@@ -482,8 +413,8 @@ int plan_remove_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 
 	for (size_t i = 0; i < p->ifaces.n && !r; i++)
 		if (p->ifaces.v[i].node == node && l->ifaces[i].present)
-			r = remove_iface(l, i, pos, out);
-	return r || add_op(out, PLAN_OP_NODE_DEL, node, pos) ? r : -ENOMEM;
+			r = plan_take_out_ops(l, i, pos, out);
+	return r || plan_op_add(out, PLAN_OP_NODE_DEL, node, pos) ? r : -ENOMEM;
 }
 
 static int copy_node_ops(const struct plan_live *l, size_t node,
@@ -514,20 +445,20 @@ int plan_boot_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 
 	for (size_t i = 0; i < p->ifaces.n && !r; i++)
 		if (p->ifaces.v[i].node == node && l->ifaces[i].present)
-			r = make_ops(l, i, pos, out);
+			r = plan_put_in_ops(l, i, pos, out);
 	for (size_t i = 0; i < p->ifaces.n && !r; i++)
 		if (p->ifaces.v[i].node == node && l->ifaces[i].present)
 			r = configure_ops(l, i, pos, out);
 	if (!r)
 		r = plan_nat_ops(l, node, out);
 	if (!r && l->partition) {
-		op = add_op(out, PLAN_OP_CUT, node, pos);
+		op = plan_op_add(out, PLAN_OP_CUT, node, pos);
 		if (!op)
 			return -ENOMEM;
 		op->cut.partition = l->partition;
 	}
 	if (!r && p->nodes.v[node].sald) {
-		if (!add_op(out, PLAN_OP_SALD_START, node, pos))
+		if (!plan_op_add(out, PLAN_OP_SALD_START, node, pos))
 			return -ENOMEM;
 		r = plan_sald_ops(l, node, out);
 	}
@@ -545,7 +476,7 @@ int plan_connect_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 		if ((s->links.v[i].end[0].node == node ||
 		     s->links.v[i].end[1].node == node) &&
 		    plan_live_link_up(l, i))
-			r = carrier_ops(l, i, true, pos, out);
+			r = plan_carrier_ops(l, i, true, pos, out);
 	return r;
 }
 
@@ -553,8 +484,8 @@ int plan_silence_ops(const struct plan_live *l, size_t node, bool silent,
 		     struct src_pos pos, plan_op_vec *out)
 {
 	(void)l;
-	return add_op(out, silent ? PLAN_OP_SILENCE : PLAN_OP_UNSILENCE, node,
-		      pos) ?
+	return plan_op_add(out, silent ? PLAN_OP_SILENCE : PLAN_OP_UNSILENCE,
+			   node, pos) ?
 		       0 :
 		       -ENOMEM;
 }

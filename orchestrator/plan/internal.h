@@ -69,12 +69,30 @@ int plan_operations(struct plan *p, const plan_route_vec *routes);
 /* Where a node's sald sends, at first, what is for an instance there. */
 struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
 				size_t instance);
+/* Keeps what frozen salds are to be told of the action, which is not taken yet.
+ */
+int plan_sal_miss(struct plan_live *l, const struct scn_action *a);
 /* What a node's sald is told of all services. */
 int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
 /* What configures one interface, as building does it, but for its routes. */
 int plan_iface_ops(const struct plan *p, size_t iface, plan_op_vec *out);
-/* Actions that this lab's links do not allow. */
-void plan_check_actions(const struct plan *p, struct diag *diag);
+/* ends.c, of a living lab. All append, and return 0 or -ENOMEM. */
+struct plan_op *plan_op_add(plan_op_vec *out, enum plan_op_kind kind,
+			    size_t node, struct src_pos pos);
+/* The interface at that end of the link is there. False at a bridge. */
+bool plan_end_exists(const struct plan_live *l, size_t link, size_t end);
+/* Sets the carrier of all ends that are there; ... */
+int plan_carrier_ops(const struct plan_live *l, size_t link, bool up,
+		     struct src_pos pos, plan_op_vec *out);
+/* ... of one end of a link that the kernel carries, by its port. */
+int plan_port_ops(const struct plan_live *l, size_t link, size_t end, bool up,
+		  struct src_pos pos, plan_op_vec *out);
+/* An interface comes, without addresses and carrier, with its port in the
+ * bridge that it is in; or goes. */
+int plan_put_in_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
+		    plan_op_vec *out);
+int plan_take_out_ops(const struct plan_live *l, size_t iface,
+		      struct src_pos pos, plan_op_vec *out);
 /* A node's NAT table, with its bindings, where it holds some. */
 int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
 /* The operations that start every sald and fill its tables. */

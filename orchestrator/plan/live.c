@@ -70,9 +70,9 @@ struct plan_live *plan_live_new(const struct plan *p)
 	l->link_down = calloc(s->links.n + 1, sizeof(*l->link_down));
 	l->nodes = calloc(s->nodes.n + 1, sizeof(*l->nodes));
 	l->serves = calloc(s->services.n * s->nodes.n + 1, sizeof(*l->serves));
-	l->frozen = calloc(s->nodes.n + 1, sizeof(*l->frozen));
+	l->missed = calloc(s->nodes.n + 1, sizeof(*l->missed));
 	if (!l->ifaces || !l->link_down || !l->nodes || !l->serves ||
-	    !l->frozen || init_ifaces(l))
+	    !l->missed || init_ifaces(l))
 		return plan_live_free(l);
 	for (size_t i = 0; i < s->services.n; i++)
 		l->serves[i * s->nodes.n + s->services.v[i].instance] = true;
@@ -90,9 +90,9 @@ struct plan_live *plan_live_free(struct plan_live *l)
 	free(l->link_down);
 	free(l->nodes);
 	free(l->serves);
-	for (size_t i = 0; l->frozen && i < l->plan->scenario->nodes.n; i++)
-		free(l->frozen[i]);
-	free(l->frozen);
+	for (size_t i = 0; l->missed && i < l->plan->scenario->nodes.n; i++)
+		VEC_FREE(&l->missed[i]);
+	free(l->missed);
 	free(l);
 	return NULL;
 }
@@ -214,8 +214,11 @@ static int take_plug(struct plan_live *l, const struct scn_action *a)
 
 int plan_live_take(struct plan_live *l, const struct scn_action *a)
 {
-	size_t nodes = l->plan->scenario->nodes.n, iface, n;
+	size_t nodes = l->plan->scenario->nodes.n, iface;
+	int r = plan_sal_miss(l, a);
 
+	if (r)
+		return r;
 	switch (a->kind) {
 	case SCN_ACTION_MIGRATE:
 		l->serves[a->migrate.service * nodes + a->migrate.from] = false;
@@ -254,21 +257,13 @@ int plan_live_take(struct plan_live *l, const struct scn_action *a)
 		return 0;
 	case SCN_ACTION_CRASH:
 	case SCN_ACTION_BOOT:
-	case SCN_ACTION_THAW:
-		l->nodes[a->node.node] = a->kind == SCN_ACTION_CRASH ?
-						 PLAN_NODE_OFF :
-						 PLAN_NODE_ON;
-		free(l->frozen[a->node.node]);
-		l->frozen[a->node.node] = NULL;
-		return 0;
 	case SCN_ACTION_FREEZE:
-		l->nodes[a->node.node] = PLAN_NODE_FROZEN;
-		n = l->plan->scenario->services.n * nodes + 1;
-		free(l->frozen[a->node.node]);
-		l->frozen[a->node.node] = malloc(n);
-		if (!l->frozen[a->node.node])
-			return -ENOMEM;
-		memcpy(l->frozen[a->node.node], l->serves, n);
+	case SCN_ACTION_THAW:
+		l->nodes[a->node.node] =
+			a->kind == SCN_ACTION_CRASH  ? PLAN_NODE_OFF :
+			a->kind == SCN_ACTION_FREEZE ? PLAN_NODE_FROZEN :
+						       PLAN_NODE_ON;
+		VEC_FREE(&l->missed[a->node.node]);
 		return 0;
 	default: /* changes nothing that is known of the network */
 		return 0;

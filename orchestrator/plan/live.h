@@ -30,7 +30,8 @@ struct plan_live {
 	bool *link_down; /* by link: an action took it down */
 	enum plan_live_state *nodes; /* by node */
 	bool *serves; /* by service * nodes + node */
-	bool **frozen; /* by node: what its sald knows of that; or NULL */
+	plan_op_vec *missed; /* by node: what its sald, being frozen, has not
+				been told, in order */
 	plan_op_vec routes; /* ROUTE_ADD, of all nodes */
 	const struct scn_action *partition; /* NULL: none */
 };

@@ -85,7 +85,6 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 		r = plan_addresses(p, diag);
 	if (!r) {
 		check_macs(p, diag);
-		plan_check_actions(p, diag);
 		check_mtus(p, diag);
 	}
 	if (!r)
@@ -201,6 +200,11 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 		out->mtu.mtu = op->mtu.old_mtu;
 		out->mtu.old_mtu = op->mtu.mtu;
 		return op->mtu.old_mtu != 0;
+	case PLAN_OP_TAP_ADD:
+	case PLAN_OP_TAP_DEL:
+		out->kind = op->kind == PLAN_OP_TAP_ADD ? PLAN_OP_TAP_DEL :
+							  PLAN_OP_TAP_ADD;
+		return true;
 	case PLAN_OP_PORT_MOVE:
 		out->port.bridge = op->port.old_bridge;
 		out->port.old_bridge = op->port.bridge;
@@ -224,7 +228,6 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_QUEUE_SET:
-	case PLAN_OP_TAP_ADD: /* goes with the emulator */
 	case PLAN_OP_EMULATOR_START: /* goes with the lab */
 	case PLAN_OP_LINK_CHANGE: /* only the lab knows what was */
 	case PLAN_OP_SALD_START: /* goes with the lab */

@@ -107,6 +107,7 @@ enum plan_op_kind {
 	PLAN_OP_ROUTE_DEL,
 	PLAN_OP_QUEUE_SET, /* the kernel's, for what an interface sends */
 	PLAN_OP_TAP_ADD, /* an end of an emulated link */
+	PLAN_OP_TAP_DEL,
 	PLAN_OP_EMULATOR_START, /* takes all of these */
 	PLAN_OP_LINK_CHANGE, /* properties of a link */
 	PLAN_OP_LINK_STATE, /* the carrier of an emulated link */
@@ -176,7 +177,7 @@ struct plan_op {
 			size_t iface;
 			size_t bridge; /* its master, or SCN_NONE */
 			uint32_t mtu; /* 0: default */
-		} tap;
+		} tap; /* ADD, DEL */
 		struct {
 			size_t link;
 			const struct scn_link_change *set; /* CHANGE */
@@ -216,6 +217,7 @@ typedef VEC(struct plan_op) plan_op_vec;
  *
  * The ends of an emulated link are TAP devices instead, at a bridge ports of
  * it. Their carrier is the emulator's to switch, so that no bridge is needed.
+ * One that comes on a living lab has none until the link is taken up.
  */
 struct plan {
 	const struct scenario *scenario; /* borrowed; outlives the plan */

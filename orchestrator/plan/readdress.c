@@ -279,6 +279,8 @@ int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 	const struct plan_live_iface *f = &l->ifaces[r->iface];
 	int ret = 0;
 
+	if (!plan_end_exists(l, a->readdress.link, a->readdress.end))
+		return 0; /* it gets them when it comes back */
 	for (size_t i = 0; i < f->addresses.n && !ret; i++)
 		if (plan_readdress_has(r, f->addresses.v[i].addr.family))
 			ret = add_address(p, out, PLAN_OP_ADDR_DEL, r,

@@ -188,10 +188,14 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		queue_text(p, op, buf, size);
 		break;
 	case PLAN_OP_TAP_ADD:
-		append(buf, size, "add TAP %s",
+	case PLAN_OP_TAP_DEL:
+		append(buf, size, "%s TAP %s",
+		       op->kind == PLAN_OP_TAP_ADD ? "add" : "delete",
 		       op->node == PLAN_LAB ?
 			       iface_name(p, op->tap.iface, one, sizeof(one)) :
 			       p->ifaces.v[op->tap.iface].name);
+		if (op->kind == PLAN_OP_TAP_DEL)
+			break;
 		if (op->tap.bridge != SCN_NONE)
 			append(buf, size, " in %s",
 			       p->ifaces.v[op->tap.bridge].name);

@@ -95,11 +95,24 @@ static int start_processes(const struct performance *p, struct err *err)
 	return r;
 }
 
+/* Is the link up that the interface belongs to, as far as anybody knows? */
+static bool has_carrier(void *arg, uint32_t ifindex)
+{
+	const struct plan_live *l = arg;
+
+	for (size_t i = 0; i < l->plan->ifaces.n; i++)
+		if (l->plan->ifaces.v[i].ifindex == ifindex)
+			return l->plan->ifaces.v[i].link == SCN_NONE ||
+			       plan_live_link_up(l, l->plan->ifaces.v[i].link);
+	return true;
+}
+
 /* Asks until its interfaces carry packets, and then starts what runs in it. */
 static int wait_ready(struct performance *p, struct err *err)
 {
 	size_t node = p->action->node.node;
-	int r = lab_node_is_ready(p->tl->lab, node, err);
+	int r = lab_node_is_ready(p->tl->lab, node, has_carrier, p->tl->live,
+				  err);
 
 	if (r < 0)
 		return r;
@@ -157,13 +170,31 @@ static int on_watched(sd_event_source *source, uint64_t now_us, void *arg)
 	return 0;
 }
 
+static int on_off(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct performance *p = arg;
+	struct err err = ERR_INIT;
+
+	(void)source;
+	(void)now_us;
+	p->timer = sd_event_source_disable_unref(p->timer);
+	performance_result(p, perform_boot(p, &err), &err);
+	return 0;
+}
+
 int perform_boot(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
 	const struct timeline_listener *l = &p->tl->listener;
 	plan_op_vec ops = { 0 };
-	int r = plan_boot_ops(p->tl->live, a->node.node, a->pos, &ops);
+	int r;
 
+	/* Its crash, of the same list, is still under way. */
+	if (lab_netns(p->tl->lab, a->node.node) >= 0) {
+		r = performance_wait(p, POLL_NS, on_off, err);
+		return r ? r : PERFORM_UNDER_WAY;
+	}
+	r = plan_boot_ops(p->tl->live, a->node.node, a->pos, &ops);
 	r = perform_ops(p, "built", r, &ops, err);
 	if (!r)
 		r = performance_take(p, err);

@@ -8,6 +8,7 @@
 #include "tests/support/sandbox.h"
 #include "orchestrator/link/trace.h"
 
+#include <fcntl.h>
 #include <sys/mount.h>
 
 #define PATIENCE_MS 20000
@@ -361,6 +362,191 @@ START_TEST(a_report_that_cannot_be_written_is_an_error)
 }
 END_TEST
 
+/* ---- ends that come and go ---------------------------------------------- */
+
+/* Takes the end's device out of its namespace. */
+static void end_leaves(unsigned end)
+{
+	struct emulate_reply reply = ask(&(struct emulate_request){
+		.what = EMULATE_DETACH, .end = end });
+
+	ck_assert_msg(reply.code == 0, "%s", reply.text);
+	ck_assert_int_ge(reply.fd, 0);
+	ck_assert(has_device(end));
+	/* We are the last to hold it: it is gone when this returns. */
+	close(reply.fd);
+	ck_assert(!has_device(end));
+}
+
+/* Another one, with the same name, addresses and number. */
+static void end_comes(unsigned end)
+{
+	struct emulate_request request = { .what = EMULATE_ATTACH, .end = end };
+
+	end_make(0, end, 0);
+	request.fd = links[0].end[end].fd;
+	ask_well(&request);
+	close(request.fd);
+}
+
+/*
+ * What is inside is lost, the other end loses its carrier; with another device,
+ * the stream's fates go on where they were.
+ */
+START_TEST(ends_go_and_come)
+{
+	struct link_pattern *lossy = pattern("..x");
+	struct flow f, back;
+	json_t *report, *d;
+
+	links_make(1, 0);
+	params(0)->loss.kind = LINK_LOSS_PATTERN;
+	params(0)->loss.pattern = lossy;
+	/* Longer than the test waits. */
+	params(1)->delay_ns = 600 * NSEC_PER_SEC;
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	back = flow_open(0, 1, 5001);
+	flow_send(&f, 0, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 0);
+	for (uint32_t i = 0; i < 5; i++)
+		flow_send(&back, i, 100);
+	end_leaves(1);
+	WAIT_FOR(!has_carrier(0));
+	flow_close(&f);
+	flow_close(&back);
+	end_comes(1);
+	WAIT_FOR(!has_carrier(0) && !has_carrier(1));
+	set_state(0, true);
+	WAIT_FOR(has_carrier(0) && has_carrier(1));
+	change(0, 1, LINK_DELAY, &(struct link_params){ 0 });
+	f = flow_open(0, 0, 5000);
+	back = flow_open(0, 1, 5001);
+	flow_send(&back, 7, 100);
+	ck_assert_int_eq(flow_receive(&back, PATIENCE_MS), 7);
+	for (uint32_t i = 1; i < 6; i++)
+		flow_send(&f, i, 100);
+	/* Of 0 to 5, 2 and 5 are lost. */
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 3);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 4);
+	ck_assert_int_eq(flow_receive(&f, QUIET_MS), -1);
+	report = emulator_stop();
+	d = direction(report, 0, 0);
+	ck_assert_int_eq(figure(d, "frames", "lost"), 2);
+	ck_assert_int_eq(figure(d, "machine", "dropped"), 0);
+	d = direction(report, 0, 1);
+	ck_assert_int_eq(figure(d, "frames", "down_dropped"), 5);
+	ck_assert_int_eq(figure(d, "machine", "dropped"), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(d, "devices")), 2);
+	ck_assert(json_is_false(
+		json_object_get(json_object_get(d, "machine"), "device_gone")));
+	json_decref(report);
+	flow_close(&f);
+	flow_close(&back);
+	link_pattern_free(lossy);
+}
+END_TEST
+
+START_TEST(ends_may_be_absent_at_first)
+{
+	struct emulate_reply reply;
+	json_t *report;
+	struct flow f;
+
+	links_make(1, 0);
+	for (unsigned end = 0; end < 2; end++) {
+		close(links[0].end[end].fd);
+		links[0].end[end].fd = -1;
+	}
+	emulator_start();
+	ck_assert(!has_device(0) && !has_device(1));
+	end_comes(0);
+	reply = ask(
+		&(struct emulate_request){ .what = EMULATE_STATE, .up = true });
+	ck_assert_int_eq(reply.code, ENOTCONN);
+	ck_assert(strstr(reply.text, "b:e1010 is not there") != NULL);
+	end_comes(1);
+	set_state(0, true);
+	WAIT_FOR(has_carrier(0) && has_carrier(1));
+	f = flow_open(0, 0, 5000);
+	flow_send(&f, 1, 100);
+	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
+	report = emulator_stop();
+	ck_assert_int_eq(figure(direction(report, 0, 0), "machine", "dropped"),
+			 0);
+	json_decref(report);
+	flow_close(&f);
+}
+END_TEST
+
+/* What one device's queue could not hold is not forgotten with it. */
+START_TEST(an_end_that_left_is_still_accounted_for)
+{
+	json_int_t unread;
+	json_t *report;
+	struct flow f;
+
+	links_make(1, 10);
+	emulator_start();
+	f = flow_open(0, 0, 5000);
+	OK(kill(emulator, SIGSTOP));
+	for (uint32_t i = 0; i < 100; i++)
+		flow_send(&f, i, 100);
+	OK(kill(emulator, SIGCONT));
+	end_leaves(0);
+	report = emulator_stop();
+	unread = figure(direction(report, 0, 0), "machine", "unread");
+	ck_assert_int_ge(unread, 80);
+	ck_assert_int_eq(figure(direction(report, 0, 0), "machine", "dropped"),
+			 unread);
+	ck_assert_int_eq(json_integer_value(json_object_get(
+				 direction(report, 0, 0), "devices")),
+			 1);
+	json_decref(report);
+	flow_close(&f);
+}
+END_TEST
+
+static void asks_in_vain(const struct emulate_request *request, int code,
+			 const char *fault)
+{
+	struct emulate_reply reply = ask(request);
+
+	ck_assert_int_eq(reply.code, code);
+	ck_assert_msg(strstr(reply.text, fault) != NULL, "%s", reply.text);
+	ck_assert_int_eq(reply.fd, -1);
+}
+
+START_TEST(ends_are_not_taken_twice)
+{
+	struct emulate_request attach = { .what = EMULATE_ATTACH, .end = 1 };
+	const struct emulate_request detach = { .what = EMULATE_DETACH,
+						.end = 1 };
+	int null, ends[2];
+
+	links_make(1, 0);
+	emulator_start();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	ck_assert_int_ge(null, 0);
+	attach.fd = null;
+	asks_in_vain(&attach, EEXIST, "b:e1010 has a device already");
+	end_leaves(1);
+	asks_in_vain(&detach, ENOTCONN, "b:e1010 is not there");
+	asks_in_vain(&attach, ENOTTY, "take over the device of b:e1010");
+	/* Descriptors that were refused are not kept. */
+	OK(pipe2(ends, O_CLOEXEC));
+	attach.fd = ends[1];
+	asks_in_vain(&attach, ENOTTY, "take over");
+	close(ends[1]);
+	ck_assert_int_eq(read(ends[0], &null, 1), 0);
+	close(ends[0]);
+	end_comes(1);
+	set_state(0, true);
+	json_decref(emulator_stop());
+}
+END_TEST
+
 /* ---- what else happens -------------------------------------------------- */
 
 START_TEST(a_receiver_that_is_down_is_counted_apart)
@@ -500,6 +686,10 @@ int main(void)
 	tcase_add_test(tc, the_report_is_written_when_the_lab_is_gone);
 	tcase_add_test(tc, killed_it_leaves_nothing);
 	tcase_add_test(tc, a_report_that_cannot_be_written_is_an_error);
+	tcase_add_test(tc, ends_go_and_come);
+	tcase_add_test(tc, ends_may_be_absent_at_first);
+	tcase_add_test(tc, an_end_that_left_is_still_accounted_for);
+	tcase_add_test(tc, ends_are_not_taken_twice);
 	tcase_add_test(tc, a_receiver_that_is_down_is_counted_apart);
 	tcase_add_test(tc, a_device_that_goes_is_survived);
 	tcase_add_test(tc, what_was_not_read_in_time_is_told);

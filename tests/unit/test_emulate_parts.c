@@ -3,10 +3,12 @@
  * beats. */
 #include "orchestrator/emulate/beat.h"
 #include "orchestrator/emulate/due.h"
+#include "orchestrator/emulate/emulate.h"
 #include "orchestrator/emulate/pool.h"
 #include "orchestrator/emulate/tally.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +231,69 @@ START_TEST(beats_end_where_nothing_comes)
 }
 END_TEST
 
+/* ---- requests ------------------------------------------------------------ */
+
+/* What is asked of an emulator with three links. */
+START_TEST(requests_are_checked)
+{
+	static const struct {
+		struct emulate_request request;
+		bool handed_over;
+		const char *fault; /* NULL: none */
+	} cases[] = {
+		{ { .what = EMULATE_CHANGE, .link = 2 }, false, NULL },
+		{ { .what = EMULATE_STATE, .link = 3 }, false, "no link 3" },
+		{ { .what = EMULATE_ATTACH, .link = 2, .end = 1 }, true, NULL },
+		{ { .what = EMULATE_ATTACH, .end = 1 },
+		  false,
+		  "an end without a device" },
+		{ { .what = EMULATE_ATTACH, .end = 2 }, true, "no end 2" },
+		{ { .what = EMULATE_ATTACH, .link = SIZE_MAX },
+		  true,
+		  "no link" },
+		{ { .what = EMULATE_DETACH, .link = 0 }, false, NULL },
+		{ { .what = EMULATE_DETACH, .end = UINT32_MAX },
+		  false,
+		  "no end" },
+		{ { .what = EMULATE_DETACH },
+		  true,
+		  "a device that nobody asked for" },
+		/* Of no link: whatever stands there. */
+		{ { .what = EMULATE_STOP, .link = 9, .end = 9 }, false, NULL },
+		{ { .what = EMULATE_BEGIN }, true, "nobody asked for" },
+		{ { .what = 99 }, false, "no request 99" },
+		{ { .what = -1 }, true, "no request -1" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct err err = ERR_INIT;
+		int r = emulate_request_check(&cases[i].request,
+					      sizeof(cases[i].request),
+					      cases[i].handed_over, 3, &err);
+
+		ck_assert_int_eq(r, cases[i].fault ? -EINVAL : 0);
+		if (cases[i].fault)
+			ck_assert_msg(strstr(err.msg, cases[i].fault) != NULL,
+				      "%zu: %s", i, err.msg);
+		r = emulate_request_check(&cases[i].request,
+					  sizeof(cases[i].request) - 1,
+					  cases[i].handed_over, 3, NULL);
+		ck_assert_int_eq(r, -EINVAL);
+	}
+}
+END_TEST
+
+/* The lab stands still while it waits. */
+START_TEST(patience_is_short_where_an_answer_is)
+{
+	ck_assert_int_eq(emulate_patience_s(EMULATE_DETACH),
+			 EMULATE_PATIENCE_S);
+	ck_assert_int_eq(emulate_patience_s(EMULATE_STOP),
+			 EMULATE_PATIENCE_LONG_S);
+	ck_assert_int_lt(EMULATE_PATIENCE_S, EMULATE_PATIENCE_LONG_S);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("emulate_parts");
@@ -244,6 +309,8 @@ int main(void)
 	tcase_add_test(tc, odd_durations_are_counted);
 	tcase_add_test(tc, beats_count_what_was_missed);
 	tcase_add_test(tc, beats_end_where_nothing_comes);
+	tcase_add_test(tc, requests_are_checked);
+	tcase_add_test(tc, patience_is_short_where_an_answer_is);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -176,6 +176,126 @@ START_TEST(a_boot_brings_everything_back)
 }
 END_TEST
 
+#define EMULATED                                                               \
+	HEAD "duration: 99s\n"                                                 \
+	     "topology:\n"                                                     \
+	     "  nodes:\n"                                                      \
+	     "    a: {}\n"                                                     \
+	     "    c: {}\n"                                                     \
+	     "    lan: { kind: bridge, subnet: 10.0.0.0/24 }\n"                \
+	     "    net: { kind: bridge, subnet: 10.0.1.0/24 }\n"                \
+	     "  links:\n"                                                      \
+	     "    - { endpoints: [\"a:eth0\", lan], delay: 1ms, name: la }\n"  \
+	     "    - { endpoints: [\"c:eth0\", \"a:eth1\"], delay: 1ms,\n"      \
+	     "        name: wire, subnet: 10.0.2.0/24 }\n"                     \
+	     "    - { endpoints: [\"c:card\", net], delay: 1ms, name: late,\n" \
+	     "        start: manual }\n"                                       \
+	     "timeline:\n"
+
+/* Nothing of a link that is not there at first is built, but the emulator. */
+START_TEST(emulated_ends_go_and_come)
+{
+	must_plan(EMULATED
+		  "  - { at: 1s, interface: \"a:eth0\", state: absent }\n"
+		  "  - { at: 2s, link: la, state: down }\n"
+		  "  - { at: 3s, interface: \"c:card\", state: present }\n"
+		  "  - { at: 4s, interface: \"c:card\", plug: lan }\n"
+		  "  - { at: 5s, interface: \"c:eth0\", state: absent }\n"
+		  "  - { at: 6s, link: wire, state: down }\n"
+		  "  - { at: 7s, interface: \"c:eth0\", state: present }\n"
+		  "  - { at: 8s, link: wire, state: up }\n");
+	for (size_t i = 0; i < plan->ops.n; i++)
+		ck_assert(plan->ops.v[i].kind != PLAN_OP_TAP_ADD ||
+			  strcmp(plan->ifaces.v[plan->ops.v[i].tap.iface].name,
+				 "card") != 0);
+	ck_assert_str_eq(change(0),
+			 "take link la down | delete TAP p4 (port to a:eth0) | "
+			 "a: delete TAP eth0");
+	ck_assert_str_eq(change(1), "take link la down");
+	change(2);
+	ck_assert_ptr_eq(strstr(all, "add TAP p8 (port to c:card) in br3 | "
+				     "set p8 (port to c:card) up | "
+				     "c: add TAP card | "),
+			 all);
+	ck_assert_ptr_nonnull(strstr(all, "c: set card up | c: add address "
+					  "10.0.1.1/24 to card"));
+	ck_assert_str_eq(all + strlen(all) - strlen(" | take link late up"),
+			 " | take link late up");
+	ck_assert_str_eq(change(3),
+			 "take link late down | move p8 (port to c:card) from "
+			 "br3 to br2 | take link late up");
+	ck_assert_str_eq(change(4), "take link wire down | c: delete TAP eth0");
+	ck_assert_str_eq(change(5), "take link wire down");
+	change(6);
+	ck_assert_ptr_nonnull(strstr(all, "c: add TAP eth0"));
+	ck_assert_ptr_null(strstr(all, "take link wire up"));
+	ck_assert_str_eq(change(7), "take link wire up");
+}
+END_TEST
+
+START_TEST(emulated_ends_crash_and_boot)
+{
+	struct src_pos pos = { 0 };
+	size_t a, c;
+
+	must_plan(EMULATED
+		  "  - { at: 1s, crash: c }\n"
+		  "  - { at: 2s, crash: a }\n"
+		  "  - { at: 3s, interface: \"c:card\", state: present }\n"
+		  "  - { at: 4s, boot: c }\n"
+		  "  - { at: 5s, boot: a }\n");
+	a = scenario_find_node(s, "a");
+	c = scenario_find_node(s, "c");
+	ck_assert_int_eq(plan_cut_off_ops(live, c, pos, &ops), 0);
+	ck_assert_str_eq(joined(), "take link wire down | take link late down");
+	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
+	/* What is not there is not taken out. */
+	ck_assert_int_eq(plan_remove_ops(live, c, pos, &ops), 0);
+	ck_assert_str_eq(joined(), "c: delete TAP eth0 | delete node c");
+	ck_assert_int_eq(plan_live_take(live, action(1)), 0);
+	ck_assert_str_eq(change(2), "");
+	ck_assert_int_eq(plan_boot_ops(live, c, pos, &ops), 0);
+	joined();
+	ck_assert_ptr_nonnull(strstr(all, "c: add TAP eth0"));
+	ck_assert_ptr_nonnull(strstr(all, "c: add TAP card"));
+	ck_assert_int_eq(plan_live_take(live, action(3)), 0);
+	/* Nobody is at the other end of the wire yet. */
+	ck_assert_int_eq(plan_connect_ops(live, c, pos, &ops), 0);
+	ck_assert_str_eq(joined(), "take link late up");
+	ck_assert_int_eq(plan_live_take(live, action(4)), 0);
+	ck_assert_int_eq(plan_connect_ops(live, a, pos, &ops), 0);
+	ck_assert_str_eq(joined(), "take link la up | take link wire up");
+}
+END_TEST
+
+/* What is done to a node that is off is so when it comes back. */
+START_TEST(a_node_that_is_off_is_changed_later)
+{
+	struct src_pos pos = { 0 };
+	size_t a;
+
+	must_plan(LAB "  - { at: 1s, crash: a }\n"
+		      "  - { at: 2s, interface: \"a:eth0\", rename: lan0 }\n"
+		      "  - { at: 3s, interface: \"a:eth0\", plug: net }\n"
+		      "  - { at: 4s, interface: \"a:eth0\",\n"
+		      "      address: 10.0.1.77/24 }\n"
+		      "  - { at: 5s, boot: a }\n");
+	a = scenario_find_node(s, "a");
+	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
+	ck_assert_str_eq(change(1), "");
+	ck_assert_str_eq(change(2), "");
+	ck_assert_int_eq(plan_readdress_ops(live, action(3), &ops), 0);
+	ck_assert_uint_eq(ops.n, 0);
+	ck_assert_int_eq(plan_live_take(live, action(3)), 0);
+	ck_assert_int_eq(plan_boot_ops(live, a, pos, &ops), 0);
+	joined();
+	ck_assert_ptr_nonnull(strstr(all, "add link p4 (port to a:eth0) - "
+					  "a:eth0 in br3"));
+	ck_assert_ptr_nonnull(strstr(all, "a: add address 10.0.1.77/24"));
+	ck_assert_ptr_nonnull(strstr(all, "a: rename eth0 to lan0"));
+}
+END_TEST
+
 START_TEST(operations_are_taken_back)
 {
 	struct plan_op back;
@@ -226,6 +346,9 @@ int main(void)
 	tcase_add_test(tc, plugs_take_routes_along);
 	tcase_add_test(tc, partitions_are_everywhere);
 	tcase_add_test(tc, a_boot_brings_everything_back);
+	tcase_add_test(tc, emulated_ends_go_and_come);
+	tcase_add_test(tc, emulated_ends_crash_and_boot);
+	tcase_add_test(tc, a_node_that_is_off_is_changed_later);
 	tcase_add_test(tc, operations_are_taken_back);
 	tcase_add_test(tc, services_lose_their_instances);
 	suite_add_tcase(suite, tc);

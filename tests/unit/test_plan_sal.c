@@ -270,6 +270,69 @@ START_TEST(migration_after_readdress)
 }
 END_TEST
 
+/* A frozen sald hears of nothing; when it is thawed it learns what has become
+ * of it all, and not what was so for a while. */
+START_TEST(what_a_frozen_sald_has_missed)
+{
+	plan_op_vec ops = { 0 };
+	struct plan_live *l;
+	size_t a;
+
+	must_plan(
+		SAL
+		"duration: 19s\n"
+		"timeline:\n"
+		"  - { at: 1s, freeze: a }\n"
+		"  - { at: 2s, interface: \"c:eth0\", address: renew }\n"
+		"  - { at: 3s, migrate: { service: echo, from: c, to: d } }\n"
+		"  - { at: 4s, migrate: { service: echo, from: d, to: c } }\n"
+		"  - { at: 5s, thaw: a }\n"
+		"  - { at: 6s, freeze: a }\n"
+		"  - { at: 7s, register: echo, node: a }\n"
+		"  - { at: 8s, unregister: echo, node: a }\n"
+		"  - { at: 9s, thaw: a }\n"
+		"  - { at: 10s, freeze: a }\n"
+		"  - { at: 11s, migrate: { service: echo, from: c, to: a } }\n"
+		"  - { at: 12s, thaw: a }\n");
+	l = plan_live_new(plan);
+	ck_assert_ptr_nonnull(l);
+	a = scenario_find_node(s, "a");
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct scn_action *act = &s->timeline.v[i].actions.v[0];
+
+		if (act->kind == SCN_ACTION_READDRESS) {
+			/* Who hears is told, the frozen one is not. */
+			ck_assert_int_eq(plan_follow_ops(l, act, &ops), 0);
+			ck_assert_str_eq(texts(ops.v, ops.n, NULL),
+					 "d: forward service echo to 10.0.0.4 "
+					 "| d: stop forwarding service echo to "
+					 "10.0.0.2");
+			ops.n = 0;
+		}
+		if (act->kind == SCN_ACTION_THAW) {
+			static const char *const learnt[] = {
+				[4] = "a: forward service echo to 10.0.0.4 | "
+				      "a: stop forwarding service echo to "
+				      "10.0.0.2",
+				[8] = "",
+				[11] = "a: serve service echo | a: stop "
+				       "forwarding service echo to 10.0.0.4",
+			};
+
+			ck_assert_int_eq(plan_missed_ops(l, a, act->pos, &ops),
+					 0);
+			ck_assert_str_eq(texts(ops.v, ops.n, NULL), learnt[i]);
+			ops.n = 0;
+		}
+		ck_assert_int_eq(plan_live_take(l, act), 0);
+	}
+	ck_assert_int_eq(plan_missed_ops(l, a, (struct src_pos){ 0 }, &ops), 0);
+	ck_assert_uint_eq(ops.n, 0);
+	VEC_FREE(&ops);
+	plan_live_free(l);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("plan_sal");
@@ -286,6 +349,7 @@ int main(void)
 	tcase_add_test(tc, migration);
 	tcase_add_test(tc, readdress);
 	tcase_add_test(tc, migration_after_readdress);
+	tcase_add_test(tc, what_a_frozen_sald_has_missed);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What salds are told of services: which there are, who serves, and where to
+ * send what is for them; at first, when instances come and go, when those get
+ * other addresses, and, of all that, when a node is thawed that was frozen
+ * meanwhile.
+ */
+#include "orchestrator/plan/internal.h"
+
+#include <errno.h>
+
+/* The lab as it is, or (readdress) as that action makes it. */
+struct view {
+	const struct plan_live *live;
+	const struct plan_readdress *readdress; /* NULL: as it is */
+};
+
+static struct ip_addr address_in(const struct view *v, size_t node, int family)
+{
+	const struct plan *p = v->live->plan;
+	const struct plan_readdress *r = v->readdress;
+
+	for (size_t i = 0; r && i < p->ifaces.n; i++) {
+		const struct plan_live_iface *f = &v->live->ifaces[i];
+		bool changes = i == r->iface && plan_readdress_has(r, family);
+		const struct ip_prefix *a = changes ? r->new.v : f->addresses.v;
+		size_t n = changes ? r->new.n : f->addresses.n;
+
+		for (size_t k = 0; p->ifaces.v[i].node == node && k < n; k++)
+			if (a[k].addr.family == family)
+				return a[k].addr;
+	}
+	return r ? (struct ip_addr){ 0 } :
+		   plan_live_address(v->live, node, family);
+}
+
+/*
+ * Where a node's sald sends what is for a service with its instance there:
+ * IPv4 where both have it, else IPv6; AF_UNSPEC: nowhere.
+ */
+static struct ip_addr forward_in(const struct view *v, size_t node,
+				 size_t instance)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct ip_addr to = { 0 };
+
+	for (size_t f = 0; f < 2 && !to.family; f++)
+		if (address_in(v, node, families[f]).family)
+			to = address_in(v, instance, families[f]);
+	return to;
+}
+
+static int add_op(plan_op_vec *out, enum plan_op_kind kind, size_t node,
+		  size_t service, const struct ip_addr *to, struct src_pos pos)
+{
+	struct plan_op *op = VEC_PUSH(out);
+
+	if (!op)
+		return -ENOMEM;
+	op->kind = kind;
+	op->node = node;
+	op->sal.service = service;
+	if (to)
+		op->sal.to = *to;
+	op->pos = pos;
+	return 0;
+}
+
+/* The node's rule for a service whose instance is there. */
+static int add_rule(const struct plan_live *l, plan_op_vec *out,
+		    enum plan_op_kind kind, size_t node, size_t service,
+		    size_t instance, struct src_pos pos)
+{
+	const struct view view = { .live = l };
+	struct ip_addr to = { 0 };
+
+	if (node != instance) {
+		to = forward_in(&view, node, instance);
+		if (!to.family)
+			return 0; /* they have no network in common */
+	}
+	return add_op(out, kind, node, service, &to, pos);
+}
+
+/* All rules of a node: it serves, or sends to all who do. */
+static int add_rules(const struct plan_live *l, plan_op_vec *out, size_t node,
+		     size_t service, struct src_pos pos)
+{
+	int r = 0;
+
+	if (plan_live_serves(l, service, node))
+		return add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service,
+				node, pos);
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+		if (plan_live_serves(l, service, i))
+			r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node,
+				     service, i, pos);
+	return r;
+}
+
+int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
+{
+	const struct scenario *s = l->plan->scenario;
+	int r = 0;
+
+	for (size_t k = 0; k < s->services.n && !r; k++) {
+		const struct scn_service *svc = &s->services.v[k];
+
+		if (!l->plan->nodes.v[node].sald ||
+		    svc->resolver != SCN_RESOLVER_SAL)
+			continue;
+		r = add_op(out, PLAN_OP_SAL_NAME, node, k, NULL, svc->pos);
+		if (!r)
+			r = add_rules(l, out, node, k, svc->pos);
+	}
+	return r;
+}
+
+int plan_sal_operations(struct plan *p)
+{
+	const struct scenario *s = p->scenario;
+	struct plan_live *l = plan_live_new(p);
+	plan_op_vec ops = { 0 };
+	int r = l ? 0 : -ENOMEM;
+
+	/* All of them first, so that they start at the same time. */
+	for (size_t i = 0; i < p->nodes.n && !r; i++)
+		if (p->nodes.v[i].sald)
+			r = add_op(&ops, PLAN_OP_SALD_START, i, 0, NULL,
+				   s->nodes.v[i].pos);
+	for (size_t i = 0; i < p->nodes.n && !r; i++)
+		r = plan_sald_ops(l, i, &ops);
+	for (size_t i = 0; i < ops.n && !r; i++) {
+		struct plan_op *op = VEC_PUSH(&p->ops);
+
+		if (op)
+			*op = ops.v[i];
+		else
+			r = -ENOMEM;
+	}
+	VEC_FREE(&ops);
+	plan_live_free(l);
+	return r;
+}
+
+/* ---- instances come and go ----------------------------------------------- */
+
+/*
+ * One node's rules when an instance comes (to) and another goes (from). What is
+ * new is added first: a flow that finds no rule would be refused.
+ */
+static int change_rules(const struct plan_live *l, plan_op_vec *out,
+			size_t node, size_t service, size_t from, size_t to,
+			struct src_pos pos)
+{
+	int r = 0;
+
+	if (node == to) {
+		r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service, node,
+			     pos);
+		/* It has clients of its own: they stay until this is done. */
+		for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+			if (plan_live_serves(l, service, i))
+				r = add_rule(l, out, PLAN_OP_SAL_RULE_DEL, node,
+					     service, i, pos);
+		return r;
+	}
+	if (to != SCN_NONE)
+		r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service, to,
+			     pos);
+	for (size_t i = 0; node == from && i < l->plan->nodes.n && !r; i++)
+		if (i != from && plan_live_serves(l, service, i))
+			r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node,
+				     service, i, pos);
+	if (!r && from != SCN_NONE)
+		r = add_rule(l, out, PLAN_OP_SAL_RULE_DEL, node, service, from,
+			     pos);
+	return r;
+}
+
+/* When a node's turn is. */
+static enum plan_sal_step step_of(size_t node, size_t from, size_t to)
+{
+	return node == to   ? PLAN_SAL_START :
+	       node == from ? PLAN_SAL_STOP :
+			      PLAN_SAL_FORWARD;
+}
+
+/* What a node's sald is told when an instance comes or goes, or both. */
+static int bind_node(const struct plan_live *l, size_t node, size_t service,
+		     size_t from, size_t to, struct src_pos pos,
+		     plan_op_vec *out)
+{
+	if (!l->plan->nodes.v[node].sald ||
+	    (step_of(node, from, to) == PLAN_SAL_FORWARD &&
+	     plan_live_serves(l, service, node)))
+		return 0;
+	return change_rules(l, out, node, service, from, to, pos);
+}
+
+int plan_sal_bind_ops(const struct plan_live *l, size_t service, size_t from,
+		      size_t to, enum plan_sal_step step, struct src_pos pos,
+		      plan_op_vec *out)
+{
+	int r = 0;
+
+	/* A sald that is not there learns it when it comes back. */
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+		if (step_of(i, from, to) == step && l->nodes[i] == PLAN_NODE_ON)
+			r = bind_node(l, i, service, from, to, pos, out);
+	return r;
+}
+
+/* ---- an instance has moved ---------------------------------------------- */
+
+/* What a node's sald is told when an instance gets other addresses. */
+static int follow_node(const struct plan_live *l, size_t node,
+		       const struct scn_action *a, plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	const struct scenario *s = p->scenario;
+	size_t instance =
+		s->links.v[a->readdress.link].end[a->readdress.end].node;
+	const struct view before = { .live = l };
+	const struct view behind = { l, plan_find_readdress(p, a) };
+	int r = 0;
+
+	if (!p->nodes.v[node].sald)
+		return 0;
+	for (size_t k = 0; k < s->services.n && !r; k++) {
+		struct ip_addr old, new;
+
+		if (s->services.v[k].resolver != SCN_RESOLVER_SAL ||
+		    !plan_live_serves(l, k, instance) ||
+		    plan_live_serves(l, k, node))
+			continue;
+		old = forward_in(&before, node, instance);
+		new = forward_in(&behind, node, instance);
+		if (ip_addr_equal(&old, &new))
+			continue;
+		if (new.family)
+			r = add_op(out, PLAN_OP_SAL_RULE_ADD, node, k, &new,
+				   a->pos);
+		if (!r && old.family)
+			r = add_op(out, PLAN_OP_SAL_RULE_DEL, node, k, &old,
+				   a->pos);
+	}
+	return r;
+}
+
+int plan_follow_ops(const struct plan_live *l, const struct scn_action *a,
+		    plan_op_vec *out)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+		if (l->nodes[i] == PLAN_NODE_ON)
+			r = follow_node(l, i, a, out);
+	return r;
+}
+
+/* ---- who was frozen meanwhile -------------------------------------------- */
+
+static int miss(struct plan_live *l, size_t node, const struct scn_action *a)
+{
+	size_t service = a->kind == SCN_ACTION_MIGRATE ? a->migrate.service :
+							 a->serve.service;
+	plan_op_vec *out = &l->missed[node];
+
+	if (a->kind == SCN_ACTION_READDRESS)
+		return follow_node(l, node, a, out);
+	if (l->plan->scenario->services.v[service].resolver != SCN_RESOLVER_SAL)
+		return 0;
+	if (a->kind == SCN_ACTION_MIGRATE)
+		return bind_node(l, node, service, a->migrate.from,
+				 a->migrate.to, a->pos, out);
+	return a->kind == SCN_ACTION_REGISTER ?
+		       bind_node(l, node, service, SCN_NONE, a->serve.node,
+				 a->pos, out) :
+		       bind_node(l, node, service, a->serve.node, SCN_NONE,
+				 a->pos, out);
+}
+
+int plan_sal_miss(struct plan_live *l, const struct scn_action *a)
+{
+	int r = 0;
+
+	if (a->kind != SCN_ACTION_MIGRATE && a->kind != SCN_ACTION_REGISTER &&
+	    a->kind != SCN_ACTION_UNREGISTER && a->kind != SCN_ACTION_READDRESS)
+		return 0;
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+		if (l->nodes[i] == PLAN_NODE_FROZEN)
+			r = miss(l, i, a);
+	return r;
+}
+
+static bool same_rule(const struct plan_op *a, const struct plan_op *b)
+{
+	return a->sal.service == b->sal.service &&
+	       ip_addr_equal(&a->sal.to, &b->sal.to);
+}
+
+/* The first and the last word on a rule differ: it is again as it was. */
+static bool came_to_nothing(const plan_op_vec *missed, size_t first)
+{
+	const struct plan_op *last = &missed->v[first];
+
+	for (size_t i = first + 1; i < missed->n; i++)
+		if (same_rule(&missed->v[i], &missed->v[first]))
+			last = &missed->v[i];
+	return last->kind != missed->v[first].kind;
+}
+
+static bool was_said_before(const plan_op_vec *missed, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (same_rule(&missed->v[i], &missed->v[at]))
+			return true;
+	return false;
+}
+
+/*
+ * Not step by step: flows would move to where instances were for a while. What
+ * has come is told ahead of what has gone, since a flow that finds no rule
+ * would be refused.
+ */
+int plan_missed_ops(const struct plan_live *l, size_t node, struct src_pos pos,
+		    plan_op_vec *out)
+{
+	const plan_op_vec *missed = &l->missed[node];
+
+	for (size_t pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < missed->n; i++) {
+			const struct plan_op *op = &missed->v[i];
+
+			if ((op->kind == PLAN_OP_SAL_RULE_ADD) != (pass == 0) ||
+			    was_said_before(missed, i) ||
+			    came_to_nothing(missed, i))
+				continue;
+			if (add_op(out, op->kind, node, op->sal.service,
+				   &op->sal.to, pos))
+				return -ENOMEM;
+		}
+	return 0;
+}
