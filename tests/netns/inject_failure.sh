@@ -172,19 +172,53 @@ timeline:
       - wait: 0s
       - boot: c
 YAML
-run
-[ "$code" = 0 ] || fail "the actions fail by themselves: $(cat "$records/err")"
-built=$(jq -r 'select(.event == "lab.built").operations' "$(only_record)/events.jsonl")
-host_remember "$records"
-lines=()
-for ((k = built + 1; k <= built + 120; k++)); do
-  run --inject-failure "$k${options[k % 2]}"
-  [ "$code" != 0 ] || break
-  judge_failure "$k"
-done
-[ "$code" = 0 ] || fail "there seems to be no end of operations: $k so far"
-while IFS=: read -r line text; do
-  [ "${lines[$line]:-}" ] ||
-    fail "no failure is blamed on line $line, which says: $text"
-done < <(grep -nE '^      - (partition|heal|freeze|thaw|interface|route|(un)?register|flush|exec|crash|boot):' "$scenario")
-echo "acts: $((k - built - 1)) operations of actions failed"
+
+# walk_acts NAME: each operation of the actions of $scenario.
+walk_acts() {
+  local k built line text
+  run
+  [ "$code" = 0 ] || fail "the actions fail by themselves: $(cat "$records/err")"
+  built=$(jq -r 'select(.event == "lab.built").operations' "$(only_record)/events.jsonl")
+  host_remember "$records"
+  lines=()
+  for ((k = built + 1; k <= built + 120; k++)); do
+    run --inject-failure "$k${options[k % 2]}"
+    [ "$code" != 0 ] || break
+    judge_failure "$k"
+  done
+  [ "$code" = 0 ] || fail "there seems to be no end of operations: $k so far"
+  while IFS=: read -r line text; do
+    [ "${lines[$line]:-}" ] ||
+      fail "no failure is blamed on line $line, which says: $text"
+  done < <(grep -nE '^      - (partition|heal|freeze|thaw|interface|route|(un)?register|flush|exec|crash|boot):' "$scenario")
+  echo "$1: $((k - built - 1)) operations of actions failed"
+}
+walk_acts acts
+
+# The same of ends of emulated links, one of them not there at first.
+scenario=$work/ends.yaml
+cat >"$scenario" <<'YAML'
+version: 1
+name: ends
+topology:
+  defaults: { link: { delay: 1ms, tolerance: 60s } }
+  nodes: { a: {}, c: {}, lan: { kind: bridge }, other: { kind: bridge } }
+  links:
+    - { endpoints: ["a:eth0", "c:eth0"] }
+    - { endpoints: ["c:card", lan], start: manual }
+timeline:
+  - at: 20ms
+    do:
+      - interface: "c:card"
+        state: present
+      - interface: "c:card"
+        plug: other
+      - interface: "a:eth0"
+        state: absent
+      - interface: "a:eth0"
+        state: present
+      - crash: c
+      - wait: 0s
+      - boot: c
+YAML
+walk_acts ends

@@ -40,6 +40,7 @@ topology:
     - { endpoints: ["a:eth0", lan] }
     - { endpoints: ["c:eth0", lan] }
     - { endpoints: ["c:eth1", other] }
+    - { endpoints: ["c:eth2", other], delay: 1ms }
 services:
   nat: { resolver: nat, instances: [c], at: a, run: [echo] }
 processes:
@@ -54,11 +55,13 @@ timeline:
       - { exec: "sleep 0.02", node: c }
       - { wait: 0s }
       - { interface: "c:eth1", state: absent }
+      - { interface: "c:eth2", state: absent }
       - { heal: all }
       - { freeze: c }
       - { wait: 5ms }
       - { thaw: c }
       - { interface: "c:eth1", state: present }
+      - { interface: "c:eth2", state: present, plug: lan }
       - { restart: stray }
       - { interface: "c:eth0", mtu: 1400, plug: other }
       - { interface: "c:eth0", mtu: 1500, plug: lan }
