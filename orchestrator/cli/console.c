@@ -293,8 +293,9 @@ static void help(const struct console *c)
 	fputs("  nodes              the nodes of the lab, and their addresses\n"
 	      "  exec NODE CMD...   runs a command line in a node\n"
 	      "  shell NODE         opens a shell in a node\n"
-	      "  continue           takes the lab down, and judges the run\n"
-	      "  quit               the same, as interrupted\n",
+	      "  continue           goes on with the run; where that has been\n"
+	      "                     played, takes the lab down, and judges it\n"
+	      "  quit               takes the lab down, as interrupted\n",
 	      c->out);
 }
 

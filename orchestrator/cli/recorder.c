@@ -24,6 +24,7 @@ struct recorder {
 	struct eventlog *log;
 	int64_t zero_ns;
 	VEC(struct begun) actions; /* by id */
+	const struct pauses *pauses;
 	recorder_saw_fn *saw;
 	void *saw_arg;
 };
@@ -117,14 +118,28 @@ void recorder_failed(struct recorder *r, const struct err *err)
 	put(r, "run.failed", json_pack("{s:s}", "error", err->msg));
 }
 
-void recorder_paused(struct recorder *r)
+void recorder_set_pauses(struct recorder *r, const struct pauses *pauses)
 {
-	eventlog_write(r->log, "run.paused", NULL);
+	r->pauses = pauses;
 }
 
-void recorder_continued(struct recorder *r)
+void recorder_paused(struct recorder *r, const struct pause *pause)
 {
-	eventlog_write(r->log, "run.continued", NULL);
+	eventlog_write_at(r->log, pause->at_ns, "run.paused",
+			  json_pack("{s:I}", "settled_ns",
+				    (json_int_t)pause->settled_ns));
+}
+
+void recorder_continued(struct recorder *r, const struct pause *pause)
+{
+	eventlog_write_at(
+		r->log, pause->at_ns + pause->for_ns, "run.continued",
+		json_pack("{s:I}", "paused_ns", (json_int_t)pause->for_ns));
+}
+
+int64_t recorder_planned_ns(const struct recorder *r, int64_t mono_ns)
+{
+	return pauses_run_ns(r->pauses, mono_ns) - r->zero_ns;
 }
 
 void recorder_floor(struct recorder *r, const struct probe_lateness *l)
@@ -376,7 +391,10 @@ void recorder_action_started(struct recorder *r, unsigned id,
 	fields = json_pack("{s:i, s:s, s:s, s:i, s:I}", "id", (int)id, "action",
 			   scn_action_name(a->kind), "text", text, "line",
 			   (int)a->pos.line, "planned_ns",
-			   (json_int_t)(planned_ns - r->zero_ns));
+			   (json_int_t)recorder_planned_ns(r, planned_ns));
+	if (fields && pauses_total_ns(r->pauses))
+		json_object_set_new(fields, "due_ns",
+				    json_integer(planned_ns - r->zero_ns));
 	if (fields && e->name)
 		json_object_set_new(fields, "entry", json_string(e->name));
 	if (fields && e->optional)
@@ -415,7 +433,8 @@ void recorder_action_done(struct recorder *r, unsigned id, int64_t now_ns)
 
 	put_at(r, now_ns, "action.done",
 	       json_pack("{s:i, s:I}", "id", (int)id, "duration_ns",
-			 (json_int_t)(now_ns - began)));
+			 (json_int_t)(pauses_run_ns(r->pauses, now_ns) -
+				      pauses_run_ns(r->pauses, began))));
 }
 
 void recorder_action_failed(struct recorder *r, unsigned id,
@@ -425,22 +444,40 @@ void recorder_action_failed(struct recorder *r, unsigned id,
 	    json_pack("{s:i, s:s}", "id", (int)id, "error", err->msg));
 }
 
+static bool write_pause(FILE *f, const struct pause *p, int64_t offset)
+{
+	return fprintf(f, "%" PRId64 " the clock stopped\n",
+		       p->settled_ns + offset) > 0 &&
+	       (p->for_ns == PAUSE_OPEN ||
+		fprintf(f, "%" PRId64 " the clock goes on\n",
+			p->at_ns + p->for_ns + offset) > 0);
+}
+
 int recorder_write_comments(struct recorder *r, struct err *err)
 {
 	static const char path[] = RECORD_TRACE ".comments";
 	int64_t offset = clock_real_minus_mono_ns();
+	uint32_t n_pauses = r->pauses ? r->pauses->n : 0, pause = 0;
 	bool good = true;
 	FILE *f;
 
-	if (!r->actions.n)
+	if (!r->actions.n && !n_pauses)
 		return 0;
 	f = fopen(path, "we");
 	if (!f)
 		return err_errno(err, errno, "write %s", path);
-	for (size_t i = 0; good && i < r->actions.n; i++)
-		good = fprintf(f, "%" PRId64 " %s\n",
-			       r->actions.v[i].actual_ns + offset,
-			       r->actions.v[i].text) > 0;
+	for (size_t i = 0; good && i <= r->actions.n; i++) {
+		int64_t at_ns = i < r->actions.n ? r->actions.v[i].actual_ns :
+						   INT64_MAX;
+
+		for (; good && pause < n_pauses &&
+		       r->pauses->v[pause].at_ns < at_ns;
+		     pause++)
+			good = write_pause(f, &r->pauses->v[pause], offset);
+		if (good && i < r->actions.n)
+			good = fprintf(f, "%" PRId64 " %s\n", at_ns + offset,
+				       r->actions.v[i].text) > 0;
+	}
 	/* A disk that is full may be told as late as here. */
 	if (fclose(f) || !good)
 		return err_errno(err, errno, "write %s", path);

@@ -40,9 +40,16 @@ void recorder_interrupted(struct recorder *r, int signal);
 /* Why the run ended before its end. */
 void recorder_failed(struct recorder *r, const struct err *err);
 
-/* The clock stops, and goes on again. */
-void recorder_paused(struct recorder *r);
-void recorder_continued(struct recorder *r);
+/* The run's pauses so far: planned times are told by its clock, too. Borrowed.
+ */
+void recorder_set_pauses(struct recorder *r, const struct pauses *pauses);
+/* The clock stopped at the pause's beginning (and somebody looks into the lab,
+ * from settled_ns on), and goes on again at its end. */
+void recorder_paused(struct recorder *r, const struct pause *pause);
+void recorder_continued(struct recorder *r, const struct pause *pause);
+/* A planned time, of CLOCK_MONOTONIC, from the timeline's zero and without the
+ * pauses: as the scenario has it. */
+int64_t recorder_planned_ns(const struct recorder *r, int64_t mono_ns);
 
 struct probe_lateness;
 void recorder_floor(struct recorder *r, const struct probe_lateness *l);

@@ -154,6 +154,7 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		.start_mono_ns = zero_ns + s->start_ns,
 		.interval_ns = s->interval_ns,
 		.for_ns = s->for_ns,
+		.pauses = run->pauses,
 		.payload = s->payload,
 		.stream = {
 			.upload = s->upload,

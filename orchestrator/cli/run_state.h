@@ -35,11 +35,15 @@ struct run {
 		unsigned char *told; /* enum judged; shared with it */
 	} judge;
 	struct {
+		sd_event_source *watch;
 		uint64_t judging_us; /* since when; 0: not */
 		pid_t console;
 		int status; /* the console's wait status */
+		bool now; /* the clock stands still */
 		bool over; /* the run has been played */
+		bool *told; /* by the expectation's index: it was a reason */
 	} pause;
+	struct pauses *pauses; /* shared with all that plan by them */
 	pid_t *process_pids; /* by the scenario's index; 0: does not run */
 	bool pause_due; /* an expectation is lost, and that is a reason */
 	bool time_over;
@@ -87,12 +91,19 @@ void run_judge_free(struct run *run);
 /* Puts the end of the run off for expectations that have a "within". */
 void run_wait_within(struct run *run);
 
-/* run_pause.c: for --pause-on-failure. Watches out for expectations that are
- * lost while the run is played, and sets pause_due then. */
+/* run_pause.c: for --pause-on-failure. The list of pauses; before anything that
+ * plans is started. */
+int run_pause_init(struct run *run, struct err *err);
+/* Watches out for expectations that are lost while the run is played, and sets
+ * pause_due then. */
 int run_pause_watch(struct run *run, struct err *err);
-/* When it has been played: stops the clock and opens the console, where an
- * expectation does not hold. */
+/* That has come: stops the clock and opens the console, and goes on behind it.
+ */
 void run_pause(struct run *run);
+/* The run has been played: the same where an expectation does not hold, but for
+ * those that were a reason before; nothing goes on behind it. */
+void run_pause_at_end(struct run *run);
+void run_pause_free(struct run *run);
 
 /* supervise.c: completes the trace, unless that is done. */
 void run_stop_capture(struct run *run);

@@ -110,7 +110,7 @@ static void action_started(void *arg, unsigned id, const struct scn_entry *e,
 
 	recorder_action_started(run->recorder, id, e, a, planned_ns, actual_ns);
 	run_progress(run, "%7.3f s  %s",
-		     (double)(planned_ns - recorder_zero(run->recorder)) /
+		     (double)recorder_planned_ns(run->recorder, planned_ns) /
 			     NSEC_PER_SEC,
 		     scn_action_text(run->scenario, a, text, sizeof(text)));
 }

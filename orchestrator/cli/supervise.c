@@ -276,13 +276,23 @@ static int start(struct run *run, struct err *err)
 static void play(struct run *run)
 {
 	int64_t end = recorder_zero(run->recorder) + run->scenario->duration_ns;
-	int64_t left = end - clock_mono_ns();
-	uint64_t timeout_us = 0;
 
-	if (run->scenario->duration_ns)
-		timeout_us =
-			left > 0 ? (uint64_t)(left / NSEC_PER_USEC) + 1 : 1;
-	run_turn_until(run, run_is_over, timeout_us, &run->time_over);
+	for (;;) {
+		int64_t left =
+			end + pauses_total_ns(run->pauses) - clock_mono_ns();
+		uint64_t timeout_us = 0;
+
+		if (run->scenario->duration_ns)
+			timeout_us =
+				left > 0 ?
+					(uint64_t)(left / NSEC_PER_USEC) + 1 :
+					1;
+		run_turn_until(run, run_is_over, timeout_us, &run->time_over);
+		if (!run->pause_due || run_is_broken(run))
+			return;
+		run->time_over = false;
+		run_pause(run);
+	}
 }
 
 /* They had their time. What they would have told is missing from the record,
@@ -391,6 +401,8 @@ static int prepare(struct run *run, struct err *err)
 	if (!run->process_pids)
 		return err_errno(err, ENOMEM, "prepare the processes");
 	r = recorder_open(run->plan, run->args->version, &run->recorder, err);
+	if (!r && run->args->pause_on_failure)
+		r = run_pause_init(run, err);
 	if (!r)
 		r = lab_new(run->plan, run->event, &options, &lab_listener,
 			    &run->lab, err);
@@ -423,10 +435,10 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 		run_fail(&run, &err);
 	if (!run_is_broken(&run))
 		play(&run);
-	if (!run_is_broken(&run) && !run.pause_due)
+	if (!run_is_broken(&run))
 		run_wait_within(&run);
 	if (!run_is_broken(&run) && args->pause_on_failure)
-		run_pause(&run);
+		run_pause_at_end(&run);
 	if (run.timeline)
 		stop(&run);
 	if (run.recorder) {
@@ -457,6 +469,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	if (run.probes_dir >= 0)
 		close(run.probes_dir);
 	run_judge_free(&run);
+	run_pause_free(&run);
 	free(run.process_pids);
 	return run.err.code != 0;
 }

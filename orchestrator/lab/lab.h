@@ -207,6 +207,15 @@ int lab_kill_process(struct lab *lab, size_t process, int signal,
 /* SIGSTOP or SIGCONT to its process group. As lab_kill_process(). */
 int lab_pause_process(struct lab *lab, size_t process, bool pause,
 		      struct err *err);
+/*
+ * Stops all processes of the scenario, and the time that they have for getting
+ * ready or ending; lets them go on for_ns later, but for those that an action
+ * had paused or frozen.
+ */
+void lab_hold(struct lab *lab);
+void lab_release(struct lab *lab, int64_t for_ns);
+/* Are the node's processes stopped by lab_node_stop()? */
+bool lab_node_is_stopped(const struct lab *lab, size_t node);
 /* Has changed called, once, when it becomes ready or ends. NULL: not any more.
  */
 void lab_watch_process(struct lab *lab, size_t process,

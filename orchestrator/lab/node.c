@@ -218,6 +218,11 @@ int lab_node_continue(struct lab *lab, size_t node, struct err *err)
 	return r;
 }
 
+bool lab_node_is_stopped(const struct lab *lab, size_t node)
+{
+	return lab->nodes[node].frozen;
+}
+
 void lab_continue_all(struct lab *lab)
 {
 	for (size_t i = 0; i < lab->plan->scenario->nodes.n; i++)

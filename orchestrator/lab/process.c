@@ -471,6 +471,46 @@ int lab_pause_process(struct lab *lab, size_t process, bool pause,
 	return 0;
 }
 
+/* Off, or on again and so much later. */
+static void hold_timer(sd_event_source *timer, bool hold, int64_t for_ns)
+{
+	uint64_t at_us;
+
+	if (!timer)
+		return;
+	if (!hold && sd_event_source_get_time(timer, &at_us) >= 0)
+		sd_event_source_set_time(
+			timer, at_us + (uint64_t)(for_ns / NSEC_PER_USEC));
+	sd_event_source_set_enabled(timer,
+				    hold ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+void lab_hold(struct lab *lab)
+{
+	for (size_t i = 0; i < lab->plan->scenario->processes.n; i++) {
+		struct lab_process *p = &lab->processes[i];
+
+		hold_timer(p->ready_timer, true, 0);
+		hold_timer(p->grace_timer, true, 0);
+		if (p->pid)
+			kill(-p->pid, SIGSTOP);
+	}
+}
+
+void lab_release(struct lab *lab, int64_t for_ns)
+{
+	for (size_t i = 0; i < lab->plan->scenario->processes.n; i++) {
+		struct lab_process *p = &lab->processes[i];
+
+		p->ready_deadline_ns += for_ns;
+		hold_timer(p->ready_timer, false, for_ns);
+		hold_timer(p->grace_timer, false, for_ns);
+		if (p->pid && !p->paused &&
+		    !lab->nodes[scenario_process(p)->node].frozen)
+			kill(-p->pid, SIGCONT);
+	}
+}
+
 void lab_watch_process(struct lab *lab, size_t process,
 		       void (*changed)(void *arg), void *arg)
 {

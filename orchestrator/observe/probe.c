@@ -31,6 +31,7 @@ enum { FOR_TIMER = 0x7ffffffe, FOR_STOP = 0x7fffffff };
 struct probe_loop {
 	int epoll_fd, timer_fd, signal_fd;
 	int64_t armed_ns; /* when the timer fires; INT64_MAX: never */
+	const struct pauses *pauses;
 	struct probe_task *tasks;
 	size_t n, running;
 	int err_fd;
@@ -64,6 +65,11 @@ int probe_loop_watch(struct probe_task *t, int fd, uint32_t tag,
 {
 	return watch(t->loop->epoll_fd, fd, (uint32_t)(t - t->loop->tasks), tag,
 		     events, again);
+}
+
+int64_t probe_now_ns(const struct probe_task *t)
+{
+	return pauses_run_ns(t->config->pauses, clock_mono_ns());
 }
 
 /* ---- beginning and end of a task --------------------------------------- */
@@ -131,7 +137,8 @@ static void run_due(struct probe_loop *l, struct probe_task *t)
 /* Returns when there is something to do again. */
 static int64_t run_all_due(struct probe_loop *l)
 {
-	int64_t now_ns = clock_mono_ns(), next_ns = INT64_MAX;
+	int64_t now_ns = pauses_run_ns(l->pauses, clock_mono_ns());
+	int64_t next_ns = INT64_MAX;
 
 	for (size_t i = 0; i < l->n; i++) {
 		struct probe_task *t = &l->tasks[i];
@@ -144,10 +151,14 @@ static int64_t run_all_due(struct probe_loop *l)
 	return next_ns;
 }
 
-static void arm(struct probe_loop *l, int64_t at_ns)
+/* run_ns: by the run's clock, and not before now. */
+static void arm(struct probe_loop *l, int64_t run_ns)
 {
 	struct itimerspec spec = { 0 };
+	int64_t at_ns = run_ns;
 
+	if (at_ns != INT64_MAX)
+		at_ns += pauses_total_ns(l->pauses);
 	if (at_ns == l->armed_ns)
 		return;
 	if (at_ns != INT64_MAX) {
@@ -270,6 +281,7 @@ int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
 				.signal_fd = -1,
 				.armed_ns = INT64_MAX,
 				.n = n,
+				.pauses = n ? configs[0].pauses : NULL,
 				.err_fd = err_fd,
 				.usage = usage };
 	int64_t began_ns = clock_mono_ns();

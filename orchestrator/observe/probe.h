@@ -9,6 +9,9 @@
  * by is still sent. A reply counts only from the address asked: under NAT, one
  * that comes from the instance's own address would be none to a program either.
  *
+ * A process that is stopped (SIGSTOP) for a pause of the run goes on behind it
+ * with what is due by the run's clock.
+ *
  * The CSV has the header line PROBE_CSV_HEADER; times are CLOCK_MONOTONIC in
  * ns, "" where there is none. A line is written when a packet's reply comes,
  * again for every further copy of the reply (copy 2, 3, ...), and for those
@@ -42,6 +45,7 @@
 
 #include "base/err.h"
 #include "base/ip.h"
+#include "orchestrator/observe/pauses.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,12 +78,11 @@ struct probe_watch {
 
 struct probe_config {
 	uint32_t index; /* goes into every packet's mark */
-#define STREAM_LINGER_NS INT64_C(5000000000) /* and for a stream's end */
-
 	enum probe_type type;
 	struct ip_addr to;
 	uint16_t port; /* but for ping */
-	int64_t start_mono_ns, for_ns;
+	int64_t start_mono_ns, for_ns; /* by the run's clock (pauses.h) */
+	const struct pauses *pauses; /* of all probes of a process; or NULL */
 	int64_t interval_ns; /* HTTP, 0: one after another */
 	uint32_t payload; /* bytes, at least PROBE_MARK_SIZE */
 	struct {

@@ -17,8 +17,9 @@ struct probe_task_kind {
 	int (*open)(struct probe_task *t, struct err *err);
 	/*
 	 * Does what is due, not much at a time. Returns when to be called
-	 * again (CLOCK_MONOTONIC; 0: there is more to do now; INT64_MAX: after
-	 * an event only). Is called after every event, too.
+	 * again (by the run's clock, as probe_now_ns(); 0: there is more to do
+	 * now; INT64_MAX: after an event only). Is called after every event,
+	 * too.
 	 */
 	int64_t (*due)(struct probe_task *t);
 	/* Something happened to what probe_loop_watch() was told, with tag. */
@@ -43,6 +44,9 @@ struct probe_task {
 
 extern const struct probe_task_kind probe_task_packets, probe_task_stream,
 	probe_task_requests;
+
+/* By the run's clock, which stands still in pauses. */
+int64_t probe_now_ns(const struct probe_task *t);
 
 /* events: EPOLLIN, ...; again for the same fd: changes them. 0, -errno. */
 int probe_loop_watch(struct probe_task *t, int fd, uint32_t tag,

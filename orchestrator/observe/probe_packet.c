@@ -66,15 +66,15 @@ static bool send_due(struct probe_task *t, struct probe *p)
 	for (; p->next < p->count; n++) {
 		int64_t due_ns =
 			c->start_mono_ns + (int64_t)p->next * c->interval_ns;
-
-		int64_t now_ns = clock_mono_ns();
+		int64_t mono_ns = clock_mono_ns();
+		int64_t now_ns = pauses_run_ns(c->pauses, mono_ns);
 
 		if (now_ns < due_ns)
 			return false;
 		if (n == SEND_MAX)
 			return true;
 		lateness_add(&t->late, now_ns - due_ns);
-		send_one(p, now_ns);
+		send_one(p, mono_ns);
 	}
 	return false;
 }
@@ -91,8 +91,8 @@ static int64_t packets_due(struct probe_task *t)
 	if (p->next < p->count)
 		return c->start_mono_ns + (int64_t)p->next * c->interval_ns;
 	if (!p->end_ns)
-		p->end_ns = clock_mono_ns() + PROBE_LINGER_NS;
-	t->done = !p->waiting || clock_mono_ns() >= p->end_ns;
+		p->end_ns = probe_now_ns(t) + PROBE_LINGER_NS;
+	t->done = !p->waiting || probe_now_ns(t) >= p->end_ns;
 	return p->end_ns;
 }
 

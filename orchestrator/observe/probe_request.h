@@ -37,4 +37,68 @@ struct request_protocol {
 extern const struct request_protocol request_protocol_tcp,
 	request_protocol_http;
 
+#define REQUEST_WINDOW 65536u /* requests under way or waiting, at most */
+#define REQUEST_OUT_MAX (128u * 1024) /* written, and not yet sent */
+#define REQUEST_READ_MAX 65536
+
+enum conn_state { CONN_CLOSED, CONN_CONNECTING, CONN_OPEN };
+
+struct conn {
+	enum conn_state state;
+	int fd;
+	uint32_t watched;
+	uint64_t number; /* from 1, of all that were tried */
+	uint16_t local_port; /* 0: not yet known */
+	uint64_t head, tail; /* requests under way */
+	uint8_t *out; /* REQUEST_OUT_MAX: [out_done, out_len) is to go */
+	size_t out_done, out_len;
+	struct request_answer answer;
+	uint32_t out_of_order; /* packets that came so, by TCP_INFO */
+};
+
+struct requests {
+	const struct pauses *pauses;
+	const struct request_protocol *protocol;
+	union tcp_address to;
+	socklen_t to_len;
+	struct conn *conns;
+	size_t n_conns;
+	bool pipelined;
+	uint64_t count; /* in all; UINT64_MAX: as many as come in the time */
+	uint64_t begun, given; /* see above */
+	int64_t *begin_ns; /* REQUEST_WINDOW, by number; by the
+			      run's clock, as all plans are */
+	uint64_t connections;
+	bool over; /* no more are begun */
+	int64_t rest_ns; /* without an interval: none is begun before */
+	FILE *csv;
+	char *csv_buffer;
+	uint8_t *buffer; /* REQUEST_READ_MAX */
+};
+
+/* ---- probe_connection.c -------------------------------------------------- */
+
+static inline int64_t *request_begin_of(struct requests *q, uint64_t seq)
+{
+	return &q->begin_ns[seq % REQUEST_WINDOW];
+}
+
+/* The line of one whose end is known. received_ns INT64_MIN: there is no whole
+ * answer. c, a: NULL, it had none. */
+void request_write_row(struct requests *q, uint64_t seq, int64_t received_ns,
+		       const char *error, const struct conn *c,
+		       const struct request_answer *a);
+
+void conn_open(struct requests *q, struct conn *c);
+/* Fails what is under way on it. */
+void conn_close(struct requests *q, struct conn *c, const char *why);
+/* Sends what the socket takes. */
+void conn_send(struct requests *q, struct conn *c);
+/* Has the loop wait for what it waits for. */
+void conn_watch(struct probe_task *t, struct conn *c);
+/* Something happened to it. */
+void conn_ready(struct probe_task *t, struct conn *c, uint32_t events);
+/* The answer to its first request comes next. */
+void conn_answer_begin(struct requests *q, struct conn *c);
+
 #endif

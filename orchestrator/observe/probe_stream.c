@@ -98,7 +98,7 @@ static void begin(struct probe_task *t)
 	int r;
 
 	p->end.begun_ns = clock_mono_ns();
-	lateness_add(&t->late, p->end.begun_ns - t->config->start_mono_ns);
+	lateness_add(&t->late, probe_now_ns(t) - t->config->start_mono_ns);
 	p->limit_ns = t->config->start_mono_ns + t->config->for_ns;
 	p->fd = socket(p->to.any.sa_family,
 		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -191,7 +191,7 @@ static void receive(struct probe_task *t)
 static void pump(struct probe_task *t)
 {
 	struct stream_probe *p = t->state;
-	int64_t now_ns = clock_mono_ns(), r;
+	int64_t now_ns = probe_now_ns(t), r;
 
 	if (p->wait_ns > now_ns)
 		return;
@@ -246,7 +246,7 @@ static void time_up(struct probe_task *t)
 static int64_t stream_due(struct probe_task *t)
 {
 	struct stream_probe *p = t->state;
-	int64_t now_ns = clock_mono_ns(), next_ns;
+	int64_t now_ns = probe_now_ns(t), next_ns;
 	bool wants_out;
 
 	if (p->state == WAITING) {

@@ -52,6 +52,14 @@ static void tell(struct probe *p, size_t watch, bool is)
 	p->told[watch] = is;
 }
 
+/* Without the pauses between the two. */
+static int64_t span(const struct probe *p, int64_t from_ns, int64_t to_ns)
+{
+	const struct pauses *pauses = p->config->pauses;
+
+	return pauses_run_ns(pauses, to_ns) - pauses_run_ns(pauses, from_ns);
+}
+
 /*
  * A packet has no answer when it is twice as old as the longest round trip so
  * far: to wait as long as for a late one would tell of a loss when it is over.
@@ -67,7 +75,7 @@ static void watch_losses(struct probe *p, int64_t now_ns)
 		if (!run || run > PROBE_WINDOW || p->next < p->answered + run)
 			continue;
 		last = slot_find(p, p->answered + run - 1);
-		if (last && now_ns - last->sent_ns >= patience)
+		if (last && span(p, last->sent_ns, now_ns) >= patience)
 			tell(p, i, true);
 	}
 }
@@ -109,7 +117,7 @@ void probe_window_reply(struct probe *p, uint64_t seq, int64_t received_ns)
 		return;
 	stop_waiting(p, s);
 	s->copies++;
-	watch_reply(p, seq, received_ns - s->sent_ns);
+	watch_reply(p, seq, span(p, s->sent_ns, received_ns));
 	fprintf(p->csv, "%" PRIu64 ",%" PRId64 ",%" PRId64 ",%u,%s\n", seq,
 		s->sent_ns, received_ns, s->copies, s->error ? s->error : "");
 }

@@ -431,8 +431,33 @@ static int on_timeline_start(struct record *rec, const struct event *ev)
 
 static int on_paused(struct record *rec, const struct event *ev)
 {
-	if (rec->paused_ns == RECORD_NONE)
-		rec->paused_ns = ev->mono_ns;
+	struct pauses *p = &rec->pauses;
+	struct pause *v = &p->v[p->n];
+	const json_t *settled = json_object_get(ev->object, "settled_ns");
+
+	if (p->n == PAUSES_MAX)
+		return bad(ev, "there are too many pauses");
+	if (p->n && (v[-1].for_ns == PAUSE_OPEN ||
+		     v[-1].at_ns + v[-1].for_ns > ev->mono_ns))
+		return bad(ev, "the pause before it has not ended");
+	*v = (struct pause){ .at_ns = ev->mono_ns,
+			     .for_ns = PAUSE_OPEN,
+			     .settled_ns = ev->mono_ns };
+	if (json_is_integer(settled) &&
+	    json_integer_value(settled) > ev->mono_ns)
+		v->settled_ns = json_integer_value(settled);
+	p->n++;
+	return 0;
+}
+
+static int on_continued(struct record *rec, const struct event *ev)
+{
+	struct pauses *p = &rec->pauses;
+	struct pause *v = p->n ? &p->v[p->n - 1] : NULL;
+
+	if (!v || v->for_ns != PAUSE_OPEN || ev->mono_ns < v->at_ns)
+		return bad(ev, "there was no pause");
+	v->for_ns = ev->mono_ns - v->at_ns;
 	return 0;
 }
 
@@ -482,6 +507,7 @@ static const struct {
 	{ "emulator.start", on_emulator_start },
 	{ "emulator.exit", on_emulator_exit },
 	{ "run.paused", on_paused },
+	{ "run.continued", on_continued },
 	{ "run.interrupted", on_interrupted },
 	{ "run.failed", on_failed },
 	{ "run.end", on_end },

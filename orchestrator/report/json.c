@@ -225,9 +225,9 @@ static json_t *path_value(struct builder *b, const path_runs *runs)
 		set(b, o, "interface", json_string(run->interface));
 		set(b, o, "count", uint_value(run->count));
 		set(b, o, "first_t_ns",
-		    t_value(b, record_mono_of_real(rec, run->first_ns)));
+		    t_value(b, record_run_of_real(rec, run->first_ns)));
 		set(b, o, "last_t_ns",
-		    t_value(b, record_mono_of_real(rec, run->last_ns)));
+		    t_value(b, record_run_of_real(rec, run->last_ns)));
 		append(b, array, o);
 	}
 	return array;
@@ -246,9 +246,9 @@ static json_t *run_value(struct builder *b, const struct served_run *run,
 	set(b, o, "last_seq",
 	    numbered ? uint_value(run->last_seq) : json_null());
 	set(b, o, "first_t_ns",
-	    t_value(b, record_mono_of_real(rec, run->first_ns)));
+	    t_value(b, record_run_of_real(rec, run->first_ns)));
 	set(b, o, "last_t_ns",
-	    t_value(b, record_mono_of_real(rec, run->last_ns)));
+	    t_value(b, record_run_of_real(rec, run->last_ns)));
 	return o;
 }
 
@@ -274,6 +274,25 @@ static json_t *late_value(struct builder *b, const struct record_probe *p)
 	set(b, o, "p99_ns", json_integer(p->late.p99_ns));
 	set(b, o, "max_ns", json_integer(p->late.max_ns));
 	return o;
+}
+
+/* When they began, by the run's clock, which stands still in them. */
+static json_t *pauses_value(struct builder *b)
+{
+	const struct pauses *p = &b->report->record.pauses;
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		const struct pause *v = &p->v[i];
+		json_t *o = json_object();
+
+		set(b, o, "t_ns", t_value(b, pauses_run_ns(p, v->at_ns)));
+		set(b, o, "duration_ns",
+		    v->for_ns == PAUSE_OPEN ? json_null() :
+					      json_integer(v->for_ns));
+		append(b, array, o);
+	}
+	return array;
 }
 
 static json_t *prober_value(struct builder *b, const struct record_prober *p)
@@ -515,6 +534,7 @@ static json_t *results(struct builder *b)
 		append(b, reasons, json_string(r->reasons.v[i]));
 	set(b, o, "reasons", reasons);
 	set(b, o, "duration_ns", json_integer(report_duration_ns(r)));
+	set(b, o, "pauses", pauses_value(b));
 	for (size_t i = 0; i < s->probes.n; i++)
 		set(b, probes, s->probes.v[i].name, probe_value(b, i));
 	set(b, o, "probes", probes);

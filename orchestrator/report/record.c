@@ -237,14 +237,15 @@ int record_load(const char *dir, struct record *out, struct err *err)
 {
 	int r;
 
-	*out = (struct record){ .zero_ns = RECORD_NONE,
-				.paused_ns = RECORD_NONE };
+	*out = (struct record){ .zero_ns = RECORD_NONE };
 	out->dir = strdup(dir);
 	if (!out->dir)
 		return err_set(err, ENOMEM, "out of memory");
 	r = load_events(out, err);
 	for (size_t i = 0; !r && i < out->scenario->probes.n; i++)
 		r = load_samples(out, i, err);
+	if (!r)
+		record_take_out_pauses(out);
 	if (!r)
 		r = load_counts(out, err);
 	if (!r)
@@ -309,4 +310,12 @@ int64_t record_mono_of_real(const struct record *rec, int64_t real_ns)
 		return RECORD_NONE;
 	return figures_span(real_ns,
 			    figures_span(nearest->real_ns, nearest->mono_ns));
+}
+
+int64_t record_run_of_real(const struct record *rec, int64_t real_ns)
+{
+	int64_t mono_ns = record_mono_of_real(rec, real_ns);
+
+	return mono_ns == RECORD_NONE ? RECORD_NONE :
+					pauses_run_ns(&rec->pauses, mono_ns);
 }

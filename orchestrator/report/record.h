@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "orchestrator/observe/bins.h"
+#include "orchestrator/observe/pauses.h"
 #include "orchestrator/observe/probe.h"
 #include "orchestrator/observe/samples.h"
 #include "orchestrator/report/link_figures.h"
@@ -20,6 +21,11 @@
 #include <stdint.h>
 
 #define RECORD_NONE INT64_MIN /* no time */
+
+/*
+ * Where a run was paused, all times but those of the clock pairs are by the
+ * run's own clock (pauses.h): CLOCK_MONOTONIC without the time that was paused.
+ */
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME at one moment. */
 struct record_clock {
@@ -99,8 +105,7 @@ struct record {
 	int64_t zero_ns; /* the timeline's; RECORD_NONE: it never began */
 	bool complete; /* the last event says that the run ended */
 	bool interrupted;
-	int64_t paused_ns; /* the clock stopped, for somebody to look at the
-			      lab; RECORD_NONE: it did not */
+	struct pauses pauses; /* for somebody to look at the lab */
 	VEC(struct record_clock) clocks;
 	int64_t floor_p50_ns, floor_p99_ns; /* RECORD_NONE: not measured */
 	VEC(struct record_cpu) cpus;
@@ -133,8 +138,10 @@ void record_unload(struct record *rec);
 
 /* From the timeline's zero; RECORD_NONE where either is unknown. */
 int64_t record_t_ns(const struct record *rec, int64_t mono_ns);
-/* CLOCK_REALTIME to CLOCK_MONOTONIC, by the pairs nearest to it. */
+/* CLOCK_REALTIME to CLOCK_MONOTONIC, by the pairs nearest to it; this is not
+ * by the run's clock, which record_run_of_real() is. */
 int64_t record_mono_of_real(const struct record *rec, int64_t real_ns);
+int64_t record_run_of_real(const struct record *rec, int64_t real_ns);
 
 /*
  * events.c, for record.c alone. The scenario is read between the two, since
@@ -144,6 +151,10 @@ int record_read_start(json_t *events, const char *path, char **scenario,
 		      uint64_t *seed, bool *has_seed, struct err *err);
 int record_read_events(json_t *events, const char *path, struct record *rec,
 		       struct err *err);
+
+/* record_pauses.c, likewise: takes the pauses out of all times that were read.
+ */
+void record_take_out_pauses(struct record *rec);
 
 /* record_stream.c, likewise. must_be: its files are there. */
 int record_read_stream(const char *dir, const char *name, bool must_be,

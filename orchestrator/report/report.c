@@ -271,12 +271,10 @@ bool report_is_lost(const struct report *r, size_t expectation)
 int64_t report_duration_ns(const struct report *r)
 {
 	const struct record *rec = &r->record;
-	int64_t end_ns =
-		rec->paused_ns != RECORD_NONE ? rec->paused_ns : rec->last_ns;
 
-	return figures_span(end_ns, rec->zero_ns != RECORD_NONE ?
-					    rec->zero_ns :
-					    rec->start_ns);
+	return figures_span(rec->last_ns, rec->zero_ns != RECORD_NONE ?
+						  rec->zero_ns :
+						  rec->start_ns);
 }
 
 int64_t report_late_ns(const struct report *r, size_t i)

@@ -53,6 +53,27 @@ const char *summary_moment(int64_t t_ns, char *buf, size_t size)
 
 /* ---- head -------------------------------------------------------------- */
 
+/* They are in no figure. */
+static void print_pauses(const struct summary *s)
+{
+	const struct record *rec = &s->report->record;
+	const struct pauses *p = &rec->pauses;
+	char at[48], length[48];
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		const struct pause *v = &p->v[i];
+		int64_t run_ns = pauses_run_ns(p, v->at_ns);
+
+		fprintf(s->out, "  paused at %s for %s\n",
+			summary_moment(record_t_ns(rec, run_ns), at,
+				       sizeof(at)),
+			v->for_ns == PAUSE_OPEN ?
+				"good" :
+				summary_duration(v->for_ns, length,
+						 sizeof(length)));
+	}
+}
+
 static void print_head(const struct summary *s)
 {
 	const struct report *r = s->report;
@@ -74,6 +95,7 @@ static void print_head(const struct summary *s)
 	if (r->verdict == REPORT_PASSED && !r->record.scenario->expects.n)
 		fputs(" (nothing was expected)", s->out);
 	fputc('\n', s->out);
+	print_pauses(s);
 	for (size_t i = 0; i < r->reasons.n; i++) {
 		fputs("  ", s->out);
 		summary_put(s, r->reasons.v[i]);

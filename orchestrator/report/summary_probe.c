@@ -213,10 +213,10 @@ static void print_times(const struct summary *s, int64_t first_ns,
 	const struct record *rec = &s->report->record;
 	char first[32], last[32];
 
-	summary_moment(record_t_ns(rec, record_mono_of_real(rec, first_ns)),
+	summary_moment(record_t_ns(rec, record_run_of_real(rec, first_ns)),
 		       first, sizeof(first));
-	summary_moment(record_t_ns(rec, record_mono_of_real(rec, last_ns)),
-		       last, sizeof(last));
+	summary_moment(record_t_ns(rec, record_run_of_real(rec, last_ns)), last,
+		       sizeof(last));
 	fprintf(s->out, " (%s to %s)", first, last);
 }
 

@@ -67,15 +67,21 @@ int trace_walk(const struct record *rec, struct served *served,
 	r = pcapng_open(rec->trace, &reader, err);
 	while (!r) {
 		const char *interface;
+		bool in_pause;
 
 		r = pcapng_next(reader, &p, err);
 		if (r <= 0)
 			break;
 		interface = pcapng_interface_name(reader, p.interface);
+		/* What somebody tried out meanwhile is not counted. The probes'
+		 * own packets say that they are. */
+		in_pause = rec->pauses.n &&
+			   pauses_find(&rec->pauses,
+				       record_mono_of_real(rec, p.time_ns));
 		r = served_add(served, interface, &p);
 		if (r)
 			return err_set(err, ENOMEM, "out of memory");
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n && !in_pause; i++)
 			count(rec->scenario, &counters[i], interface, &p);
 	}
 	return r == -EBADMSG && rec->trace_partial ? 0 : r;

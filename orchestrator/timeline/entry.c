@@ -83,25 +83,11 @@ void performance_result(struct performance *p, int r, struct err *err)
 		performance_done(p);
 }
 
-static int arm(sd_event *event, sd_event_source **timer, int64_t due_ns,
-	       sd_event_time_handler_t fn, void *arg, struct err *err)
-{
-	int r;
-
-	*timer = sd_event_source_disable_unref(*timer);
-	/* Rounded up: nothing begins early. */
-	r = sd_event_add_time(
-		event, timer, CLOCK_MONOTONIC,
-		(uint64_t)((due_ns + NSEC_PER_USEC - 1) / NSEC_PER_USEC), 1, fn,
-		arg);
-	return r < 0 ? err_errno(err, -r, "set a timer") : 0;
-}
-
 int performance_wait(struct performance *p, int64_t delay_ns,
 		     sd_event_time_handler_t fn, struct err *err)
 {
-	return arm(p->tl->event, &p->timer, clock_mono_ns() + delay_ns, fn, p,
-		   err);
+	return timeline_arm(p->tl, &p->timer, timeline_now_ns(p->tl) + delay_ns,
+			    fn, p, err);
 }
 
 int perform_ops(const struct performance *p, const char *step, int made,
@@ -239,7 +225,7 @@ static void end_entry(struct entry_run *e)
 {
 	struct timeline *tl = e->tl;
 	size_t index = (size_t)(e - tl->entries);
-	int64_t now_ns = clock_mono_ns();
+	int64_t now_ns = timeline_now_ns(tl);
 
 	e->state = ENTRY_DONE;
 	for (size_t i = 0; i < tl->plan->scenario->timeline.n; i++) {
@@ -252,11 +238,14 @@ static void end_entry(struct entry_run *e)
 }
 
 /* From where it is to the end, or to a wait. */
-static void go_on(struct entry_run *e)
+void entry_go_on(struct entry_run *e)
 {
 	const struct scn_entry *s = e->entry;
 	bool waits = false;
 
+	e->resume = e->tl->paused_ns != 0;
+	if (e->resume)
+		return;
 	e->inside = true;
 	while (e->next < s->actions.n && !waits && !e->tl->stopped) {
 		const struct scn_action *a = &s->actions.v[e->next];
@@ -268,7 +257,7 @@ static void go_on(struct entry_run *e)
 			break;
 		}
 		if (e->held) /* it begins when that is done */
-			e->planned_ns = clock_mono_ns();
+			e->planned_ns = timeline_now_ns(e->tl);
 		e->held = false;
 		while (e->next + n < s->actions.n &&
 		       !performers[s->actions.v[e->next + n].kind])
@@ -292,14 +281,14 @@ static void go_on(struct entry_run *e)
 void entry_begin(struct entry_run *e)
 {
 	e->state = ENTRY_RUNNING;
-	go_on(e);
+	entry_go_on(e);
 }
 
 void entry_action_done(struct entry_run *e)
 {
 	e->unfinished--;
 	if (!e->inside && !e->unfinished && !e->tl->stopped)
-		go_on(e);
+		entry_go_on(e);
 }
 
 static int on_due(sd_event_source *source, uint64_t now_us, void *arg)
@@ -323,7 +312,7 @@ void entry_due(struct entry_run *e, int64_t planned_ns)
 	e->planned_ns = planned_ns;
 	/* From the loop, even if it is due now: who told of it goes on first.
 	 */
-	if (arm(e->tl->event, &e->timer, planned_ns, on_due, e, &err))
+	if (timeline_arm(e->tl, &e->timer, planned_ns, on_due, e, &err))
 		timeline_fail(e->tl, e->tl->ids, &e->entry->actions.v[0], &err);
 }
 
@@ -346,7 +335,7 @@ int perform_wait(struct performance *p, struct err *err)
 	int r = performance_wait(p, p->action->wait.ns, waited, err);
 
 	/* What is behind it cannot be due before. */
-	p->entry->planned_ns = clock_mono_ns() + p->action->wait.ns;
+	p->entry->planned_ns = timeline_now_ns(p->tl) + p->action->wait.ns;
 	return r ? r : PERFORM_UNDER_WAY;
 }
 

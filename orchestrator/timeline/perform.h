@@ -54,6 +54,7 @@ struct entry_run {
 	bool inside; /* its actions are being begun */
 	bool held; /* a "wait" is, by what is ahead of it */
 	bool applied; /* all have, and that was told */
+	bool resume; /* it would have gone on in a pause */
 	int64_t first_ns; /* beginning of the first action */
 	uint64_t seen; /* WHEN: how often so far */
 	sd_event_source *timer, *watch;
@@ -70,6 +71,9 @@ struct timeline {
 	int64_t zero_ns;
 	unsigned ids;
 	bool stopped, begun_playing;
+	int64_t paused_ns; /* since when it is; 0: it is not */
+	int64_t shift_ns; /* all that it was, so far */
+	bool ignores; /* what happens */
 	struct entry_run *entries; /* by the scenario's index */
 	size_t next; /* entry with a time that is due next */
 	sd_event_source *timer;
@@ -99,12 +103,22 @@ int perform_ops(const struct performance *p, const char *step, int made,
 /* The live lab is as the action makes it, from here on. */
 int performance_take(const struct performance *p, struct err *err);
 
-/* ---- entry.c, watch.c ------------------------------------------------------
+/* CLOCK_MONOTONIC, but while paused: that of the pause's beginning. */
+int64_t timeline_now_ns(const struct timeline *tl);
+/* A timer at due_ns, rounded up: nothing begins early. Where there is one
+ * already, it is replaced. While paused it does not run. */
+int timeline_arm(struct timeline *tl, sd_event_source **timer, int64_t due_ns,
+		 sd_event_time_handler_t fn, void *arg, struct err *err);
+
+/* ---- entry.c, watch.c, pause.c
+ * ------------------------------------------------------
  */
 
 /* What it waited for has happened; planned_ns: when it is to begin. */
 void entry_due(struct entry_run *e, int64_t planned_ns);
 void entry_begin(struct entry_run *e);
+/* From where it is, or behind the pause. */
+void entry_go_on(struct entry_run *e);
 /* An action of it is done. */
 void entry_action_done(struct entry_run *e);
 void timeline_fail(struct timeline *tl, unsigned id, const struct scn_action *a,
@@ -117,5 +131,7 @@ int watch_again(struct timeline *tl, size_t node, struct err *err);
 void watch_stop(struct entry_run *e);
 /* It has happened once more. */
 void watch_count(struct entry_run *e);
+/* Takes the packets that have come, and counts them or not. */
+void watch_packets_drain(struct entry_run *e, bool count);
 
 #endif

@@ -105,15 +105,40 @@ void timeline_fail(struct timeline *tl, unsigned id, const struct scn_action *a,
 		tl->listener.failed(tl->listener.arg, id, err);
 }
 
+int64_t timeline_now_ns(const struct timeline *tl)
+{
+	return tl->paused_ns ? tl->paused_ns : clock_mono_ns();
+}
+
+int timeline_arm(struct timeline *tl, sd_event_source **timer, int64_t due_ns,
+		 sd_event_time_handler_t fn, void *arg, struct err *err)
+{
+	int r;
+
+	*timer = sd_event_source_disable_unref(*timer);
+	r = sd_event_add_time(
+		tl->event, timer, CLOCK_MONOTONIC,
+		(uint64_t)((due_ns + NSEC_PER_USEC - 1) / NSEC_PER_USEC), 1, fn,
+		arg);
+	if (r >= 0 && tl->paused_ns)
+		r = sd_event_source_set_enabled(*timer, SD_EVENT_OFF);
+	return r < 0 ? err_errno(err, -r, "set a timer") : 0;
+}
+
 /* ---- the clock ----------------------------------------------------------- */
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);
 
+static int64_t planned_ns(const struct timeline *tl, size_t entry)
+{
+	int64_t at_ns = tl->plan->scenario->timeline.v[entry].at_ns;
+
+	return tl->zero_ns + tl->shift_ns + at_ns;
+}
+
 static int arm(struct timeline *tl, struct err *err)
 {
 	const struct scenario *s = tl->plan->scenario;
-	int64_t due;
-	int r;
 
 	tl->timer = sd_event_source_disable_unref(tl->timer);
 	while (tl->next < s->timeline.n &&
@@ -121,13 +146,8 @@ static int arm(struct timeline *tl, struct err *err)
 		tl->next++;
 	if (tl->stopped || tl->next == s->timeline.n)
 		return 0;
-	/* Rounded up: an action may be late, never early. */
-	due = tl->zero_ns + s->timeline.v[tl->next].at_ns;
-	r = sd_event_add_time(
-		tl->event, &tl->timer, CLOCK_MONOTONIC,
-		(uint64_t)((due + NSEC_PER_USEC - 1) / NSEC_PER_USEC), 1,
-		on_timer, tl);
-	return r < 0 ? err_errno(err, -r, "arm the timeline") : 0;
+	return timeline_arm(tl, &tl->timer, planned_ns(tl, tl->next), on_timer,
+			    tl, err);
 }
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg)
@@ -138,7 +158,7 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *arg)
 
 	(void)source;
 	(void)now_us;
-	e->planned_ns = tl->zero_ns + e->entry->at_ns;
+	e->planned_ns = planned_ns(tl, (size_t)(e - tl->entries));
 	entry_begin(e);
 	if (arm(tl, &err))
 		timeline_fail(tl, tl->ids, &e->entry->actions.v[0], &err);

@@ -45,6 +45,16 @@ int timeline_new(struct lab *lab, const struct plan *plan, sd_event *event,
 int timeline_start(struct timeline *tl, int64_t zero_mono_ns, struct err *err);
 /* No action begins or goes on after this. */
 void timeline_stop(struct timeline *tl);
+/*
+ * Its clock stands still. No action begins or goes on; commands are stopped.
+ * What happened before and is told only now still counts, until
+ * timeline_ignore(): from then on nothing that happens is what an entry waited
+ * for.
+ */
+void timeline_pause(struct timeline *tl);
+void timeline_ignore(struct timeline *tl);
+/* It goes on, with the rest; for_ns: so long its clock stood still. */
+void timeline_continue(struct timeline *tl, int64_t for_ns);
 struct timeline *timeline_free(struct timeline *tl); /* returns NULL */
 
 /* Nothing is under way or due any more; what waits for something else to

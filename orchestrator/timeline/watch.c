@@ -37,7 +37,7 @@ void watch_count(struct entry_run *e)
 	/* Not the watch itself: we may be called from it. */
 	if (e->watch)
 		sd_event_source_set_enabled(e->watch, SD_EVENT_OFF);
-	entry_due(e, clock_mono_ns() + e->entry->delay_ns);
+	entry_due(e, timeline_now_ns(e->tl) + e->entry->delay_ns);
 }
 
 /* ---- events ---------------------------------------------------------------
@@ -74,8 +74,9 @@ static bool waits_for(const struct timeline *tl, const struct scn_when *w,
 void timeline_saw_event(struct timeline *tl, const char *name,
 			timeline_field_fn *field, void *arg)
 {
-	for (size_t i = 0;
-	     tl->begun_playing && i < tl->plan->scenario->timeline.n; i++) {
+	for (size_t i = 0; tl->begun_playing && !tl->ignores &&
+			   i < tl->plan->scenario->timeline.n;
+	     i++) {
 		struct entry_run *e = &tl->entries[i];
 
 		if (e->entry->trigger == SCN_TRIGGER_WHEN &&
@@ -89,7 +90,7 @@ void timeline_saw_probe(struct timeline *tl, size_t entry)
 {
 	struct entry_run *e;
 
-	if (entry >= tl->plan->scenario->timeline.n)
+	if (tl->ignores || entry >= tl->plan->scenario->timeline.n)
 		return;
 	e = &tl->entries[entry];
 	if (e->entry->trigger == SCN_TRIGGER_WHEN &&
@@ -157,22 +158,29 @@ static int watch_output(struct entry_run *e, struct err *err)
 /* ---- packets --------------------------------------------------------------
  */
 
+void watch_packets_drain(struct entry_run *e, bool count)
+{
+	char byte;
+
+	while (e->state == ENTRY_WAITING && e->watch_fd >= 0) {
+		ssize_t n = recv(e->watch_fd, &byte, 1, MSG_DONTWAIT);
+
+		if (n < 0 && errno != EINTR)
+			break; /* none, or the interface went down */
+		if (n >= 0 && count)
+			watch_count(e);
+	}
+}
+
 static int on_packet(sd_event_source *source, int fd, uint32_t events,
 		     void *arg)
 {
 	struct entry_run *e = arg;
-	char byte;
 
 	(void)source;
+	(void)fd;
 	(void)events;
-	while (e->state == ENTRY_WAITING) {
-		ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT);
-
-		if (n < 0 && errno != EINTR)
-			break; /* none, or the interface went down */
-		if (n >= 0)
-			watch_count(e);
-	}
+	watch_packets_drain(e, !e->tl->ignores);
 	return 0;
 }
 

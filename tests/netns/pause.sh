@@ -3,7 +3,8 @@
 #
 # --pause-on-failure, at a terminal of script(1): where an expectation does not
 # hold the clock stops, and commands and shells can be had in the lab's nodes
-# until the one at the terminal goes on.
+# until the one at the terminal goes on. In mid-run all goes on then: the
+# timeline with the rest, so much later, and no probe has lived through a pause.
 set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
@@ -16,7 +17,7 @@ mkdir "$records" /run/mount
 typed=$stage/typed seen=$stage/seen
 
 # scenario DURATION FOR EXPECTATION: two hosts; a program counts, and a probe pings
-# for FOR.
+# for FOR. Behind it may stand more probes, and then what else there is.
 scenario() {
   cat >"$stage/lab.yaml" <<Y
 version: 1
@@ -34,6 +35,44 @@ probes:
   rtt: { kind: ping, node: a, to: b, interval: 10ms, for: $2 }
 expect:
   - $3
+Y
+}
+
+# long SECONDS: one that lasts that long, with a program that fails early on, every
+# kind of probe, and a timeline that is under way by then.
+long() {
+  cat >"$stage/lab.yaml" <<Y
+version: 1
+name: lab
+topology:
+  nodes: { a: {}, b: {}, lan: { kind: bridge } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["b:eth0", lan] }
+processes:
+  counter: { node: a, run: "i=0; while :; do i=\$((i + 1)); echo \$i >count; sleep 0.02; done" }
+  short: { node: b, run: "sleep 0.1; exit 7" }
+  echo: { node: b, echo: udp/7 }
+  server: { node: b, serve: tcp/80 }
+duration: ${1}s
+probes:
+  rtt: { kind: ping, node: a, to: b, interval: 10ms, for: $(($1 * 1000 - 500))ms }
+  udp: { kind: udp_echo, node: a, to: b, port: 7, interval: 10ms, for: $(($1 * 1000 - 500))ms }
+  down: { kind: tcp_stream, node: a, to: b, port: 80, rate: 8mbit, verify: sha256, for: $(($1 * 1000 - 500))ms }
+  asked: { kind: tcp_request, node: a, to: b, port: 80, interval: 20ms, for: $(($1 * 1000 - 500))ms }
+timeline:
+  - { name: list, at: 0s, do: [{ mark: begins }, { wait: $(($1 - 1))s }, { mark: ends }] }
+  - { name: command, at: 0s, exec: "while ! test -e ../../go; do sleep 0.02; done", node: a, timeout: $(($1 - 1))s }
+  - { name: late, at: $(($1 - 1))s, mark: late }
+  - { name: last, after: late, plus: 100ms, mark: last }
+  - { name: packet, when: { packet: "icmp and greater 700", interface: "b:eth0" }, optional: true, mark: packet }
+expect:
+  - { process: short, exit: 0 }
+  - { capture: "icmp and greater 700", node: b, count: 0 }
+  - { probe: rtt, lost: 0 }
+  - { probe: udp, lost: 0 }
+  - { probe: asked, failed: 0 }
+  - { probe: down, survives: true, intact: true }
 Y
 }
 
@@ -139,23 +178,55 @@ jq -e '.verdict == "failed" and .duration_ns < 10e9' "$record/results.json" >/de
 # What was tried out is not in the record.
 [ "$(jq .capture.packets "$record/results.json")" -lt 200 ] || fail "$what: too many packets"
 
-# It stops as soon as it is certain: the program's exit. All is frozen then.
+# It stops as soon as it is certain: the program's exit. All is frozen then, and
+# goes on.
 what="while it is played"
-scenario 60s 60s "{ process: short, exit: 0 }"
+long 5
 begin
 await prompts 1
 sees "short: exit status 7; expected exit status 0" || fail "$what: not told why: $(<"$seen")"
+! sees "rtt: lost" || fail "$what: what is not lost yet is told as if it were: $(<"$seen")"
 record=$(only_record)
 before=$(<"$record/files/a/count")
-type_line "exec a sleep 0.3; cat count"
+# Longer than all that is left of the run, and than the command may take.
+type_line "exec a ping -q -c 3 -s 800 b; sleep 6; cat count"
 await prompts 2
 [ "$(<"$record/files/a/count")" = "$before" ] || fail "$what: the counter is not frozen"
+! has_event "$records" action.failed || fail "$what: the command's time went by"
+touch "$record/go"
 type_line continue
 finish 1
-jq -e '.verdict == "failed" and .probes.rtt.sent < 5000' "$record/results.json" >/dev/null ||
-  fail "$what: another verdict, or the probe went on"
+[ "$(<"$record/files/a/count")" != "$before" ] || fail "$what: the counter did not go on"
+holds() { # JQ-FILTER FILE
+  jq -e "$1" "$record/$2" >/dev/null || fail "$what: not so: $1: $(jq -c "${3:-.}" "$record/$2")"
+}
+holds '.verdict == "failed" and (.pauses | length == 1) and .pauses[0].duration_ns > 6e9' results.json .pauses
+holds '[.expectations[] | select(.held | not)] | length == 1 and .[0].line > 0' results.json .expectations
+# All that was planned was done, at its time, which the record says both ways.
+jq -se '
+  (map(select(.event == "run.continued")) | length == 1 and .[0].paused_ns % 1e7 == 0) and
+  (map(select(.event == "run.continued"))[0] as $c |
+   map(select(.event == "action.start" and .mono_ns > $c.mono_ns)) |
+   map(.text) | sort == ["mark: ends", "mark: last", "mark: late"]) and
+  (map(select(.event == "action.done" and .duration_ns > 4.9e9)) == []) and
+  (map(select(.event == "run.continued"))[0] as $c |
+   map(select(.event == "action.start" and .entry == "late"))[0] |
+   .planned_ns == 4e9 and .due_ns == 4e9 + $c.paused_ns and .t_ns >= .due_ns)' \
+  "$record/events.jsonl" >/dev/null || fail "$what: another timeline: $(grep -E 'action|run\.' "$record/events.jsonl")"
+holds '[.actions[] | .actual_ns - .planned_ns] | all(. >= 0 and . < 3e9)' results.json .actions
+# No probe has seen a pause, nor sent less, nor another time over.
+holds '.probes.rtt.sent == 450 and .probes.udp.sent == 450 and .probes.asked.sent == 225' \
+  results.json '.probes | map_values(.sent)'
+# ... and what was due meanwhile was not sent in one go behind it.
+holds '.probes | .rtt.interval_ns > 8e6 and .udp.interval_ns > 8e6 and .asked.interval_ns > 16e6' \
+  results.json '.probes | map_values(.interval_ns)'
+holds '[.probes[] | .outage.length_ns] | all(. < 5e9)' results.json '.probes | map_values(.outage)'
+holds '.duration_ns < 11e9' results.json .duration_ns
+holds '[.probes[] | .phases[] | select(.goodput_bps) | .goodput_bps] | all(. < 32e6)' results.json '.probes.down'
+grep -q "paused at .* for [6-9]" "$record/summary.txt" || fail "$what: the summary does not tell: $(<"$record/summary.txt")"
 
 what="quit"
+scenario 60s 60s "{ process: short, exit: 0 }"
 begin
 await prompts 1
 type_line quit
@@ -163,10 +234,23 @@ finish 130
 jq -e '.verdict == "interrupted"' "$(only_record)/results.json" >/dev/null || fail "$what: verdict"
 
 what="the terminal's end"
+scenario 2s 1s "{ process: short, exit: 0 }"
 begin
 await prompts 1
 printf '\004' >&9
 finish 1
+
+what="help"
+scenario 60s 60s "{ process: short, exit: 0 }"
+begin
+await prompts 1
+type_line help
+await prompts 2
+for word in nodes exec shell continue quit; do
+  sees "^  $word" || fail "$what: nothing about $word: $(<"$seen")"
+done
+type_line quit
+finish 130
 
 what="Ctrl-C at the prompt"
 begin

@@ -120,19 +120,31 @@ static inline bool is_at_d(int seq)
 	return seq >= 203 && seq < 400;
 }
 
+/* Of the run, after its zero; for_ns 0: there was none. */
+static struct {
+	int64_t at_ns, for_ns;
+} paused;
+
+/* When that was, of which the time of the run is known. */
+static inline int64_t lasting(int64_t t_ns)
+{
+	return t_ns > paused.at_ns ? t_ns + paused.for_ns : t_ns;
+}
+
 static inline void write_samples(void)
 {
 	FILE *f = create("probes/rtt.csv");
 
 	fputs("seq,sent_ns,received_ns,copy,error\n", f);
 	for (int i = 0; i < PACKETS; i++) {
-		int64_t sent = ZERO + i * 10 * MS + 1;
+		int64_t sent = ZERO + lasting(i * 10 * MS + 1);
+		int64_t received = ZERO + lasting(i * 10 * MS + 1 + RTT);
 
 		if (is_lost(i))
 			fprintf(f, "%d,%" PRId64 ",,0,\n", i, sent);
 		else
 			fprintf(f, "%d,%" PRId64 ",%" PRId64 ",1,\n", i, sent,
-				sent + RTT);
+				received);
 	}
 	close_file(f);
 }
@@ -151,7 +163,7 @@ static inline void write_trace(const char *name)
 			IPPROTO_ICMP, ICMP_ECHOREPLY, 0, (uint64_t)i);
 		struct pcapng_packet p = {
 			.interface = is_at_d(i) ? 2 : 1,
-			.time_ns = REAL_ZERO + i * 10 * MS + RTT / 2,
+			.time_ns = REAL_ZERO + lasting(i * 10 * MS + RTT / 2),
 			.data = frame.bytes,
 			.captured = sizeof(frame.bytes),
 			.length = sizeof(frame.bytes),
@@ -169,8 +181,8 @@ static inline void write_trace(const char *name)
 }
 
 /* One event; extra: the fields besides, as JSON, or "". */
-static inline void event(FILE *f, int64_t t_ns, const char *name,
-			 const char *extra)
+static inline void event_at(FILE *f, int64_t t_ns, const char *name,
+			    const char *extra)
 {
 	fprintf(f,
 		"{\"mono_ns\":%" PRId64 ",\"t_ns\":%" PRId64
@@ -178,12 +190,18 @@ static inline void event(FILE *f, int64_t t_ns, const char *name,
 		ZERO + t_ns, t_ns, name, *extra ? "," : "", extra);
 }
 
+static inline void event(FILE *f, int64_t t_ns, const char *name,
+			 const char *extra)
+{
+	event_at(f, lasting(t_ns), name, extra);
+}
+
 static inline void clock_event(FILE *f, int64_t t_ns, int64_t off_ns)
 {
 	char extra[64];
 
 	snprintf(extra, sizeof(extra), "\"real_ns\":%" PRId64,
-		 REAL_ZERO + t_ns + off_ns);
+		 REAL_ZERO + lasting(t_ns) + off_ns);
 	event(f, t_ns, "clock", extra);
 }
 
@@ -215,6 +233,13 @@ static inline void write_events(const struct run *run)
 	event(f, 0, "timeline.start", "");
 	event(f, 0, "probe.start",
 	      "\"probe\":\"rtt\",\"node\":\"a\",\"to\":\"198.18.0.1\"");
+	if (paused.for_ns) {
+		event_at(f, paused.at_ns, "run.paused", "");
+		snprintf(extra, sizeof(extra), "\"paused_ns\":%" PRId64,
+			 paused.for_ns);
+		event_at(f, paused.at_ns + paused.for_ns, "run.continued",
+			 extra);
+	}
 	snprintf(extra, sizeof(extra),
 		 "\"process\":\"server\",\"status\":%d,\"expected\":%s",
 		 run->exit_status, run->exit_expected ? "true" : "false");
