@@ -250,12 +250,14 @@ static void send_reset(struct sal *s, const struct sal_arrival *a)
 	s->sink.event(s->sink.arg, &e);
 }
 
-/* An inner flow's packets that name a service, of a flow that may be unknown,
- * are the handshake's ACK and an RSYN by name, and carry no transport. */
+/* Of an inner flow's packets, in so far as they name a service and may be of an
+ * unknown flow, one has IDENTITY; the handshake's ACK and the RSYN by name have
+ * no transport. */
 static bool is_inner(const struct sal_arrival *a, uint8_t flags)
 {
-	return (flags == SAL_FLAG_ACK || flags == SAL_FLAG_RSYN) &&
-	       !a->packet.payload_len;
+	return sal_find(&a->packet, SAL_EXT_IDENTITY, 0) ||
+	       ((flags == SAL_FLAG_ACK || flags == SAL_FLAG_RSYN) &&
+		!a->packet.payload_len);
 }
 
 bool sal_native_stray(struct sal *s, const struct sal_arrival *a)
