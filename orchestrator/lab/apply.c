@@ -342,6 +342,19 @@ static int ask_sald(struct run *run, size_t i)
 				sald_request(run->lab->plan, op), run->err);
 }
 
+/* By the name that it has by now. */
+static int sync_carrier(struct run *run, const struct plan_op *op,
+			struct kns *ns)
+{
+	char name[IFNAMSIZ];
+	bool up;
+	int r = kns_ifname(
+		ns, run->lab->plan->ifaces.v[op->iface.iface].ifindex, name);
+
+	return r ? err_errno(run->err, -r, "find the interface") :
+		   kns_carrier_sync(ns, name, &up, run->err);
+}
+
 /* One operation, or a few that belong together; *next is the one behind. */
 static int step(struct run *run, size_t i, size_t *next)
 {
@@ -375,6 +388,7 @@ static int step(struct run *run, size_t i, size_t *next)
 			return r;
 		run->failed = i;
 		return add_request(run, i);
+	case PLAN_OP_CARRIER_SYNC:
 	case PLAN_OP_NODE_ADD:
 	case PLAN_OP_NODE_DEL:
 	case PLAN_OP_SYSCTL:
@@ -427,6 +441,8 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_LINK_STATE:
 		return lab_link_state(run->lab, op->wire.link, op->wire.up,
 				      run->err);
+	case PLAN_OP_CARRIER_SYNC:
+		return sync_carrier(run, op, ns);
 	case PLAN_OP_NODE_DEL:
 		run->lab->nodes[op->node].ns = kns_free(ns);
 		return 0;

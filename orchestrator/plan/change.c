@@ -72,8 +72,8 @@ static int link_change_ops(const struct plan_live *l,
 
 /* ---- interfaces ---------------------------------------------------------- */
 
-static int route_ops(const struct plan_live *l, size_t iface,
-		     struct src_pos pos, plan_op_vec *out)
+int plan_route_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
+		   plan_op_vec *out)
 {
 	for (size_t i = 0; i < l->routes.n; i++) {
 		struct plan_op *op;
@@ -126,7 +126,7 @@ static int configure_ops(const struct plan_live *l, size_t iface,
 		op->addr.address = f->addresses.v[i];
 	}
 	if (!r)
-		r = route_ops(l, iface, pos, out);
+		r = plan_route_ops(l, iface, pos, out);
 	if (!r && strcmp(f->name, p->ifaces.v[iface].name)) {
 		struct plan_op *op = plan_op_add(out, PLAN_OP_IFACE_RENAME,
 						 p->ifaces.v[iface].node, pos);
@@ -232,46 +232,27 @@ static int mtu_ops(const struct plan_live *l, const struct scn_action *a,
 static int plug_ops(const struct plan_live *l, const struct scn_action *a,
 		    plan_op_vec *out)
 {
-	const struct plan *p = l->plan;
-	size_t link = a->iface.at.link;
-	size_t iface = iface_of(p, &a->iface.at);
-	size_t network = plan_network_of(p, a->iface.bridge);
-	struct plan_op *op;
+	const struct scn_iface_ref *at = &a->iface.at;
 	int r;
 
-	if (!plan_end_exists(l, link, a->iface.at.end))
+	if (!plan_end_exists(l, at->link, at->end))
 		return 0;
-	r = plan_carrier_ops(l, link, false, a->pos, out);
-	op = r ? NULL : plan_op_add(out, PLAN_OP_PORT_MOVE, PLAN_LAB, a->pos);
-	if (!op)
-		return -ENOMEM;
-	op->port.iface = p->links.v[link].port[a->iface.at.end];
-	op->port.bridge = p->networks.v[network].bridge_iface;
-	op->port.old_bridge =
-		p->networks.v[l->ifaces[iface].network].bridge_iface;
-	if (!l->link_down[link])
-		r = plan_carrier_ops(l, link, true, a->pos, out);
-	for (size_t i = 0; i < l->routes.n && !r; i++) {
-		if (l->routes.v[i].route.iface != iface)
-			continue;
-		op = VEC_PUSH(out);
-		if (!op)
-			return -ENOMEM;
-		*op = l->routes.v[i];
-		op->kind = PLAN_OP_ROUTE_DEL;
-		op->pos = a->pos;
-	}
-	return r;
+	r = plan_move_port_ops(l, at, a->iface.bridge, a->pos, out);
+	if (!r && !l->link_down[at->link])
+		r = plan_carrier_ops(l, at->link, true, a->pos, out);
+	return r ? r :
+		   plan_forget_route_ops(l, iface_of(l->plan, at), a->pos, out);
 }
 
 /* The first router of each family that is in the bridge's network. */
 int plan_default_route_ops(const struct plan_live *l,
-			   const struct scn_action *a, plan_op_vec *out)
+			   const struct scn_iface_ref *at, size_t bridge,
+			   struct src_pos pos, plan_op_vec *out)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	const struct plan *p = l->plan;
-	size_t iface = iface_of(p, &a->iface.at);
-	size_t network = plan_network_of(p, a->iface.bridge);
+	size_t iface = iface_of(p, at);
+	size_t network = plan_network_of(p, bridge);
 
 	for (size_t f = 0; f < 2; f++) {
 		struct ip_addr via = { 0 };
@@ -293,7 +274,7 @@ int plan_default_route_ops(const struct plan_live *l,
 		if (!via.family)
 			continue;
 		op = plan_op_add(out, PLAN_OP_ROUTE_ADD,
-				 p->ifaces.v[iface].node, a->pos);
+				 p->ifaces.v[iface].node, pos);
 		if (!op)
 			return -ENOMEM;
 		op->route.to.addr.family = (sa_family_t)families[f];

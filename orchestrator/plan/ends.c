@@ -54,6 +54,33 @@ int plan_port_ops(const struct plan_live *l, size_t link, size_t end, bool up,
 	return port == SCN_NONE ? 0 : iface_op(port, PLAN_LAB, up, pos, out);
 }
 
+/*
+ * A carrier that has come lets nothing through until the kernel has acted on it
+ * (a device's queue drops what is sent, a bridge's port is closed), which it
+ * does in its own time, and a first question for a neighbour that is lost then
+ * is asked again a second later. So whatever comes behind waits for that.
+ */
+static int sync_ops(const struct plan_live *l, size_t link, struct src_pos pos,
+		    plan_op_vec *out)
+{
+	const struct plan_link *pl = &l->plan->links.v[link];
+
+	for (size_t i = 0; i < 4; i++) {
+		size_t end = i / 2,
+		       iface = i % 2 ? pl->iface[end] : pl->port[end];
+		struct plan_op *op;
+
+		if (iface == SCN_NONE || !plan_end_exists(l, link, end))
+			continue;
+		op = plan_op_add(out, PLAN_OP_CARRIER_SYNC,
+				 l->plan->ifaces.v[iface].node, pos);
+		if (!op)
+			return -ENOMEM;
+		op->iface.iface = iface;
+	}
+	return 0;
+}
+
 int plan_carrier_ops(const struct plan_live *l, size_t link, bool up,
 		     struct src_pos pos, plan_op_vec *out)
 {
@@ -71,7 +98,7 @@ int plan_carrier_ops(const struct plan_live *l, size_t link, bool up,
 	for (size_t end = 0; end < 2 && !r; end++)
 		if (plan_end_exists(l, link, end))
 			r = plan_port_ops(l, link, end, up, pos, out);
-	return r;
+	return r || !up ? r : sync_ops(l, link, pos, out);
 }
 
 /* ---- interfaces ---------------------------------------------------------- */

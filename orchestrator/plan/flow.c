@@ -168,7 +168,7 @@ size_t plan_joining_host(const struct plan *p, size_t node,
 		bool there = false;
 
 		if (far->node == PLAN_LAB || far->node == node ||
-		    p->scenario->nodes.v[far->node].kind != SCN_NODE_HOST)
+		    !scn_kind_is_host(p->scenario->nodes.v[far->node].kind))
 			continue;
 		for (size_t k = 0; k < far->addresses.n; k++)
 			there |= ip_prefix_contains(to,

@@ -32,10 +32,21 @@ bool plan_readdress_has(const struct plan_readdress *r, int family);
 size_t plan_network_of(const struct plan *p, size_t bridge);
 struct plan_op plan_route_op(const struct plan *p, const struct scn_action *a,
 			     enum plan_op_kind kind);
-/* The routes by a router of the bridge's network that an interface gets with
- * a plug action. */
+/* The routes by a router of the bridge's network that an interface gets when it
+ * is plugged into it. */
 int plan_default_route_ops(const struct plan_live *l,
-			   const struct scn_action *a, plan_op_vec *out);
+			   const struct scn_iface_ref *at, size_t bridge,
+			   struct src_pos pos, plan_op_vec *out);
+/* The interface's port is pulled out of its bridge and put into another,
+ * without a carrier yet; the routes over an interface go. */
+int plan_move_port_ops(const struct plan_live *l,
+		       const struct scn_iface_ref *at, size_t bridge,
+		       struct src_pos pos, plan_op_vec *out);
+int plan_forget_route_ops(const struct plan_live *l, size_t iface,
+			  struct src_pos pos, plan_op_vec *out);
+/* An interface's routes, as they are by now. */
+int plan_route_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
+		   plan_op_vec *out);
 /* What each readdress action makes of its interface. */
 int plan_readdresses(struct plan *p, struct diag *diag);
 

@@ -186,16 +186,16 @@ static int take_route(struct plan_live *l, const struct scn_action *a)
 	return 0;
 }
 
-static int take_plug(struct plan_live *l, const struct scn_action *a)
+static int take_plug(struct plan_live *l, const struct scn_iface_ref *at,
+		     size_t bridge, struct src_pos pos)
 {
-	const struct scn_iface_ref *at = &a->iface.at;
 	size_t iface = l->plan->links.v[at->link].iface[at->end];
 	plan_op_vec routes = { 0 };
 	size_t kept = 0;
 	int r;
 
-	r = plan_default_route_ops(l, a, &routes);
-	l->ifaces[iface].network = plan_network_of(l->plan, a->iface.bridge);
+	r = plan_default_route_ops(l, at, bridge, pos, &routes);
+	l->ifaces[iface].network = plan_network_of(l->plan, bridge);
 	for (size_t i = 0; i < l->routes.n; i++)
 		if (l->routes.v[i].route.iface != iface)
 			l->routes.v[kept++] = l->routes.v[i];
@@ -248,7 +248,10 @@ int plan_live_take(struct plan_live *l, const struct scn_action *a)
 			       sizeof(a->iface.name));
 		return 0;
 	case SCN_ACTION_PLUG:
-		return take_plug(l, a);
+		return take_plug(l, &a->iface.at, a->iface.bridge, a->pos);
+	case SCN_ACTION_GUEST:
+		r = take_plug(l, &a->guest.at, a->guest.bridge, a->pos);
+		return r ? r : take_readdress(l, a);
 	case SCN_ACTION_ROUTE:
 		return take_route(l, a);
 	case SCN_ACTION_PARTITION:

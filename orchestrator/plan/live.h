@@ -80,6 +80,15 @@ int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 		       plan_op_vec *out);
 int plan_follow_ops(const struct plan_live *l, const struct scn_action *a,
 		    plan_op_vec *out);
+/*
+ * A guest moves: it is unplugged and has no address any more; then, with the
+ * action taken, it is in its new network. (plan_follow_ops() for its services,
+ * with the lab as it was before.)
+ */
+int plan_guest_leave_ops(const struct plan_live *l, const struct scn_action *a,
+			 plan_op_vec *out);
+int plan_guest_arrive_ops(const struct plan_live *l, const struct scn_action *a,
+			  plan_op_vec *out);
 /* Crash: its links are cut, and, when all its processes are gone, it goes. */
 int plan_cut_off_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 		     plan_op_vec *out);

@@ -85,6 +85,7 @@ struct plan_node {
 struct plan_readdress {
 	const struct scn_action *action;
 	size_t iface;
+	bool both_families; /* change, even where there is no new one */
 	VEC(struct ip_prefix)
 	old, new; /* only of the families that change;
 		     old: where all happens in the order
@@ -102,6 +103,8 @@ enum plan_op_kind {
 	PLAN_OP_ADDR_DEL,
 	PLAN_OP_IFACE_UP,
 	PLAN_OP_IFACE_DOWN,
+	PLAN_OP_CARRIER_SYNC, /* the kernel acts on its carrier before whatever
+				 is behind it */
 	PLAN_OP_IFACE_CONF, /* forwarding; routes without carrier are ignored */
 	PLAN_OP_ROUTE_ADD,
 	PLAN_OP_ROUTE_DEL,
@@ -142,7 +145,8 @@ struct plan_op {
 		struct {
 			size_t iface;
 			bool forwarding, ignore_linkdown; /* CONF */
-		} iface; /* BRIDGE_ADD, IFACE_UP, IFACE_DOWN, IFACE_CONF */
+		} iface; /* BRIDGE_ADD, IFACE_UP, IFACE_DOWN, CARRIER_SYNC,
+			    IFACE_CONF */
 		struct {
 			size_t iface[2];
 			size_t bridge; /* iface[0]'s master, or SCN_NONE */

@@ -45,7 +45,21 @@ const struct plan_readdress *plan_find_readdress(const struct plan *p,
 
 bool plan_readdress_has(const struct plan_readdress *r, int family)
 {
-	return first_of(r->new.v, r->new.n, family).family != 0;
+	return r->both_families ||
+	       first_of(r->new.v, r->new.n, family).family != 0;
+}
+
+/* The addresses that an action gives. NULL: it is about none. */
+static const scn_prefix_vec *given_by(const struct scn_action *a)
+{
+	switch (a->kind) {
+	case SCN_ACTION_READDRESS:
+		return &a->readdress.addresses;
+	case SCN_ACTION_GUEST:
+		return &a->guest.addresses;
+	default:
+		return NULL;
+	}
 }
 
 /* ---- new addresses ------------------------------------------------------ */
@@ -104,7 +118,7 @@ static int take_renewed(struct plan *p, struct diag *diag,
 static int take_given(struct plan *p, struct diag *diag,
 		      struct plan_readdress *r, size_t network)
 {
-	const scn_prefix_vec *given = &r->action->readdress.addresses;
+	const scn_prefix_vec *given = given_by(r->action);
 	const struct plan_network *net = &p->networks.v[network];
 	char text[IP_TEXT_MAX];
 
@@ -136,11 +150,11 @@ static int take_given(struct plan *p, struct diag *diag,
 static void check_given(const struct plan *p, struct diag *diag,
 			const struct plan_readdress *r)
 {
+	const scn_prefix_vec *given = given_by(r->action);
 	char text[IP_TEXT_MAX];
 
-	for (size_t i = 0; i < r->action->readdress.addresses.n; i++) {
-		const struct scn_prefix *a =
-			&r->action->readdress.addresses.v[i];
+	for (size_t i = 0; i < given->n; i++) {
+		const struct scn_prefix *a = &given->v[i];
 		bool taken = false;
 
 		for (size_t k = 0; k < p->ifaces.n; k++)
@@ -175,6 +189,13 @@ static int find_old(const struct plan_live *l, struct plan_readdress *r)
 	return 0;
 }
 
+static size_t iface_changed(const struct plan *p, const struct scn_action *a)
+{
+	return a->kind == SCN_ACTION_GUEST ?
+		       p->links.v[a->guest.at.link].iface[a->guest.at.end] :
+		       p->links.v[a->readdress.link].iface[a->readdress.end];
+}
+
 static int find_actions(struct plan *p, addr_vec *used)
 {
 	const struct scenario *s = p->scenario;
@@ -183,19 +204,19 @@ static int find_actions(struct plan *p, addr_vec *used)
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
 			const struct scn_action *a =
 				&s->timeline.v[i].actions.v[k];
+			const scn_prefix_vec *given = given_by(a);
 			struct plan_readdress *r;
 
-			if (a->kind != SCN_ACTION_READDRESS)
+			if (!given)
 				continue;
 			r = VEC_PUSH(&p->readdresses);
 			if (!r)
 				return -ENOMEM;
 			r->action = a;
-			r->iface = p->links.v[a->readdress.link]
-					   .iface[a->readdress.end];
-			for (size_t j = 0; j < a->readdress.addresses.n; j++)
-				if (use(used, &a->readdress.addresses.v[j]
-						       .prefix.addr))
+			r->both_families = a->kind == SCN_ACTION_GUEST;
+			r->iface = iface_changed(p, a);
+			for (size_t j = 0; j < given->n; j++)
+				if (use(used, &given->v[j].prefix.addr))
 					return -ENOMEM;
 		}
 	}
@@ -209,10 +230,12 @@ static int find_actions(struct plan *p, addr_vec *used)
 static int decide(struct plan *p, struct diag *diag, const struct plan_live *l,
 		  struct plan_readdress *r, addr_vec *used)
 {
-	size_t network = l->ifaces[r->iface].network;
+	size_t network = r->action->kind == SCN_ACTION_GUEST ?
+				 plan_network_of(p, r->action->guest.bridge) :
+				 l->ifaces[r->iface].network;
 	int ret;
 
-	if (!r->action->readdress.addresses.n) {
+	if (!given_by(r->action)->n) {
 		ret = take_renewed(p, diag, r, network, used);
 	} else {
 		ret = take_given(p, diag, r, network);

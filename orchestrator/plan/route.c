@@ -451,7 +451,7 @@ int plan_routes(struct plan *p, struct diag *diag, plan_route_vec *out)
 	for (size_t f = 0; f < 2 && !r; f++) {
 		w.family = families[f];
 		for (size_t i = 0; i < nodes && !r; i++)
-			if (p->scenario->nodes.v[i].kind == SCN_NODE_HOST)
+			if (scn_kind_is_host(p->scenario->nodes.v[i].kind))
 				r = add_default_routes(&w, i);
 		if (!r)
 			r = route_to_networks(&w);

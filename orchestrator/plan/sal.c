@@ -138,7 +138,7 @@ int plan_sal(struct plan *p, struct diag *diag)
 
 		if (!n)
 			return -ENOMEM;
-		if (!wanted || s->nodes.v[i].kind != SCN_NODE_HOST)
+		if (!wanted || !scn_kind_is_host(s->nodes.v[i].kind))
 			continue;
 		n->sald = true;
 		host++;

@@ -219,10 +219,9 @@ static int follow_node(const struct plan_live *l, size_t node,
 {
 	const struct plan *p = l->plan;
 	const struct scenario *s = p->scenario;
-	size_t instance =
-		s->links.v[a->readdress.link].end[a->readdress.end].node;
 	const struct view before = { .live = l };
 	const struct view behind = { l, plan_find_readdress(p, a) };
+	size_t instance = p->ifaces.v[behind.readdress->iface].node;
 	int r = 0;
 
 	if (!p->nodes.v[node].sald)
@@ -267,7 +266,7 @@ static int miss(struct plan_live *l, size_t node, const struct scn_action *a)
 							 a->serve.service;
 	plan_op_vec *out = &l->missed[node];
 
-	if (a->kind == SCN_ACTION_READDRESS)
+	if (a->kind == SCN_ACTION_READDRESS || a->kind == SCN_ACTION_GUEST)
 		return follow_node(l, node, a, out);
 	if (l->plan->scenario->services.v[service].resolver != SCN_RESOLVER_SAL)
 		return 0;
@@ -286,7 +285,8 @@ int plan_sal_miss(struct plan_live *l, const struct scn_action *a)
 	int r = 0;
 
 	if (a->kind != SCN_ACTION_MIGRATE && a->kind != SCN_ACTION_REGISTER &&
-	    a->kind != SCN_ACTION_UNREGISTER && a->kind != SCN_ACTION_READDRESS)
+	    a->kind != SCN_ACTION_UNREGISTER &&
+	    a->kind != SCN_ACTION_READDRESS && a->kind != SCN_ACTION_GUEST)
 		return 0;
 	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
 		if (l->nodes[i] == PLAN_NODE_FROZEN)

@@ -291,7 +291,7 @@ static int choose_holders(struct plan *p, struct diag *diag, size_t service)
 	for (size_t i = 0; !svc->at.n && i < s->nodes.n && !r; i++) {
 		size_t *slot;
 
-		if (s->nodes.v[i].kind != SCN_NODE_HOST || is_instance[i])
+		if (!scn_kind_is_host(s->nodes.v[i].kind) || is_instance[i])
 			continue;
 		slot = VEC_PUSH(&out->holders);
 		if (slot)

@@ -171,6 +171,13 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		append(buf, size, "set %s %s", one,
 		       op->kind == PLAN_OP_IFACE_UP ? "up" : "down");
 		break;
+	case PLAN_OP_CARRIER_SYNC:
+		append(buf, size, "see the carrier of %s",
+		       op->node == PLAN_LAB ?
+			       iface_name(p, op->iface.iface, one,
+					  sizeof(one)) :
+			       p->ifaces.v[op->iface.iface].name);
+		break;
 	case PLAN_OP_IFACE_CONF:
 		append(buf, size, "set %s: IPv4 forwarding %s%s",
 		       p->ifaces.v[op->iface.iface].name,

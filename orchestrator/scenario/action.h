@@ -62,6 +62,10 @@ const struct action_kind *action_kind_of(enum scn_action_kind kind);
 extern const struct mapping mapping_action_migrate;
 extern const struct action_form form_migrate;
 extern const struct action_kind kind_migrate;
+/* action_guest.c: the other thing that "migrate" moves */
+extern const struct mapping mapping_migrate_guest;
+bool guest_read(struct loader *l, const struct value *v, struct step *step);
+extern const struct action_kind kind_guest;
 /* action_service.c */
 extern const struct mapping mapping_action_register, mapping_action_unregister,
 	mapping_action_flush;
@@ -74,6 +78,9 @@ extern const struct action_kind kind_link_state, kind_link_change;
 /* action_interface.c */
 extern const struct mapping mapping_action_interface;
 extern const struct action_form form_interface;
+/* An interface that is absent at that step is an error. */
+void check_there(struct loader *l, const struct state *st,
+		 const struct step *step, size_t link, size_t end);
 extern const struct action_kind kind_readdress, kind_presence, kind_rename,
 	kind_plug, kind_mtu;
 /* action_route.c */

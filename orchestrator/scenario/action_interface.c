@@ -95,7 +95,7 @@ static bool read_readdress(struct loader *l, const struct value *v,
 	a->readdress.end = at->end;
 	if (!given->ok)
 		return false;
-	if (owner->kind != SCN_NODE_HOST) {
+	if (!scn_kind_is_host(owner->kind)) {
 		tree_error(l->diag, v[INTERFACE_NAME].node,
 			   "'%s' is a router: others reach their networks by "
 			   "its addresses",
@@ -130,7 +130,7 @@ static bool read_plug(struct loader *l, const struct value *v,
 			   "taken out of");
 		return false;
 	}
-	if (l->s->nodes.v[link->end[at->end].node].kind == SCN_NODE_HOST)
+	if (scn_kind_is_host(l->s->nodes.v[link->end[at->end].node].kind))
 		return true;
 	tree_error(l->diag, v[INTERFACE_NAME].node,
 		   "'%s' is a router: others reach their networks by it",
@@ -281,8 +281,8 @@ static void check_presence(struct loader *l, struct state *st,
 }
 
 /* What is not there cannot be changed. */
-static void check_there(struct loader *l, const struct state *st,
-			const struct step *step, size_t link, size_t end)
+void check_there(struct loader *l, const struct state *st,
+		 const struct step *step, size_t link, size_t end)
 {
 	const struct step *before = st->iface_changed[2 * link + end];
 
@@ -302,8 +302,12 @@ static void check_there(struct loader *l, const struct state *st,
 static void check_change(struct loader *l, struct state *st,
 			 const struct step *step)
 {
-	check_there(l, st, step, step->action.iface.at.link,
-		    step->action.iface.at.end);
+	const struct scn_iface_ref *at = &step->action.iface.at;
+
+	check_there(l, st, step, at->link, at->end);
+	if (step->action.kind == SCN_ACTION_PLUG)
+		st->guest_at[2 * at->link + at->end] =
+			step->action.iface.bridge;
 }
 
 static void check_readdress(struct loader *l, struct state *st,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* migrate: a service gets another instance. */
+/* migrate: a service gets another instance (or a guest another network). */
 #include "orchestrator/scenario/action.h"
 
 #include <stdio.h>
@@ -72,10 +72,20 @@ static const struct field migrate_fields[] = {
 			  .doc = "the time between the rule and the flush" },
 };
 
-static const struct mapping mapping_migrate_body = {
+static const struct mapping mapping_migrate_service = {
 	.what = "migration",
 	.doc = "Binds a service to another instance.",
 	MAPPING_FIELDS(migrate_fields),
+};
+
+static const struct mapping mapping_migrate_body = {
+	.what = "migration",
+	.doc = "Something moves to another place.",
+	.variants =
+		(const struct mapping *const[]){ &mapping_migrate_service,
+						 &mapping_migrate_guest, NULL },
+	.several = "let each be an action of its own, in a 'do' list",
+	.example = "service: echo",
 };
 
 static const struct type type_migrate = {
@@ -86,7 +96,7 @@ static const struct type type_migrate = {
 static const struct field migrate_action_fields[] = {
 	{ .name = "migrate",
 	  .type = &type_migrate,
-	  .doc = "binds a service to another instance" },
+	  .doc = "binds a service to another instance, or moves a guest" },
 };
 
 const struct mapping mapping_action_migrate = {
@@ -113,6 +123,7 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 			 struct step *step, step_vec *also)
 {
 	struct scn_action *a = &step->action;
+	const struct mapping *what = NULL;
 	struct value v[VALUES_MAX];
 	bool good;
 
@@ -121,7 +132,11 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 	if (!outer[0].ok)
 		return false;
 	good = mapping_read(l, &mapping_migrate_body, outer[0].node, NULL, v,
-			    NULL);
+			    &what);
+	if (what == &mapping_migrate_guest)
+		return guest_read(l, v, step) && good;
+	if (!what)
+		return false;
 
 	a->migrate.service = v[MIGRATE_SERVICE].index;
 	a->migrate.from = v[MIGRATE_FROM].index;
@@ -158,7 +173,7 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 const struct action_form form_migrate = {
 	.mapping = &mapping_action_migrate,
 	.read = read_migrate,
-	.kinds = ACTION_BIT(SCN_ACTION_MIGRATE),
+	.kinds = ACTION_BIT(SCN_ACTION_MIGRATE) | ACTION_BIT(SCN_ACTION_GUEST),
 };
 
 static void migrate_text(const struct scenario *s, const struct scn_action *a,

@@ -47,6 +47,7 @@ static const struct action_kind *const kinds[] = {
 	[SCN_ACTION_PRESENCE] = &kind_presence,
 	[SCN_ACTION_RENAME] = &kind_rename,
 	[SCN_ACTION_PLUG] = &kind_plug,
+	[SCN_ACTION_GUEST] = &kind_guest,
 	[SCN_ACTION_MTU] = &kind_mtu,
 	[SCN_ACTION_ROUTE] = &kind_route,
 	[SCN_ACTION_PARTITION] = &kind_partition,

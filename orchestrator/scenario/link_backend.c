@@ -88,6 +88,8 @@ static bool changes_carrier(const struct scn_link *l, size_t link,
 	case SCN_ACTION_PRESENCE:
 	case SCN_ACTION_PLUG:
 		return a->iface.at.link == link;
+	case SCN_ACTION_GUEST:
+		return a->guest.at.link == link;
 	case SCN_ACTION_CRASH:
 	case SCN_ACTION_BOOT:
 		return l->end[0].node == a->node.node ||

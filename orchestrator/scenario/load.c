@@ -208,6 +208,8 @@ static void read_topology(struct loader *l, const struct value *topology)
 	if (!l->no_memory)
 		links_read(l, v[TOPOLOGY_LINKS].node,
 			   v[TOPOLOGY_DEFAULTS].node);
+	if (!l->no_memory)
+		guests_check(l);
 }
 
 static void read_emulation(struct loader *l, const struct tree_node *node)

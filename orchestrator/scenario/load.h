@@ -273,6 +273,7 @@ extern const struct type type_nodes, type_links, type_defaults, type_services,
 void nodes_read(struct loader *l, const struct tree_node *node);
 void links_read(struct loader *l, const struct tree_node *node,
 		const struct tree_node *defaults);
+void guests_check(struct loader *l);
 void services_read(struct loader *l, const struct tree_node *node);
 void processes_read(struct loader *l, const struct tree_node *node);
 void probes_read(struct loader *l, const struct tree_node *node);

@@ -37,7 +37,15 @@ enum scn_node_kind {
 	SCN_NODE_ROUTER, /* forwards; static routes are computed for it */
 	SCN_NODE_BRIDGE, /* a switch: one network for all links plugged into it
 			  */
+	SCN_NODE_GUEST, /* a host with one interface, in a bridge: it can be
+			   moved to another one */
 };
+
+/* A node that has addresses and programs, and forwards nothing. */
+static inline bool scn_kind_is_host(enum scn_node_kind kind)
+{
+	return kind == SCN_NODE_HOST || kind == SCN_NODE_GUEST;
+}
 
 struct scn_node {
 	char *name;
@@ -189,6 +197,7 @@ enum scn_action_kind {
 	SCN_ACTION_PRESENCE, /* an interface goes, or comes */
 	SCN_ACTION_RENAME,
 	SCN_ACTION_PLUG, /* an interface is plugged into another bridge */
+	SCN_ACTION_GUEST, /* a guest moves to another bridge's network */
 	SCN_ACTION_MTU,
 	SCN_ACTION_ROUTE,
 	SCN_ACTION_PARTITION,
@@ -263,6 +272,13 @@ struct scn_action {
 			scn_prefix_vec addresses; /* empty: new automatic ones
 						     (renew) */
 		} readdress;
+		struct {
+			struct scn_iface_ref at; /* the guest's interface */
+			size_t bridge; /* of the network it moves to: a node */
+			scn_prefix_vec addresses; /* empty: new automatic ones
+						   */
+			int64_t gap_ns; /* while it is plugged into nothing */
+		} guest;
 		struct {
 			struct scn_iface_ref at;
 			bool present; /* PRESENCE */

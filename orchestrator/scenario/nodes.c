@@ -6,11 +6,12 @@ static const struct word kind_words[] = {
 	{ "host", SCN_NODE_HOST, NULL },
 	{ "router", SCN_NODE_ROUTER, NULL },
 	{ "bridge", SCN_NODE_BRIDGE, NULL },
+	{ "guest", SCN_NODE_GUEST, NULL },
 	{ 0 },
 };
 
 static const struct type type_kind = {
-	.expects = "a kind of node: host, router or bridge",
+	.expects = "a kind of node: host, router, bridge or guest",
 	.scalar = SCALAR_WORD,
 	.thing = "a kind of node",
 	.words = kind_words,

@@ -21,7 +21,7 @@ static const struct type type_instances = {
 	.expects = "a list of hosts, such as [c]",
 	.scalar = SCALAR_REF,
 	.names = NAMES_NODE,
-	.nodes = 1u << SCN_NODE_HOST,
+	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_GUEST,
 	.item = &type_host,
 };
 
@@ -29,7 +29,8 @@ static const struct type type_at = {
 	.expects = "a host or router, or a list of them",
 	.scalar = SCALAR_REF,
 	.names = NAMES_NODE,
-	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_ROUTER,
+	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_ROUTER |
+		 1u << SCN_NODE_GUEST,
 	.item = &type_machine,
 };
 

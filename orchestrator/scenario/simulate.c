@@ -65,6 +65,8 @@ static void check_ends(struct loader *l, const step_vec *steps)
 		const struct step *step = &steps->v[i];
 		int64_t gap_ns = step->action.kind == SCN_ACTION_MIGRATE ?
 					 step->action.migrate.gap_ns :
+				 step->action.kind == SCN_ACTION_GUEST ?
+					 step->action.guest.gap_ns :
 					 0;
 
 		if (!step->when)
@@ -123,6 +125,8 @@ static void state_deinit(struct state *st)
 	free(st->nodes);
 	free(st->node_changed);
 	free(st->absent);
+	free(st->guest_at);
+	free(st->guest_moved);
 	free(st->iface_changed);
 	free(st->params);
 }
@@ -139,6 +143,8 @@ static bool state_init(struct state *st, const struct scenario *s)
 	    !MAKE(st->life, s->processes.n) || !MAKE(st->nodes, s->nodes.n) ||
 	    !MAKE(st->node_changed, s->nodes.n) ||
 	    !MAKE(st->absent, 2 * s->links.n) ||
+	    !MAKE(st->guest_at, 2 * s->links.n) ||
+	    !MAKE(st->guest_moved, 2 * s->links.n) ||
 	    !MAKE(st->iface_changed, 2 * s->links.n) ||
 	    !MAKE(st->params, s->links.n))
 		return false;
@@ -149,9 +155,10 @@ static bool state_init(struct state *st, const struct scenario *s)
 		if (s->services.v[i].instance != SCN_NONE)
 			st->serves[i * s->nodes.n + s->services.v[i].instance] =
 				true;
-	for (size_t i = 0; i < s->links.n; i++)
-		for (size_t k = 0; s->links.v[i].absent && k < 2; k++)
-			st->absent[2 * i + k] = true;
+	for (size_t i = 0; i < 2 * s->links.n; i++) {
+		st->absent[i] = s->links.v[i / 2].absent;
+		st->guest_at[i] = SCN_NONE;
+	}
 	for (size_t i = 0; i < s->processes.n; i++)
 		if (s->processes.v[i].autostart)
 			st->life[i] = s->processes.v[i].command ? LIFE_STARTED :

@@ -47,6 +47,9 @@ struct state {
 	struct link_params (*params)[2]; /* by link, and sending end */
 	enum node_life *nodes; /* by node */
 	const struct step **node_changed; /* by node */
+	size_t *guest_at; /* by interface, likewise: the bridge that a guest's
+			     is in; SCN_NONE: it has not moved */
+	const struct step **guest_moved; /* likewise: the last move */
 	bool *absent; /* by interface, 2 * link + end */
 	const struct step **iface_changed; /* likewise */
 	const struct step *parted; /* the last partition or heal */

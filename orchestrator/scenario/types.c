@@ -2,7 +2,7 @@
 /* The types of values that several kinds of mappings share. */
 #include "orchestrator/scenario/load.h"
 
-#define HOST (1u << SCN_NODE_HOST)
+#define HOST (1u << SCN_NODE_HOST | 1u << SCN_NODE_GUEST)
 #define ROUTER (1u << SCN_NODE_ROUTER)
 
 const struct type type_text = {

@@ -96,6 +96,7 @@ const char *scn_node_kind_name(enum scn_node_kind k)
 		[SCN_NODE_HOST] = "host",
 		[SCN_NODE_ROUTER] = "router",
 		[SCN_NODE_BRIDGE] = "bridge",
+		[SCN_NODE_GUEST] = "guest",
 	};
 
 	return words[k];

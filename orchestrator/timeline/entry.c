@@ -26,6 +26,7 @@ static perform_fn *const performers[] = {
 	[SCN_ACTION_PRESENCE] = NULL,
 	[SCN_ACTION_RENAME] = NULL,
 	[SCN_ACTION_PLUG] = NULL,
+	[SCN_ACTION_GUEST] = perform_guest,
 	[SCN_ACTION_MTU] = NULL,
 	[SCN_ACTION_ROUTE] = NULL,
 	[SCN_ACTION_PARTITION] = NULL,

@@ -70,8 +70,10 @@ struct timeline *timeline_free(struct timeline *tl)
 	if (!tl)
 		return NULL;
 	timeline_stop(tl);
-	for (size_t i = 0; i < tl->begun.n; i++)
+	for (size_t i = 0; i < tl->begun.n; i++) {
+		VEC_FREE(&tl->begun.v[i]->later);
 		free(tl->begun.v[i]);
+	}
 	VEC_FREE(&tl->begun);
 	plan_live_free(tl->live);
 	free(tl->entries);

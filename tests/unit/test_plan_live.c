@@ -98,7 +98,10 @@ START_TEST(interfaces_go_and_come)
 	ck_assert_ptr_null(strstr(all, "set p4 (port to a:eth0) up"));
 	ck_assert_ptr_nonnull(strstr(all, "a: set eth0 up"));
 	ck_assert_ptr_nonnull(strstr(all, "a: add address 10.0.0.1/24"));
-	ck_assert_str_eq(change(3), "set p4 (port to a:eth0) up");
+	/* Whatever comes behind is not to meet a port that is closed. */
+	ck_assert_str_eq(change(3), "set p4 (port to a:eth0) up | "
+				    "see the carrier of p4 (port to a:eth0) | "
+				    "a: see the carrier of eth0");
 	change(4);
 	ck_assert_ptr_nonnull(strstr(all, "a: add address 10.0.1.2/24"));
 	ck_assert_str_eq(change(5), "a: rename card to wlan0");
@@ -172,7 +175,9 @@ START_TEST(a_boot_brings_everything_back)
 	ck_assert_int_eq(plan_live_take(live, action(3)), 0);
 	ck_assert_int_eq(plan_connect_ops(live, c, pos, &ops), 0);
 	/* One link was taken down meanwhile, and stays so. */
-	ck_assert_str_eq(joined(), "set p6 (port to c:eth0) up");
+	ck_assert_str_eq(joined(), "set p6 (port to c:eth0) up | "
+				   "see the carrier of p6 (port to c:eth0) | "
+				   "c: see the carrier of eth0");
 }
 END_TEST
 
@@ -334,6 +339,62 @@ START_TEST(services_lose_their_instances)
 }
 END_TEST
 
+#define GUEST                                                                  \
+	HEAD "duration: 99s\n"                                                 \
+	     "topology:\n"                                                     \
+	     "  nodes:\n"                                                      \
+	     "    vm: { kind: guest }\n"                                       \
+	     "    a: {}\n"                                                     \
+	     "    r: { kind: router }\n"                                       \
+	     "    lan: { kind: bridge, subnet: [10.0.0.0/24, \"fd00::/64\"] "  \
+	     "}\n"                                                             \
+	     "    net: { kind: bridge, subnet: 10.0.1.0/24 }\n"                \
+	     "  links:\n"                                                      \
+	     "    - { endpoints: [vm, lan], name: cable }\n"                   \
+	     "    - { endpoints: [r, lan] }\n"                                 \
+	     "    - { endpoints: [r, net] }\n"                                 \
+	     "    - { endpoints: [a, net] }\n"                                 \
+	     "services:\n"                                                     \
+	     "  echo: { resolver: sal, instances: [vm] }\n"                    \
+	     "timeline:\n"
+
+/* Nothing of the network that it was in is left, and in the other one its first
+ * question meets a port that is open. */
+START_TEST(a_guest_moves)
+{
+	must_plan(GUEST "  - { at: 1s, migrate: { guest: vm, to: net } }\n"
+			"  - { at: 2s, link: cable, state: down }\n"
+			"  - { at: 3s, migrate: { guest: vm, to: lan } }\n");
+	ck_assert_int_eq(plan_guest_leave_ops(live, action(0), &ops), 0);
+	ck_assert_str_eq(
+		joined(),
+		"set p4 (port to vm:eth0) down | "
+		"move p4 (port to vm:eth0) from br2 to br3 | "
+		"vm: delete route to 0.0.0.0/0 via 10.0.0.2 dev eth0 | "
+		"vm: delete route to ::/0 via fd00::2 dev eth0 | "
+		"vm: delete address 10.0.0.1/24 from eth0 | "
+		"vm: delete address fd00::1/64 from eth0");
+	ck_assert_int_eq(plan_follow_ops(live, action(0), &ops), 0);
+	ck_assert_str_eq(joined(),
+			 "a: forward service echo to 10.0.1.3 | "
+			 "a: stop forwarding service echo to 10.0.0.1");
+	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
+	ck_assert_int_eq(plan_guest_arrive_ops(live, action(0), &ops), 0);
+	ck_assert_str_eq(joined(),
+			 "set p4 (port to vm:eth0) up | "
+			 "see the carrier of p4 (port to vm:eth0) | "
+			 "vm: see the carrier of eth0 | "
+			 "vm: add address 10.0.1.3/24 to eth0 | "
+			 "vm: add route to 0.0.0.0/0 via 10.0.1.1 dev eth0");
+	/* Of a link that is down, the carrier stays away. */
+	ck_assert_int_eq(plan_live_take(live, action(1)), 0);
+	ck_assert_int_eq(plan_live_take(live, action(2)), 0);
+	ck_assert_int_eq(plan_guest_arrive_ops(live, action(2), &ops), 0);
+	ck_assert_ptr_null(strstr(joined(), " up"));
+	ck_assert_ptr_nonnull(strstr(all, "vm: add address 10.0.0.3/24"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("plan_live");
@@ -351,6 +412,7 @@ int main(void)
 	tcase_add_test(tc, a_node_that_is_off_is_changed_later);
 	tcase_add_test(tc, operations_are_taken_back);
 	tcase_add_test(tc, services_lose_their_instances);
+	tcase_add_test(tc, a_guest_moves);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);
