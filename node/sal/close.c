@@ -319,6 +319,12 @@ void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 		f->old.remote_id = 0;
 		return;
 	}
+	/* Our nonce, from one whom a forged SYN made us answer. */
+	if (f->info.native && f->tie.remote_id &&
+	    a->packet.src_flow != f->tie.remote_id) {
+		s->stats.bad_nonce++;
+		return;
+	}
 	if (!rst_proves_itself(f, c->nonce)) {
 		if (sal_answered_gone(s, f, a))
 			return;

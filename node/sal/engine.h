@@ -385,6 +385,9 @@ const struct sal_path *sal_native_way(const struct sal *s,
 /* take_peer's native part: SOURCE's last is the peer, TCP answers. */
 void sal_native_took_peer(struct sal *s, struct sal_flow *f,
 			  const struct sal_arrival *a);
+/* The ACK of a handshake goes to where what it answers came from, unless SOURCE
+ * says where the peer is. */
+void sal_native_answer_to(struct sal_path *path, const struct sal_arrival *a);
 /* The peer has closed: tells the driver. */
 void sal_native_end(struct sal *s, struct sal_flow *f);
 

@@ -169,11 +169,15 @@ void sal_open(struct sal *s, const struct sal_name *name,
 
 void sal_do_send_syn_ack_ack(const struct sal_step *t)
 {
-	sal_send_control(t->s, t->f, &t->f->tie,
+	struct sal_tie to = t->f->tie;
+
+	if (t->f->info.native)
+		sal_native_answer_to(&to.path, t->a);
+	sal_send_control(t->s, t->f, &to,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,
-				 .verno = t->f->tie.first + 1,
-				 .ackno = t->f->tie.peer_first + 1,
+				 .verno = to.first + 1,
+				 .ackno = to.peer_first + 1,
 				 .service = true,
 			 });
 }
@@ -265,6 +269,11 @@ void sal_do_start(const struct sal_step *t)
 	f->rebinding = false;
 	if (f->rider)
 		rider_arrived(t->s, f);
+	if (f->native.moved) {
+		f->native.moved = false;
+		sal_step(t->s, f, SAL_ON_ADDRESS, NULL);
+		return;
+	}
 	sal_queue_flush(t->s, f);
 	if (f->close_wanted)
 		sal_step(t->s, f, SAL_ON_CLOSE, NULL);
@@ -312,6 +321,11 @@ void sal_do_send_synack_again(const struct sal_step *t)
 	t->s->stats.retransmissions++;
 	sal_send_synack(t->s, t->f);
 	sal_flow_retry_again(t->s, t->f, INT64_MAX / 2);
+}
+
+void sal_do_move_later(const struct sal_step *t)
+{
+	t->f->native.moved = true;
 }
 
 void sal_do_send_syn_too(const struct sal_step *t)

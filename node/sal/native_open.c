@@ -120,6 +120,28 @@ void sal_native_took_peer(struct sal *s, struct sal_flow *f,
 		ask_tcp(s, f, SAL_FLAG_ACK, a);
 }
 
+void sal_native_answer_to(struct sal_path *path, const struct sal_arrival *a)
+{
+	if (sal_find(&a->packet, SAL_EXT_SOURCE, 0) ||
+	    a->path->remote.family != path->local.family)
+		return;
+	path->remote = a->path->remote;
+	path->remote_port = a->path->remote_port;
+	path->local_port = a->path->local_port;
+}
+
+void sal_do_forget_peer(const struct sal_step *t)
+{
+	struct sal_flow *f = t->f;
+
+	sal_flow_unindex(t->s, f, SAL_BY_SYN);
+	f->tie.remote_id = 0;
+	if (!f->tie.path.remote_port)
+		return;
+	f->tie.path.local_port = SAL_UDP_PORT_CLIENT;
+	f->tie.path.remote_port = SAL_UDP_PORT_SERVER;
+}
+
 /* The one whose SYN is on its way to where this one comes from. */
 static struct sal_flow *crossing(struct sal *s, const struct sal_arrival *a,
 				 const struct service_id *service)

@@ -18,6 +18,7 @@ struct sal_native_part {
 	struct service_id local; /* the client's own service */
 	bool has_local;
 	bool closed; /* the driver has closed it */
+	bool moved; /* ADDRESS is to come when the handshake is complete */
 	struct sal_native_segment syn, answer;
 	/* SOURCE of its SYN-ACK: as the SYN had it, and our own address. */
 	uint8_t source[SAL_NATIVE_HOPS_MAX * 4], hops;

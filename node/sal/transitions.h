@@ -22,6 +22,9 @@
  * Simultaneous open (native flows alone; RFC 9293, 3.5): a SYN proves nothing, not
  * even that its sender had ours. So who has taken a crossing SYN goes on with its
  * own, beside the SYN-ACK, and the SYN-ACK of another that does name it counts more.
+ * A reset, which a SYN-ACK to a forged SYN brings, takes back just what that did. Who
+ * moves meanwhile says both again from there, and when all is open an RSYN: the other
+ * end, which may be open already, takes nothing but that for a move.
  */
 #ifndef SAL_TRANSITIONS_H
 #define SAL_TRANSITIONS_H
@@ -119,6 +122,8 @@
 	X(note_fin, "take the verno, if it is greater than any seen")          \
 	X(take_fin, "take the peer's verno: its side is over")                 \
 	X(take_fin_ack, "ours is ACKed")                                       \
+	X(move_later, "ADDRESS once more when the handshake is complete")      \
+	X(forget_peer, "the peer's SYN was none: ours goes on")                \
 	X(close_later, "CLOSE when the move is complete")                      \
 	X(close_if_over, "CLOSE, if the inner conversation is over")           \
 	X(drop_tie, "forget the peer; what it still sends is let in for 5 s")  \
@@ -200,7 +205,7 @@
 	T(SYN_RCVD, RETRY, no_tries_left, abort, CLOSED, (nothing))
 
 #define SAL_WE_MOVE(T)                                                         \
-	T(SYN_RCVD, ADDRESS, crossed, nothing, SYN_RCVD,                       \
+	T(SYN_RCVD, ADDRESS, crossed, move_later, SYN_RCVD,                    \
 	  (send_syn_too, send_synack))                                         \
 	T(SYN_RCVD, ADDRESS, not_crossed, nothing, RSYN_SENT, (send_rsyn))     \
 	T(ESTABLISHED, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))       \
@@ -304,7 +309,11 @@
 	SAL_EACH_LOST(T, EXPIRED, always, nothing, CLOSED, (nothing))          \
 	T(FIN_WAIT, EXPIRED, always, nothing, CLOSED, (nothing))               \
 	T(TIME_WAIT, EXPIRED, always, nothing, CLOSED, (nothing))              \
-	SAL_EACH_OPEN(T, RESET, always, reset_program, CLOSED, (nothing))      \
+	T(SYN_RCVD, RESET, crossed, forget_peer, SYN_SENT, (nothing))          \
+	T(SYN_RCVD, RESET, not_crossed, reset_program, CLOSED, (nothing))      \
+	T(ESTABLISHED, RESET, always, reset_program, CLOSED, (nothing))        \
+	SAL_EACH_LOST(T, RESET, always, reset_program, CLOSED, (nothing))      \
+	SAL_EACH_MOVING(T, RESET, always, reset_program, CLOSED, (nothing))    \
 	SAL_EACH_CLOSING(T, RESET, always, reset_program, CLOSED, (nothing))   \
 	SAL_EACH_OPEN(T, LOST, rebinds, drop_tie, SYN_SENT, (resolve))         \
 	SAL_EACH_OPEN(T, LOST, does_not_rebind, reset_program, CLOSED,         \

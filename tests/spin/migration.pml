@@ -194,6 +194,7 @@ inline put_all(h) {
 #define if_names_crossing(h) false
 #define if_names_syn_alone(h) false
 #define do_send_syn_too(h) assert(false)
+#define do_move_later(h) assert(false)
 #define do_send_synack(h) assert(false)
 #define do_start(h) assert(false)
 #define if_names_fin(h) false

@@ -104,8 +104,8 @@ void host_emits(struct host *h, const struct sal_outer *out)
 	struct tally_entry *e;
 
 	/* A SYN's is counted where it arrives; an ICMP error may come from a
-	 * router. */
-	if (!out->len || out->header_len != SAL_HEADER_LEN || is_refusal(&p))
+	 * router; a native flow's segment is none of a program. */
+	if (!out->len || !ip_addr_size(&out->inner_src) || out->header_len != SAL_HEADER_LEN || is_refusal(&p))
 		return;
 	e = tally_find(&w->sent, fingerprint(&p));
 	WORLD_OK(w, e != NULL);
