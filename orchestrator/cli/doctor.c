@@ -41,6 +41,12 @@ static const struct {
 			     "CONFIG_NFT_NAT and CONFIG_NF_CONNTRACK, or "
 			     "'modprobe -a nf_tables nft_chain_nat nft_nat "
 			     "nf_conntrack_netlink'" },
+	[KERNEL_NFT_MASQ] = { OPTIONAL, "routers that masquerade",
+			      "a kernel with CONFIG_NF_TABLES_INET, "
+			      "CONFIG_NFT_MASQ, CONFIG_NFT_CT and "
+			      "CONFIG_NF_CONNTRACK, or 'modprobe -a nf_tables "
+			      "nft_chain_nat nft_masq nft_ct "
+			      "nf_conntrack_netlink'" },
 	[KERNEL_TUN] = { USUAL, "services with resolver sal, emulated links",
 			 "'modprobe tun' and 'chmod 666 /dev/net/tun' as root "
 			 "(distributions ship it so); in a container, the "
@@ -136,6 +142,8 @@ void check_features(const struct plan *plan)
 		need[KERNEL_NFT_NAT] |=
 			plan->scenario->services.v[i].resolver ==
 			SCN_RESOLVER_NAT;
+	for (size_t i = 0; i < plan->ifaces.n; i++)
+		need[KERNEL_NFT_MASQ] |= plan_masquerades(plan, i);
 	need[KERNEL_TUN] = needs_tun(plan);
 	for (size_t i = 0; i < plan->scenario->links.n; i++) {
 		need[KERNEL_SCH_TBF] |= needs_kernel(plan, i, false);

@@ -286,6 +286,21 @@ int kns_late_end(struct kns *ns, struct err *err);
 /* All of them, whatever they are. */
 int kns_conntrack_flush_all(struct kns *ns, unsigned *deleted, struct err *err);
 
+/* ---- masquerading -------------------------------------------------------- */
+
+/* What leaves by these interfaces has their address, and a port or ICMP id of
+ * this range (0: the one it had, where that is free). Nothing comes in by them
+ * for the router itself but ICMP, and answers. */
+struct kmasq {
+	const uint32_t *ifindexes;
+	size_t n;
+	uint16_t first_port, last_port;
+};
+/* One transaction, in place of what was; flows that exist keep their binding
+ * until they are forgotten. */
+int kmasq_set(struct kns *ns, const struct kmasq *m, struct err *err);
+int kmasq_clear(struct kns *ns, struct err *err);
+
 /* ---- cuts ---------------------------------------------------------------- */
 
 struct kcut_group {
@@ -323,6 +338,7 @@ enum kernel_feature {
 	KERNEL_VETH,
 	KERNEL_BRIDGE,
 	KERNEL_NFT_NAT, /* nf_tables with an inet nat chain and conntrack */
+	KERNEL_NFT_MASQ, /* masquerading, and filters by conntrack's states */
 	KERNEL_TUN, /* /dev/net/tun can be opened and makes a device */
 	KERNEL_SCH_TBF,
 	KERNEL_SCH_NETEM,

@@ -131,6 +131,24 @@ static int try_nat(struct kernel *k, struct err *err)
 	return r;
 }
 
+static int try_masquerade(struct kernel *k, struct err *err)
+{
+	const uint32_t lo = 1;
+	const struct kmasq m = {
+		.ifindexes = &lo, .n = 1, .first_port = 1024, .last_port = 2047
+	};
+	unsigned deleted;
+	struct kns *home;
+	int r;
+
+	r = kns_home(k, &home, err);
+	if (!r)
+		r = kmasq_set(home, &m, err);
+	if (!r)
+		r = kns_conntrack_flush_all(home, &deleted, err);
+	return r;
+}
+
 static int try_tun(struct kernel *k, struct err *err)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
@@ -236,6 +254,12 @@ static const struct feature {
 		"nftables NAT", CLONE_NEWNET, true, try_nat,
 		"modprobe nft_nat nf_conntrack_netlink (CONFIG_NF_TABLES_INET, "
 		"CONFIG_NFT_NAT, CONFIG_NF_CT_NETLINK)",
+	},
+	[KERNEL_NFT_MASQ] = {
+		"nftables masquerading", CLONE_NEWNET, true, try_masquerade,
+		"modprobe -a nft_masq nft_ct nf_conntrack_netlink "
+		"(CONFIG_NF_TABLES_INET, CONFIG_NFT_MASQ, CONFIG_NFT_CT, "
+		"CONFIG_NF_CT_NETLINK)",
 	},
 	[KERNEL_TUN] = {
 		"tun", CLONE_NEWNET, false, try_tun,

@@ -389,6 +389,7 @@ static int step(struct run *run, size_t i, size_t *next)
 		run->failed = i;
 		return add_request(run, i);
 	case PLAN_OP_CARRIER_SYNC:
+	case PLAN_OP_MASQUERADE:
 	case PLAN_OP_NODE_ADD:
 	case PLAN_OP_NODE_DEL:
 	case PLAN_OP_SYSCTL:
@@ -441,6 +442,8 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_LINK_STATE:
 		return lab_link_state(run->lab, op->wire.link, op->wire.up,
 				      run->err);
+	case PLAN_OP_MASQUERADE:
+		return lab_masquerade(run->lab, op, run->err);
 	case PLAN_OP_CARRIER_SYNC:
 		return sync_carrier(run, op, ns);
 	case PLAN_OP_NODE_DEL:

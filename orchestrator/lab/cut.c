@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Partitions and silence: from nodes to what the kernel's layer knows. */
+/* Partitions, silence, masquerading: from nodes to what the kernel's layer
+ * knows. */
 #include "orchestrator/lab/internal.h"
 
 #include "orchestrator/plan/live.h"
@@ -95,4 +96,50 @@ int lab_silence(struct lab *lab, size_t node, struct err *err)
 		n++;
 	}
 	return ksilence_set(ns, names, n, err);
+}
+
+/* ---- masquerading ---------------------------------------------------------
+ */
+
+/*
+ * Where the ports of a rebound router's flows are from: they are none that a
+ * range before has, until all of them have been used, and none that programs
+ * bind by themselves (ip_local_port_range).
+ */
+#define PORTS_FIRST 10000
+#define PORTS_EACH 1000
+#define PORTS_RANGES 20
+
+int lab_masquerade(struct lab *lab, const struct plan_op *op, struct err *err)
+{
+	const struct plan *plan = lab->plan;
+	VEC(uint32_t) indexes = { 0 };
+	unsigned rebinds = op->masquerade.rebinds;
+	struct kmasq m = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < plan->ifaces.n && !r; i++) {
+		uint32_t *slot;
+
+		if (plan->ifaces.v[i].node != op->node ||
+		    !plan_masquerades(plan, i))
+			continue;
+		slot = VEC_PUSH(&indexes);
+		if (slot)
+			*slot = plan->ifaces.v[i].ifindex;
+		else
+			r = err_errno(err, ENOMEM, "masquerade");
+	}
+	m.ifindexes = indexes.v;
+	m.n = indexes.n;
+	if (rebinds) {
+		m.first_port =
+			(uint16_t)(PORTS_FIRST +
+				   (rebinds - 1) % PORTS_RANGES * PORTS_EACH);
+		m.last_port = (uint16_t)(m.first_port + PORTS_EACH - 1);
+	}
+	if (!r)
+		r = kmasq_set(lab->nodes[op->node].ns, &m, err);
+	VEC_FREE(&indexes);
+	return r;
 }

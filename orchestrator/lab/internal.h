@@ -83,6 +83,7 @@ void lab_sald_expect_end(struct lab *lab, size_t node);
 /* cut.c */
 int lab_cut(struct lab *lab, const struct plan_op *op, struct err *err);
 int lab_silence(struct lab *lab, size_t node, struct err *err);
+int lab_masquerade(struct lab *lab, const struct plan_op *op, struct err *err);
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);

@@ -262,7 +262,8 @@ int plan_default_route_ops(const struct plan_live *l,
 			const struct plan_live_iface *r = &l->ifaces[i];
 
 			if (p->ifaces.v[i].node == PLAN_LAB ||
-			    r->network != network || !r->present ||
+			    plan_masquerades(p, i) || r->network != network ||
+			    !r->present ||
 			    p->scenario->nodes.v[p->ifaces.v[i].node].kind !=
 				    SCN_NODE_ROUTER)
 				continue;
@@ -432,6 +433,8 @@ int plan_boot_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 			r = configure_ops(l, i, pos, out);
 	if (!r)
 		r = plan_nat_ops(l, node, out);
+	if (!r)
+		r = plan_masquerade_ops(l, node, l->rebinds[node], pos, out);
 	if (!r && l->partition) {
 		op = plan_op_add(out, PLAN_OP_CUT, node, pos);
 		if (!op)

@@ -104,6 +104,10 @@ int plan_put_in_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
 		    plan_op_vec *out);
 int plan_take_out_ops(const struct plan_live *l, size_t iface,
 		      struct src_pos pos, plan_op_vec *out);
+/* A router's masquerading, where it does; pos: of its interface unless given.
+ */
+int plan_masquerade_ops(const struct plan_live *l, size_t node,
+			unsigned rebinds, struct src_pos pos, plan_op_vec *out);
 /* A node's NAT table, with its bindings, where it holds some. */
 int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
 /* The operations that start every sald and fill its tables. */

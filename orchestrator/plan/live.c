@@ -71,8 +71,9 @@ struct plan_live *plan_live_new(const struct plan *p)
 	l->nodes = calloc(s->nodes.n + 1, sizeof(*l->nodes));
 	l->serves = calloc(s->services.n * s->nodes.n + 1, sizeof(*l->serves));
 	l->missed = calloc(s->nodes.n + 1, sizeof(*l->missed));
-	if (!l->ifaces || !l->link_down || !l->nodes || !l->serves ||
-	    !l->missed || init_ifaces(l))
+	l->rebinds = calloc(s->nodes.n + 1, sizeof(*l->rebinds));
+	if (!l->ifaces || !l->rebinds || !l->link_down || !l->nodes ||
+	    !l->serves || !l->missed || init_ifaces(l))
 		return plan_live_free(l);
 	for (size_t i = 0; i < s->services.n; i++)
 		l->serves[i * s->nodes.n + s->services.v[i].instance] = true;
@@ -93,6 +94,7 @@ struct plan_live *plan_live_free(struct plan_live *l)
 	for (size_t i = 0; l->missed && i < l->plan->scenario->nodes.n; i++)
 		VEC_FREE(&l->missed[i]);
 	free(l->missed);
+	free(l->rebinds);
 	free(l);
 	return NULL;
 }
@@ -254,6 +256,9 @@ int plan_live_take(struct plan_live *l, const struct scn_action *a)
 		return r ? r : take_readdress(l, a);
 	case SCN_ACTION_ROUTE:
 		return take_route(l, a);
+	case SCN_ACTION_NAT_REBIND:
+		l->rebinds[a->node.node]++;
+		return 0;
 	case SCN_ACTION_PARTITION:
 	case SCN_ACTION_HEAL:
 		l->partition = a->kind == SCN_ACTION_PARTITION ? a : NULL;

@@ -34,6 +34,7 @@ struct plan_live {
 				been told, in order */
 	plan_op_vec routes; /* ROUTE_ADD, of all nodes */
 	const struct scn_action *partition; /* NULL: none */
+	unsigned *rebinds; /* by node: so far */
 };
 
 /* As the lab is when it has been built. NULL: out of memory. */
@@ -89,6 +90,9 @@ int plan_guest_leave_ops(const struct plan_live *l, const struct scn_action *a,
 			 plan_op_vec *out);
 int plan_guest_arrive_ops(const struct plan_live *l, const struct scn_action *a,
 			  plan_op_vec *out);
+/* A router binds its flows by other ports than so far. */
+int plan_nat_rebind_ops(const struct plan_live *l, const struct scn_action *a,
+			plan_op_vec *out);
 /* Crash: its links are cut, and, when all its processes are gone, it goes. */
 int plan_cut_off_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 		     plan_op_vec *out);

@@ -226,6 +226,7 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_BRIDGE_ADD: /* goes with the lab */
 	case PLAN_OP_IFACE_CONF:
 	case PLAN_OP_CARRIER_SYNC: /* changes nothing */
+	case PLAN_OP_MASQUERADE:
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_QUEUE_SET:

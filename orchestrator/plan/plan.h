@@ -118,6 +118,7 @@ enum plan_op_kind {
 	PLAN_OP_NAT_DEL,
 	PLAN_OP_NAT_ADD, /* a service's binding, to its first instance */
 	PLAN_OP_NAT_BIND, /* to another instance, in place of the old one */
+	PLAN_OP_MASQUERADE, /* at all interfaces of a router that do */
 	PLAN_OP_SALD_START, /* those behind it wait until it is ready */
 	PLAN_OP_SAL_NAME, /* a service's ID and addresses */
 	PLAN_OP_SAL_RULE_ADD,
@@ -199,6 +200,9 @@ struct plan_op {
 			size_t iface, bridge, old_bridge; /* of the lab */
 		} port;
 		struct {
+			unsigned rebinds; /* so far: each has other ports */
+		} masquerade;
+		struct {
 			const struct scn_action *partition;
 		} cut;
 		struct {
@@ -276,6 +280,9 @@ struct ip_addr plan_probe_target(const struct plan *p,
 				 const struct scn_probe *pr);
 /* The text of every node's /etc/hosts. Free it; NULL: out of memory. */
 char *plan_hosts_text(const struct plan *p);
+
+/* Does its router give what leaves by this interface its own address? */
+bool plan_masquerades(const struct plan *p, size_t iface);
 
 /* Which interface sends what that end of a link sends: the node's own, or the
  * bridge's port. */

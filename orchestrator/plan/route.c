@@ -58,6 +58,13 @@ static struct ip_addr address_of(const struct walk *w, size_t iface)
 	return (struct ip_addr){ 0 };
 }
 
+/* Nobody is routed into what lies behind such an interface: from outside there
+ * is only the router's own address. */
+static bool hides(const struct walk *w, size_t iface)
+{
+	return plan_masquerades(w->plan, iface);
+}
+
 /* Spreads the distances out from the n routers that are in the queue. */
 static void spread(struct walk *w, size_t n)
 {
@@ -70,7 +77,8 @@ static void spread(struct walk *w, size_t n)
 				&w->plan->ifaces.v[own->v[i]];
 			const scn_index_vec *m = &w->members[f->network];
 
-			if (!address_of(w, own->v[i]).family)
+			if (!address_of(w, own->v[i]).family ||
+			    hides(w, own->v[i]))
 				continue;
 			for (size_t k = 0; k < m->n; k++) {
 				size_t node = w->plan->ifaces.v[m->v[k]].node;
@@ -123,7 +131,8 @@ static struct hop next_hop(const struct walk *w, size_t node, size_t only,
 			uint32_t distance = usual ? 0 : w->distance[peer];
 
 			if (peer == node || !is_router(w, peer) ||
-			    !via.family || distance >= best.distance)
+			    hides(w, m->v[k]) || !via.family ||
+			    distance >= best.distance)
 				continue;
 			best.iface = iface;
 			best.via = via;

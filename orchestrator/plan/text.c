@@ -238,6 +238,10 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		       p->ifaces.v[op->port.old_bridge].name,
 		       p->ifaces.v[op->port.bridge].name);
 		break;
+	case PLAN_OP_MASQUERADE:
+		append(buf, size, "masquerade%s",
+		       op->masquerade.rebinds ? " by other ports" : "");
+		break;
 	case PLAN_OP_CUT:
 		append(buf, size, "cut off from the other groups");
 		break;

@@ -30,7 +30,7 @@ static const struct type type_mac = {
 	.scalar = SCALAR_MAC,
 };
 
-enum { END_NODE, END_INTERFACE, END_ADDRESS, END_MAC };
+enum { END_NODE, END_INTERFACE, END_ADDRESS, END_MAC, END_MASQUERADE };
 
 static const struct field end_fields[] = {
 	[END_NODE] = { .name = "node",
@@ -49,6 +49,10 @@ static const struct field end_fields[] = {
 	[END_MAC] = { .name = "mac",
 		      .type = &type_mac,
 		      .doc = "its MAC address" },
+	[END_MASQUERADE] = { .name = "masquerade",
+			     .type = &type_switch,
+			     .doc = "true: the router gives what leaves by it "
+				    "its own address" },
 };
 
 static const struct mapping mapping_end = {
@@ -106,6 +110,7 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 		[END_INTERFACE] = "interface names",
 		[END_ADDRESS] = "addresses",
 		[END_MAC] = "MAC addresses",
+		[END_MASQUERADE] = "addresses to masquerade by",
 	};
 	struct value v[VALUES_MAX];
 	bool good = mapping_read(l, &mapping_end, node, NULL, v, NULL);
@@ -119,12 +124,21 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 		end->has_mac = true;
 		memcpy(end->mac, v[END_MAC].mac, sizeof(end->mac));
 	}
+	end->masquerade = v[END_MASQUERADE].ok && v[END_MASQUERADE].word;
 	if (!v[END_NODE].ok)
 		return false;
 	end->node = v[END_NODE].index;
+	if (end->masquerade &&
+	    scn_kind_is_host(l->s->nodes.v[end->node].kind)) {
+		tree_error(l->diag, v[END_MASQUERADE].node,
+			   "'%s' is a %s: only a router masquerades",
+			   l->s->nodes.v[end->node].name,
+			   scn_node_kind_name(l->s->nodes.v[end->node].kind));
+		return false;
+	}
 	if (l->s->nodes.v[end->node].kind != SCN_NODE_BRIDGE)
 		return good;
-	for (size_t i = END_INTERFACE; i <= END_MAC; i++) {
+	for (size_t i = END_INTERFACE; i <= END_MASQUERADE; i++) {
 		const struct tree_node *given = v[i].node;
 
 		if (given)

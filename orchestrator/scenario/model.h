@@ -62,6 +62,7 @@ struct scn_endpoint {
 		addresses; /* empty: automatic, from the network's subnets */
 	bool has_mac;
 	uint8_t mac[6];
+	bool masquerade; /* of a router: what leaves by it has its address */
 	struct src_pos pos;
 };
 
@@ -200,6 +201,7 @@ enum scn_action_kind {
 	SCN_ACTION_GUEST, /* a guest moves to another bridge's network */
 	SCN_ACTION_MTU,
 	SCN_ACTION_ROUTE,
+	SCN_ACTION_NAT_REBIND, /* a router that masquerades forgets its flows */
 	SCN_ACTION_PARTITION,
 	SCN_ACTION_HEAL,
 	SCN_ACTION_CRASH,
@@ -298,7 +300,7 @@ struct scn_action {
 		} partition;
 		struct {
 			size_t node;
-		} node; /* CRASH, BOOT, FREEZE, THAW */
+		} node; /* CRASH, BOOT, FREEZE, THAW, NAT_REBIND */
 		struct {
 			size_t process;
 			int signal; /* kill */

@@ -17,10 +17,11 @@ struct performance;
 #define PERFORM_UNDER_WAY 1
 typedef int perform_fn(struct performance *p, struct err *err);
 
-perform_fn perform_migrate, perform_guest, perform_serve, perform_flush,
-	perform_readdress, perform_crash, perform_boot, perform_freeze,
-	perform_thaw, perform_start, perform_stop, perform_kill, perform_pause,
-	perform_restart, perform_exec, perform_mark, perform_wait;
+perform_fn perform_nat_rebind, perform_migrate, perform_guest, perform_serve,
+	perform_flush, perform_readdress, perform_crash, perform_boot,
+	perform_freeze, perform_thaw, perform_start, perform_stop, perform_kill,
+	perform_pause, perform_restart, perform_exec, perform_mark,
+	perform_wait;
 
 #define PROGRAM_MAX 12
 
