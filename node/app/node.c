@@ -280,6 +280,8 @@ static int open_engine(struct node *n, const struct node_config *c,
 	config.inner4 = c->inner4.addr;
 	config.inner6 = c->inner6.addr;
 	config.mtu = mtu;
+	/* There are no sockets for it. */
+	config.encapsulate = false;
 	memcpy(config.key, c->key, sizeof(config.key));
 	if (!c->has_key &&
 	    getrandom(config.key, sizeof(config.key), 0) != sizeof(config.key))

@@ -147,8 +147,8 @@ static void insert(struct monitor_state *s, const struct ip_addr *addr,
 		memcpy(s->names[at], s->names[at - 1], IFNAMSIZ);
 		at--;
 	}
-	s->list[at].addr = *addr;
-	s->list[at].ifindex = l->ifindex;
+	s->list[at] = (struct sal_local_address){ .addr = *addr,
+						  .ifindex = l->ifindex };
 	memcpy(s->names[at], l->name, IFNAMSIZ);
 	s->n++;
 }

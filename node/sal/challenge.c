@@ -90,6 +90,10 @@ void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
 		return;
 	}
+	/* A peer that waits for us, perhaps behind a NAT that has forgotten it.
+	 */
+	if (!sal_path_known(f, a->path))
+		sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
 	sal_send_challenge(s, f->info.local_id, f->tie.remote_id, a->path,
 			   SAL_CHALLENGE_ANSWER,
 			   proof(f->tie.peer_nonce, f->tie.nonce,
@@ -100,6 +104,20 @@ static bool from_where_asked(const struct sal_flow *f,
 			     const struct sal_arrival *a)
 {
 	return sal_path_equal(&f->ask_path, a->path);
+}
+
+/* What was sent to where the peer was before is lost, as after an RSYN. */
+static void path_proved(struct sal *s, struct sal_flow *f,
+			const struct sal_path *path)
+{
+	f->mtu = 0;
+	sal_path_take(s, f, path);
+	sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
+	if (f->info.state == SAL_ESTABLISHED)
+		sal_unacked_resend(s, f);
+	/* Our own move was looking for it. */
+	else if (f->info.state == SAL_RSYN_SENT)
+		sal_step(s, f, SAL_ON_ADDRESS, NULL);
 }
 
 void sal_answered(struct sal *s, struct sal_flow *f,
@@ -116,12 +134,9 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 		s->stats.challenges_failed++;
 		return;
 	}
-	if (f->ask == SAL_ASK_PATH) {
-		sal_path_remember(f, &f->tie.path);
-		f->tie.path.remote = f->ask_path.remote;
-		f->tie.path.remote_port = f->ask_path.remote_port;
-		sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
-	}
+	sal_alive_heard(f);
+	if (f->ask == SAL_ASK_PATH)
+		path_proved(s, f, a->path);
 	f->ask = SAL_ASK_NOTHING;
 	sal_flow_arm(s, f);
 }
@@ -133,7 +148,7 @@ bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 	uint16_t reason = f->ask_reason;
 
 	if (!e || e->challenge.kind != SAL_CHALLENGE_ANSWER ||
-	    (f->ask != SAL_ASK_ALIVE && f->ask != SAL_ASK_OWNER) ||
+	    f->ask == SAL_ASK_NOTHING || f->ask == SAL_ASK_PATH ||
 	    !from_where_asked(f, a))
 		return false;
 	if (e->challenge.value != f->ask_value) {
@@ -146,15 +161,26 @@ bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 	return true;
 }
 
+int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f)
+{
+	if (f->ask == SAL_ASK_NOTHING)
+		return SAL_NEVER;
+	return f->ask_ns + (f->ask == SAL_ASK_SILENT ? s->config.probe_gap_ns :
+						       SAL_ASK_GAP_NS);
+}
+
 void sal_ask_timeout(struct sal *s, struct sal_flow *f)
 {
 	enum sal_challenge_why why = f->ask;
 
-	if (f->ask_tries < SAL_ASK_TRIES) {
+	if (f->ask_tries <
+	    (why == SAL_ASK_SILENT ? s->config.probe_tries : SAL_ASK_TRIES)) {
 		ask_emit(s, f);
 		return;
 	}
 	f->ask = SAL_ASK_NOTHING;
+	if (why == SAL_ASK_SILENT)
+		sal_alive_silent(s, f);
 	if (why == SAL_ASK_OWNER) {
 		/* Nobody leads this conversation any more. */
 		sal_step_because(s, f, SAL_ON_RESET, 0);

@@ -45,6 +45,7 @@ void sal_do_send_ack(const struct sal_step *t)
 
 	to.path.remote = from->remote;
 	to.path.remote_port = from->remote_port;
+	to.path.local_port = from->local_port;
 	if (to.path.local.family != from->local.family)
 		to.path = *from;
 	sal_send_control(t->s, t->f, &to,

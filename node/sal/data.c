@@ -334,7 +334,8 @@ void sal_data_arrived(struct sal *s, const struct sal_arrival *a)
 			sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
 			return;
 		}
-		sal_client_heard(f, a);
+		sal_client_heard(s, f, a);
+		sal_alive_heard(f);
 	}
 	if (sal_data_deliver(s, f, a))
 		sal_close_check(s, f);

@@ -15,6 +15,9 @@
  *     pressure.c   SYNs answered without state
  *     migrate.c    RSYN, RSYN-ACK, ACK: an end moves
  *     close.c      FIN, RST, idleness: the end
+ *     paths.c      ADDRESS lists, standby paths, the policy
+ *     encap.c      UDP encapsulation, and NATs
+ *     liveness.c   is the peer still there?
  *     challenge.c  CHALLENGE: who says so?
  *     native*.c    flows of sockets that speak SAL themselves
  *     unacked.c    the inner TCP: what is sent again after a move
@@ -67,6 +70,13 @@ void sal_config_defaults(struct sal_config *c)
 	c->native_syn_tries = SAL_SYN_TRIES;
 	c->random = NULL;
 	c->random_arg = NULL;
+	c->encapsulate = true;
+	c->encap_memory_ns = 600 * SECOND;
+	/* Of the NATs that RFC 4787 found wanting the shortest had 30 s. */
+	c->keepalive_ns = 20 * SECOND;
+	c->liveness_ns = 1 * SECOND;
+	c->probe_gap_ns = 200 * MS;
+	c->probe_tries = 3;
 	c->mtu = 1500;
 }
 
@@ -78,7 +88,9 @@ static bool config_ok(const struct sal_config *c)
 	       c->idle_udp_ns > 0 && c->idle_icmp_ns > 0 &&
 	       c->idle_tcp_ns > 0 && c->max_listeners <= 1u << 16 &&
 	       c->native_syn_gap_ns > 0 && c->native_syn_gap_max_ns > 0 &&
-	       c->native_syn_tries && c->mtu >= 576;
+	       c->native_syn_tries && c->mtu >= 576 &&
+	       c->encap_memory_ns >= 0 && c->keepalive_ns >= 0 &&
+	       c->liveness_ns >= 0 && c->probe_gap_ns > 0 && c->probe_tries;
 }
 
 /* One piece after the other out of the caller's memory. With base NULL it only
@@ -173,8 +185,12 @@ static void control_on_flow(struct sal *s, struct sal_flow *f,
 	uint8_t flags = sal_find_control(&a->packet)->flags;
 	uint8_t rsyn = flags & (SAL_FLAG_RSYN | SAL_FLAG_ACK);
 
-	sal_client_heard(f, a);
+	sal_client_heard(s, f, a);
+	sal_alive_heard(f);
 	sal_proof_again(s, f, a);
+	sal_list_arrived(s, f, a);
+	if (flags == SAL_FLAG_ACK && !sal_path_known(f, a->path))
+		sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
 	if (rsyn == (SAL_FLAG_RSYN | SAL_FLAG_ACK))
 		sal_step(s, f, SAL_ON_RSYNACK, a);
 	else if (rsyn == SAL_FLAG_RSYN)
@@ -389,11 +405,16 @@ static void retry(struct sal *s, struct sal_flow *f)
 /* Each step may free the flow. */
 static void wake(struct sal *s, struct sal_flow *f)
 {
-	if (f->ask != SAL_ASK_NOTHING &&
-	    f->ask_ns + SAL_ASK_GAP_NS <= s->now_ns)
+	if (sal_ask_due_ns(s, f) <= s->now_ns)
 		sal_ask_timeout(s, f);
 	if (f->in_use && f->retry_ns <= s->now_ns)
 		retry(s, f);
+	if (f->in_use && sal_keepalive_due_ns(s, f) <= s->now_ns)
+		sal_keepalive(s, f);
+	if (f->in_use && sal_alive_due_ns(s, f) <= s->now_ns)
+		sal_alive_probe(s, f);
+	if (f->in_use && sal_list_due_ns(f) <= s->now_ns)
+		sal_list_send(s, f);
 	if (f->in_use)
 		end(s, f);
 	if (f->in_use)

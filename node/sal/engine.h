@@ -65,6 +65,13 @@ struct sal_name {
 	bool gone;
 };
 
+/* A peer that was reached by UDP encapsulation, and not otherwise. */
+struct sal_encap_peer {
+	struct ip_addr addr;
+	int64_t until_ns;
+};
+#define SAL_ENCAP_PEERS 64
+
 struct sal {
 	struct sal_config config;
 	struct sal_sink sink;
@@ -88,8 +95,13 @@ struct sal {
 	 * well have both rules for a service, and neither overrules. */
 	struct service_table forward, demux;
 
+	/* By the policy, the best first; and as they were given. */
 	struct sal_local_address addresses[SAL_ADDRESSES_MAX];
-	uint32_t address_count;
+	struct sal_local_address given[SAL_ADDRESSES_MAX];
+	uint32_t address_count, given_count;
+	struct sal_policy policy;
+	uint32_t list_verno; /* of the list that peers are told */
+	struct sal_encap_peer encap[SAL_ENCAP_PEERS];
 
 	struct sal_native native;
 	struct sal_store queue, unacked;
@@ -201,7 +213,7 @@ bool sal_may_answer_stranger(struct sal *s);
 struct sal_control_out {
 	uint8_t flags;
 	uint32_t verno, ackno;
-	bool service, identity; /* with these extensions */
+	bool service, identity, list; /* with these extensions */
 	uint16_t reason; /* 0: none */
 	const struct sal_kept *kept; /* a segment that rides along */
 	const uint8_t *segment;
@@ -320,7 +332,8 @@ void sal_synack_arrived(struct sal *s, struct sal_flow *f,
  * the SYN-ACK has told: that is where the client is. Its SYNs may have come
  * from two addresses, and in the wrong order.
  */
-void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a);
+void sal_client_heard(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a);
 /* Somebody asks whether we have this flow, whose SYN-ACK we have not had. */
 void sal_syn_asked(struct sal *s, struct sal_flow *f);
 
@@ -334,6 +347,54 @@ bool sal_proof_arrived(struct sal *s, const struct sal_arrival *a);
 /* The same on a flow that was made by it. */
 void sal_proof_again(struct sal *s, struct sal_flow *f,
 		     const struct sal_arrival *a);
+
+/* ---- encap.c ------------------------------------------------------------ */
+
+void sal_encap_set(struct sal_path *path, bool on);
+/* As it has worked with this peer before. */
+void sal_encap_begin(struct sal *s, struct sal_path *path);
+/* The other way, where that may be tried. */
+void sal_encap_other(struct sal *s, struct sal_path *path);
+/* We have begun to encapsulate, not the peer. */
+bool sal_encap_is_ours(const struct sal_path *path);
+/* An answer has come this way. */
+void sal_encap_worked(struct sal *s, const struct sal_path *path);
+int64_t sal_keepalive_due_ns(const struct sal *s, const struct sal_flow *f);
+void sal_keepalive(struct sal *s, struct sal_flow *f);
+
+/* ---- liveness.c --------------------------------------------------------- */
+
+void sal_alive_sent(struct sal *s, struct sal_flow *f,
+		    const struct sal_kept *kept, const uint8_t *segment);
+/* Something that only the peer can have sent. */
+void sal_alive_heard(struct sal_flow *f);
+int64_t sal_alive_due_ns(const struct sal *s, const struct sal_flow *f);
+void sal_alive_probe(struct sal *s, struct sal_flow *f);
+/* No answer to any of the probes. */
+void sal_alive_silent(struct sal *s, struct sal_flow *f);
+
+/* ---- paths.c ------------------------------------------------------------ */
+
+void sal_paths_set_local(struct sal *s, const struct sal_local_address *list,
+			 size_t n);
+/* After such a change, when the flows that had to move have done so. */
+void sal_paths_changed(struct sal *s);
+/* The best way to the peer that there is now. False: none. */
+bool sal_path_best(struct sal *s, struct sal_flow *f, struct sal_path *out);
+/* A move begins, on the tie's present path. */
+void sal_path_begin(struct sal_flow *f);
+/* The peer is where this came from, and reaches us where it came to. */
+void sal_path_take(struct sal *s, struct sal_flow *f,
+		   const struct sal_path *from);
+/* What the peer is to be told may have changed, or the flow may tell it now. */
+void sal_list_changed(struct sal *s, struct sal_flow *f);
+int64_t sal_list_due_ns(const struct sal_flow *f);
+void sal_list_send(struct sal *s, struct sal_flow *f);
+/* Our addresses of a family as they stand in a packet; how many. */
+unsigned sal_list_of(const struct sal *s, sa_family_t family, uint8_t *out);
+/* The same of the peer's, on a packet with its nonce. */
+void sal_list_arrived(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a);
 
 /* ---- migrate.c ---------------------------------------------------------- */
 
@@ -367,6 +428,8 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 		       const struct sal_arrival *a);
 void sal_ask_timeout(struct sal *s, struct sal_flow *f);
+/* When that is due. */
+int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f);
 
 /* ---- native.c, native_open.c, native_packet.c --------------------------- */
 

@@ -372,16 +372,23 @@ int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f)
 	}
 }
 
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 void sal_flow_arm(struct sal *s, struct sal_flow *f)
 {
 	/* Packets that come later make the end later, and don't touch the
 	 * timer: whoever is woken looks again. */
 	int64_t due = sal_flow_end_ns(s, f);
 
-	if (f->retry_ns < due)
-		due = f->retry_ns;
-	if (f->ask != SAL_ASK_NOTHING && f->ask_ns + SAL_ASK_GAP_NS < due)
-		due = f->ask_ns + SAL_ASK_GAP_NS;
+	due = earlier(due, f->retry_ns);
+	due = earlier(due, sal_ask_due_ns(s, f));
+	due = earlier(due, sal_keepalive_due_ns(s, f));
+	due = earlier(due, sal_alive_due_ns(s, f));
+	due = earlier(due, sal_list_due_ns(f));
+	f->armed_ns = due;
 	sal_timers_set(&s->timers, number(s, f), due);
 }
 

@@ -37,6 +37,7 @@ enum sal_challenge_why {
 	SAL_ASK_PATH, /* does the peer speak from there now? */
 	SAL_ASK_ALIVE, /* somebody says that the peer forgot the flow */
 	SAL_ASK_OWNER, /* somebody else wants this flow's inner tuple */
+	SAL_ASK_SILENT, /* a program waits, and nothing comes */
 };
 
 /* Addresses that the peer had before, from which packets may still arrive. */
@@ -60,6 +61,22 @@ struct sal_flow {
 	struct sal_tie old;
 	int64_t old_until_ns;
 	struct sal_path former[SAL_FORMER_PATHS]; /* AF_UNSPEC: none */
+
+	/* Other ways there (paths.c). */
+	struct ip_addr standby[SAL_STANDBY_MAX]; /* that the peer has told */
+	uint32_t standby_count, peer_list; /* that list's version */
+	bool has_peer_list;
+	bool list_sent, list_acked; /* ours; with list_told */
+	uint32_t list_told, list_tries;
+	int64_t list_ns; /* when it is to be sent; 0: not at all */
+	struct ip_addr prefers; /* one of ours; AF_UNSPEC: none */
+	struct sal_path home; /* where the move under way began */
+	uint32_t path_turn;
+	bool peer_moved; /* since our last RSYN was first sent */
+
+	int64_t waits_ns; /* when a program began to wait; 0: it doesn't */
+	int64_t sent_ns; /* when anything was sent last */
+	int64_t armed_ns; /* what the timer is set to */
 
 	/* The FORWARD rule that chose the instance; a client's. */
 	struct ip_addr bound_to;

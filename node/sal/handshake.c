@@ -92,6 +92,8 @@ void sal_do_send_syn(const struct sal_step *t)
 void sal_do_send_syn_again(const struct sal_step *t)
 {
 	t->s->stats.retransmissions++;
+	if (!t->f->info.native)
+		sal_encap_other(t->s, &t->f->tie.path);
 	syn_emit(t->s, t->f);
 	sal_flow_retry_again(t->s, t->f,
 			     t->f->info.native ?
@@ -255,6 +257,8 @@ void sal_do_take_peer(const struct sal_step *t)
 	tie->path.remote_port = from->remote_port;
 	tie->path.local_port = from->local_port;
 	sal_native_took_peer(t->s, t->f, t->a);
+	if (!t->f->info.native)
+		sal_encap_worked(t->s, &tie->path);
 	t->f->refusals = 0;
 	t->f->info.last_used_ns = t->s->now_ns;
 	sal_flow_retry_stop(t->s, t->f);
@@ -376,13 +380,11 @@ static bool tuple_is_free(struct sal *s, const struct sal_tuple *t)
 	return false;
 }
 
-static void client_is_at(struct sal_flow *f, const struct sal_path *path)
+static void client_is_at(struct sal *s, struct sal_flow *f,
+			 const struct sal_path *path)
 {
-	if (sal_path_equal(&f->tie.path, path))
-		return;
-	sal_path_remember(f, &f->tie.path);
-	f->tie.path.remote = path->remote;
-	f->tie.path.remote_port = path->remote_port;
+	if (!sal_path_equal(&f->tie.path, path))
+		sal_path_take(s, f, path);
 }
 
 void sal_syn_again(struct sal *s, struct sal_flow *f,
@@ -391,17 +393,18 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 	/* The client may have moved before it had our answer. Later it says so
 	 * by an RSYN, and a SYN from elsewhere is just late. */
 	if (!f->confirmed)
-		client_is_at(f, a->path);
+		client_is_at(s, f, a->path);
 	/* Its nonce: the client lives. */
 	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER)
 		f->ask = SAL_ASK_NOTHING;
 	sal_send_synack(s, f);
 }
 
-void sal_client_heard(struct sal_flow *f, const struct sal_arrival *a)
+void sal_client_heard(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a)
 {
 	if (f->info.state == SAL_SYN_RCVD && !f->confirmed)
-		client_is_at(f, a->path);
+		client_is_at(s, f, a->path);
 	f->confirmed = true;
 }
 

@@ -26,6 +26,16 @@ bool sal_flow_find(const struct sal *s, uint32_t local_id,
 	return f;
 }
 
+unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
+			  struct ip_addr out[SAL_STANDBY_MAX])
+{
+	const struct sal_flow *f = sal_flow_by_id(s, local_id);
+
+	for (uint32_t i = 0; f && i < f->standby_count; i++)
+		out[i] = f->standby[i];
+	return f ? f->standby_count : 0;
+}
+
 const struct sal_stats *sal_stats(const struct sal *s)
 {
 	return &s->stats;

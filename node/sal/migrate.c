@@ -53,19 +53,16 @@ bool sal_path_known(const struct sal_flow *f, const struct sal_path *path)
 	return false;
 }
 
-static void peer_moved(struct sal_flow *f, const struct sal_path *path)
+static void peer_moved(struct sal *s, struct sal_flow *f,
+		       const struct sal_path *path)
 {
-	if (sal_path_equal(&f->tie.path, path))
-		return;
-	sal_path_remember(f, &f->tie.path);
-	f->mtu = 0;
-	if (path->local.family != f->tie.path.local.family) {
-		f->tie.path = *path;
-		return;
-	}
-	f->tie.path.remote = path->remote;
-	f->tie.path.remote_port = path->remote_port;
-	f->tie.path.local_port = path->local_port;
+	f->peer_moved = true;
+	/* Whoever is asked, it is about where the peer was before. */
+	if (f->ask == SAL_ASK_PATH)
+		f->ask = SAL_ASK_NOTHING;
+	if (!sal_path_equal(&f->tie.path, path))
+		f->mtu = 0;
+	sal_path_take(s, f, path);
 }
 
 /* ---- packets ------------------------------------------------------------ */
@@ -100,7 +97,9 @@ void sal_do_send_rsyn(const struct sal_step *t)
 		f->answered_next = f->tie.next;
 	f->rsyn = f->tie.next++;
 	f->has_rsyn = f->rsyn_unanswered = true;
+	f->peer_moved = false;
 	f->mtu = 0;
+	sal_path_begin(f);
 	rsyn_emit(t->s, f);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_SENT, 0, 0);
 	sal_flow_retry_start(t->s, f, SAL_RSYN_GAP_NS);
@@ -125,8 +124,10 @@ void sal_do_send_rsyn_by_name(const struct sal_step *t)
 
 	if (!f->info.client || f->info.native ||
 	    f->tries < SAL_RSYN_TRIES_BY_NAME ||
-	    !sal_resolve_path(t->s, &f->info.service, &by_name.path) ||
-	    sal_path_equal(&by_name.path, &f->tie.path))
+	    !sal_resolve_path(t->s, &f->info.service, &by_name.path))
+		return;
+	sal_encap_set(&by_name.path, f->tie.path.remote_port != 0);
+	if (sal_path_equal(&by_name.path, &f->tie.path))
 		return;
 	sal_send_control(t->s, f, &by_name,
 			 &(struct sal_control_out){
@@ -156,6 +157,7 @@ static void check_address(struct sal *s, struct sal_flow *f)
 	const struct sal_local_address *a =
 		sal_local_address(s, &f->tie.path.local);
 	static const struct ip_addr none;
+	struct sal_path best;
 	bool waits = f->info.state == SAL_NOADDRESS ||
 		     f->info.state == SAL_NOADDRESS_RSYN_RCVD;
 	bool found;
@@ -165,7 +167,9 @@ static void check_address(struct sal *s, struct sal_flow *f)
 		return;
 	}
 	f->tie.path.local = none;
-	found = sal_local_for(s, f->tie.path.remote.family, &f->tie.path);
+	found = sal_path_best(s, f, &best);
+	if (found)
+		f->tie.path = best;
 	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 
@@ -176,14 +180,11 @@ void sal_set_addresses(struct sal *s, const struct sal_local_address *list,
 	uint32_t at = 0;
 
 	s->now_ns = now_ns;
-	if (n > SAL_ADDRESSES_MAX)
-		n = SAL_ADDRESSES_MAX;
-	if (n)
-		memcpy(s->addresses, list, n * sizeof(*list));
-	s->address_count = (uint32_t)n;
+	sal_paths_set_local(s, list, n);
 	sal_forward_reachable(s);
 	while ((f = sal_flow_each(s, &at)))
 		check_address(s, f);
+	sal_paths_changed(s);
 }
 
 /* ---- the peer moves ----------------------------------------------------- */
@@ -230,7 +231,7 @@ void sal_do_take_rsyn(const struct sal_step *t)
 	f->tie.peer_next = f->peer_rsyn + 1;
 	f->info.last_used_ns = t->s->now_ns;
 	sal_native_moves(f);
-	peer_moved(f, t->a->path);
+	peer_moved(t->s, f, t->a->path);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);
 }
 

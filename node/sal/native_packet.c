@@ -195,7 +195,7 @@ void sal_native_data(struct sal *s, struct sal_flow *f,
 		s->stats.malformed++;
 		return;
 	}
-	sal_client_heard(f, a);
+	sal_client_heard(s, f, a);
 	give(s, f, bytes, len);
 }
 

@@ -5,11 +5,13 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* What ever stands in front: CONTROL, two of SERVICE, SOURCE; IDENTITY, REASON
- * and CHALLENGE are shorter than what they never come with. */
+/* What ever stands in front: CONTROL, two of SERVICE, SOURCE; or CONTROL and
+ * the lists of addresses. IDENTITY, REASON and CHALLENGE are shorter than what
+ * they never come with. */
 #define HEADER_MAX                                                             \
 	(SAL_HEADER_LEN + SAL_CONTROL_LEN + 2 * SAL_SERVICE_LEN +              \
-	 SAL_SOURCE_MIN + 4 * SAL_NATIVE_HOPS_MAX)
+	 SAL_SOURCE_MIN + 4 * SAL_NATIVE_HOPS_MAX + 2 * SAL_ADDRESS_MIN +      \
+	 16 * SAL_STANDBY_MAX)
 
 bool sal_path_equal(const struct sal_path *a, const struct sal_path *b)
 {
@@ -58,16 +60,37 @@ static void with_segment(struct sal_outer *out, const struct sal_flow *f,
 	out->offload = kept->offload;
 }
 
+/* Our addresses; where there are none of a family it is left out. */
+struct list_bytes {
+	uint8_t v4[4 * SAL_STANDBY_MAX], v6[16 * SAL_STANDBY_MAX];
+};
+
+static void add_list(const struct sal *s, const struct sal_flow *f,
+		     struct sal_packet *p, struct list_bytes *b)
+{
+	struct sal_list v4 = { b->v4, (uint8_t)sal_list_of(s, AF_INET, b->v4) };
+	struct sal_list v6 = { b->v6,
+			       (uint8_t)sal_list_of(s, AF_INET6, b->v6) };
+	uint32_t ackno = f->has_peer_list ? f->peer_list + 1 : 0;
+
+	if (v4.n)
+		sal_add_address(p, SAL_EXT_ADDRESS, s->list_verno, ackno, v4);
+	if (v6.n)
+		sal_add_address(p, SAL_EXT_ADDRESS6, s->list_verno, ackno, v6);
+}
+
 void sal_send_control(struct sal *s, struct sal_flow *f,
 		      const struct sal_tie *tie,
 		      const struct sal_control_out *c)
 {
+	struct list_bytes list;
 	struct sal_packet p;
 	struct sal_outer out = {
 		.path = tie->path,
 		.ip = { .ttl = SAL_TTL },
 	};
 
+	f->sent_ns = s->now_ns;
 	if (f->info.native) {
 		sal_native_send_control(s, f, tie, c);
 		return;
@@ -78,6 +101,8 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
 		sal_add_service(&p, &f->info.service);
 	if (c->identity)
 		sal_add_identity(&p, &f->info.inner_local);
+	if (c->list)
+		add_list(s, f, &p, &list);
 	if (c->reason)
 		sal_add_reason(&p, c->reason);
 	if (c->segment)
@@ -156,5 +181,7 @@ void sal_send_data(struct sal *s, struct sal_flow *f,
 	with_segment(&out, f, kept, segment);
 	f->info.packets_out++;
 	f->info.bytes_out += kept->len;
+	f->sent_ns = s->now_ns;
+	sal_alive_sent(s, f, kept, segment);
 	sal_emit(s, &p, &out);
 }

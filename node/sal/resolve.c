@@ -92,6 +92,8 @@ int sal_resolve(struct sal *s, struct sal_flow *f)
 	f->unbound = false;
 	memset(&f->tie.path, 0, sizeof(f->tie.path));
 	f->tie.path.remote = target->addr;
+	if (!f->info.native)
+		sal_encap_begin(s, &f->tie.path);
 	sal_local_for(s, target->addr.family, &f->tie.path);
 	return 0;
 }
@@ -239,6 +241,9 @@ void sal_do_drop_tie(const struct sal_step *t)
 		f->tie.remote_id = 0;
 	}
 	memset(f->former, 0, sizeof(f->former));
+	f->standby_count = 0;
+	f->has_peer_list = f->list_sent = f->list_acked = false;
+	f->waits_ns = f->list_ns = 0;
 	f->has_rsyn = f->has_peer_rsyn = f->rsyn_unanswered = false;
 	f->close_wanted = f->peer_fin = f->fin_sent = false;
 	f->ask = SAL_ASK_NOTHING;

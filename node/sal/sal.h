@@ -177,6 +177,15 @@ struct sal_config {
 	 */
 	void (*random)(void *arg, void *out, size_t n);
 	void *random_arg;
+	/* Try UDP encapsulation where protocol 144 gets no answer, remember for
+	 * how long that it worked, and keep a NAT's binding so often (0: not
+	 * at all). */
+	bool encapsulate;
+	int64_t encap_memory_ns, keepalive_ns;
+	/* A peer that is silent for so long while a program waits is asked (0:
+	 * never), again after each gap, and taken for lost after so many. */
+	int64_t liveness_ns, probe_gap_ns;
+	uint32_t probe_tries;
 	uint16_t mtu; /* of the underlay, in bytes; an outer IP header included
 		       */
 };
@@ -221,15 +230,38 @@ void sal_tick(struct sal *s, int64_t now_ns);
 /*
  * The addresses that this host has on the underlay now, in order of preference
  * (link down, tentative and TUN's own left out). The engine compares them with
- * what it knew: flows whose address is gone move to the first one of their
- * family, or wait in NOADDRESS.
+ * what it knew: flows whose address is gone move to the best one by the policy
+ * from which an address of the peer's can be reached, or wait in NOADDRESS.
  */
 struct sal_local_address {
 	struct ip_addr addr;
 	uint32_t ifindex;
+	uint32_t cost; /* of what goes through it; in units of your own */
+	bool metered; /* ... is paid for by the byte */
 };
 void sal_set_addresses(struct sal *s, const struct sal_local_address *list,
 		       size_t n, int64_t now_ns);
+
+/* How the addresses are put in order. All false: as they are given. */
+struct sal_policy {
+	bool avoid_metered; /* those that are metered last, whatever their cost
+			     */
+	bool by_cost; /* the cheapest first; the given order where it is equal
+		       */
+	bool go_back; /* move flows to the best one whenever there is a better;
+			 else they stay where they are as long as they can */
+};
+void sal_set_policy(struct sal *s, const struct sal_policy *p, int64_t now_ns);
+struct sal_policy sal_get_policy(const struct sal *s);
+
+/*
+ * This flow prefers one of our addresses to all others, from now on, and moves
+ * there. AF_UNSPEC: it has no preference any more, and stays where it is. 0,
+ * -ENOENT (no such flow), -EADDRNOTAVAIL (not ours, or the peer cannot be
+ * reached from it).
+ */
+int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
+		  int64_t now_ns);
 
 /* ---- services ---------------------------------------------------------- */
 
@@ -270,6 +302,11 @@ void sal_flows(const struct sal *s,
 	       void *arg);
 bool sal_flow_find(const struct sal *s, uint32_t local_id,
 		   struct sal_flow_info *out);
+/* The addresses that the peer says it has; how many. 0 as well where there is
+ * no such flow. */
+#define SAL_STANDBY_MAX 8
+unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
+			  struct ip_addr out[SAL_STANDBY_MAX]);
 
 /* Everything that is counted. */
 #define SAL_STATS(X)                                                           \
@@ -290,6 +327,11 @@ bool sal_flow_find(const struct sal *s, uint32_t local_id,
 	X(syn_stateless, "SYNs answered without state")                        \
 	X(syn_proved, "of which made a flow later")                            \
 	X(proof_bad, "dropped: no answer to ours to a SYN, or too late")       \
+	X(keepalives, "keep-alives for NATs sent")                             \
+	X(probes, "times a silent peer was asked")                             \
+	X(silences, "peers taken for lost on their path")                      \
+	X(lists_sent, "lists of addresses sent")                               \
+	X(lists_taken, "new lists of a peer's addresses")                      \
 	X(challenges_sent, "challenges sent")                                  \
 	X(challenges_failed, "challenges answered wrongly")                    \
 	X(retransmissions, "control packets sent again")                       \

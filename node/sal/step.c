@@ -100,6 +100,7 @@ static void set_state(struct sal *s, struct sal_flow *f, enum sal_state state)
 		sal_flow_event(s, f, SAL_EVENT_FLOW_OPENED, 0, 0);
 	}
 	if (state != SAL_CLOSED) {
+		sal_list_changed(s, f);
 		sal_flow_arm(s, f);
 		return;
 	}

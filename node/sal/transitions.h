@@ -41,6 +41,7 @@
 	X(NO_ADDRESS, OWN, "its address is gone, and there is no other")       \
 	X(RSYN, PACKET, "RSYN")                                                \
 	X(RSYNACK, PACKET, "RSYN-ACK")                                         \
+	X(SILENT, OWN, "a program waits, and the peer answers no challenge")   \
 	X(RETRY, OWN, "no answer within the time-out")                         \
 	X(CLOSE, OWN, "the conversation inside is over, or idle")              \
 	X(FIN, PACKET, "FIN")                                                  \
@@ -87,7 +88,8 @@
 #define SAL_ACTIONS(X)                                                         \
 	X(nothing, "")                                                         \
 	X(send_syn, "SYN, new nonce and verno; start the back-off")            \
-	X(send_syn_again, "the same SYN; back off")                            \
+	X(send_syn_again, "the same SYN, with and without UDP in turns; back " \
+			  "off")                                               \
 	X(send_syn_too, "crossed: the same SYN as well")                       \
 	X(send_syn_from_here, "the same SYN, from the new address")            \
 	X(take_peer, "take the peer's flow ID, nonce, verno, address")         \
@@ -104,6 +106,11 @@
 	X(send_rsyn_again, "the latest RSYN again, to where the peer is now")  \
 	X(send_rsyn_by_name, "a client's, from the 4th on: to where the rules" \
 			     " have the service now, with SERVICE, as well")   \
+	X(other_path, "take another way to the peer, if there is one")         \
+	X(next_path, "from the 3rd on: take the next way, if there is more "   \
+		     "than one, and the next verno")                           \
+	X(take_way, "the peer is where it came from, unless it has moved "     \
+		    "since the RSYN")                                          \
 	X(take_rsyn, "take the peer's verno and its new address")              \
 	X(send_rsynack, "RSYN-ACK, naming its verno, to its new address")      \
 	X(wait_for_ack, "start the back-off")                                  \
@@ -225,7 +232,8 @@
 	T(RSYN_SENT_RCVD, NO_ADDRESS, always, nothing, NOADDRESS_RSYN_RCVD,    \
 	  (stop_retry))                                                        \
 	SAL_LOST_STAY(T, NO_ADDRESS, always, nothing, (nothing))               \
-	T(RSYN_SENT, RSYNACK, names_rsyn, nothing, ESTABLISHED,                \
+	T(ESTABLISHED, SILENT, always, other_path, RSYN_SENT, (send_rsyn))     \
+	T(RSYN_SENT, RSYNACK, names_rsyn, take_way, ESTABLISHED,               \
 	  (send_rsynack_ack, resume))                                          \
 	T(RSYN_SENT_RCVD, RSYNACK, names_rsyn, nothing, RSYN_RCVD,             \
 	  (send_rsynack_ack))                                                  \
@@ -238,7 +246,7 @@
 	SAL_LOST_STAY(T, RSYNACK, names_other, nothing, (count_old))           \
 	SAL_MOVING_STAY(T, RSYNACK, names_other, nothing, (count_old))         \
 	SAL_CLOSING_STAY(T, RSYNACK, names_other, nothing, (count_old))        \
-	T(RSYN_SENT, RETRY, instance_answers, nothing, RSYN_SENT,              \
+	T(RSYN_SENT, RETRY, instance_answers, next_path, RSYN_SENT,            \
 	  (send_rsyn_again, send_rsyn_by_name, back_off))                      \
 	T(RSYN_SENT, RETRY, instance_silent, drop_tie, SYN_SENT, (resolve))    \
 	T(RSYN_SENT_RCVD, RETRY, instance_answers, nothing, RSYN_SENT_RCVD,    \

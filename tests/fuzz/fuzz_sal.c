@@ -139,8 +139,8 @@ static void delete_rule(struct sal *s, uint8_t which, int64_t now_ns)
 static void addresses(struct net *net, unsigned host, uint8_t which)
 {
 	struct sal_local_address list[2] = {
-		{ v4(10, 0, (uint8_t)host, 1), 1 },
-		{ v4(10, 0, (uint8_t)host, 2), 2 },
+		{ .addr = v4(10, 0, (uint8_t)host, 1), .ifindex = 1 },
+		{ .addr = v4(10, 0, (uint8_t)host, 2), .ifindex = 2 },
 	};
 
 	size_t n = which % 3;

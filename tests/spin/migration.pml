@@ -183,6 +183,9 @@ inline put_all(h) {
 #define do_stop_retry(h) tries[h] = 0
 #define do_resume(h) tries[h] = 0
 #define do_count_old(h) skip
+/* Another way there is, to the model, another address: a move as any other. */
+#define do_next_path(h) skip
+#define do_take_way(h) skip
 
 /* Of states that this model does not get to. */
 #define if_tries_left(h) false

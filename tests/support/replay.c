@@ -405,7 +405,8 @@ static void has_addresses(struct player *y)
 		if (known)
 			continue;
 		ck_assert_uint_lt(n, 4);
-		list[n++] = (struct sal_local_address){ *a, 1 };
+		list[n++] =
+			(struct sal_local_address){ .addr = *a, .ifindex = 1 };
 	}
 	sal_set_addresses(y->sal, list, n, 0);
 }

@@ -365,7 +365,8 @@ void host_reboot(struct host *h)
 	sal_rules(h->sal, keep_rule, &k);
 	start(h);
 	for (size_t i = 0; i < h->address_count; i++)
-		list[i] = (struct sal_local_address){ h->addresses[i], 1 };
+		list[i] = (struct sal_local_address){ .addr = h->addresses[i],
+						      .ifindex = 1 };
 	sal_set_addresses(h->sal, list, h->address_count, h->world->now_ns);
 	for (size_t i = 0; i < k.n; i++)
 		ck_assert_int_eq(
@@ -384,7 +385,7 @@ void host_addresses(struct host *h, const char *first, const char *second)
 			continue;
 		h->addresses[h->address_count] = ip(text[i]);
 		list[h->address_count] = (struct sal_local_address){
-			h->addresses[h->address_count], 1
+			.addr = h->addresses[h->address_count], .ifindex = 1
 		};
 		h->address_count++;
 	}

@@ -269,19 +269,22 @@ struct lose *world_lose(struct world *w, struct host *from, int flags,
 	return l;
 }
 
-static void network_takes(struct world *w, const struct wire_packet *p)
+static void network_takes(struct world *w, const struct wire_packet *sent)
 {
+	struct wire_packet p = *sent;
+
 	if (w->tap)
-		w->tap(w, p, w->tap_arg);
-	if (is_lost(w, p)) {
-		log_packet(w, p, "LOST");
+		w->tap(w, sent, w->tap_arg);
+	if (is_lost(w, sent) ||
+	    (w->middle && !w->middle(w, &p.path, w->middle_arg))) {
+		log_packet(w, sent, "LOST");
 		return;
 	}
-	log_packet(w, p, "");
-	put_on_wire(w, p);
+	log_packet(w, &p, "");
+	put_on_wire(w, &p);
 	if (w->weather.duplicate &&
 	    world_random(w, 1000) < w->weather.duplicate)
-		put_on_wire(w, p);
+		put_on_wire(w, &p);
 }
 
 void world_takes(void *arg, const struct sal_outer *out)

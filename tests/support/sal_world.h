@@ -123,6 +123,10 @@ struct world {
 	/* What was sent, for those who want to send it again, or damaged. */
 	void (*tap)(struct world *w, const struct wire_packet *p, void *arg);
 	void *tap_arg;
+	/* What stands in between: may change the path of a packet that was
+	 * sent, or have it vanish (false). NULL: nothing. */
+	bool (*middle)(struct world *w, struct sal_path *path, void *arg);
+	void *middle_arg;
 };
 
 /* Prints the ladder and fails unless ok. */

@@ -214,7 +214,8 @@ static void out_start(struct out *o)
 {
 	struct sal_config c = { .max_flows = 0 };
 	struct sal_sink sink = { o, out_send, out_deliver, out_event };
-	struct sal_local_address here = { ip("10.0.0.1"), 3 };
+	struct sal_local_address here = { .addr = ip("10.0.0.1"),
+					  .ifindex = 3 };
 	struct ip_addr v4 = ip("10.8.0.1");
 	struct service_id id = service(1);
 	struct sal_rule r = { .id = id,
@@ -299,8 +300,9 @@ START_TEST(offloads_pass_through)
 	ck_assert(o.last.ip.dont_fragment);
 	/* And again, as it was, when the address has changed. */
 	sal_set_addresses(o.sal,
-			  &(struct sal_local_address){ ip("10.0.0.9"), 4 }, 1,
-			  3000);
+			  &(struct sal_local_address){ .addr = ip("10.0.0.9"),
+						       .ifindex = 4 },
+			  1, 3000);
 	ck_assert_uint_eq(o.n, 4);
 	memset(o.segment, 0, sizeof(o.segment));
 	{

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Is the peer still there? Asked only while a program waits for an answer: from
+ * the first segment that went out since anything came back, for so long as the
+ * configuration says, and then by a CHALLENGE, a few times. Everything that
+ * proves to be from the peer ends it. Who is silent to all of them is as good
+ * as moved: the flow looks for another way to him (paths.c), by RSYN.
+ *
+ * A challenge, and not an RSYN at once: it changes nothing, at neither end,
+ * where the path is sound and only the program is slow; and it needs no
+ * version.
+ *
+ * An idle flow is not asked about: nothing would be saved by the answer, and a
+ * host with a thousand of them would not be idle any more. So a TCP that only
+ * acknowledges does not count as waiting; but behind a NAT it does, for there
+ * the peer may be the one who waits, and cannot get through to us.
+ */
+#include "node/sal/engine.h"
+
+#include <netinet/in.h>
+
+static bool expects_answer(const struct sal_flow *f,
+			   const struct sal_kept *kept, const uint8_t *segment)
+{
+	struct sal_tcp tcp;
+
+	/* A ping is answered; an answer to one is not. */
+	if (kept->protocol == IPPROTO_ICMP || kept->protocol == IPPROTO_ICMPV6)
+		return f->info.client;
+	if (kept->protocol != IPPROTO_TCP || sal_encap_is_ours(&f->tie.path))
+		return true;
+	return sal_tcp_parse(segment, kept->len, &tcp) &&
+	       tcp.seq_end != tcp.seq;
+}
+
+void sal_alive_sent(struct sal *s, struct sal_flow *f,
+		    const struct sal_kept *kept, const uint8_t *segment)
+{
+	if (f->waits_ns || !s->config.liveness_ns ||
+	    !expects_answer(f, kept, segment))
+		return;
+	f->waits_ns = s->now_ns;
+	if (sal_alive_due_ns(s, f) < f->armed_ns)
+		sal_flow_arm(s, f);
+}
+
+void sal_alive_heard(struct sal_flow *f)
+{
+	f->waits_ns = 0;
+	if (f->ask == SAL_ASK_SILENT)
+		f->ask = SAL_ASK_NOTHING;
+}
+
+int64_t sal_alive_due_ns(const struct sal *s, const struct sal_flow *f)
+{
+	if (!f->waits_ns || f->info.state != SAL_ESTABLISHED ||
+	    f->ask != SAL_ASK_NOTHING)
+		return SAL_NEVER;
+	return f->waits_ns + s->config.liveness_ns;
+}
+
+void sal_alive_probe(struct sal *s, struct sal_flow *f)
+{
+	s->stats.probes++;
+	/* Also where the question cannot be put now. */
+	f->waits_ns = s->now_ns;
+	sal_ask(s, f, SAL_ASK_SILENT, &f->tie.path, 0);
+	sal_flow_arm(s, f);
+}
+
+void sal_alive_silent(struct sal *s, struct sal_flow *f)
+{
+	f->waits_ns = 0;
+	if (f->info.state != SAL_ESTABLISHED)
+		return;
+	s->stats.silences++;
+	sal_step(s, f, SAL_ON_SILENT, NULL);
+}
