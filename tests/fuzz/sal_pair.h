@@ -496,8 +496,9 @@ static void end_addresses(struct end *e, unsigned which)
 	for (unsigned i = 0; i < 3; i++)
 		if (which & 1u << i)
 			e->addresses[e->n_addresses++] =
-				(struct sal_local_address){ address_of(host, i),
-							    1 + i };
+				(struct sal_local_address){ .addr = address_of(
+								    host, i),
+							    .ifindex = 1 + i };
 	sal_set_addresses(e->sal, e->addresses, e->n_addresses,
 			  e->pair->now_ns);
 }
@@ -564,7 +565,8 @@ static void pair_start(struct pair *p)
 		e->mem = malloc(e->size);
 		MUST(e->mem != NULL);
 		e->addresses[0] =
-			(struct sal_local_address){ address_of(i, 0), 1 };
+			(struct sal_local_address){ .addr = address_of(i, 0),
+						    .ifindex = 1 };
 		e->n_addresses = 1;
 		end_start(e);
 	}
