@@ -118,6 +118,8 @@ static int check_bounds(const struct scenario *s, int64_t floor_ns,
 
 		if (is_time && e->range.has_max)
 			r = check_bound(e, e->range.max, floor_ns, err);
+		if (e->after && !r)
+			r = check_bound(e, e->within_ns, floor_ns, err);
 	}
 	return r;
 }

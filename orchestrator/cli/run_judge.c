@@ -3,21 +3,18 @@
  * Judging while the run goes on: by the same code that judges a record in the
  * end, over what is in it so far. That takes as long as there is to read, while
  * init has actions to begin in time: so a child of init does it, which tells
- * the outcome in memory that both share.
+ * the outcome in memory that both share. Probes that run keep their lines in
+ * memory for a while; they are told to write them first.
  */
 #include "orchestrator/cli/run_state.h"
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "orchestrator/report/report.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#define POLL_US UINT64_C(50000)
 
 static int judge_child(void *arg, int status_fd)
 {
@@ -25,6 +22,7 @@ static int judge_child(void *arg, int status_fd)
 	struct report *report = NULL;
 
 	close(status_fd);
+	run_await_flushed(run);
 	if (report_make(".", &report, NULL))
 		return 1;
 	for (size_t i = 0; i < run->scenario->expects.n; i++)
@@ -39,8 +37,9 @@ static void judge_ended(void *arg, int wait_status)
 {
 	struct run *run = arg;
 
-	(void)wait_status;
 	run->judge.pid = 0;
+	if (!wait_status)
+		run_within_judged(run);
 }
 
 static bool has_judged(const struct run *run)
@@ -62,6 +61,8 @@ int run_judge_begin(struct run *run)
 		}
 	}
 	memset(run->judge.told, JUDGED_OPEN, n);
+	run->judge.began_ns = clock_mono_ns();
+	run_flush_probes(run);
 	r = lab_spawn(run->lab, SCN_NONE, judge_child, run, judge_ended, run,
 		      &run->judge.pid, NULL);
 	return r < 0 ? r : 0;
@@ -84,56 +85,4 @@ void run_judge_free(struct run *run)
 	if (run->judge.told)
 		munmap(run->judge.told, run->scenario->expects.n + 1);
 	run->judge.told = NULL;
-}
-
-/* ---- within: ------------------------------------------------------------ */
-
-static bool is_polled(const struct scn_expect *e)
-{
-	/* The host is looked at when the lab is gone. */
-	return e->within_ns && e->kind != SCN_EXPECT_HOST;
-}
-
-/* Takes those off whose time is over, or that hold; how many are left. */
-static size_t settle(struct run *run, const unsigned char *told, bool *waiting,
-		     int64_t waited_ns)
-{
-	const struct scenario *s = run->scenario;
-	size_t left = 0;
-
-	for (size_t i = 0; i < s->expects.n; i++) {
-		bool held = told && told[i] == JUDGED_HELD;
-
-		if (!waiting[i])
-			continue;
-		if (!held && waited_ns < s->expects.v[i].within_ns) {
-			left++;
-			continue;
-		}
-		waiting[i] = false;
-		recorder_expect_polled(run->recorder, i, held, waited_ns);
-	}
-	return left;
-}
-
-void run_wait_within(struct run *run)
-{
-	const struct scenario *s = run->scenario;
-	CLEANUP_FREE bool *waiting = calloc(s->expects.n + 1, sizeof(*waiting));
-	int64_t began_ns = clock_mono_ns();
-	size_t left = 0;
-
-	for (size_t i = 0; waiting && i < s->expects.n; i++) {
-		waiting[i] = is_polled(&s->expects.v[i]);
-		left += waiting[i];
-	}
-	while (left && !run_is_broken(run)) {
-		/* Before it looks: what it sees later was there in time. */
-		int64_t waited_ns = clock_mono_ns() - began_ns;
-		bool over = false;
-
-		left = settle(run, run_judge(run), waiting, waited_ns);
-		if (left)
-			run_turn_until(run, run_is_broken, POLL_US, &over);
-	}
 }

@@ -198,21 +198,23 @@ static void open_console(struct run *run)
 static void stop_clock(struct run *run)
 {
 	struct pauses *p = run->pauses;
+	struct pause *v = &p->v[p->n];
 	bool over = false;
 
 	timeline_pause(run->timeline);
 	run_signal_probes(run, SIGSTOP);
 	lab_hold(run->lab);
-	p->v[p->n] = (struct pause){ .at_ns = clock_mono_ns(),
-				     .for_ns = PAUSE_OPEN,
-				     .settled_ns = PAUSE_OPEN };
+	*v = (struct pause){ .at_ns = clock_mono_ns(),
+			     .for_ns = PAUSE_OPEN,
+			     .settled_ns = PAUSE_OPEN };
+	p->n++;
 	run->pause.now = true;
 	/* What was on its way comes to its end: packets into the file, and what
 	 * programs had printed into their logs. */
 	run_turn_until(run, run_is_broken, SETTLE_US, &over);
 	timeline_ignore(run->timeline);
-	p->v[p->n].settled_ns = clock_mono_ns();
-	recorder_paused(run->recorder, &p->v[p->n]);
+	v->settled_ns = clock_mono_ns();
+	recorder_paused(run->recorder, v);
 }
 
 /*
@@ -222,15 +224,15 @@ static void stop_clock(struct run *run)
 static void start_clock(struct run *run)
 {
 	struct pauses *p = run->pauses;
-	struct pause *v = &p->v[p->n];
-	int64_t so_far_ns = clock_mono_ns() - v->at_ns, left_ns;
+	struct pause *v = &p->v[p->n - 1];
+	int64_t so_far_ns = clock_mono_ns() - v->at_ns;
+	int64_t for_ns = (so_far_ns / PAUSE_GRID_NS + 1) * PAUSE_GRID_NS;
+	int64_t left_ns = for_ns - so_far_ns;
 	bool over = false;
 
-	v->for_ns = (so_far_ns / PAUSE_GRID_NS + 1) * PAUSE_GRID_NS;
-	left_ns = v->for_ns - so_far_ns;
 	run_turn_until(run, run_is_broken,
 		       (uint64_t)(left_ns / NSEC_PER_USEC) + 1, &over);
-	p->n++;
+	v->for_ns = for_ns;
 	run->pause.now = false;
 	recorder_continued(run->recorder, v);
 	if (run_is_broken(run)) {

@@ -6,14 +6,20 @@
  */
 #include "orchestrator/cli/run_state.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define FLUSH_NS NSEC_PER_SEC
 
 struct shared {
 	struct probe_process_usage process;
@@ -34,7 +40,12 @@ struct prober {
 static int prober_child(void *arg, int status_fd)
 {
 	const struct prober *p = arg;
+	sigset_t flush;
 
+	/* It may come as soon as we are known. */
+	sigemptyset(&flush);
+	sigaddset(&flush, PROBES_FLUSH);
+	sigprocmask(SIG_BLOCK, &flush, NULL);
 	close(status_fd);
 	return probes_main(p->configs, p->n, -1, STDERR_FILENO,
 			   p->shared->probes, &p->shared->process);
@@ -271,6 +282,40 @@ void run_signal_probes(struct run *run, int signal)
 	for (size_t i = 0; i < run->n_probers; i++)
 		if (run->probers[i].pid)
 			kill(run->probers[i].pid, signal);
+}
+
+void run_flush_probes(struct run *run)
+{
+	/* Those that are stopped did so before. */
+	for (size_t i = 0; !run->pause.now && i < run->n_probers; i++) {
+		struct prober *p = &run->probers[i];
+
+		if (!p->pid)
+			continue;
+		__atomic_add_fetch(&p->shared->process.flush_wanted, 1,
+				   __ATOMIC_RELEASE);
+		kill(p->pid, PROBES_FLUSH);
+	}
+}
+
+static bool is_flushed(const struct prober *p)
+{
+	const struct probe_process_usage *u = &p->shared->process;
+
+	/* known: it has ended by now. */
+	return !p->pid || u->known ||
+	       __atomic_load_n(&u->flushed, __ATOMIC_ACQUIRE) ==
+		       __atomic_load_n(&u->flush_wanted, __ATOMIC_ACQUIRE);
+}
+
+void run_await_flushed(const struct run *run)
+{
+	int64_t until_ns = clock_mono_ns() + FLUSH_NS;
+
+	for (size_t i = 0; !run->pause.now && i < run->n_probers; i++)
+		while (!is_flushed(&run->probers[i]) &&
+		       clock_mono_ns() < until_ns)
+			poll(NULL, 0, 1);
 }
 
 void run_abandon_probes(struct run *run)

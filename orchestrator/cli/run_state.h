@@ -33,7 +33,15 @@ struct run {
 	struct {
 		pid_t pid;
 		unsigned char *told; /* enum judged; shared with it */
+		int64_t began_ns;
 	} judge;
+	struct { /* of expectations with an "after", by their index */
+		int64_t *
+			began_ns; /* that has; 0: not yet. NULL: none has one */
+		bool *over; /* it held, or its time is over */
+		uint64_t took_us; /* the last look */
+		sd_event_source *timer;
+	} within;
 	struct {
 		sd_event_source *watch;
 		uint64_t judging_us; /* since when; 0: not */
@@ -88,8 +96,17 @@ int run_judge_begin(struct run *run);
 /* Waits for it. By the scenario's index of the expectation; NULL: unknown. */
 const unsigned char *run_judge(struct run *run);
 void run_judge_free(struct run *run);
-/* Puts the end of the run off for expectations that have a "within". */
+
+/* run_within.c: expectations that have a "within". Puts the end of the run off
+ * for them. */
 void run_wait_within(struct run *run);
+int run_within_init(struct run *run, struct err *err);
+/* An action of this entry has begun. */
+void run_within_entry(struct run *run, const struct scn_entry *e,
+		      int64_t begin_ns);
+/* The record has been judged. */
+void run_within_judged(struct run *run);
+void run_within_free(struct run *run);
 
 /* run_pause.c: for --pause-on-failure. The list of pauses; before anything that
  * plans is started. */
@@ -125,6 +142,10 @@ int run_capture_again(struct run *run, size_t node, struct err *err);
 size_t run_count_probers(const struct scenario *s);
 int run_start_probes(struct run *run, int64_t zero_ns, struct err *err);
 void run_signal_probes(struct run *run, int signal);
+/* Has those that run write what they know by now; waits until they have (in
+ * another process, for a second at most). */
+void run_flush_probes(struct run *run);
+void run_await_flushed(const struct run *run);
 /* They did not end when they were asked to. */
 void run_abandon_probes(struct run *run);
 void run_free_probes(struct run *run);

@@ -109,6 +109,7 @@ static void action_started(void *arg, unsigned id, const struct scn_entry *e,
 	char text[256];
 
 	recorder_action_started(run->recorder, id, e, a, planned_ns, actual_ns);
+	run_within_entry(run, e, actual_ns);
 	run_progress(run, "%7.3f s  %s",
 		     (double)recorder_planned_ns(run->recorder, planned_ns) /
 			     NSEC_PER_SEC,

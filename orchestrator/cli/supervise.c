@@ -404,6 +404,8 @@ static int prepare(struct run *run, struct err *err)
 	if (!r && run->args->pause_on_failure)
 		r = run_pause_init(run, err);
 	if (!r)
+		r = run_within_init(run, err);
+	if (!r)
 		r = lab_new(run->plan, run->event, &options, &lab_listener,
 			    &run->lab, err);
 	if (!r)
@@ -470,6 +472,7 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 		close(run.probes_dir);
 	run_judge_free(&run);
 	run_pause_free(&run);
+	run_within_free(&run);
 	free(run.process_pids);
 	return run.err.code != 0;
 }

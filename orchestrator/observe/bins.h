@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -27,6 +28,7 @@ typedef VEC(struct bin) bin_vec;
 
 struct bins_writer {
 	FILE *f; /* borrowed; NULL: nothing is written */
+	bool at_once; /* each bin is in the file when the next one begins */
 	struct bin bin; /* the one that is being filled; bytes 0: none */
 };
 

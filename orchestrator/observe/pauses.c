@@ -33,7 +33,8 @@ int64_t pauses_total_ns(const struct pauses *p)
 	int64_t total_ns = 0;
 
 	for (uint32_t i = 0; p && i < p->n; i++)
-		total_ns += p->v[i].for_ns;
+		if (p->v[i].for_ns != PAUSE_OPEN)
+			total_ns += p->v[i].for_ns;
 	return total_ns;
 }
 

@@ -31,7 +31,7 @@ struct pauses {
 int64_t pauses_run_ns(const struct pauses *p, int64_t mono_ns);
 /* And back: of a moment at which a pause began, its beginning. */
 int64_t pauses_mono_ns(const struct pauses *p, int64_t run_ns);
-/* All of the time that was paused. */
+/* All of the time that was paused, but for a pause that goes on. */
 int64_t pauses_total_ns(const struct pauses *p);
 /* The pause whose time, from settled_ns on, holds this moment; or NULL. */
 const struct pause *pauses_find(const struct pauses *p, int64_t mono_ns);

@@ -26,7 +26,7 @@
 #define EVENTS 16
 
 /* Whom an event is for: a task's index, or one of these. */
-enum { FOR_TIMER = 0x7ffffffe, FOR_STOP = 0x7fffffff };
+enum { FOR_TIMER = 0x7ffffffe, FOR_STOP = 0x7fffffff, FOR_SIGNAL = 0x7ffffffd };
 
 struct probe_loop {
 	int epoll_fd, timer_fd, signal_fd;
@@ -36,6 +36,7 @@ struct probe_loop {
 	size_t n, running;
 	int err_fd;
 	struct probe_usage *usage;
+	struct probe_process_usage *process;
 };
 
 static const struct probe_task_kind *const kinds[] = {
@@ -171,7 +172,33 @@ static void arm(struct probe_loop *l, int64_t run_ns)
 	l->armed_ns = at_ns;
 }
 
+static void flush(struct probe_loop *l)
+{
+	struct probe_process_usage *u = l->process;
+	uint32_t wanted =
+		u ? __atomic_load_n(&u->flush_wanted, __ATOMIC_ACQUIRE) : 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->tasks[i].state && !l->tasks[i].done)
+			l->tasks[i].kind->flush(&l->tasks[i]);
+	if (u)
+		__atomic_store_n(&u->flushed, wanted, __ATOMIC_RELEASE);
+}
+
 /* True: the probes are to end. */
+static bool take_signals(struct probe_loop *l)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != PROBES_FLUSH)
+			return true;
+		flush(l);
+	}
+	return false;
+}
+
+/* The same. */
 static bool take(struct probe_loop *l, const struct epoll_event *e)
 {
 	uint32_t whose = (uint32_t)(e->data.u64 >> 32);
@@ -179,6 +206,8 @@ static bool take(struct probe_loop *l, const struct epoll_event *e)
 
 	if (whose == FOR_STOP)
 		return true;
+	if (whose == FOR_SIGNAL)
+		return take_signals(l);
 	if (whose == FOR_TIMER) {
 		(void)!read(l->timer_fd, &fired, sizeof(fired));
 		l->armed_ns = INT64_MAX;
@@ -222,6 +251,7 @@ static int loop_open(struct probe_loop *l, int stop_fd)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, PROBES_FLUSH);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -232,7 +262,7 @@ static int loop_open(struct probe_loop *l, int stop_fd)
 		return -errno;
 	r = watch(l->epoll_fd, l->timer_fd, FOR_TIMER, 0, EPOLLIN, false);
 	if (!r)
-		r = watch(l->epoll_fd, l->signal_fd, FOR_STOP, 0, EPOLLIN,
+		r = watch(l->epoll_fd, l->signal_fd, FOR_SIGNAL, 0, EPOLLIN,
 			  false);
 	if (!r && stop_fd >= 0)
 		r = watch(l->epoll_fd, stop_fd, FOR_STOP, 0, EPOLLIN, false);
@@ -283,7 +313,8 @@ int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
 				.n = n,
 				.pauses = n ? configs[0].pauses : NULL,
 				.err_fd = err_fd,
-				.usage = usage };
+				.usage = usage,
+				.process = process };
 	int64_t began_ns = clock_mono_ns();
 	struct err err = ERR_INIT;
 	bool bad = false;

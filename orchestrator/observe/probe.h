@@ -47,6 +47,7 @@
 #include "base/ip.h"
 #include "orchestrator/observe/pauses.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -122,8 +123,14 @@ struct probe_usage {
 	struct probe_lateness late; /* of sending */
 };
 
+/* A process of probes that gets it writes into the files what is known by then.
+ */
+#define PROBES_FLUSH SIGUSR1
+
 /* The process's, once it has ended. */
 struct probe_process_usage {
+	uint32_t flush_wanted; /* counts PROBES_FLUSH; set by who sends it */
+	uint32_t flushed; /* the last one that was done */
 	bool known;
 	int64_t cpu_user_ns, cpu_system_ns, wall_ns;
 };

@@ -24,6 +24,8 @@ struct probe_task_kind {
 	int64_t (*due)(struct probe_task *t);
 	/* Something happened to what probe_loop_watch() was told, with tag. */
 	void (*ready)(struct probe_task *t, uint32_t tag, uint32_t events);
+	/* What is known is to be in the files. */
+	void (*flush)(struct probe_task *t);
 	/* To end now; takes what has come. */
 	void (*stop)(struct probe_task *t);
 	/* Writes what is left to be written. */

@@ -103,6 +103,13 @@ static void packets_ready(struct probe_task *t, uint32_t tag, uint32_t events)
 	(void)probe_socket_receive(t->state);
 }
 
+static void packets_flush(struct probe_task *t)
+{
+	const struct probe *p = t->state;
+
+	fflush(p->csv);
+}
+
 static void packets_stop(struct probe_task *t)
 {
 	while (probe_socket_receive(t->state))
@@ -214,6 +221,7 @@ const struct probe_task_kind probe_task_packets = {
 	.open = packets_open,
 	.due = packets_due,
 	.ready = packets_ready,
+	.flush = packets_flush,
 	.stop = packets_stop,
 	.finish = packets_finish,
 	.free = packets_free,

@@ -225,6 +225,13 @@ static int64_t requests_due(struct probe_task *t)
 	return next_ns < late_ns ? next_ns : late_ns;
 }
 
+static void requests_flush(struct probe_task *t)
+{
+	const struct requests *q = t->state;
+
+	fflush(q->csv);
+}
+
 static void requests_stop(struct probe_task *t)
 {
 	struct requests *q = t->state;
@@ -350,6 +357,7 @@ const struct probe_task_kind probe_task_requests = {
 	.open = requests_open,
 	.due = requests_due,
 	.ready = requests_ready,
+	.flush = requests_flush,
 	.stop = requests_stop,
 	.finish = requests_finish,
 	.free = requests_free,

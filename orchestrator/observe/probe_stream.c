@@ -274,6 +274,14 @@ static int64_t stream_due(struct probe_task *t)
 	return next_ns;
 }
 
+static void stream_flush(struct probe_task *t)
+{
+	const struct stream_probe *p = t->state;
+
+	if (p->csv)
+		fflush(p->csv);
+}
+
 static void stream_stop(struct probe_task *t)
 {
 	struct stream_probe *p = t->state;
@@ -403,6 +411,7 @@ const struct probe_task_kind probe_task_stream = {
 	.open = stream_open,
 	.due = stream_due,
 	.ready = stream_ready,
+	.flush = stream_flush,
 	.stop = stream_stop,
 	.finish = stream_finish,
 	.free = stream_free,

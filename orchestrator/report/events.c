@@ -288,7 +288,7 @@ static int on_action_start(struct record *rec, const struct event *ev)
 {
 	struct record_action *a;
 	int64_t id, planned_ns, line;
-	const char *text;
+	const char *text, *text_entry;
 	int r = need_int(ev, "id", &id);
 
 	if (!r)
@@ -308,7 +308,10 @@ static int on_action_start(struct record *rec, const struct event *ev)
 	line = json_integer_value(json_object_get(ev->object, "line"));
 	if (line > 0 && line <= INT_MAX)
 		a->line = (unsigned)line;
-	return keep_text(ev, text, &a->text);
+	text_entry = json_string_value(json_object_get(ev->object, "entry"));
+	if (text_entry)
+		r = keep_text(ev, text_entry, &a->entry);
+	return r ? r : keep_text(ev, text, &a->text);
 }
 
 /* The latest one of this id: what ends began not long ago. NULL: none. */

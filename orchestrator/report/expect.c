@@ -15,101 +15,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define SHOWN_RUNS 24 /* of a service's answers; the others are counted */
-
-void expect_say(char **out, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	free(*out);
-	*out = NULL;
-	va_start(ap, fmt);
-	n = vasprintf(out, fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		*out = NULL;
-}
-
-/* ---- numbers and times within a range ---------------------------------- */
-
-static const char *value_text(int64_t value, enum scn_unit unit, char *buf,
-			      size_t size)
-{
-	switch (unit) {
-	case SCN_UNIT_TIME:
-		return units_format_duration(value, buf, size);
-	case SCN_UNIT_RATE:
-		return units_format_rate(value, buf, size);
-	case SCN_UNIT_BYTES:
-		return units_format_bytes(value, buf, size);
-	case SCN_UNIT_SWITCH:
-		return value ? "true" : "false";
-	case SCN_UNIT_COUNT:
-		break;
-	}
-	snprintf(buf, size, "%" PRId64, value);
-	return buf;
-}
-
-static void range_text(char **out, const struct scn_range *range,
-		       enum scn_unit unit)
-{
-	char min_buf[48], max_buf[48];
-	const char *min =
-		value_text(range->min, unit, min_buf, sizeof(min_buf));
-	const char *max =
-		value_text(range->max, unit, max_buf, sizeof(max_buf));
-
-	if (range->has_min && range->has_max && range->min == range->max)
-		expect_say(out, "%s", min);
-	else if (range->has_min && range->has_max)
-		expect_say(out, "%s to %s", min, max);
-	else if (range->has_min)
-		expect_say(out, "at least %s", min);
-	else if (range->has_max)
-		expect_say(out, "at most %s", max);
-	else
-		expect_say(out, "any");
-}
-
-static bool in_range(const struct scn_range *range, int64_t value)
-{
-	return (!range->has_min || value >= range->min) &&
-	       (!range->has_max || value <= range->max);
-}
-
-/*
- * A time just outside of a bound may look like the bound once it is rounded;
- * "50 ms, expected at most 50 ms" would puzzle, so then it is given in full.
- */
-static void actual_text(struct judgement *j, const struct scn_range *range,
-			int64_t value, enum scn_unit unit)
-{
-	static const char *const smallest[] = { [SCN_UNIT_TIME] = "ns",
-						[SCN_UNIT_RATE] = "bit/s",
-						[SCN_UNIT_BYTES] = "B" };
-	bool rounds = unit == SCN_UNIT_TIME || unit == SCN_UNIT_RATE ||
-		      unit == SCN_UNIT_BYTES;
-	char buf[48], bound[48];
-	const char *text = value_text(value, unit, buf, sizeof(buf));
-	bool puzzles = false;
-
-	if (rounds && !j->held) {
-		value_text(range->min, unit, bound, sizeof(bound));
-		puzzles = range->has_min && strcmp(text, bound) == 0;
-		value_text(range->max, unit, bound, sizeof(bound));
-		puzzles |= range->has_max && strcmp(text, bound) == 0;
-	}
-	if (puzzles)
-		expect_say(&j->actual, "%" PRId64 " %s", value, smallest[unit]);
-	else
-		expect_say(&j->actual, "%s", text);
-}
 
 static int64_t metric_value(const struct figures *f, enum scn_metric metric)
 {
@@ -205,7 +114,7 @@ static void judge_probe(const struct record *rec,
 
 	expect_say(&j->subject, "%s: %s", probe->name,
 		   scn_metric_name(e->metric));
-	range_text(&j->expected, &e->range, unit);
+	expect_range_text(&j->expected, &e->range, unit);
 	if (!rec->probes[e->subject].started) {
 		expect_say(&j->actual, "unknown: the probe never began");
 	} else if (is_stream && value == FIGURE_NONE) {
@@ -217,8 +126,8 @@ static void judge_probe(const struct record *rec,
 	} else if (value == FIGURE_NONE) {
 		expect_say(&j->actual, "unknown: there was no reply");
 	} else {
-		j->held = in_range(&e->range, value);
-		actual_text(j, &e->range, value, unit);
+		j->held = expect_in_range(&e->range, value);
+		expect_actual_text(j, &e->range, value, unit);
 	}
 }
 
@@ -330,7 +239,7 @@ static void judge_exit(const struct record *rec, const struct scn_expect *e,
 
 	expect_say(&j->subject,
 		   "%s:", rec->scenario->processes.v[e->subject].name);
-	range_text(&range, &e->range, SCN_UNIT_COUNT);
+	expect_range_text(&range, &e->range, SCN_UNIT_COUNT);
 	if (e->exit_signal)
 		signal_text(&j->expected, e->exit_signal);
 	else
@@ -351,7 +260,7 @@ static void judge_exit(const struct record *rec, const struct scn_expect *e,
 				   "");
 	} else {
 		j->held = !e->exit_signal &&
-			  in_range(&e->range, p->status) != e->exit_not;
+			  expect_in_range(&e->range, p->status) != e->exit_not;
 		expect_say(&j->actual, "exit status %d", p->status);
 	}
 }
@@ -435,17 +344,17 @@ static void judge_capture(const struct record *rec,
 
 	expect_say(&j->subject, "packets at %s%s%s that match \"%s\":", node,
 		   *e->ifname ? ":" : "", e->ifname, e->text);
-	range_text(&j->expected, &e->range, SCN_UNIT_COUNT);
+	expect_range_text(&j->expected, &e->range, SCN_UNIT_COUNT);
 	if (!counter->filter) {
 		expect_say(&j->actual, "unknown: %s", counter->error.msg);
 	} else if (!rec->trace) {
 		expect_say(&j->actual, "unknown: there is no trace");
 	} else {
-		j->held = in_range(&e->range, (int64_t)counter->count);
+		j->held = expect_in_range(&e->range, (int64_t)counter->count);
 		j->exceeds = e->range.has_max &&
 			     (int64_t)counter->count > e->range.max;
-		actual_text(j, &e->range, (int64_t)counter->count,
-			    SCN_UNIT_COUNT);
+		expect_actual_text(j, &e->range, (int64_t)counter->count,
+				   SCN_UNIT_COUNT);
 	}
 }
 
@@ -468,13 +377,13 @@ static void judge_lateness(const struct record *rec, const struct scn_expect *e,
 			latest = late;
 	}
 	expect_say(&j->subject, "timing: lateness");
-	range_text(&j->expected, &e->range, SCN_UNIT_TIME);
+	expect_range_text(&j->expected, &e->range, SCN_UNIT_TIME);
 	if (!rec->actions.n) {
 		expect_say(&j->actual, "unknown: no action began");
 		return;
 	}
-	j->held = in_range(&e->range, latest);
-	actual_text(j, &e->range, latest, SCN_UNIT_TIME);
+	j->held = expect_in_range(&e->range, latest);
+	expect_actual_text(j, &e->range, latest, SCN_UNIT_TIME);
 }
 
 /* ---- all of it --------------------------------------------------------- */
@@ -491,7 +400,8 @@ static void mind_polled(const struct record *rec, struct judgement *j)
 	if (!rec->polled)
 		return;
 	p = &rec->polled[j->expect - rec->scenario->expects.v];
-	if (!p->known || (p->held && j->held) || !j->actual)
+	/* From an entry on, the record itself says what was in time. */
+	if (j->expect->after || !p->known || (p->held && j->held) || !j->actual)
 		return;
 	if (!p->held) {
 		units_format_duration(j->expect->within_ns, within,
@@ -515,7 +425,10 @@ int expect_judge(const struct record *rec, const struct probe_result *probes,
 	*out = (struct judgement){ .expect = expect };
 	switch (expect->kind) {
 	case SCN_EXPECT_PROBE:
-		judge_probe(rec, probes, expect, out);
+		if (expect->within_ns)
+			r = expect_judge_within(rec, expect, out, err);
+		else
+			judge_probe(rec, probes, expect, out);
 		break;
 	case SCN_EXPECT_ANSWERED_BY:
 		judge_answered_by(rec, probes, expect, out);

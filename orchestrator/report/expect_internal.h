@@ -8,6 +8,18 @@
 void expect_say(char **out, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+const char *expect_value_text(int64_t value, enum scn_unit unit, char *buf,
+			      size_t size);
+void expect_range_text(char **out, const struct scn_range *range,
+		       enum scn_unit unit);
+bool expect_in_range(const struct scn_range *range, int64_t value);
+/* Says the value; j->held is known by now. */
+void expect_actual_text(struct judgement *j, const struct scn_range *range,
+			int64_t value, enum scn_unit unit);
+
+/* expect_within.c: of a probe's figure that grows. 0 or -ENOMEM. */
+int expect_judge_within(const struct record *rec, const struct scn_expect *e,
+			struct judgement *j, struct err *err);
 /* expect_share.c and expect_host.c. A text of the judgement that is NULL: out
  * of memory. */
 void expect_judge_share(const struct record *rec,

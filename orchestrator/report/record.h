@@ -40,6 +40,7 @@ struct record_cpu {
 struct record_action {
 	int64_t id;
 	char *text; /* "migrate echo: c -> d" */
+	char *entry; /* the name of the entry that it is of, or NULL */
 	unsigned line; /* of the scenario; 0: unknown */
 	bool optional;
 	int64_t planned_ns; /* from the timeline's zero */

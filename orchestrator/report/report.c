@@ -252,7 +252,8 @@ bool report_is_lost(const struct report *r, size_t expectation)
 		return false;
 	switch (e->kind) {
 	case SCN_EXPECT_PROBE:
-		return r->record.probes[e->subject].ended;
+		return r->record.probes[e->subject].ended ||
+		       (e->after && r->record.polled[expectation].known);
 	case SCN_EXPECT_EXIT:
 	case SCN_EXPECT_PRINTS:
 		return r->record.processes[e->subject].exited &&

@@ -5,196 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- ranges ------------------------------------------------------------ */
-
-enum { RANGE_MIN, RANGE_MAX };
-
-static const struct field count_range_fields[] = {
-	[RANGE_MIN] = { .name = "min",
-			.type = &type_count,
-			.doc = "the least" },
-	[RANGE_MAX] = { .name = "max", .type = &type_count, .doc = "the most" },
-};
-
-static const struct field time_range_fields[] = {
-	[RANGE_MIN] = { .name = "min",
-			.type = &type_delay,
-			.doc = "the least" },
-	[RANGE_MAX] = { .name = "max", .type = &type_delay, .doc = "the most" },
-};
-
-static const struct type type_rate = {
-	.expects = "a rate, such as 10mbit",
-	.scalar = SCALAR_RATE,
-	.max = UINT64_C(1000000000000),
-};
-
-static const struct field rate_range_fields[] = {
-	[RANGE_MIN] = { .name = "min", .type = &type_rate, .doc = "the least" },
-	[RANGE_MAX] = { .name = "max", .type = &type_rate, .doc = "the most" },
-};
-
-static const struct type type_bytes = {
-	.expects = "a number of bytes, such as 10MB",
-	.scalar = SCALAR_BYTES,
-	.max = INT64_MAX,
-};
-
-static const struct field bytes_range_fields[] = {
-	[RANGE_MIN] = { .name = "min",
-			.type = &type_bytes,
-			.doc = "the least" },
-	[RANGE_MAX] = { .name = "max", .type = &type_bytes, .doc = "the most" },
-};
-
-static const struct mapping mapping_rate_range = {
-	.what = "range",
-	MAPPING_FIELDS(rate_range_fields),
-};
-
-static const struct mapping mapping_bytes_range = {
-	.what = "range",
-	MAPPING_FIELDS(bytes_range_fields),
-};
-
-static const struct type type_rate_range = {
-	.expects = "a rate, or a range such as '{ min: 10mbit }'",
-	.scalar = SCALAR_RATE,
-	.max = UINT64_C(1000000000000),
-	.mapping = &mapping_rate_range,
-};
-
-static const struct type type_bytes_range = {
-	.expects = "a number of bytes, or a range such as '{ min: 10MB }'",
-	.scalar = SCALAR_BYTES,
-	.max = INT64_MAX,
-	.mapping = &mapping_bytes_range,
-};
-
-static const struct mapping mapping_count_range = {
-	.what = "range",
-	MAPPING_FIELDS(count_range_fields),
-};
-
-static const struct mapping mapping_time_range = {
-	.what = "range",
-	MAPPING_FIELDS(time_range_fields),
-};
-
-static const struct type type_count_range = {
-	.expects = "a number, or a range such as '{ max: 3 }'",
-	.scalar = SCALAR_UINT,
-	.max = INT64_MAX,
-	.mapping = &mapping_count_range,
-};
-
-static const struct type type_time_range = {
-	.expects = "a duration, or a range such as '{ max: 50ms }'",
-	.scalar = SCALAR_DURATION,
-	.max = INT64_MAX,
-	.mapping = &mapping_time_range,
-};
-
-static int64_t range_bound(const struct type *type, const struct value *v)
-{
-	switch (type->scalar) {
-	case SCALAR_DURATION:
-		return v->ns;
-	case SCALAR_RATE:
-		return v->bps;
-	case SCALAR_WORD: /* true or false */
-		return v->word;
-	default:
-		return (int64_t)v->number;
-	}
-}
-
-static bool read_range(struct loader *l, const struct type *type,
-		       const struct value *given, struct range_source *out)
-{
-	struct value v[VALUES_MAX];
-	const struct value *min = &v[RANGE_MIN], *max = &v[RANGE_MAX];
-
-	memset(out, 0, sizeof(*out));
-	out->node = given->node;
-	if (!given->ok)
-		return false;
-	if (given->node->kind == TREE_SCALAR) {
-		out->range.has_min = out->range.has_max = true;
-		out->range.min = out->range.max = range_bound(type, given);
-		out->min = out->max = given->node;
-		return true;
-	}
-	if (!mapping_read(l, type->mapping, given->node, NULL, v, NULL))
-		return false;
-	if (!min->node && !max->node) {
-		tree_error(l->diag, given->node,
-			   "this range has neither 'min' nor 'max'");
-		return false;
-	}
-	out->range.has_min = min->ok;
-	out->range.has_max = max->ok;
-	out->range.min = range_bound(type, min);
-	out->range.max = range_bound(type, max);
-	out->min = min->node;
-	out->max = max->node;
-	if (min->ok && max->ok && out->range.min > out->range.max) {
-		tree_error(l->diag, max->node,
-			   "the least (%s) is more than the most (%s)",
-			   min->node->text, max->node->text);
-		return false;
-	}
-	return true;
-}
-
-/* ---- probes ------------------------------------------------------------ */
-
-#define METRIC(id, key, kind, text)                                            \
-	[1 + (id)] = { .name = (key), .type = (kind), .doc = (text) }
-
-static const struct field probe_fields[] = {
-	{ .name = "probe", .type = &type_probe, .doc = "the probe" },
-	METRIC(SCN_METRIC_SENT, "sent", &type_count_range, "packets sent"),
-	METRIC(SCN_METRIC_RECEIVED, "received", &type_count_range,
-	       "packets answered"),
-	METRIC(SCN_METRIC_LOST, "lost", &type_count_range,
-	       "packets never answered"),
-	METRIC(SCN_METRIC_DUPLICATED, "duplicated", &type_count_range,
-	       "answers that came again"),
-	METRIC(SCN_METRIC_REORDERED, "reordered", &type_count_range,
-	       "answers that came behind later ones"),
-	METRIC(SCN_METRIC_OUTAGE, "outage", &type_time_range,
-	       "the longest time without an answer"),
-	METRIC(SCN_METRIC_RTT_P50, "rtt_p50", &type_time_range,
-	       "the median of the round-trip times"),
-	METRIC(SCN_METRIC_RTT_P99, "rtt_p99", &type_time_range,
-	       "what 99 % of the round-trip times stay below"),
-	METRIC(SCN_METRIC_FAILED, "failed", &type_count_range,
-	       "requests that failed"),
-	METRIC(SCN_METRIC_LATENCY_P50, "latency_p50", &type_time_range,
-	       "the median of the times that requests took"),
-	METRIC(SCN_METRIC_LATENCY_P99, "latency_p99", &type_time_range,
-	       "what 99 % of the requests' times stay below"),
-	METRIC(SCN_METRIC_CONNECTIONS, "connections", &type_count_range,
-	       "connections that requests were sent over"),
-	METRIC(SCN_METRIC_BYTES, "bytes", &type_bytes_range,
-	       "what a stream delivered"),
-	METRIC(SCN_METRIC_GOODPUT, "goodput", &type_rate_range,
-	       "the mean rate of what a stream delivered"),
-	METRIC(SCN_METRIC_CONNECT, "connect", &type_time_range,
-	       "the time until a stream was connected"),
-	METRIC(SCN_METRIC_RECOVERY, "recovery", &type_time_range,
-	       "the longest time from an action to 90 % of the earlier rate"),
-	METRIC(SCN_METRIC_SURVIVES, "survives", &type_switch,
-	       "whether a stream's connection lived to its end"),
-	METRIC(SCN_METRIC_INTACT, "intact", &type_switch,
-	       "whether every byte of a stream was right"),
-};
-
-_Static_assert(sizeof(probe_fields) / sizeof(*probe_fields) ==
-		       1 + SCN_METRIC_COUNT_,
-	       "every metric can be expected");
-
 struct scn_expect *expect_add(struct loader *l, enum scn_expect_kind kind,
 			      const struct tree_node *node, size_t subject)
 {
@@ -206,61 +16,6 @@ struct scn_expect *expect_add(struct loader *l, enum scn_expect_kind kind,
 	expect->subject = subject;
 	expect->pos = node->pos;
 	return expect;
-}
-
-static bool check_fits(struct loader *l, const struct tree_node *where,
-		       size_t probe, enum scn_metric metric)
-{
-	const struct scn_probe *p = &l->s->probes.v[probe];
-	char list[256] = "";
-
-	if (scn_metric_fits(metric, p->kind))
-		return true;
-	tree_error(l->diag, where, "%s %s probe has no figure '%s'",
-		   p->kind == SCN_PROBE_HTTP ? "an" : "a",
-		   scn_probe_kind_name(p->kind), scn_metric_name(metric));
-	diag_note(l->diag, p->pos, 1, "the probe is defined here");
-	for (int m = 0; m < SCN_METRIC_COUNT_; m++)
-		if (scn_metric_fits((enum scn_metric)m, p->kind))
-			snprintf(list + strlen(list),
-				 sizeof(list) - strlen(list), "%s%s",
-				 *list ? ", " : "",
-				 scn_metric_name((enum scn_metric)m));
-	diag_help(l->diag, "it has %s", list);
-	return false;
-}
-
-static void read_probe(struct loader *l, const struct tree_node *node,
-		       const struct value *v)
-{
-	bool any = false;
-
-	for (int m = 0; m < SCN_METRIC_COUNT_; m++) {
-		const struct value *metric = &v[1 + m];
-		struct range_source range;
-		struct scn_expect *expect;
-
-		any |= metric->node != NULL;
-		if (!metric->node ||
-		    !read_range(l, probe_fields[1 + m].type, metric, &range) ||
-		    !v[0].ok ||
-		    !check_fits(l, metric->node, v[0].index,
-				(enum scn_metric)m))
-			continue;
-		reach_check(l, v[0].index, (enum scn_metric)m, &range);
-		expect = expect_add(l, SCN_EXPECT_PROBE, metric->node,
-				    v[0].index);
-		if (!expect)
-			return;
-		expect->metric = (enum scn_metric)m;
-		expect->range = range.range;
-	}
-	if (any || node->n > 1) /* or there is something, and that is wrong */
-		return;
-	tree_error(l->diag, node, "this says nothing about the probe");
-	diag_help(l->diag, "add what must hold, as in 'lost: { max: 1 }' "
-			   "(sent, received, lost, duplicated, reordered, "
-			   "outage, rtt_p50, rtt_p99, ...)");
 }
 
 /* ---- within: ----------------------------------------------------------- */
@@ -458,7 +213,7 @@ static void read_capture(struct loader *l, const struct value *v)
 	good &= !v[CAPTURE_NODE].node || v[CAPTURE_NODE].ok;
 	if (iface->ok)
 		good &= check_interface(l, &v[CAPTURE_NODE], iface);
-	good &= read_range(l, &type_count_range, &v[CAPTURE_COUNT], &range);
+	good &= range_read(l, &type_count_range, &v[CAPTURE_COUNT], &range);
 	good = good && reach_check_least(l, &range);
 	if (!good)
 		return;
@@ -553,7 +308,7 @@ static void read_timing(struct loader *l, const struct value *timing)
 
 	if (!timing->ok ||
 	    !mapping_read(l, &mapping_timing, timing->node, NULL, v, NULL) ||
-	    !read_range(l, &type_time_range, &v[0], &range) ||
+	    !range_read(l, &type_time_range, &v[0], &range) ||
 	    !reach_check_least(l, &range))
 		return;
 	expect = expect_add(l, SCN_EXPECT_LATENESS, timing->node, SCN_NONE);
@@ -563,10 +318,6 @@ static void read_timing(struct loader *l, const struct value *timing)
 
 /* ---- all of them ------------------------------------------------------- */
 
-static const struct mapping expect_probe = {
-	.what = "expectation",
-	MAPPING_FIELDS(probe_fields),
-};
 static const struct mapping expect_process = {
 	.what = "expectation",
 	MAPPING_FIELDS(process_fields),
@@ -622,7 +373,7 @@ void expects_read(struct loader *l, const struct tree_node *node)
 		else if (variant == &expect_timing)
 			read_timing(l, &v[0]);
 		else if (variant == &expect_probe)
-			read_probe(l, item, v);
+			expect_probe_read(l, item, v);
 		else if (variant == &expect_process)
 			read_process(l, item, v);
 	}

@@ -11,6 +11,18 @@ struct scn_expect *expect_add(struct loader *l, enum scn_expect_kind kind,
 
 extern const struct type type_within;
 
+/* expects_range.c */
+extern const struct type type_count_range, type_time_range, type_rate_range,
+	type_bytes_range;
+/* given: a value of the type, which is one of these. */
+bool range_read(struct loader *l, const struct type *type,
+		const struct value *given, struct range_source *out);
+
+/* expects_probe.c */
+extern const struct mapping expect_probe;
+void expect_probe_read(struct loader *l, const struct tree_node *node,
+		       const struct value *v);
+
 /* expects_service.c */
 extern const struct mapping expect_service;
 void expect_service_read(struct loader *l, const struct tree_node *node,

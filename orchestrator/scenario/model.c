@@ -103,6 +103,7 @@ struct scenario *scenario_free(struct scenario *s)
 	VEC_FREE(&s->timeline);
 	for (size_t i = 0; i < s->expects.n; i++) {
 		free(s->expects.v[i].text);
+		free(s->expects.v[i].after);
 		VEC_FREE(&s->expects.v[i].answered_by);
 		VEC_FREE(&s->expects.v[i].shares);
 	}

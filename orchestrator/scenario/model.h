@@ -427,8 +427,10 @@ struct scn_expect {
 	scn_index_vec answered_by; /* nodes, runs of the same one folded */
 	VEC(struct scn_share) shares; /* SHARE */
 	int64_t over; /* SHARE: the least number of answers */
-	int64_t within_ns; /* HOST; EXIT, PRINTS, CAPTURE: the end of the run
-			      waits so long for it; 0: not at all */
+	int64_t within_ns; /* HOST; EXIT, PRINTS, CAPTURE, PROBE: the end of the
+			      run waits so long for it; 0: not at all */
+	char *after; /* PROBE: within_ns counts from the beginning of the entry
+			of this name, and so does the figure; or NULL */
 	char *text; /* PRINTS: the text; CAPTURE: a pcap filter */
 	char ifname[IFNAMSIZ]; /* CAPTURE; "": every interface of the node */
 	struct src_pos pos;

@@ -4,19 +4,24 @@
 /* A reply may still come this long after the last packet was sent. */
 #define LINGER_NS INT64_C(1000000000)
 
-/* How long the probe sends: the end of the run may cut it short. */
-static int64_t probe_time(const struct scenario *s, const struct scn_probe *p)
+/* How long the probe sends: the end of the run may cut it short, so much later.
+ */
+static int64_t probe_time(const struct scenario *s, const struct scn_probe *p,
+			  int64_t later_ns)
 {
-	if (s->duration_ns && s->duration_ns - p->start_ns < p->for_ns)
-		return s->duration_ns - p->start_ns;
+	int64_t left_ns = s->duration_ns - p->start_ns;
+
+	if (s->duration_ns && left_ns < p->for_ns - later_ns)
+		return left_ns + later_ns;
 	return p->for_ns;
 }
 
 static void check_count(struct loader *l, const struct scn_probe *p,
-			enum scn_metric metric, const struct range_source *r)
+			enum scn_metric metric, const struct range_source *r,
+			int64_t within_ns)
 {
 	const char *name = scn_metric_name(metric);
-	int64_t for_ns = probe_time(l->s, p), most;
+	int64_t for_ns = probe_time(l->s, p, within_ns), most;
 	const char *what = scn_metric_fits(SCN_METRIC_FAILED, p->kind) ?
 				   "requests" :
 				   "packets";
@@ -51,7 +56,7 @@ static void check_count(struct loader *l, const struct scn_probe *p,
 static void check_time(struct loader *l, const struct scn_probe *p,
 		       enum scn_metric metric, const struct range_source *r)
 {
-	int64_t for_ns = probe_time(l->s, p);
+	int64_t for_ns = probe_time(l->s, p, 0);
 	char text[32];
 
 	if (metric != SCN_METRIC_OUTAGE || !r->range.has_min ||
@@ -97,7 +102,7 @@ bool reach_check_least(struct loader *l, const struct range_source *r)
 }
 
 void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
-		 const struct range_source *range)
+		 const struct range_source *range, int64_t within_ns)
 {
 	const struct scn_probe *p = &l->s->probes.v[probe];
 
@@ -116,7 +121,7 @@ void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
 	case SCN_METRIC_RECEIVED:
 	case SCN_METRIC_LOST:
 	case SCN_METRIC_FAILED:
-		check_count(l, p, metric, range);
+		check_count(l, p, metric, range, within_ns);
 		break;
 	case SCN_METRIC_OUTAGE:
 	case SCN_METRIC_RTT_P50:

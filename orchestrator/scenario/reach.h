@@ -14,8 +14,9 @@ struct range_source {
 	const struct tree_node *node, *min, *max;
 };
 
+/* within_ns: so long the end of the run waits for it. */
 void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
-		 const struct range_source *range);
+		 const struct range_source *range, int64_t within_ns);
 /* node: one that is to answer for the service at some time. */
 void reach_check_instance(struct loader *l, size_t service, size_t node,
 			  const struct tree_node *where);

@@ -90,6 +90,37 @@ begin
 end 1 "packets that never are"
 says 'not within 100 ms; expected at least 5000'
 
+# A probe that runs is looked at while it does. The end of the run waits for it, and
+# not longer than need be: it would ping for a minute.
+scenario 'expect: [{ probe: long, received: { min: 150 }, within: 50s }]'
+sed -i 's/^probes:/&\n  long: { kind: ping, node: a, to: c, interval: 10ms, for: 60s }/' "$stage/lab.yaml"
+begin
+end 0 "a probe that runs on"
+jq -se 'map(select(.event == "expect.polled"))[0] | .held and .waited_ns > 0 and .waited_ns < 50e9' \
+  "$(only_record)/events.jsonl" >/dev/null || fail "$what: not seen in time"
+
+# From an action on: it comes true in its time, once the cable is back, and is seen
+# while the probe still runs; where the time is too short, that is seen as well. A
+# look takes as long as the machine needs, so only their order is certain.
+scenario 'expect:' \
+  '  - { probe: long, received: { min: 20 }, within: 8s, after: cut }' \
+  '  - { probe: long, received: { min: 20 }, within: 300ms, after: cut }' \
+  '  - { probe: up, bytes: { min: 10kB }, within: 8s, after: back }'
+sed -i 's/^probes:/&\n  long: { kind: ping, node: a, to: c, interval: 10ms, for: 9s }/
+s/^probes:/&\n  up: { kind: tcp_stream, node: a, to: d, port: 80, direction: upload, rate: 1mbit, for: 9s }/
+s/^processes:/&\n  server: { node: d, serve: tcp\/80 }/
+s/^timeline:/&\n  - { at: 500ms, name: cut, link: "a:eth0-lan", state: down }\n  - { after: cut, plus: 500ms, name: back, link: "a:eth0-lan", state: up }/
+s/^duration: 1s/duration: 10s/' "$stage/lab.yaml"
+begin
+end 1 "from an action on"
+says 'long: received within 300 ms after .cut.: [0-9]+; expected at least 20'
+says "long: received within 8 s after 'cut': 20, in [0-9.]+ m?s"
+says "up: bytes within 8 s after 'back': [0-9.]+ kB, in"
+jq -se '(map(select(.event == "probe.end" and .probe == "long"))[0].mono_ns) as $last |
+  map(select(.event == "expect.polled")) |
+  map(.held) == [false, true, true] and all(.mono_ns < $last)' "$(only_record)/events.jsonl" >/dev/null ||
+  fail "$what: not seen in time: $(grep -h polled "$(only_record)/events.jsonl")"
+
 # Half and half, by a migration; a busy machine moves the border a little.
 scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 80 }]"
 begin

@@ -291,6 +291,88 @@ START_TEST(test_within)
 }
 END_TEST
 
+/* Answers every 10 ms from 0 on; the entry began at 1 s, and once more. */
+START_TEST(test_within_probe)
+{
+	struct sample answers[300];
+	struct record_action actions[] = {
+		{ .begin_ns = 500 * MS },
+		{ .begin_ns = 1000 * MS, .entry = (char *)"cut" },
+		{ .begin_ns = 2000 * MS, .entry = (char *)"cut" },
+	};
+	struct scn_expect e = metric(SCN_METRIC_RECEIVED, true, 20, false, 0);
+
+	memset(answers, 0, sizeof(answers));
+	for (int i = 0; i < 300; i++) {
+		answers[i].sent_ns = i * 10 * MS;
+		answers[i].received_ns = i * 10 * MS + 5 * MS;
+	}
+	sampled[0].samples.v = answers;
+	sampled[0].samples.n = 300;
+	record.actions.v = actions;
+	record.actions.n = 3;
+	e.within_ns = 195 * MS;
+	e.after = (char *)"cut";
+	judge(&e, true,
+	      "rtt: received within 195 ms after 'cut':", "at least 20",
+	      "20, in 195 ms");
+	/* The one that would make it so comes 1 ns too late. */
+	e.within_ns--;
+	judge(&e, false,
+	      "rtt: received within 195 ms after 'cut':", "at least 20", "19");
+	/* It is not made up for by those from before. */
+	e.within_ns = 195 * MS;
+	for (int i = 100; i < 110; i++)
+		answers[i].received_ns = SAMPLE_NONE;
+	judge(&e, false,
+	      "rtt: received within 195 ms after 'cut':", "at least 20", "10");
+	e.after = (char *)"never";
+	judge(&e, false,
+	      "rtt: received within 195 ms after 'never':", "at least 20",
+	      "unknown: it never began");
+	e.after = NULL;
+	judge(&e, true, "rtt: received", "at least 20", "290");
+	sampled[0].started = false;
+	judge(&e, false, "rtt: received", "at least 20",
+	      "unknown: the probe never began");
+	sampled[0].samples.n = 0;
+	sampled[0].samples.v = NULL;
+	record.actions.n = 0;
+	record.actions.v = NULL;
+}
+END_TEST
+
+START_TEST(test_within_bytes)
+{
+	struct bin bins[] = {
+		{ 990 * MS, 1000, 991 * MS, 999 * MS },
+		{ 1000 * MS, 500, 1001 * MS, 1009 * MS },
+		{ 1010 * MS, 500, 1011 * MS, 1012 * MS },
+	};
+	struct record_action action = { .begin_ns = 1000 * MS,
+					.entry = (char *)"cut" };
+	struct scn_expect e = metric(SCN_METRIC_BYTES, true, 600, false, 0);
+
+	sampled[0].bins.v = bins;
+	sampled[0].bins.n = 3;
+	record.actions.v = &action;
+	record.actions.n = 1;
+	e.within_ns = 12 * MS;
+	e.after = (char *)"cut";
+	judge(&e, true,
+	      "rtt: bytes within 12 ms after 'cut':", "at least 600 B",
+	      "1 kB, in 12 ms");
+	e.within_ns = 11 * MS;
+	judge(&e, false,
+	      "rtt: bytes within 11 ms after 'cut':", "at least 600 B",
+	      "500 B");
+	sampled[0].bins.n = 0;
+	sampled[0].bins.v = NULL;
+	record.actions.n = 0;
+	record.actions.v = NULL;
+}
+END_TEST
+
 START_TEST(test_exit)
 {
 	struct scn_expect zero = { .kind = SCN_EXPECT_EXIT,
@@ -420,6 +502,8 @@ int main(void)
 	tcase_add_test(tc, test_share);
 	tcase_add_test(tc, test_host);
 	tcase_add_test(tc, test_within);
+	tcase_add_test(tc, test_within_probe);
+	tcase_add_test(tc, test_within_bytes);
 	tcase_add_test(tc, test_exit);
 	tcase_add_test(tc, test_prints);
 	tcase_add_test(tc, test_capture);

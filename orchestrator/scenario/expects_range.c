@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an expectation says of a number, a time, a rate or bytes: a value, or a
+ * least, a most, or both. */
+#include "orchestrator/scenario/expects.h"
+
+#include <string.h>
+
+enum { RANGE_MIN, RANGE_MAX };
+
+static const struct field count_range_fields[] = {
+	[RANGE_MIN] = { .name = "min",
+			.type = &type_count,
+			.doc = "the least" },
+	[RANGE_MAX] = { .name = "max", .type = &type_count, .doc = "the most" },
+};
+
+static const struct field time_range_fields[] = {
+	[RANGE_MIN] = { .name = "min",
+			.type = &type_delay,
+			.doc = "the least" },
+	[RANGE_MAX] = { .name = "max", .type = &type_delay, .doc = "the most" },
+};
+
+static const struct type type_rate = {
+	.expects = "a rate, such as 10mbit",
+	.scalar = SCALAR_RATE,
+	.max = UINT64_C(1000000000000),
+};
+
+static const struct field rate_range_fields[] = {
+	[RANGE_MIN] = { .name = "min", .type = &type_rate, .doc = "the least" },
+	[RANGE_MAX] = { .name = "max", .type = &type_rate, .doc = "the most" },
+};
+
+static const struct type type_bytes = {
+	.expects = "a number of bytes, such as 10MB",
+	.scalar = SCALAR_BYTES,
+	.max = INT64_MAX,
+};
+
+static const struct field bytes_range_fields[] = {
+	[RANGE_MIN] = { .name = "min",
+			.type = &type_bytes,
+			.doc = "the least" },
+	[RANGE_MAX] = { .name = "max", .type = &type_bytes, .doc = "the most" },
+};
+
+static const struct mapping mapping_rate_range = {
+	.what = "range",
+	MAPPING_FIELDS(rate_range_fields),
+};
+
+static const struct mapping mapping_bytes_range = {
+	.what = "range",
+	MAPPING_FIELDS(bytes_range_fields),
+};
+
+const struct type type_rate_range = {
+	.expects = "a rate, or a range such as '{ min: 10mbit }'",
+	.scalar = SCALAR_RATE,
+	.max = UINT64_C(1000000000000),
+	.mapping = &mapping_rate_range,
+};
+
+const struct type type_bytes_range = {
+	.expects = "a number of bytes, or a range such as '{ min: 10MB }'",
+	.scalar = SCALAR_BYTES,
+	.max = INT64_MAX,
+	.mapping = &mapping_bytes_range,
+};
+
+static const struct mapping mapping_count_range = {
+	.what = "range",
+	MAPPING_FIELDS(count_range_fields),
+};
+
+static const struct mapping mapping_time_range = {
+	.what = "range",
+	MAPPING_FIELDS(time_range_fields),
+};
+
+const struct type type_count_range = {
+	.expects = "a number, or a range such as '{ max: 3 }'",
+	.scalar = SCALAR_UINT,
+	.max = INT64_MAX,
+	.mapping = &mapping_count_range,
+};
+
+const struct type type_time_range = {
+	.expects = "a duration, or a range such as '{ max: 50ms }'",
+	.scalar = SCALAR_DURATION,
+	.max = INT64_MAX,
+	.mapping = &mapping_time_range,
+};
+
+static int64_t range_bound(const struct type *type, const struct value *v)
+{
+	switch (type->scalar) {
+	case SCALAR_DURATION:
+		return v->ns;
+	case SCALAR_RATE:
+		return v->bps;
+	case SCALAR_WORD: /* true or false */
+		return v->word;
+	default:
+		return (int64_t)v->number;
+	}
+}
+
+bool range_read(struct loader *l, const struct type *type,
+		const struct value *given, struct range_source *out)
+{
+	struct value v[VALUES_MAX];
+	const struct value *min = &v[RANGE_MIN], *max = &v[RANGE_MAX];
+
+	memset(out, 0, sizeof(*out));
+	out->node = given->node;
+	if (!given->ok)
+		return false;
+	if (given->node->kind == TREE_SCALAR) {
+		out->range.has_min = out->range.has_max = true;
+		out->range.min = out->range.max = range_bound(type, given);
+		out->min = out->max = given->node;
+		return true;
+	}
+	if (!mapping_read(l, type->mapping, given->node, NULL, v, NULL))
+		return false;
+	if (!min->node && !max->node) {
+		tree_error(l->diag, given->node,
+			   "this range has neither 'min' nor 'max'");
+		return false;
+	}
+	out->range.has_min = min->ok;
+	out->range.has_max = max->ok;
+	out->range.min = range_bound(type, min);
+	out->range.max = range_bound(type, max);
+	out->min = min->node;
+	out->max = max->node;
+	if (min->ok && max->ok && out->range.min > out->range.max) {
+		tree_error(l->diag, max->node,
+			   "the least (%s) is more than the most (%s)",
+			   min->node->text, max->node->text);
+		return false;
+	}
+	return true;
+}
