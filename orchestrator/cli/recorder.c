@@ -239,8 +239,14 @@ static const char *probe_name(const struct recorder *r, size_t probe)
 	return r->scenario->probes.v[probe].name;
 }
 
+static void add_crash(json_t *fields, bool crashed)
+{
+	if (fields && crashed)
+		json_object_set_new(fields, "crashed", json_true());
+}
+
 void recorder_probe_ended(struct recorder *r, size_t probe,
-			  const struct probe_usage *usage)
+			  const struct probe_usage *usage, bool crashed)
 {
 	json_t *fields = json_pack("{s:s, s:i}", "probe", probe_name(r, probe),
 				   "status", usage->status);
@@ -253,14 +259,21 @@ void recorder_probe_ended(struct recorder *r, size_t probe,
 					      (json_int_t)l->p50_ns, "p99_ns",
 					      (json_int_t)l->p99_ns, "max_ns",
 					      (json_int_t)l->max_ns));
+	if (fields && usage->skipped)
+		json_object_set_new(fields, "skipped",
+				    json_integer((json_int_t)usage->skipped));
+	add_crash(fields, crashed);
 	put_at(r, usage->ended_ns, "probe.end", fields);
 }
 
-void recorder_probe_lost(struct recorder *r, size_t probe, int status)
+void recorder_probe_lost(struct recorder *r, size_t probe, int status,
+			 bool crashed)
 {
-	put(r, "probe.end",
-	    json_pack("{s:s, s:i}", "probe", probe_name(r, probe), "status",
-		      status));
+	json_t *fields = json_pack("{s:s, s:i}", "probe", probe_name(r, probe),
+				   "status", status);
+
+	add_crash(fields, crashed);
+	put(r, "probe.end", fields);
 }
 
 void recorder_prober_ended(struct recorder *r, size_t node, size_t probes,

@@ -71,10 +71,12 @@ void recorder_log_cut(struct recorder *r, size_t process, uint64_t kept,
 		      int code);
 void recorder_probe_started(struct recorder *r, size_t probe,
 			    const struct ip_addr *to);
+/* crashed: with its node. */
 void recorder_probe_ended(struct recorder *r, size_t probe,
-			  const struct probe_usage *usage);
+			  const struct probe_usage *usage, bool crashed);
 /* Its process ended, and told nothing of it. */
-void recorder_probe_lost(struct recorder *r, size_t probe, int status);
+void recorder_probe_lost(struct recorder *r, size_t probe, int status,
+			 bool crashed);
 /* The process of a node's probes. */
 void recorder_prober_ended(struct recorder *r, size_t node, size_t probes,
 			   int status, const struct probe_process_usage *usage);

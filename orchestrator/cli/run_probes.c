@@ -3,6 +3,12 @@
  * The probes of a run: a child of init for each node that has some. What a
  * process tells of itself when it ends lies in memory shared with it; one that
  * was killed has told nothing.
+ *
+ * They are processes of their node, and stop and go on with it. When it crashes
+ * they end as well, but are asked to, while nobody can hear the node any more:
+ * what they know would be lost otherwise. None of those that had begun comes
+ * back with the node; one that had not begins at its time, or, if that has gone
+ * by meanwhile, when the node is back.
  */
 #include "orchestrator/cli/run_state.h"
 
@@ -23,6 +29,7 @@
 
 struct shared {
 	struct probe_process_usage process;
+	int64_t awake_ns; /* told by us: see probe_config */
 	struct probe_usage probes[]; /* in the order of prober.indices */
 };
 
@@ -35,6 +42,7 @@ struct prober {
 	struct shared *shared;
 	size_t shared_size;
 	pid_t pid;
+	int64_t crashed_ns; /* its node's crash; 0: it did not */
 };
 
 static int prober_child(void *arg, int status_fd)
@@ -68,11 +76,16 @@ static void prober_ended(void *arg, int wait_status)
 	for (size_t i = 0; i < p->n; i++) {
 		struct probe_usage *u = &p->shared->probes[i];
 
-		if (__atomic_load_n(&u->ended, __ATOMIC_ACQUIRE))
-			recorder_probe_ended(run->recorder, p->indices[i], u);
+		bool ended = __atomic_load_n(&u->ended, __ATOMIC_ACQUIRE);
+		bool crashed = p->crashed_ns &&
+			       (!ended || u->ended_ns >= p->crashed_ns);
+
+		if (ended)
+			recorder_probe_ended(run->recorder, p->indices[i], u,
+					     crashed);
 		else
 			recorder_probe_lost(run->recorder, p->indices[i],
-					    status ? status : 1);
+					    status ? status : 1, crashed);
 	}
 	recorder_prober_ended(run->recorder, p->node, p->n, status,
 			      &p->shared->process);
@@ -187,24 +200,36 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 	name_host(run, s, out);
 }
 
-/* Takes the probes of a node together. */
-static int prober_init(struct prober *p, struct run *run, size_t node,
-		       int64_t zero_ns)
+/* Those of a node whose time came, or comes, after that moment. */
+static int take_probes(struct prober *p, int64_t after_ns)
 {
-	const struct scenario *s = run->scenario;
+	const struct scenario *s = p->run->scenario;
+	int64_t zero_ns = recorder_zero(p->run->recorder);
 
-	*p = (struct prober){ .run = run, .node = node };
 	p->indices = calloc(s->probes.n, sizeof(*p->indices));
 	p->configs = calloc(s->probes.n, sizeof(*p->configs));
 	if (!p->indices || !p->configs)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->probes.n; i++) {
-		if (s->probes.v[i].node != node)
+		if (s->probes.v[i].node != p->node ||
+		    zero_ns + s->probes.v[i].start_ns <= after_ns)
 			continue;
 		p->indices[p->n] = i;
-		configure(run, i, zero_ns, &p->configs[p->n]);
+		configure(p->run, i, zero_ns, &p->configs[p->n]);
 		p->n++;
 	}
+	return 0;
+}
+
+static int prober_init(struct prober *p, struct run *run, size_t node,
+		       int64_t after_ns)
+{
+	int r;
+
+	*p = (struct prober){ .run = run, .node = node };
+	r = take_probes(p, after_ns);
+	if (r)
+		return r;
 	p->shared_size = sizeof(*p->shared) + p->n * sizeof(*p->shared->probes);
 	p->shared = mmap(NULL, p->shared_size, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -212,7 +237,22 @@ static int prober_init(struct prober *p, struct run *run, size_t node,
 		p->shared = NULL;
 		return -errno;
 	}
+	for (size_t i = 0; i < p->n; i++)
+		p->configs[i].awake_ns = &p->shared->awake_ns;
 	return 0;
+}
+
+/* By the run's clock, which the probes are planned by. */
+static int64_t run_ns(const struct run *run, int64_t mono_ns)
+{
+	return pauses_run_ns(run->pauses, mono_ns);
+}
+
+/* What is due by now is not sent any more. */
+static void wake(struct prober *p)
+{
+	__atomic_store_n(&p->shared->awake_ns, run_ns(p->run, clock_mono_ns()),
+			 __ATOMIC_RELEASE);
 }
 
 static int prober_start(struct prober *p, struct err *err)
@@ -252,12 +292,24 @@ size_t run_count_probers(const struct scenario *s)
 	return n;
 }
 
-int run_start_probes(struct run *run, int64_t zero_ns, struct err *err)
+static size_t count_boots(const struct scenario *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->timeline.n; i++)
+		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++)
+			n += s->timeline.v[i].actions.v[k].kind ==
+			     SCN_ACTION_BOOT;
+	return n;
+}
+
+int run_start_probes(struct run *run, struct err *err)
 {
 	const struct scenario *s = run->scenario;
 	int r = 0;
 
-	run->probers = calloc(run_count_probers(s) + 1, sizeof(*run->probers));
+	run->probers = calloc(run_count_probers(s) + count_boots(s) + 1,
+			      sizeof(*run->probers));
 	if (!run->probers)
 		return err_errno(err, ENOMEM, "prepare the probes");
 	r = listen_to_probes(run, err);
@@ -267,7 +319,7 @@ int run_start_probes(struct run *run, int64_t zero_ns, struct err *err)
 		if (!is_first_of_node(s, i))
 			continue;
 		run->n_probers++;
-		r = prober_init(p, run, s->probes.v[i].node, zero_ns);
+		r = prober_init(p, run, s->probes.v[i].node, INT64_MIN);
 		if (r)
 			return err_errno(err, -r, "prepare the probes");
 		r = prober_start(p, err);
@@ -275,13 +327,77 @@ int run_start_probes(struct run *run, int64_t zero_ns, struct err *err)
 	return r;
 }
 
+/* The crash that ended the node's last prober; 0: none did. */
+static int64_t last_crash_ns(const struct run *run, size_t node)
+{
+	for (size_t i = run->n_probers; i-- > 0;)
+		if (run->probers[i].node == node)
+			return run->probers[i].crashed_ns;
+	return 0;
+}
+
+int run_begin_probes(struct run *run, size_t node, struct err *err)
+{
+	struct prober *p = run->probers + run->n_probers;
+	int64_t crashed_ns = last_crash_ns(run, node);
+	int r;
+
+	if (!crashed_ns)
+		return 0;
+	run->n_probers++;
+	r = prober_init(p, run, node, run_ns(run, crashed_ns));
+	if (r)
+		return err_errno(err, -r, "prepare the probes");
+	wake(p);
+	return p->n ? prober_start(p, err) : 0;
+}
+
 /* ---- end ----------------------------------------------------------------- */
+
+void run_wake_probes(struct run *run, size_t node)
+{
+	for (size_t i = 0; i < run->n_probers; i++)
+		if (run->probers[i].pid &&
+		    lab_node_is_stopped(run->lab, run->probers[i].node) &&
+		    (node == SCN_NONE || run->probers[i].node == node))
+			wake(&run->probers[i]);
+}
+
+bool run_crash_probes(struct run *run, size_t node)
+{
+	bool dying = false;
+
+	for (size_t i = 0; i < run->n_probers; i++) {
+		struct prober *p = &run->probers[i];
+
+		if (p->node != node || !p->pid)
+			continue;
+		dying = true;
+		if (p->crashed_ns)
+			continue;
+		p->crashed_ns = clock_mono_ns();
+		wake(p);
+		kill(p->pid, PROBES_CRASH);
+		kill(p->pid, SIGCONT); /* should the node be frozen */
+	}
+	return dying;
+}
 
 void run_signal_probes(struct run *run, int signal)
 {
-	for (size_t i = 0; i < run->n_probers; i++)
-		if (run->probers[i].pid)
-			kill(run->probers[i].pid, signal);
+	for (size_t i = 0; i < run->n_probers; i++) {
+		struct prober *p = &run->probers[i];
+		bool frozen = lab_node_is_stopped(run->lab, p->node);
+
+		/* Those of a frozen node go on with it. */
+		if (!p->pid || (signal == SIGCONT && frozen))
+			continue;
+		kill(p->pid, signal);
+		if (signal != SIGTERM || !frozen)
+			continue;
+		wake(p);
+		kill(p->pid, SIGCONT); /* or it would end then only */
+	}
 }
 
 void run_flush_probes(struct run *run)
@@ -290,7 +406,8 @@ void run_flush_probes(struct run *run)
 	for (size_t i = 0; !run->pause.now && i < run->n_probers; i++) {
 		struct prober *p = &run->probers[i];
 
-		if (!p->pid)
+		/* One in a frozen node does when that is thawed. */
+		if (!p->pid || lab_node_is_stopped(run->lab, p->node))
 			continue;
 		__atomic_add_fetch(&p->shared->process.flush_wanted, 1,
 				   __ATOMIC_RELEASE);

@@ -28,7 +28,8 @@ struct run {
 	enum { CAPTURE_OPENS, CAPTURE_RUNS, CAPTURE_COMPLETE } capture_stage;
 	size_t capture_again; /* rings that it opens anew */
 	int probes_dir; /* the record's, for the built-in servers */
-	struct prober *probers; /* one for each node that has probes */
+	struct prober *probers; /* one for each node that has probes, and for
+				   each boot of one */
 	size_t n_probers, probers_running;
 	struct {
 		pid_t pid;
@@ -140,12 +141,18 @@ int run_start_capture(struct run *run, struct err *err);
 int run_capture_again(struct run *run, size_t node, struct err *err);
 /* run_probes.c: the probes of the scenario, a process for each node. */
 size_t run_count_probers(const struct scenario *s);
-int run_start_probes(struct run *run, int64_t zero_ns, struct err *err);
+int run_start_probes(struct run *run, struct err *err);
 void run_signal_probes(struct run *run, int signal);
 /* Has those that run write what they know by now; waits until they have (in
  * another process, for a second at most). */
 void run_flush_probes(struct run *run);
 void run_await_flushed(const struct run *run);
+/* Frozen ones (of all nodes: SCN_NONE) are about to go on. */
+void run_wake_probes(struct run *run, size_t node);
+/* Those of a node that crashes are told to end. True: they have not yet. */
+bool run_crash_probes(struct run *run, size_t node);
+/* A node was booted: those that had not begun when it crashed do. */
+int run_begin_probes(struct run *run, size_t node, struct err *err);
 /* They did not end when they were asked to. */
 void run_abandon_probes(struct run *run);
 void run_free_probes(struct run *run);

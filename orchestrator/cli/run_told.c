@@ -149,6 +149,21 @@ static bool node_is_watched(void *arg, size_t node)
 	return !run->capture_again || !run->capture_pid;
 }
 
+static void node_thaws(void *arg, size_t node)
+{
+	run_wake_probes(arg, node);
+}
+
+static bool node_is_dying(void *arg, size_t node)
+{
+	return run_crash_probes(arg, node);
+}
+
+static int node_revived(void *arg, size_t node, struct err *err)
+{
+	return run_begin_probes(arg, node, err);
+}
+
 static void action_done(void *arg, unsigned id, int64_t now_ns)
 {
 	struct run *run = arg;
@@ -222,6 +237,9 @@ struct timeline_listener run_timeline_listener(struct run *run)
 		.failed = action_failed,
 		.booted = node_booted,
 		.watched = node_is_watched,
+		.thawing = node_thaws,
+		.dying = node_is_dying,
+		.revived = node_revived,
 	};
 }
 

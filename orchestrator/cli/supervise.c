@@ -265,7 +265,7 @@ static int start(struct run *run, struct err *err)
 	zero = clock_mono_ns() + LEAD_NS +
 	       (int64_t)(run_count_probers(s) + s->probes.n) * NSEC_PER_MSEC;
 	recorder_timeline_started(run->recorder, zero);
-	r = run_start_probes(run, zero, err);
+	r = run_start_probes(run, err);
 	if (!r)
 		r = timeline_start(run->timeline, zero, err);
 	if (!r && run->args->pause_on_failure)
@@ -329,6 +329,7 @@ static void stop(struct run *run)
 	bool over = false;
 
 	timeline_stop(run->timeline);
+	run_wake_probes(run, SCN_NONE);
 	lab_continue_all(run->lab);
 	run_signal_probes(run, SIGTERM);
 	run_turn_until(run, probes_have_ended, STOP_TIMEOUT_US, &over);

@@ -6,6 +6,10 @@
  * moment that anything is due wakes the loop; how often it fired does not
  * matter, for the clock says what is due.
  *
+ * A process that was stopped with its node (SIGSTOP) finds out by memory that
+ * it shares with whoever lets it go on: what was due meanwhile would go out at
+ * once, in a burst that no program in that node would send.
+ *
  * All memory is taken before the first packet, and the files' lines gather in
  * buffers: an allocation or a slow disk should not show in the times. A probe
  * that cannot begin or go on does not keep the others from measuring.
@@ -37,7 +41,38 @@ struct probe_loop {
 	int err_fd;
 	struct probe_usage *usage;
 	struct probe_process_usage *process;
+	const char *why; /* it is to end early */
 };
+
+/* Nothing is made up for from before this. */
+static int64_t awake_since(const struct probe_task *t)
+{
+	const int64_t *awake_ns = t->config->awake_ns;
+
+	return awake_ns ? __atomic_load_n(awake_ns, __ATOMIC_ACQUIRE) :
+			  INT64_MIN;
+}
+
+uint64_t probe_loop_skip(struct probe_task *t, int64_t *due_ns,
+			 int64_t interval_ns, uint64_t most)
+{
+	int64_t since_ns = awake_since(t);
+	uint64_t n;
+
+	if (*due_ns >= since_ns)
+		return 0;
+	n = (uint64_t)((since_ns - *due_ns - 1) / interval_ns + 1);
+	if (n > most)
+		n = most;
+	*due_ns += (int64_t)n * interval_ns;
+	t->skipped += n;
+	return n;
+}
+
+bool probe_loop_stood_still(const struct probe_task *t, int64_t due_ns)
+{
+	return awake_since(t) > due_ns;
+}
 
 static const struct probe_task_kind *const kinds[] = {
 	[PROBE_PING] = &probe_task_packets,
@@ -104,6 +139,7 @@ static void task_end(struct probe_loop *l, struct probe_task *t)
 	u->status = r ? 1 : 0;
 	u->ended_ns = clock_mono_ns();
 	u->late = lateness_get(&t->late);
+	u->skipped = t->skipped;
 	__atomic_store_n(&u->ended, true, __ATOMIC_RELEASE);
 }
 
@@ -191,6 +227,8 @@ static bool take_signals(struct probe_loop *l)
 	struct signalfd_siginfo info;
 
 	while (read(l->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == PROBES_CRASH)
+			l->why = "crashed";
 		if (info.ssi_signo != PROBES_FLUSH)
 			return true;
 		flush(l);
@@ -252,6 +290,7 @@ static int loop_open(struct probe_loop *l, int stop_fd)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, PROBES_FLUSH);
+	sigaddset(&set, PROBES_CRASH);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
 	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -314,7 +353,8 @@ int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
 				.pauses = n ? configs[0].pauses : NULL,
 				.err_fd = err_fd,
 				.usage = usage,
-				.process = process };
+				.process = process,
+				.why = "stopped" };
 	int64_t began_ns = clock_mono_ns();
 	struct err err = ERR_INIT;
 	bool bad = false;
@@ -341,7 +381,7 @@ int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
 
 		if (!t->done) {
 			t->failed = r;
-			t->kind->stop(t);
+			t->kind->stop(t, l.why);
 			task_end(&l, t);
 		}
 		bad |= t->failed != 0;

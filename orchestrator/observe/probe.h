@@ -84,6 +84,10 @@ struct probe_config {
 	uint16_t port; /* but for ping */
 	int64_t start_mono_ns, for_ns; /* by the run's clock (pauses.h) */
 	const struct pauses *pauses; /* of all probes of a process; or NULL */
+	/* What was due before this, by the run's clock, is not sent: the node
+	 * stood still, or was off. In memory shared with who says so, before
+	 * the process goes on; NULL: all is. */
+	const int64_t *awake_ns;
 	int64_t interval_ns; /* HTTP, 0: one after another */
 	uint32_t payload; /* bytes, at least PROBE_MARK_SIZE */
 	struct {
@@ -121,6 +125,7 @@ struct probe_usage {
 	int status; /* as of a process: 0, all went well */
 	int64_t ended_ns; /* CLOCK_MONOTONIC */
 	struct probe_lateness late; /* of sending */
+	uint64_t skipped; /* were due while the node stood still, or was off */
 };
 
 /* A process of probes that gets it writes into the files what is known by then.
@@ -138,9 +143,12 @@ struct probe_process_usage {
 /*
  * The process's main function, called in the node's namespaces. stop_fd: end
  * early at a byte or end of file (what was received is kept; no lingering).
- * SIGTERM does the same. Returns an exit status, 0 where all probes ended well;
- * errors go to err_fd as lines. usage: one for each probe; both may be NULL.
+ * SIGTERM does the same, and so does PROBES_CRASH, for which what was under way
+ * is told as "crashed" instead of "stopped". Returns an exit status, 0 where
+ * all probes ended well; errors go to err_fd as lines. usage: one for each
+ * probe; both may be NULL.
  */
+#define PROBES_CRASH SIGUSR2
 int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
 		int err_fd, struct probe_usage *usage,
 		struct probe_process_usage *process);

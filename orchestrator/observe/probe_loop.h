@@ -26,8 +26,9 @@ struct probe_task_kind {
 	void (*ready)(struct probe_task *t, uint32_t tag, uint32_t events);
 	/* What is known is to be in the files. */
 	void (*flush)(struct probe_task *t);
-	/* To end now; takes what has come. */
-	void (*stop)(struct probe_task *t);
+	/* To end now; takes what has come. What is under way ended by why, a
+	 * constant. */
+	void (*stop)(struct probe_task *t, const char *why);
 	/* Writes what is left to be written. */
 	int (*finish)(struct probe_task *t, struct err *err);
 	void (*free)(struct probe_task *t);
@@ -42,6 +43,7 @@ struct probe_task {
 	bool done; /* set by the kind: there is nothing left to do */
 	int failed; /* set by the kind: a negative errno that ended it */
 	struct lateness late;
+	uint64_t skipped; /* see probe_loop_skip() */
 };
 
 extern const struct probe_task_kind probe_task_packets, probe_task_stream,
@@ -53,5 +55,15 @@ int64_t probe_now_ns(const struct probe_task *t);
 /* events: EPOLLIN, ...; again for the same fd: changes them. 0, -errno. */
 int probe_loop_watch(struct probe_task *t, int fd, uint32_t tag,
 		     uint32_t events, bool again);
+
+/*
+ * Of what is planned every interval_ns, next at *due_ns: how many of at most
+ * so many (most) were due before probe_config.awake_ns, and are not to be made
+ * up for. They are counted, and *due_ns is moved behind them.
+ */
+uint64_t probe_loop_skip(struct probe_task *t, int64_t *due_ns,
+			 int64_t interval_ns, uint64_t most);
+/* The same question of what happens once. */
+bool probe_loop_stood_still(const struct probe_task *t, int64_t due_ns);
 
 #endif

@@ -57,18 +57,27 @@ static void send_one(struct probe *p, int64_t sent_ns)
 	probe_window_sent(p, sent_ns, error);
 }
 
+/* When the next packet is. */
+static int64_t next_due_ns(const struct probe_task *t, const struct probe *p)
+{
+	return p->config->start_mono_ns +
+	       (int64_t)(p->next + t->skipped) * p->config->interval_ns;
+}
+
 /* True: more is due. */
 static bool send_due(struct probe_task *t, struct probe *p)
 {
-	const struct probe_config *c = p->config;
 	unsigned n = 0;
 
 	for (; p->next < p->count; n++) {
-		int64_t due_ns =
-			c->start_mono_ns + (int64_t)p->next * c->interval_ns;
+		int64_t due_ns = next_due_ns(t, p);
 		int64_t mono_ns = clock_mono_ns();
-		int64_t now_ns = pauses_run_ns(c->pauses, mono_ns);
+		int64_t now_ns = pauses_run_ns(p->config->pauses, mono_ns);
 
+		p->count -= probe_loop_skip(t, &due_ns, p->config->interval_ns,
+					    p->count - p->next);
+		if (p->next == p->count)
+			break;
 		if (now_ns < due_ns)
 			return false;
 		if (n == SEND_MAX)
@@ -84,12 +93,11 @@ static bool send_due(struct probe_task *t, struct probe *p)
 static int64_t packets_due(struct probe_task *t)
 {
 	struct probe *p = t->state;
-	const struct probe_config *c = p->config;
 
 	if (send_due(t, p))
 		return 0;
 	if (p->next < p->count)
-		return c->start_mono_ns + (int64_t)p->next * c->interval_ns;
+		return next_due_ns(t, p);
 	if (!p->end_ns)
 		p->end_ns = probe_now_ns(t) + PROBE_LINGER_NS;
 	t->done = !p->waiting || probe_now_ns(t) >= p->end_ns;
@@ -110,8 +118,9 @@ static void packets_flush(struct probe_task *t)
 	fflush(p->csv);
 }
 
-static void packets_stop(struct probe_task *t)
+static void packets_stop(struct probe_task *t, const char *why)
 {
+	(void)why;
 	while (probe_socket_receive(t->state))
 		;
 }

@@ -188,12 +188,18 @@ static int64_t begin_due(struct probe_task *t)
 	for (unsigned n = 0; q->begun < q->count; n++) {
 		int64_t now_ns = probe_now_ns(t), due_ns;
 
-		if (c->interval_ns)
+		if (c->interval_ns) {
 			due_ns = c->start_mono_ns +
-				 (int64_t)q->begun * c->interval_ns;
-		else
+				 (int64_t)(q->begun + t->skipped) *
+					 c->interval_ns;
+			q->count -= probe_loop_skip(t, &due_ns, c->interval_ns,
+						    q->count - q->begun);
+			if (q->begun == q->count)
+				break;
+		} else {
 			due_ns = now_ns > c->start_mono_ns ? now_ns :
 							     c->start_mono_ns;
+		}
 		if (now_ns < due_ns)
 			return due_ns;
 		if (!c->interval_ns && now_ns >= end_ns)
@@ -232,15 +238,14 @@ static void requests_flush(struct probe_task *t)
 	fflush(q->csv);
 }
 
-static void requests_stop(struct probe_task *t)
+static void requests_stop(struct probe_task *t, const char *why)
 {
 	struct requests *q = t->state;
 
 	for (size_t i = 0; i < q->n_conns; i++)
-		conn_close(q, &q->conns[i], "stopped");
+		conn_close(q, &q->conns[i], why);
 	while (q->given < q->begun)
-		request_write_row(q, q->given++, INT64_MIN, "stopped", NULL,
-				  NULL);
+		request_write_row(q, q->given++, INT64_MIN, why, NULL, NULL);
 }
 
 /* ---- set-up -----------------------------------------------------------------
@@ -326,7 +331,7 @@ static int requests_finish(struct probe_task *t, struct err *err)
 	struct requests *q = t->state;
 	bool failed;
 
-	requests_stop(t);
+	requests_stop(t, "stopped");
 	failed = ferror(q->csv);
 	if (fclose(TAKE_PTR(q->csv)) || failed)
 		return err_errno(err, errno ? errno : EIO, "%s",

@@ -98,7 +98,9 @@ static void begin(struct probe_task *t)
 	int r;
 
 	p->end.begun_ns = clock_mono_ns();
-	lateness_add(&t->late, probe_now_ns(t) - t->config->start_mono_ns);
+	if (!probe_loop_stood_still(t, t->config->start_mono_ns))
+		lateness_add(&t->late,
+			     probe_now_ns(t) - t->config->start_mono_ns);
 	p->limit_ns = t->config->start_mono_ns + t->config->for_ns;
 	p->fd = socket(p->to.any.sa_family,
 		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -282,14 +284,14 @@ static void stream_flush(struct probe_task *t)
 		fflush(p->csv);
 }
 
-static void stream_stop(struct probe_task *t)
+static void stream_stop(struct probe_task *t, const char *why)
 {
 	struct stream_probe *p = t->state;
 
 	if (p->state == WAITING)
-		p->end.end = "stopped";
+		p->end.end = why;
 	else
-		stream_over(t, "stopped");
+		stream_over(t, why);
 }
 
 /* ---- files --------------------------------------------------------------- */

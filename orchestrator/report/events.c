@@ -198,7 +198,10 @@ static int on_probe_start(struct record *rec, const struct event *ev)
 
 	if (r)
 		return r;
+	/* One that was not yet due when its node crashed begins once more. */
 	p->started = true;
+	p->ended = false;
+	p->crashed_ns = RECORD_NONE;
 	to = json_string_value(json_object_get(ev->object, "to"));
 	return to ? keep_text(ev, to, &p->to) : 0;
 }
@@ -230,6 +233,7 @@ static int take_lateness(const struct event *ev, struct record_probe *p)
 static int on_probe_end(struct record *rec, const struct event *ev)
 {
 	struct record_probe *p;
+	json_int_t skipped;
 	int r = find_probe(rec, ev, &p);
 
 	if (!r)
@@ -237,6 +241,10 @@ static int on_probe_end(struct record *rec, const struct event *ev)
 	if (r)
 		return r;
 	p->ended = true;
+	if (json_is_true(json_object_get(ev->object, "crashed")))
+		p->crashed_ns = ev->mono_ns;
+	skipped = json_integer_value(json_object_get(ev->object, "skipped"));
+	p->skipped = skipped > 0 ? (uint64_t)skipped : 0;
 	return take_lateness(ev, p);
 }
 

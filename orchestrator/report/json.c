@@ -325,6 +325,9 @@ static json_t *probe_value(struct builder *b, size_t i)
 	set(b, o, "outage", outage_value(b, &f->outage));
 	set(b, o, "errors", errors_value(b, f));
 	set(b, o, "late", late_value(b, rp));
+	set(b, o, "skipped", uint_value(rp->skipped));
+	set(b, o, "crashed_t_ns",
+	    time_value(record_t_ns(&b->report->record, rp->crashed_ns)));
 	set(b, o, "connections", number_value(f->connections));
 	set(b, o, "stream", stream_value(b, i));
 	for (size_t j = 0; j < f->phases.n; j++)

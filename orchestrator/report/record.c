@@ -96,6 +96,8 @@ static int load_scenario(struct record *rec, const char *as, struct err *err)
 		calloc(rec->scenario->expects.n + 1, sizeof(*rec->polled));
 	if (!rec->processes || !rec->probes || !rec->polled)
 		return err_set(err, ENOMEM, "out of memory");
+	for (size_t i = 0; i < rec->scenario->probes.n; i++)
+		rec->probes[i].crashed_ns = RECORD_NONE;
 	return 0;
 }
 

@@ -74,6 +74,9 @@ struct record_stream {
 struct record_probe { /* by the scenario's index */
 	bool started, ended;
 	bool abandoned; /* it did not end when it was asked to */
+	int64_t crashed_ns; /* it ended with its node; RECORD_NONE: it did not
+			     */
+	uint64_t skipped; /* what was due while its node stood still */
 	int64_t status; /* 0 where it went well */
 	bool has_late; /* late is known */
 	struct probe_lateness late; /* of sending, by the probe's own clock */

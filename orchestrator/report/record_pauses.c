@@ -41,6 +41,7 @@ static void take_out_of_probe(const struct record *rec, struct record_probe *p)
 		take_out(rec, &p->samples.v[i].received_ns);
 	}
 	take_out_of_bins(rec, &p->bins);
+	take_out(rec, &p->crashed_ns);
 	take_out(rec, &p->stream.begun_ns);
 	take_out(rec, &p->stream.connected_ns);
 	take_out(rec, &p->stream.ended_ns);

@@ -49,6 +49,8 @@ void summary_probe_head(const struct summary *s, size_t probe,
 
 /* Who answered, and by which interfaces, where there were several. */
 void summary_served(const struct summary *s, size_t probe);
+/* What the freeze or the crash of its own node did to it. */
+void summary_probe_end(const struct summary *s, size_t probe);
 
 /* summary_stream.c: likewise, of a stream. */
 void summary_stream(const struct summary *s, size_t probe);

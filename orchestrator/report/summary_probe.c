@@ -335,7 +335,9 @@ static void print_probe_head(const struct summary *s, size_t i)
 	fputs(", every ", s->out);
 	summary_put(s,
 		    summary_duration(probe->interval_ns, text, sizeof(text)));
+	/* What was skipped stretches the mean, and is told by itself. */
 	if (f->interval_ns != FIGURE_NONE &&
+	    !s->report->record.probes[i].skipped &&
 	    llabs(off) > probe->interval_ns / 100) {
 		fputs(" (in fact ", s->out);
 		summary_put(s, summary_duration(f->interval_ns, text,
@@ -343,6 +345,29 @@ static void print_probe_head(const struct summary *s, size_t i)
 		fputs(")", s->out);
 	}
 	fputc('\n', s->out);
+}
+
+void summary_probe_end(const struct summary *s, size_t i)
+{
+	const struct record *rec = &s->report->record;
+	const struct record_probe *p = &rec->probes[i];
+	const char *node =
+		rec->scenario->nodes.v[rec->scenario->probes.v[i].node].name;
+	char at[32];
+
+	if (p->skipped) {
+		fprintf(s->out, "  %" PRIu64 " %s due while ", p->skipped,
+			p->skipped == 1 ? "was" : "were");
+		summary_put(s, node);
+		fputs(" stood still, and not sent\n", s->out);
+	}
+	if (p->crashed_ns == RECORD_NONE)
+		return;
+	fprintf(s->out, "  ended at %s, when ",
+		summary_moment(record_t_ns(rec, p->crashed_ns), at,
+			       sizeof(at)));
+	summary_put(s, node);
+	fputs(" crashed\n", s->out);
 }
 
 void summary_probe(const struct summary *s, size_t i)
@@ -361,6 +386,7 @@ void summary_probe(const struct summary *s, size_t i)
 		fputs(r->record.probes[i].started ? "  nothing was sent\n" :
 						    "  never began\n",
 		      s->out);
+		summary_probe_end(s, i);
 		return;
 	}
 	add_heads(&t, f);
@@ -375,4 +401,5 @@ void summary_probe(const struct summary *s, size_t i)
 	if (f->connections != FIGURE_NONE)
 		fprintf(s->out, "  over %" PRId64 " connection%s\n",
 			f->connections, f->connections == 1 ? "" : "s");
+	summary_probe_end(s, i);
 }

@@ -153,4 +153,5 @@ void summary_stream(const struct summary *s, size_t i)
 	}
 	print_end(s, p);
 	summary_served(s, i);
+	summary_probe_end(s, i);
 }

@@ -40,24 +40,40 @@ static void node_text(const struct scenario *s, const struct scn_action *a,
 		 s->nodes.v[a->node.node].name);
 }
 
-/* What measures must run. */
-static void check_probes(struct loader *l, const struct step *step)
+/* Probes whose time comes, and goes by, while their node is off. */
+static void check_probes(struct loader *l, size_t node,
+			 const struct step *crash, int64_t until_ns)
 {
-	size_t node = step->action.node.node;
-
 	for (size_t i = 0; i < l->s->probes.n; i++) {
 		const struct scn_probe *p = &l->s->probes.v[i];
+		char at[32];
 
-		if (p->node != node || !p->name)
+		if (p->node != node || !p->name || p->start_ns < crash->at_ns ||
+		    p->for_ns > until_ns - p->start_ns)
 			continue;
-		tree_error(l->diag, step->subject,
-			   "'%s' measures, and must not %s",
-			   l->s->nodes.v[node].name,
-			   scn_action_name(step->action.kind));
-		diag_note(l->diag, p->pos, 1, "the probe '%s' is there",
-			  p->name);
-		return;
+		diag_error(l->diag, p->pos, 1,
+			   "the probe '%s' never begins: at %s, '%s' is off",
+			   p->name,
+			   scn_duration_text(p->start_ns, at, sizeof(at)),
+			   l->s->nodes.v[node].name);
+		diag_note(l->diag, crash->action.pos, 1,
+			  "it crashed here, at %s", crash->when);
 	}
+}
+
+static bool nodes_are_known(const struct loader *l)
+{
+	return action_is_known(l, SCN_ACTION_CRASH) &&
+	       action_is_known(l, SCN_ACTION_BOOT) &&
+	       action_is_known(l, SCN_ACTION_FREEZE) &&
+	       action_is_known(l, SCN_ACTION_THAW);
+}
+
+void nodes_check_end(struct loader *l, const struct state *st)
+{
+	for (size_t i = 0; nodes_are_known(l) && i < l->s->nodes.n; i++)
+		if (st->nodes[i] == NODE_OFF && st->node_changed[i])
+			check_probes(l, i, st->node_changed[i], INT64_MAX);
 }
 
 static const char *state_word(enum node_life life)
@@ -103,12 +119,11 @@ static void check_node(struct loader *l, struct state *st,
 	st->node_changed[node] = step;
 	if (kind == SCN_ACTION_CRASH || kind == SCN_ACTION_BOOT)
 		restart_processes(l, st, step, kind == SCN_ACTION_BOOT);
-	if (kind == SCN_ACTION_CRASH || kind == SCN_ACTION_FREEZE)
-		check_probes(l, step);
-	if (fits || !action_is_known(l, SCN_ACTION_CRASH) ||
-	    !action_is_known(l, SCN_ACTION_BOOT) ||
-	    !action_is_known(l, SCN_ACTION_FREEZE) ||
-	    !action_is_known(l, SCN_ACTION_THAW))
+	if (!nodes_are_known(l))
+		return;
+	if (fits && kind == SCN_ACTION_BOOT && before)
+		check_probes(l, node, before, step->at_ns);
+	if (fits)
 		return;
 	tree_error(l->diag, step->subject, "at %s, '%s' is %s", step->when,
 		   l->s->nodes.v[node].name, state_word(was));

@@ -184,5 +184,6 @@ void timeline_simulate(struct loader *l, const step_vec *steps)
 			kind->simulate(l, &st, step);
 	}
 	check_ends(l, steps);
+	nodes_check_end(l, &st);
 	state_deinit(&st);
 }

@@ -69,6 +69,9 @@ bool action_is_known(const struct loader *l, enum scn_action_kind kind);
 void entries_sort(struct loader *l);
 void steps_sort(step_vec *steps);
 
+/* action_node.c: what never comes, since its node is off for good. */
+void nodes_check_end(struct loader *l, const struct state *st);
+
 /* The steps are in the order in which they happen. */
 void timeline_simulate(struct loader *l, const step_vec *steps);
 

@@ -3,7 +3,8 @@
  * Whole nodes.
  *
  * Crash: as when the power goes. Its links are cut before its processes are
- * killed, or the FIN and RST of their sockets would tell the others; and its
+ * killed, or the FIN and RST of their sockets would tell the others; its
+ * probes, whom nobody hears any more, may write down what they know; and its
  * network namespace is given up, with all that its kernel remembered (its
  * sockets' retransmissions too, which go on when the processes are gone).
  *
@@ -22,6 +23,7 @@
 
 #define POLL_NS NSEC_PER_MSEC
 #define READY_TIMEOUT_NS (10 * NSEC_PER_SEC)
+#define DYING_TIMEOUT_NS (2 * NSEC_PER_SEC)
 
 /* ---- crash -----------------------------------------------------------------
  */
@@ -46,6 +48,37 @@ static void emptied(void *arg)
 	performance_result(p, remove_node(p, &err), &err);
 }
 
+static int on_dying(sd_event_source *source, uint64_t now_us, void *arg);
+
+static int kill_node(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	const struct timeline_listener *l = &p->tl->listener;
+	int r;
+
+	if (l->dying && l->dying(l->arg, a->node.node) &&
+	    p->next++ < DYING_TIMEOUT_NS / POLL_NS) {
+		r = performance_wait(p, POLL_NS, on_dying, err);
+		return r ? r : PERFORM_UNDER_WAY;
+	}
+	r = lab_node_kill(p->tl->lab, a->node.node, emptied, p, err);
+	if (r)
+		return r < 0 ? r : PERFORM_UNDER_WAY;
+	return remove_node(p, err);
+}
+
+static int on_dying(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct performance *p = arg;
+	struct err err = ERR_INIT;
+
+	(void)source;
+	(void)now_us;
+	p->timer = sd_event_source_disable_unref(p->timer);
+	performance_result(p, kill_node(p, &err), &err);
+	return 0;
+}
+
 int perform_crash(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
@@ -56,12 +89,7 @@ int perform_crash(struct performance *p, struct err *err)
 	/* From here on nobody can ask it for anything. */
 	if (!r)
 		r = performance_take(p, err);
-	if (r)
-		return r;
-	r = lab_node_kill(p->tl->lab, a->node.node, emptied, p, err);
-	if (r)
-		return r < 0 ? r : PERFORM_UNDER_WAY;
-	return remove_node(p, err);
+	return r ? r : kill_node(p, err);
 }
 
 /* ---- boot ------------------------------------------------------------------
@@ -110,6 +138,7 @@ static bool has_carrier(void *arg, uint32_t ifindex)
 /* Asks until its interfaces carry packets, and then starts what runs in it. */
 static int wait_ready(struct performance *p, struct err *err)
 {
+	const struct timeline_listener *l = &p->tl->listener;
 	size_t node = p->action->node.node;
 	int r = lab_node_is_ready(p->tl->lab, node, has_carrier, p->tl->live,
 				  err);
@@ -124,7 +153,8 @@ static int wait_ready(struct performance *p, struct err *err)
 		return r ? r : PERFORM_UNDER_WAY;
 	}
 	performance_step(p, "ready", NULL, 0);
-	return start_processes(p, err);
+	r = start_processes(p, err);
+	return r || !l->revived ? r : l->revived(l->arg, node, err);
 }
 
 static int on_poll(sd_event_source *source, uint64_t now_us, void *arg)
@@ -228,9 +258,13 @@ int perform_freeze(struct performance *p, struct err *err)
 int perform_thaw(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
+	const struct timeline_listener *l = &p->tl->listener;
 	plan_op_vec ops = { 0 }, missed = { 0 };
-	int r = lab_node_continue(p->tl->lab, a->node.node, err);
+	int r;
 
+	if (l->thawing)
+		l->thawing(l->arg, a->node.node);
+	r = lab_node_continue(p->tl->lab, a->node.node, err);
 	if (r)
 		return r;
 	performance_step(p, "continued", NULL, 0);

@@ -35,6 +35,15 @@ struct timeline_listener {
 	int (*booted)(void *arg, size_t node, struct err *err);
 	/* May it have its carrier? Asked until it may. NULL: at once. */
 	bool (*watched)(void *arg, size_t node);
+	/* A node's processes are about to go on. */
+	void (*thawing)(void *arg, size_t node);
+	/* A node is cut off, and about to be killed: does anybody in there
+	 * still write down what it knows? Asked until nobody does, or too much
+	 * time has gone by. NULL: nobody. */
+	bool (*dying)(void *arg, size_t node);
+	/* A node that was booted carries packets. 0, or a negative errno: the
+	 * action fails. */
+	int (*revived)(void *arg, size_t node, struct err *err);
 };
 
 /* lab, event and listener's arg are borrowed. 0 or a negative errno. */
