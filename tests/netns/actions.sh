@@ -105,6 +105,66 @@ for step in silent stopped continued heard; do
   event action.step ".step == \"$step\""
 done
 
+# ---- probes in such nodes --------------------------------------------------------
+
+# Frozen, they stand still, and make up for nothing; crashed, they end, and what they
+# know is told; booted, none comes back but those that were still to begin. The one
+# of the other node sees it all.
+run 0 "probes of a node that freezes and crashes" <<'Y'
+processes:
+  echo: { node: c, echo: udp/7 }
+  server: { node: c, serve: tcp/5001 }
+probes:
+  own:    { kind: ping, node: a, to: c, interval: 10ms, for: 6s }
+  asks:   { kind: tcp_request, node: a, to: c, port: 5001, interval: 10ms, for: 6s }
+  stream: { kind: tcp_stream, node: a, to: c, port: 5001, rate: 1mbit, for: 6s }
+  brief:  { kind: ping, node: a, to: c, interval: 10ms, for: 200ms }
+  away:   { kind: udp_echo, node: a, to: c, port: 7, interval: 10ms, at: 2200ms, for: 2s }
+  later:  { kind: udp_echo, node: a, to: c, port: 7, interval: 10ms, at: 5s, for: 1s }
+  other:  { kind: ping, node: c, to: a, interval: 10ms, for: 6s }
+timeline:
+  - { at: 500ms, freeze: a }
+  - { at: 1s, thaw: a }
+  - { at: 2s, crash: a }
+  - { at: 2500ms, boot: a }
+expect:
+  - { probe: brief, sent: 20, lost: 0 }
+  - { probe: later, sent: 100, lost: 0 }
+  - { probe: other, sent: 600, lost: { min: 90 }, received: { min: 300 } }
+  - { probe: stream, survives: false }
+  - { probe: own, received: { min: 100 } }
+Y
+says 'ended at [0-9.]* s, when a crashed'
+# Of 200 that were due before the crash, a quarter was not sent.
+jq -e '.probes | (.own, .asks) as $p | $p.skipped >= 30 and $p.skipped <= 100 and
+    ($p.sent + $p.skipped) >= 190 and ($p.sent + $p.skipped) <= 260 and
+    $p.crashed_t_ns >= 2000000000' "$record/results.json" >/dev/null ||
+  fail "$what: $(jq -c '.probes | map_values({sent, skipped, crashed_t_ns})' "$record/results.json")"
+jq -e '.probes | .brief.crashed_t_ns == null and .later.crashed_t_ns == null and
+    .away.crashed_t_ns == null and .away.skipped >= 30 and .away.sent + .away.skipped == 200 and
+    .away.lost == 0 and .stream.stream.end == "crashed" and .other.skipped == 0' \
+  "$record/results.json" >/dev/null ||
+  fail "$what: $(jq -c '.probes | map_values({sent, lost, skipped, crashed_t_ns})' "$record/results.json")"
+event probe.end '.probe == "own" and .crashed and .status == 0'
+
+# A node that is frozen still has its say when the run is over, and when it crashes.
+run 0 "probes of a node that stays frozen" <<'Y'
+duration: 2s
+probes:
+  own:   { kind: ping, node: a, to: c, interval: 10ms, for: 6s }
+  other: { kind: ping, node: c, to: a, interval: 10ms, for: 6s }
+timeline:
+  - { at: 500ms, freeze: a }
+  - { at: 700ms, freeze: c }
+  - { at: 1s, crash: c }
+expect:
+  - { probe: own, received: { min: 20 } }
+  - { probe: other, received: { min: 20 } }
+Y
+jq -e '.probes | .own.skipped >= 100 and .own.sent <= 70 and .own.crashed_t_ns == null and
+    .other.skipped >= 15 and .other.crashed_t_ns >= 1000000000' "$record/results.json" >/dev/null ||
+  fail "$what: $(jq -c '.probes | map_values({sent, lost, skipped, crashed_t_ns})' "$record/results.json")"
+
 # ---- partition and heal -----------------------------------------------------------
 
 run 0 "a partition" <<'Y'

@@ -23,6 +23,7 @@
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -151,7 +152,7 @@ static void expect_all(const sample_vec *v, size_t n, unsigned copies,
 	ck_assert_uint_eq(v->n, n);
 	for (size_t i = 0; i < n; i++) {
 		ck_assert_msg(v->v[i].copies == copies &&
-			      !strcmp(v->v[i].error, error),
+				      !strcmp(v->v[i].error, error),
 			      "packet %zu: %u copies, \"%s\"", i,
 			      v->v[i].copies, v->v[i].error);
 	}
@@ -225,7 +226,8 @@ static void reply(int fd, struct icmphdr *icmp, size_t len,
 	sum = (sum & 0xffff) + (sum >> 16);
 	icmp->checksum = htons((uint16_t)~sum);
 	ck_assert_int_eq(sendto(fd, icmp, len, 0, (const struct sockaddr *)to,
-				sizeof(*to)), (ssize_t)len);
+				sizeof(*to)),
+			 (ssize_t)len);
 }
 
 /* Takes the kernel's place in answering. */
@@ -306,8 +308,8 @@ START_TEST(ping_is_answered)
 
 		/* Never before it is due; the kernel's stamp was made after
 		 * the send (which two clocks tell to a few us). */
-		ck_assert_int_ge(s->sent_ns, c.start_mono_ns +
-						     (int64_t)i * 2 * MS);
+		ck_assert_int_ge(s->sent_ns,
+				 c.start_mono_ns + (int64_t)i * 2 * MS);
 		ck_assert_int_gt(s->received_ns, s->sent_ns - MS / 10);
 		ck_assert_int_lt(s->received_ns, clock_mono_ns());
 	}
@@ -322,7 +324,7 @@ START_TEST(as_many_as_fit)
 		int64_t interval_us, for_us;
 		size_t n;
 	} cases[] = {
-		{ 1000, 1000, 1 }, { 1000, 999, 1 }, { 1000, 1001, 2 },
+		{ 1000, 1000, 1 },   { 1000, 999, 1 }, { 1000, 1001, 2 },
 		{ 1000, 10000, 10 }, { 333, 1000, 4 }, { 1000, 1, 1 },
 	};
 	struct probe_config c = ping("10.0.0.2", cases[_i].interval_us * 1000,
@@ -345,6 +347,53 @@ START_TEST(late_start_sends_all)
 	c.start_mono_ns -= 10000 * MS;
 	probe_run(&c, &v);
 	expect_all(&v, 5000, 1, "");
+	VEC_FREE(&v);
+}
+END_TEST
+
+/* But not what was due while its node stood still: that is told. */
+START_TEST(what_was_slept_through_is_not_sent)
+{
+	struct probe_config c = ping("10.0.0.2", MS, 5300 * MS);
+	struct probe_usage *usage =
+		mmap(NULL, sizeof(*usage), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int64_t awake_ns = c.start_mono_ns;
+	sample_vec v = { 0 };
+	struct err err = ERR_INIT;
+	pid_t pid;
+
+	ck_assert(usage != MAP_FAILED);
+	c.start_mono_ns -= 5000 * MS;
+	c.awake_ns = &awake_ns;
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		netns_enter(ns_a);
+		exit(probes_main(&c, 1, -1, STDERR_FILENO, usage, NULL));
+	}
+	ck_assert_int_eq(wait_for(pid), 0);
+	ck_assert_msg(!samples_read(csv, &v, &err), "%s", err.msg);
+	expect_all(&v, 300, 1, "");
+	ck_assert_uint_eq(v.v[0].seq, 0);
+	ck_assert_uint_eq(usage->skipped, 5000);
+	ck_assert_uint_eq(usage->late.count, 300);
+	munmap(usage, sizeof(*usage));
+	VEC_FREE(&v);
+}
+END_TEST
+
+/* All of its time was slept through. */
+START_TEST(nothing_is_left_to_send)
+{
+	struct probe_config c = ping("10.0.0.2", MS, 300 * MS);
+	int64_t awake_ns = c.start_mono_ns + 1000 * MS;
+	sample_vec v = { 0 };
+
+	c.awake_ns = &awake_ns;
+	probe_run(&c, &v);
+	ck_assert_uint_eq(v.n, 0);
 	VEC_FREE(&v);
 }
 END_TEST
@@ -603,6 +652,8 @@ int main(void)
 	tcase_add_loop_test(tc, ping_is_answered, 0, 2);
 	tcase_add_loop_test(tc, as_many_as_fit, 0, 6);
 	tcase_add_test(tc, late_start_sends_all);
+	tcase_add_test(tc, what_was_slept_through_is_not_sent);
+	tcase_add_test(tc, nothing_is_left_to_send);
 	tcase_add_test(tc, address_removed);
 	tcase_add_test(tc, only_true_replies_count);
 	tcase_add_loop_test(tc, router_refuses, 0, 5);

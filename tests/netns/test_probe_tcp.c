@@ -333,6 +333,41 @@ START_TEST(stream_refused)
 }
 END_TEST
 
+static pid_t start(const struct probe_config *c)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		netns_enter(ns_a);
+		exit(probes_main(c, 1, -1, STDERR_FILENO, NULL, NULL));
+	}
+	return pid;
+}
+
+/* It ends with its node, and says so. */
+START_TEST(stream_crashes)
+{
+	struct probe_config c =
+		config(PROBE_TCP_STREAM, "10.0.0.2", 60000 * MS);
+	json_t *own;
+	pid_t pid;
+
+	start_server();
+	c.stream.rate_bps = 8000000;
+	pid = start(&c);
+	for (int i = 0; i < 20000 && access(csv, F_OK); i++)
+		usleep(1000);
+	usleep(50000);
+	kill(pid, PROBES_CRASH);
+	ck_assert_int_eq(wait_for(pid), 0);
+	own = read_json("p.json");
+	expect_text(own, "end", "crashed");
+	json_decref(own);
+}
+END_TEST
+
 /* The server is killed, or stopped, in its middle. */
 START_TEST(stream_server_dies)
 {
@@ -441,6 +476,25 @@ START_TEST(requests_answered)
 		ck_assert_uint_eq(v.v[i].connection,
 				  c.request.keep ? 1 : i + 1);
 	}
+	VEC_FREE(&v);
+}
+END_TEST
+
+/* What was due while the node stood still is not asked. */
+START_TEST(requests_slept_through)
+{
+	struct probe_config c =
+		config(PROBE_TCP_REQUEST, "10.0.0.2", 1200 * MS);
+	int64_t awake_ns = c.start_mono_ns;
+	sample_vec v = { 0 };
+
+	start_server();
+	c.start_mono_ns -= 1000 * MS;
+	c.awake_ns = &awake_ns;
+	run(&c);
+	read_requests(&v);
+	ck_assert_uint_eq(v.n, 100);
+	ck_assert_int_ge(v.v[0].sent_ns, awake_ns);
 	VEC_FREE(&v);
 }
 END_TEST
@@ -578,8 +632,10 @@ int main(void)
 	tcase_add_loop_test(tc, stream_by_size, 0, 8);
 	tcase_add_loop_test(tc, stream_by_time, 0, 2);
 	tcase_add_test(tc, stream_refused);
+	tcase_add_test(tc, stream_crashes);
 	tcase_add_loop_test(tc, stream_server_dies, 0, 2);
 	tcase_add_loop_test(tc, stream_peers, 0, PEERS);
+	tcase_add_test(tc, requests_slept_through);
 	tcase_add_loop_test(tc, requests_answered, 0, 8);
 	tcase_add_loop_test(tc, requests_peers, 0, 2 * PEER_DAMAGES);
 	tcase_add_loop_test(tc, requests_refused, 0, 2);

@@ -291,6 +291,61 @@ START_TEST(test_abandoned)
 }
 END_TEST
 
+/* With its node: what it has measured counts. */
+START_TEST(test_probe_crashed)
+{
+	json_t *root, *probe;
+
+	write_record(NULL);
+	write_event("probe.end", "\"probe\":\"rtt\",\"status\":0,"
+				 "\"skipped\":3,\"crashed\":true");
+	make(REPORT_PASSED);
+	prints("  3 were due while a stood still, and not sent\n"
+	       "  ended at 12.000 s, when a crashed\n");
+	ck_assert_int_eq(report_write_json(report, dir, &err), 0);
+	root = json_load_file(path_of("results.json"), 0, NULL);
+	probe = json_object_get(json_object_get(root, "probes"), "rtt");
+	ck_assert_int_eq(json_integer_value(json_object_get(probe, "skipped")),
+			 3);
+	ck_assert_int_eq(
+		json_integer_value(json_object_get(probe, "crashed_t_ns")),
+		12000 * MS);
+	json_decref(root);
+}
+END_TEST
+
+START_TEST(test_probe_crashed_and_silent)
+{
+	write_record(NULL);
+	write_event("probe.end", "\"probe\":\"rtt\",\"status\":137,"
+				 "\"crashed\":true");
+	make(REPORT_INVALID);
+	prints("  the probe rtt ended with status 137 instead of measuring\n");
+}
+END_TEST
+
+/* It was still to begin when its node crashed, and did so when that was back.
+ */
+START_TEST(test_probe_begins_again)
+{
+	json_t *root, *probe;
+
+	write_record(NULL);
+	write_event("probe.end",
+		    "\"probe\":\"rtt\",\"status\":0,\"crashed\":true");
+	write_event("probe.start", "\"probe\":\"rtt\",\"to\":\"198.18.0.1\"");
+	write_event("probe.end", "\"probe\":\"rtt\",\"status\":0");
+	make(REPORT_PASSED);
+	ck_assert_int_eq(report_write_json(report, dir, &err), 0);
+	root = json_load_file(path_of("results.json"), 0, NULL);
+	probe = json_object_get(json_object_get(root, "probes"), "rtt");
+	ck_assert(json_is_null(json_object_get(probe, "crashed_t_ns")));
+	ck_assert_int_eq(json_integer_value(json_object_get(probe, "skipped")),
+			 0);
+	json_decref(root);
+}
+END_TEST
+
 /* The end came before the second action, whatever was expected. */
 START_TEST(test_actions_missing)
 {
@@ -585,6 +640,9 @@ int main(void)
 	tcase_add_test(tc, test_no_trace);
 	tcase_add_test(tc, test_probe_died);
 	tcase_add_test(tc, test_abandoned);
+	tcase_add_test(tc, test_probe_crashed);
+	tcase_add_test(tc, test_probe_crashed_and_silent);
+	tcase_add_test(tc, test_probe_begins_again);
 	tcase_add_test(tc, test_actions_missing);
 	tcase_add_test(tc, test_actions_of_one_moment);
 	tcase_add_test(tc, test_run_failed);

@@ -82,7 +82,7 @@ static void setup(void)
 		",\"event\":\"run.start\",\"scenario\":\"s.yaml\",\"seed\":1}\n"
 		"{\"mono_ns\":%" PRId64 ",\"event\":\"timeline.start\"}\n"
 		"{\"mono_ns\":%" PRId64 ",\"event\":\"probe.start\",\"probe\":"
-					"\"s\",\"to\":\"10.0.0.2\"}\n"
+		"\"s\",\"to\":\"10.0.0.2\"}\n"
 		"{\"mono_ns\":%" PRId64
 		",\"event\":\"probe.end\",\"probe\":\"s\",\"status\":0,"
 		"\"late\":{\"count\":1,\"p50_ns\":1,\"p99_ns\":2,\"max_ns\":3}}"
@@ -125,6 +125,8 @@ static const struct {
 	{ { "reset", "aa", NULL, NULL }, { 0 }, REPORT_FAILED, 0, 1 },
 	{ { "no stream", "aa", NULL, NULL }, { 0 }, REPORT_FAILED, 0, 0 },
 	{ { "stopped", "aa", NULL, NULL }, { 0 }, REPORT_FAILED, -1, 1 },
+	/* With its node: unlike the run's end, that is a connection's. */
+	{ { "crashed", "aa", NULL, NULL }, { 0 }, REPORT_FAILED, 0, 1 },
 	/* nobody looked */
 	{ { "complete", NULL, NULL, NULL }, { 0 }, REPORT_FAILED, 1, -1 },
 	/* an upload, which the server knows more of */
