@@ -82,6 +82,29 @@ static int add_node(struct run *run, const struct plan_op *op)
 	return kns_new(&run->lab->kernel, &node->ns, run->err);
 }
 
+/*
+ * Sockets that nobody holds any more, with something left to send that nobody
+ * answers, would keep the namespace for minutes.
+ */
+static int remove_node(struct lab *lab, size_t node, struct err *err)
+{
+	static const struct ip_prefix all[] = {
+		{ .addr = { .family = AF_INET } },
+		{ .addr = { .family = AF_INET6 } },
+	};
+	struct err e = ERR_INIT;
+	int r = kns_destroy_sockets(lab->nodes[node].ns, all, 2, NULL, &e);
+
+	/* A kernel that cannot (CONFIG_INET_DIAG_DESTROY) takes its time. */
+	if (r && r != -EOPNOTSUPP) {
+		if (err)
+			*err = e;
+		return r;
+	}
+	lab->nodes[node].ns = kns_free(lab->nodes[node].ns);
+	return 0;
+}
+
 static int add_link(struct run *run, size_t i)
 {
 	const struct plan_op *op = &run->ops[i];
@@ -447,8 +470,7 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_CARRIER_SYNC:
 		return sync_carrier(run, op, ns);
 	case PLAN_OP_NODE_DEL:
-		run->lab->nodes[op->node].ns = kns_free(ns);
-		return 0;
+		return remove_node(run->lab, op->node, run->err);
 	case PLAN_OP_SYSCTL:
 		return kns_sysctl(ns, op->sysctl.key, op->sysctl.value,
 				  run->err);
