@@ -12,7 +12,8 @@ list=$PWD/tests/mutations/sal.txt
 
 export CK_DEFAULT_TIMEOUT=120
 # The quick ones first.
-tests=(open close pressure encap liveness paths refuse instance parts attack move storm)
+tests=(open close pressure encap liveness paths refuse instance parts attack native crossing
+  replay move storm)
 work=$(mktemp -d)
 trap 'rm -r -- "$work"' EXIT
 git ls-files -z --cached --others --exclude-standard |

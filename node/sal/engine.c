@@ -210,7 +210,8 @@ static void stranger_on_flow(struct sal *s, const struct sal_flow *f,
 			     const struct sal_arrival *a)
 {
 	s->stats.bad_nonce++;
-	if (f->tie.remote_id && a->packet.src_flow != f->tie.remote_id)
+	if (!f->info.native && f->tie.remote_id &&
+	    a->packet.src_flow != f->tie.remote_id)
 		sal_left_tie_arrived(s, a);
 }
 
