@@ -113,7 +113,8 @@ static inline void native_watch(struct world *w, const struct wire_packet *p,
 		sal_text_format(&d, SAL_TEXT_PAYLOAD_LENGTH, e->sent,
 				sizeof(e->sent));
 	for (unsigned i = 0; i < d.n; i++)
-		WORLD_OK(w, d.ext[i].type < 8);
+		WORLD_OK(w,
+			 d.ext[i].type < 8 && d.ext[i].type != SAL_EXT_ADDRESS);
 	if (!d.payload_len)
 		return;
 	WORLD_OK(w, d.payload_len >= 8 && !memcmp(d.payload, "\0\0\0\0", 4));
