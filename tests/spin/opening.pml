@@ -112,6 +112,7 @@ bool silent[2]; /* about flows that are not there */
 #define do_back_off(h) assert(false)
 #define do_drop_tie(h) assert(false)
 #define do_fin_done(h) assert(false)
+#define do_next_path(h) assert(false)
 #define do_resolve(h) assert(false)
 #define do_resume(h) assert(false)
 #define do_send_fin_again(h) assert(false)
