@@ -403,7 +403,9 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 void sal_client_heard(struct sal *s, struct sal_flow *f,
 		      const struct sal_arrival *a)
 {
-	if (f->info.state == SAL_SYN_RCVD && !f->confirmed)
+	/* We may have moved meanwhile; where the client has, its RSYN said
+	 * where it is. */
+	if (!f->info.client && !f->confirmed && !f->has_peer_rsyn)
 		client_is_at(s, f, a->path);
 	f->confirmed = true;
 }
