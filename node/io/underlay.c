@@ -12,6 +12,12 @@
  * have to fit. The sockets discover path MTUs (WANT): what fits the known one
  * leaves with DF, what does not is fragmented here.
  *
+ * What is sent to a neighbour that is not there waits in the kernel until ARP
+ * or neighbour discovery gives up, and counts to its socket's buffer all the
+ * while. Anybody can have us answer many who are not there. So answers to
+ * strangers go out by a socket of their own, which takes nothing in; when its
+ * buffer is full it is they who are dropped, not the packets of flows.
+ *
  * An ICMP error also becomes the socket's pending error, and fails the next
  * call on it with an errno that has nothing to do with that call. So calls that
  * fail are made once more before they count as failed.
@@ -24,6 +30,7 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <linux/filter.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -36,9 +43,14 @@
 #define QUOTE_MAX 1500u /* of our packet in an ICMP error */
 #define ERRORS_MAX 32 /* a wake-up */
 #define RECEIVE_BUFFER (1 << 20) /* asked for; capped unless we are root */
+/* The kernel keeps some packets for each of 1,024 absent neighbours (gc_thresh3
+ * in arp(7)), then it drops them at once: with room for more new clients still
+ * get their answers. Likewise. */
+#define STRANGERS_BUFFER (4 << 20)
 
 struct underlay {
 	int fd4, fd6;
+	int strangers4, strangers6; /* to them only */
 	/* BATCH packets of any length. Only pages that were written cost
 	 * memory, which for most is the first one of each. */
 	uint8_t *buffers;
@@ -53,6 +65,10 @@ struct underlay *underlay_free(struct underlay *u)
 		close(u->fd4);
 	if (u->fd6 >= 0)
 		close(u->fd6);
+	if (u->strangers4 >= 0)
+		close(u->strangers4);
+	if (u->strangers6 >= 0)
+		close(u->strangers6);
 	if (u->buffers)
 		munmap(u->buffers, (size_t)BATCH * PACKET_MAX);
 	free(u);
@@ -112,6 +128,28 @@ static int open_socket(int family, const struct option *options, size_t n,
 	return TAKE_FD(fd);
 }
 
+/* A socket that nothing comes in by. */
+static int open_strangers(int family, struct err *err)
+{
+	static const struct option options[] = {
+		{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT },
+		{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT },
+	};
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog program = { 1, &nothing };
+	CLEANUP_CLOSE int fd =
+		open_socket(family, &options[family == AF_INET6], 1, err);
+	int size = STRANGERS_BUFFER;
+
+	if (fd >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+				  sizeof(program)))
+		return err_errno(err, errno, "cannot filter a raw socket");
+	return TAKE_FD(fd);
+}
+
 int underlay_open(struct underlay **out, struct err *err)
 {
 	CLEANUP(underlay_freep) struct underlay *u = calloc(1, sizeof(*u));
@@ -119,7 +157,7 @@ int underlay_open(struct underlay **out, struct err *err)
 
 	if (!u)
 		return err_errno(err, ENOMEM, "the underlay");
-	u->fd4 = u->fd6 = -1;
+	u->fd4 = u->fd6 = u->strangers4 = u->strangers6 = -1;
 	buffers = mmap(NULL, (size_t)BATCH * PACKET_MAX, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (buffers == MAP_FAILED)
@@ -133,6 +171,14 @@ int underlay_open(struct underlay **out, struct err *err)
 			     sizeof(options6) / sizeof(options6[0]), err);
 	if (u->fd6 < 0 && (u->fd6 != -EAFNOSUPPORT || u->fd4 < 0))
 		return u->fd6;
+	if (u->fd4 >= 0)
+		u->strangers4 = open_strangers(AF_INET, err);
+	if (u->fd4 >= 0 && u->strangers4 < 0)
+		return u->strangers4;
+	if (u->fd6 >= 0)
+		u->strangers6 = open_strangers(AF_INET6, err);
+	if (u->fd6 >= 0 && u->strangers6 < 0)
+		return u->strangers6;
 	*out = TAKE_PTR(u);
 	return 0;
 }
@@ -396,9 +442,16 @@ static void send_batch(struct underlay *u, int fd, struct outgoing *out)
 	out->n = 0;
 }
 
+static int way_out(const struct underlay *u, const struct sal_outer *packet)
+{
+	if (packet->path.remote.family == AF_INET6)
+		return packet->to_known ? u->fd6 : u->strangers6;
+	return packet->to_known ? u->fd4 : u->strangers4;
+}
+
 void underlay_send(struct underlay *u, const struct sal_outer *packet)
 {
-	int fd = packet->path.remote.family == AF_INET6 ? u->fd6 : u->fd4;
+	int fd = way_out(u, packet);
 	struct segmenter segmenter;
 	struct outgoing out;
 

@@ -53,8 +53,7 @@ static void ask_emit(struct sal *s, struct sal_flow *f)
 	f->ask_ns = s->now_ns;
 	f->ask_tries++;
 	s->stats.challenges_sent++;
-	sal_send_challenge(s, f->info.local_id, f->tie.remote_id, &f->ask_path,
-			   SAL_CHALLENGE_ASK, f->ask_value);
+	sal_send_challenge(s, f, &f->ask_path, SAL_CHALLENGE_ASK, f->ask_value);
 	sal_flow_arm(s, f);
 }
 
@@ -94,8 +93,7 @@ void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 	 */
 	if (!sal_path_known(f, a->path))
 		sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
-	sal_send_challenge(s, f->info.local_id, f->tie.remote_id, a->path,
-			   SAL_CHALLENGE_ANSWER,
+	sal_send_challenge(s, f, a->path, SAL_CHALLENGE_ANSWER,
 			   proof(f->tie.peer_nonce, f->tie.nonce,
 				 f->tie.remote_id, f->info.local_id, value));
 }

@@ -225,7 +225,7 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
  * and so does its question. */
 void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 			uint16_t reason);
-void sal_send_challenge(struct sal *s, uint32_t local_id, uint32_t remote_id,
+void sal_send_challenge(struct sal *s, const struct sal_flow *f,
 			const struct sal_path *path, uint8_t kind,
 			uint64_t value);
 /* A segment on f's tie: no extensions. */

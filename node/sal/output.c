@@ -79,6 +79,11 @@ static void add_list(const struct sal *s, const struct sal_flow *f,
 		sal_add_address(p, SAL_EXT_ADDRESS6, s->list_verno, ackno, v6);
 }
 
+static bool is_known(const struct sal_flow *f)
+{
+	return f->info.client || f->confirmed;
+}
+
 void sal_send_control(struct sal *s, struct sal_flow *f,
 		      const struct sal_tie *tie,
 		      const struct sal_control_out *c)
@@ -88,6 +93,7 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
 	struct sal_outer out = {
 		.path = tie->path,
 		.ip = { .ttl = SAL_TTL },
+		.to_known = is_known(f),
 	};
 
 	f->sent_ns = s->now_ns;
@@ -159,14 +165,18 @@ void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 	s->sink.event(s->sink.arg, &e);
 }
 
-void sal_send_challenge(struct sal *s, uint32_t local_id, uint32_t remote_id,
+void sal_send_challenge(struct sal *s, const struct sal_flow *f,
 			const struct sal_path *path, uint8_t kind,
 			uint64_t value)
 {
 	struct sal_packet p;
-	struct sal_outer out = { .path = *path, .ip = { .ttl = SAL_TTL } };
+	struct sal_outer out = {
+		.path = *path,
+		.ip = { .ttl = SAL_TTL },
+		.to_known = is_known(f) && sal_path_known(f, path),
+	};
 
-	sal_packet_init(&p, local_id, remote_id, 0);
+	sal_packet_init(&p, f->info.local_id, f->tie.remote_id, 0);
 	sal_add_challenge(&p, kind, value);
 	sal_emit(s, &p, &out);
 }
@@ -174,7 +184,7 @@ void sal_send_challenge(struct sal *s, uint32_t local_id, uint32_t remote_id,
 void sal_send_data(struct sal *s, struct sal_flow *f,
 		   const struct sal_kept *kept, const uint8_t *segment)
 {
-	struct sal_outer out = { .path = f->tie.path };
+	struct sal_outer out = { .path = f->tie.path, .to_known = is_known(f) };
 	struct sal_packet p;
 
 	sal_packet_init(&p, f->info.local_id, f->tie.remote_id, kept->protocol);

@@ -86,6 +86,10 @@ struct sal_outer {
 	uint8_t protocol;
 	struct sal_ip_fields ip;
 	struct sal_offload offload;
+	/* To one whom we have chosen, or who has shown that he is there. All
+	 * else is answers to anybody, and must not take from these the room in
+	 * the way out. */
+	bool to_known;
 };
 
 /* ---- what comes out ---------------------------------------------------- */

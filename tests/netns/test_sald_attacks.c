@@ -1,0 +1,767 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Strangers against real salds:
+ *
+ *     host 1: client      host 2: instance     host 3: the stranger
+ *       |                    |                    | no sald
+ *     --+------------------ switch ---------------+--
+ *
+ * The stranger writes any source address on his packets. At most he has guessed
+ * both flow IDs, or has kept old packets of the flow; the nonces he does not
+ * know. All along a TCP conversation and pings go on. After each attack the
+ * counters are just what they were plus what was sent, the flow is what it was,
+ * and the conversation goes on where it was, byte for byte.
+ */
+#include "node/wire/sal_packet.h"
+#include "tests/support/sald_lab.h"
+#include "tests/support/sandbox.h"
+
+#include <jansson.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+
+#define CLIENT "10.0.0.1"
+#define INSTANCE "10.0.0.2"
+#define STRANGER "10.0.0.3"
+#define SAL_PROTOCOL 144
+
+/* ---- what strangers send ------------------------------------------------- */
+
+static int stranger_fd = -1;
+
+static void stranger_open(void)
+{
+	int on = 1;
+
+	netns_enter(hosts[3].ns);
+	stranger_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	ck_assert_int_ge(stranger_fd, 0);
+	ck_assert_int_eq(setsockopt(stranger_fd, IPPROTO_IP, IP_HDRINCL, &on,
+				    sizeof(on)),
+			 0);
+}
+
+static void send_ip(const char *from, const char *to, uint8_t protocol,
+		    const uint8_t *bytes, size_t len)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET };
+	struct iphdr header = {
+		.version = 4,
+		.ihl = 5,
+		.ttl = 64,
+		.protocol = protocol,
+		.saddr = inet_addr(from),
+		.daddr = inet_addr(to),
+	};
+	uint8_t packet[2048];
+
+	ck_assert_uint_le(sizeof(header) + len, sizeof(packet));
+	header.tot_len = htons((uint16_t)(sizeof(header) + len));
+	memcpy(packet, &header, sizeof(header));
+	memcpy(packet + sizeof(header), bytes, len);
+	sa.sin_addr.s_addr = header.daddr;
+	ck_assert_int_eq(sendto(stranger_fd, packet, sizeof(header) + len, 0,
+				(struct sockaddr *)&sa, sizeof(sa)),
+			 sizeof(header) + len);
+}
+
+static void send_sal(const char *from, const char *to,
+		     const struct sal_packet *p, size_t payload)
+{
+	uint8_t bytes[1024];
+	int len = sal_encode(p, bytes, sizeof(bytes) - payload);
+
+	ck_assert_int_gt(len, 0);
+	memset(bytes + len, 0x5a, payload);
+	send_ip(from, to, SAL_PROTOCOL, bytes, (size_t)len + payload);
+}
+
+/* ---- what must not change ------------------------------------------------ */
+
+/* Counters of what was not taken. */
+enum count {
+	BAD_NONCE,
+	UNKNOWN_FLOW,
+	MALFORMED,
+	STALE_VERSION,
+	BAD_CHECKSUM,
+	CHALLENGES_FAILED,
+	NO_SERVICE,
+	COUNTS_
+};
+
+static const char *const count_names[COUNTS_] = {
+	"bad_nonce",	"unknown_flow",	     "malformed",  "stale_version",
+	"bad_checksum", "challenges_failed", "no_service",
+};
+
+struct counts {
+	unsigned long v[COUNTS_];
+};
+
+static struct counts counts_of(const struct host *h)
+{
+	struct counts c;
+
+	for (int i = 0; i < COUNTS_; i++)
+		c.v[i] = host_counter(h, count_names[i]);
+	return c;
+}
+
+static bool counts_are(const struct host *h, const struct counts *expected)
+{
+	struct counts now = counts_of(h);
+
+	return !memcmp(&now, expected, sizeof(now));
+}
+
+/* Once all was taken in, the counters are just these; printed where not. */
+static void await_counts(const struct host *h, const struct counts *expected)
+{
+	int64_t end = clock_mono_ns() + PATIENCE_S * NSEC_PER_SEC;
+	struct counts now;
+
+	while (!counts_are(h, expected) && clock_mono_ns() < end)
+		poll(NULL, 0, 5);
+	now = counts_of(h);
+	for (int i = 0; i < COUNTS_; i++)
+		ck_assert_msg(now.v[i] == expected->v[i],
+			      "host %d: %s is %lu, expected %lu", h->number,
+			      count_names[i], now.v[i], expected->v[i]);
+}
+
+/* The TCP flow of a host, as one line of text. */
+struct flow {
+	uint32_t id, peer_id;
+	uint16_t port; /* the client program's */
+	char line[512];
+};
+
+static struct flow flow_of(const struct host *h)
+{
+	char *text =
+		sh_output("%s -c %s -f json flow list", SALCTL, h->control);
+	json_t *answer = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
+	json_t *list = json_is_array(answer) ? answer :
+					       json_object_get(answer, "flows");
+	struct flow f = { .id = 0 };
+	json_t *o, *path;
+	size_t i;
+
+	ck_assert_msg(json_is_array(list), "%s", text);
+	json_array_foreach(list, i, o)
+	{
+		const char *protocol =
+			json_string_value(json_object_get(o, "protocol"));
+
+		if (!protocol || strcmp(protocol, "tcp"))
+			continue;
+		ck_assert_uint_eq(f.id, 0);
+		f.id = (uint32_t)json_integer_value(json_object_get(o, "flow"));
+		f.peer_id = (uint32_t)json_integer_value(
+			json_object_get(o, "peer_flow"));
+		f.port = (uint16_t)json_integer_value(json_object_get(
+			o, h->number == 1 ? "port_local" : "port_remote"));
+		path = json_object_get(o, "path");
+		snprintf(f.line, sizeof(f.line), "%u %u %s %s > %s", f.id,
+			 f.peer_id,
+			 json_string_value(json_object_get(o, "state")),
+			 json_string_value(json_object_get(path, "local")),
+			 json_string_value(json_object_get(path, "remote")));
+	}
+	ck_assert_msg(f.id && f.peer_id, "%s", text);
+	json_decref(answer);
+	free(text);
+	return f;
+}
+
+/* ---- the conversation ---------------------------------------------------- */
+
+struct scene {
+	int client, instance; /* the two ends of a TCP connection */
+	uint64_t said; /* bytes so far, each way */
+	pid_t ping;
+	struct flow flows[3]; /* [1], [2]: of the hosts */
+	int64_t slowest_ns; /* exchange */
+};
+
+static void say(int from, int to, uint64_t first)
+{
+	uint8_t out[700], in[sizeof(out)];
+
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (uint8_t)(((first + i) * 2654435761u) >> 24);
+	ck_assert_int_eq(send(from, out, sizeof(out), MSG_NOSIGNAL),
+			 sizeof(out));
+	ck_assert_int_eq(recv(to, in, sizeof(in), MSG_WAITALL), sizeof(in));
+	ck_assert_mem_eq(in, out, sizeof(out));
+}
+
+/* Some bytes there and back, of a stream that must not break. */
+static void converse(struct scene *s)
+{
+	for (int i = 0; i < 20; i++) {
+		int64_t start = clock_mono_ns(), took;
+
+		say(s->client, s->instance, s->said);
+		say(s->instance, s->client, s->said + 1);
+		s->said += 700;
+		took = clock_mono_ns() - start;
+		if (took > s->slowest_ns)
+			s->slowest_ns = took;
+	}
+}
+
+static void scene_connect(struct scene *s)
+{
+	int listener = host_socket(&hosts[2], AF_INET, SOCK_STREAM, WEB4, 80);
+
+	ck_assert_int_eq(listen(listener, 1), 0);
+	s->client = host_socket(&hosts[1], AF_INET, SOCK_STREAM, NULL, 0);
+	ck_assert_int_eq(try_connect(s->client, WEB4, 80), 0);
+	s->instance = accept(listener, NULL, NULL);
+	ck_assert_int_ge(s->instance, 0);
+	close(listener);
+	for (int i = 0; i < 2; i++) {
+		struct timeval patience = { .tv_sec = PATIENCE_S };
+
+		setsockopt(i ? s->client : s->instance, SOL_SOCKET, SO_RCVTIMEO,
+			   &patience, sizeof(patience));
+	}
+	converse(s);
+}
+
+static void scene_start(struct scene *s)
+{
+	*s = (struct scene){ .ping = 0 };
+	lab_hosts(3);
+	host_start_sald(&hosts[1]);
+	host_start_sald(&hosts[2]);
+	lab_name_web(2);
+	salctl(&hosts[2], "service add " WEB " demux");
+	salctl(&hosts[1], "service add " WEB " forward " INSTANCE);
+	netns_enter(hosts[1].ns);
+	s->ping = fork();
+	ck_assert_int_ge(s->ping, 0);
+	if (s->ping == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execlp("sh", "sh", "-c",
+		       "exec ping -i 0.05 -W 20 " WEB4 " >/run/said 2>&1",
+		       NULL);
+		_exit(127);
+	}
+	stranger_open();
+}
+
+static void scene_flows(struct scene *s)
+{
+	for (int i = 1; i <= 2; i++) {
+		s->flows[i] = flow_of(&hosts[i]);
+		ck_assert_ptr_nonnull(strstr(s->flows[i].line, "ESTABLISHED"));
+	}
+	ck_assert_uint_eq(s->flows[1].id, s->flows[2].peer_id);
+	ck_assert_uint_eq(s->flows[2].id, s->flows[1].peer_id);
+}
+
+/* The flow is what it was, and the conversation goes on. */
+static void scene_unharmed(struct scene *s)
+{
+	converse(s);
+	for (int i = 1; i <= 2; i++) {
+		struct flow now = flow_of(&hosts[i]);
+
+		ck_assert_str_eq(now.line, s->flows[i].line);
+		ck_assert(host_is_alive(&hosts[i]));
+	}
+}
+
+static void scene_end(struct scene *s)
+{
+	unsigned long sent = 0, received = 0;
+	char *text, *line;
+
+	ck_assert_int_eq(kill(s->ping, SIGINT), 0);
+	ck_assert_int_eq(wait_for(s->ping), 0);
+	text = sh_output("cat /run/said");
+	ck_assert_ptr_null(strstr(text, "DUP!"));
+	line = strstr(text, " packets transmitted");
+	ck_assert_msg(line != NULL, "%s", text);
+	while (line > text && line[-1] != '\n')
+		line--;
+	ck_assert_int_eq(sscanf(line, "%lu packets transmitted, %lu received",
+				&sent, &received),
+			 2);
+	/* One may be on its way. */
+	ck_assert_msg(received + 1 >= sent, "%s", line);
+	printf("slowest exchange %.1f ms; pings: %s",
+	       (double)s->slowest_ns / 1e6, line);
+	free(text);
+	close(s->client);
+	close(s->instance);
+	for (int i = 1; i <= 2; i++)
+		host_stop_sald(&hosts[i]);
+}
+
+/* ---- control packets ----------------------------------------------------- */
+
+static const uint8_t kinds[] = {
+	SAL_FLAG_RSYN,
+	SAL_FLAG_RSYN | SAL_FLAG_ACK,
+	SAL_FLAG_ACK,
+	SAL_FLAG_FIN,
+	SAL_FLAG_FIN | SAL_FLAG_ACK,
+	SAL_FLAG_SYN | SAL_FLAG_ACK,
+	SAL_FLAG_RST,
+	SAL_FLAG_RST | SAL_FLAG_ACK,
+	SAL_FLAG_NACK,
+};
+
+#define KINDS (sizeof(kinds))
+
+struct aim {
+	uint32_t src, dst;
+	const char *from;
+	uint64_t nonce;
+};
+
+static void forge_all(int to, const struct aim *aim)
+{
+	for (size_t i = 0; i < KINDS; i++) {
+		struct sal_packet p;
+
+		sal_packet_init(&p, aim->src, aim->dst, IPPROTO_TCP);
+		sal_add_control(&p, kinds[i], 1000 + (uint32_t)i, 2000,
+				aim->nonce + i);
+		if (kinds[i] & SAL_FLAG_RST)
+			sal_add_reason(&p, SAL_REASON_NO_INSTANCE);
+		send_sal(aim->from, to == 1 ? CLIENT : INSTANCE, &p, 0);
+	}
+}
+
+/* With both flow IDs, and any nonce: from elsewhere, and with the peer's
+ * address.
+ */
+START_TEST(forged_control_is_counted)
+{
+	struct scene s;
+
+	scene_start(&s);
+	scene_connect(&s);
+	scene_flows(&s);
+	for (int to = 1; to <= 2; to++) {
+		struct counts c = counts_of(&hosts[to]);
+		struct aim aim = {
+			.src = s.flows[to].peer_id,
+			.dst = s.flows[to].id,
+			.nonce = 0x1122334455667788,
+		};
+
+		aim.from = STRANGER;
+		forge_all(to, &aim);
+		aim.from = to == 1 ? INSTANCE : CLIENT;
+		aim.nonce = 0;
+		forge_all(to, &aim);
+		c.v[BAD_NONCE] += 2 * KINDS;
+		await_counts(&hosts[to], &c);
+		scene_unharmed(&s);
+		await_counts(&hosts[to], &c);
+		/* The resets made it ask, and the peer has answered. */
+		ck_assert_uint_ge(host_counter(&hosts[to], "challenges_sent"),
+				  1);
+	}
+	scene_end(&s);
+}
+END_TEST
+
+/* With one flow ID or none: two guesses of 32 bits are not made in time. */
+START_TEST(guessed_flow_ids_are_unknown)
+{
+	struct scene s;
+
+	scene_start(&s);
+	scene_connect(&s);
+	scene_flows(&s);
+	for (int to = 1; to <= 2; to++) {
+		struct counts c = counts_of(&hosts[to]);
+		struct aim aim = {
+			.from = to == 1 ? INSTANCE : CLIENT,
+			.src = s.flows[to].peer_id,
+			.dst = s.flows[to].id + 1,
+			.nonce = 99,
+		};
+
+		forge_all(to, &aim);
+		c.v[UNKNOWN_FLOW] += KINDS;
+		await_counts(&hosts[to], &c);
+		aim.src = s.flows[to].peer_id + 1;
+		aim.dst = s.flows[to].id;
+		forge_all(to, &aim);
+		c.v[BAD_NONCE] += KINDS;
+		await_counts(&hosts[to], &c);
+		/* Data: each ID wrong, once. */
+		for (int which = 0; which < 2; which++) {
+			struct sal_packet p;
+
+			sal_packet_init(&p, s.flows[to].peer_id + which,
+					s.flows[to].id + !which, IPPROTO_TCP);
+			send_sal(aim.from, to == 1 ? CLIENT : INSTANCE, &p,
+				 100);
+		}
+		c.v[UNKNOWN_FLOW] += 2;
+		await_counts(&hosts[to], &c);
+		scene_unharmed(&s);
+	}
+	scene_end(&s);
+}
+END_TEST
+
+/* Data with both IDs. From elsewhere it only makes the host ask there, which
+ * the stranger cannot answer. With the peer's address it still has to be of the
+ * flow's own conversation: these are of other ports. */
+START_TEST(forged_data_is_not_delivered)
+{
+	struct scene s;
+
+	scene_start(&s);
+	scene_connect(&s);
+	scene_flows(&s);
+	for (int to = 1; to <= 2; to++) {
+		unsigned long asked =
+			host_counter(&hosts[to], "challenges_sent");
+		struct counts c = counts_of(&hosts[to]);
+		const char *at = to == 1 ? CLIENT : INSTANCE;
+		struct sal_packet p;
+
+		sal_packet_init(&p, s.flows[to].peer_id, s.flows[to].id,
+				IPPROTO_TCP);
+		for (int i = 0; i < 30; i++)
+			send_sal(STRANGER, at, &p, 100);
+		WAIT_FOR(host_counter(&hosts[to], "challenges_sent") > asked);
+		for (int i = 0; i < 30; i++)
+			send_sal(to == 1 ? INSTANCE : CLIENT, at, &p, 100);
+		c.v[MALFORMED] += 30;
+		await_counts(&hosts[to], &c);
+		scene_unharmed(&s);
+	}
+	scene_end(&s);
+}
+END_TEST
+
+/* ---- ICMP ---------------------------------------------------------------- */
+
+static uint16_t internet_checksum(const uint8_t *p, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < n; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~(sum + (sum >> 16));
+}
+
+/* As if a router said this of a packet that a host sent to the other. */
+static void send_icmp(int to, uint8_t code, uint16_t mtu, uint32_t src,
+		      uint32_t dst)
+{
+	const char *at = to == 1 ? CLIENT : INSTANCE;
+	uint8_t bytes[8 + 20 + 12] = { ICMP_DEST_UNREACH, code };
+	struct iphdr quoted = {
+		.version = 4,
+		.ihl = 5,
+		.ttl = 60,
+		.tot_len = htons(1400),
+		.protocol = SAL_PROTOCOL,
+		.saddr = inet_addr(at),
+		.daddr = inet_addr(to == 1 ? INSTANCE : CLIENT),
+	};
+	struct sal_packet p;
+	uint16_t sum;
+
+	bytes[6] = (uint8_t)(mtu >> 8);
+	bytes[7] = (uint8_t)mtu;
+	memcpy(bytes + 8, &quoted, sizeof(quoted));
+	sal_packet_init(&p, src, dst, IPPROTO_TCP);
+	ck_assert_int_eq(sal_encode(&p, bytes + 28, 12), 12);
+	sum = internet_checksum(bytes, sizeof(bytes));
+	bytes[2] = (uint8_t)(sum >> 8);
+	bytes[3] = (uint8_t)sum;
+	send_ip("10.0.0.254", at, IPPROTO_ICMP, bytes, sizeof(bytes));
+}
+
+START_TEST(icmp_errors_are_hints)
+{
+	static const uint8_t codes[] = { ICMP_HOST_UNREACH, ICMP_PROT_UNREACH,
+					 ICMP_PORT_UNREACH, ICMP_FRAG_NEEDED };
+	struct scene s;
+
+	scene_start(&s);
+	scene_connect(&s);
+	scene_flows(&s);
+	for (int to = 1; to <= 2; to++) {
+		unsigned long errors =
+			host_counter(&hosts[to], "underlay_errors");
+		struct counts c = counts_of(&hosts[to]);
+		uint32_t id = s.flows[to].id, peer = s.flows[to].peer_id;
+
+		for (size_t i = 0; i < sizeof(codes); i++) {
+			send_icmp(to, codes[i], 1300, id + 1, peer);
+			send_icmp(to, codes[i], 1300, id, peer + 1);
+			send_icmp(to, codes[i], 1300, id, peer);
+			errors += 3;
+			/* The kernel makes no more of them than so many a
+			 * second, nor keeps more. */
+			WAIT_FOR(host_counter(&hosts[to], "underlay_errors") ==
+				 errors);
+		}
+		scene_unharmed(&s);
+		await_counts(&hosts[to], &c);
+	}
+	scene_end(&s);
+}
+END_TEST
+
+/* ---- replays ------------------------------------------------------------- */
+
+#define HEARD_MAX 64
+
+static struct heard {
+	uint8_t bytes[256];
+	size_t len;
+	char from[INET_ADDRSTRLEN];
+	int to; /* host */
+	uint8_t flags;
+} heard[HEARD_MAX];
+static unsigned heard_n;
+
+static int listen_in(const struct host *h)
+{
+	struct sockaddr_ll sa = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_ALL) };
+	int fd;
+
+	netns_enter(h->ns);
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    htons(ETH_P_ALL));
+	ck_assert_int_ge(fd, 0);
+	sa.sll_ifindex = (int)if_nametoindex("eth0");
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	return fd;
+}
+
+/* Keeps the control packets of the TCP flow. */
+static void keep_heard(int fd)
+{
+	uint8_t bytes[2048];
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), 0)) > 0) {
+		struct heard *h = &heard[heard_n];
+		struct in_addr from, to;
+		struct sal_packet p;
+		size_t len = (size_t)n - 20;
+
+		if (n < 32 || bytes[0] != 0x45 || bytes[9] != SAL_PROTOCOL ||
+		    len > sizeof(h->bytes) || heard_n == HEARD_MAX ||
+		    sal_decode(&p, bytes + 20, len) != SAL_OK ||
+		    p.protocol != IPPROTO_TCP || !sal_find_control(&p))
+			continue;
+		memcpy(h->bytes, bytes + 20, len);
+		h->len = len;
+		h->flags = sal_find_control(&p)->flags;
+		memcpy(&from, bytes + 12, 4);
+		memcpy(&to, bytes + 16, 4);
+		inet_ntop(AF_INET, &from, h->from, sizeof(h->from));
+		h->to = to.s_addr == inet_addr(INSTANCE) ? 2 : 1;
+		heard_n++;
+	}
+}
+
+/* The handshake, and the packets of three moves of the client, once more: from
+ * where they came then, and from elsewhere. */
+START_TEST(replays_change_nothing)
+{
+	struct scene s;
+	unsigned rsyns = 0;
+	char now[32];
+	int fd;
+
+	scene_start(&s);
+	heard_n = 0;
+	fd = listen_in(&hosts[1]);
+	scene_connect(&s);
+	keep_heard(fd);
+	snprintf(now, sizeof(now), CLIENT "/24");
+	for (int i = 0; i < 3; i++) {
+		char to[32], shown[64];
+
+		/* Of another length, or it would go with the first one. */
+		snprintf(to, sizeof(to), "10.0.0.%d/%d", 101 + i, 25 + i % 2);
+		netns_enter(hosts[1].ns);
+		sh("ip addr add %s dev eth0", to);
+		sh("ip addr del %s dev eth0", now);
+		snprintf(now, sizeof(now), "%s", to);
+		snprintf(shown, sizeof(shown), INSTANCE " > 10.0.0.%d",
+			 101 + i);
+		WAIT_FOR(host_shows(&hosts[2], "flow list", shown));
+		/* Before the socket is full of what is of no interest. */
+		keep_heard(fd);
+		converse(&s);
+		keep_heard(fd);
+	}
+	scene_flows(&s);
+	close(fd);
+	for (unsigned i = 0; i < heard_n; i++)
+		rsyns += heard[i].flags == SAL_FLAG_RSYN;
+	ck_assert_uint_ge(rsyns, 3);
+	ck_assert_uint_ge(heard_n, 3 + 9);
+	for (int round = 0; round < 2; round++) {
+		unsigned long requests =
+			host_counter(&hosts[2], "stale_version");
+		unsigned old = 0;
+
+		for (unsigned i = 0; i < heard_n; i++) {
+			const struct heard *h = &heard[i];
+
+			send_ip(round ? STRANGER : h->from,
+				h->to == 2 ? INSTANCE : "10.0.0.103",
+				SAL_PROTOCOL, h->bytes, h->len);
+			old += h->to == 2 && h->flags == SAL_FLAG_RSYN;
+		}
+		/* All but the last RSYN are old, and known to be. */
+		WAIT_FOR(host_counter(&hosts[2], "stale_version") >=
+			 requests + old - rsyns / 3 - 1);
+		scene_unharmed(&s);
+	}
+	scene_end(&s);
+}
+END_TEST
+
+/* ---- a flood ------------------------------------------------------------- */
+
+#define FLOOD 20000u
+/* More than a fifth of the flood has taken already: a page here and there, that
+ * is touched late. */
+#define FLOOD_PSS_MORE_KIB 128
+#define HALF_OPEN_MAX 256
+
+static unsigned long pss_kib(pid_t pid)
+{
+	char *text =
+		sh_output("sed -n 's/^Pss: *//p' /proc/%d/smaps_rollup", pid);
+	unsigned long n = strtoul(text, NULL, 10);
+
+	free(text);
+	ck_assert_uint_gt(n, 0);
+	return n;
+}
+
+static unsigned count_lines(const struct host *h, const char *state)
+{
+	char *text = sh_output("%s -c %s flow list | grep -c %s || true",
+			       SALCTL, h->control, state);
+	unsigned n = (unsigned)strtoul(text, NULL, 10);
+
+	free(text);
+	return n;
+}
+
+/* A SYN of one who does not exist. */
+static void send_syn(uint32_t i)
+{
+	struct service_id id;
+	struct ip_addr inner = { AF_INET,
+				 { 10, 254, (uint8_t)(1 + i / 200 % 250),
+				   (uint8_t)(1 + i % 200) } };
+	char from[INET_ADDRSTRLEN];
+	struct sal_packet p;
+	uint8_t bytes[256];
+	int len;
+
+	snprintf(from, sizeof(from), "10.0.%u.%u", 1 + i % 250, i / 250 % 250);
+	ck_assert_int_eq(service_id_parse(WEB, &id), 0);
+	sal_packet_init(&p, 0x10000 + i, 0, IPPROTO_UDP);
+	sal_add_control(&p, SAL_FLAG_SYN, i, 0, i);
+	sal_add_service(&p, &id);
+	sal_add_identity(&p, &inner);
+	len = sal_encode(&p, bytes, sizeof(bytes));
+	ck_assert_int_gt(len, 0);
+	/* A datagram of 8 + 400 bytes. */
+	memset(bytes + len, 0, 8);
+	bytes[len] = (uint8_t)(i >> 8);
+	bytes[len + 1] = (uint8_t)i;
+	bytes[len + 3] = 7;
+	bytes[len + 5] = 8;
+	send_ip(from, INSTANCE, SAL_PROTOCOL, bytes, (size_t)len + 8);
+}
+
+START_TEST(a_flood_of_syns_is_bounded)
+{
+	unsigned long before, after, fifth = 0, in;
+	unsigned full;
+	struct counts c;
+	struct scene s;
+
+	scene_start(&s);
+	scene_connect(&s);
+	scene_flows(&s);
+	c = counts_of(&hosts[2]);
+	before = pss_kib(hosts[2].sald);
+	in = host_counter(&hosts[2], "underlay_in");
+	for (uint32_t i = 0; i < FLOOD; i++) {
+		send_syn(i);
+		/* No faster than they are taken in: none may get lost. */
+		if (i % 64 == 63)
+			WAIT_FOR(host_counter(&hosts[2], "underlay_in") >=
+				 in + i + 1);
+		/* All along the flow goes on, and new ones may come. */
+		if (i % 4000 == 3999) {
+			scene_unharmed(&s);
+			ck_assert(host_reaches(&hosts[1], WEB4));
+		}
+		if (i == FLOOD / 5)
+			fifth = pss_kib(hosts[2].sald);
+	}
+	after = pss_kib(hosts[2].sald);
+	full = count_lines(&hosts[2], "SYN_RCVD");
+	printf("flood: %u SYNs, %u half open; PSS %lu KiB before, %lu KiB "
+	       "after a fifth of them, %lu KiB after all\n",
+	       FLOOD, full, before, fifth, after);
+	ck_assert_uint_le(full, HALF_OPEN_MAX);
+	/* The sanitizers' own memory is not sald's. */
+#if !defined(__SANITIZE_ADDRESS__)
+	ck_assert_uint_le(after, fifth + FLOOD_PSS_MORE_KIB);
+#endif
+	scene_unharmed(&s);
+	await_counts(&hosts[2], &c);
+	scene_end(&s);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("sald attacks");
+	TCase *tc = tcase_create("attacks");
+	SRunner *runner;
+	int failed;
+
+	test_sandbox_enter();
+	lab_run_folder();
+	tcase_set_timeout(tc, 150);
+	tcase_add_test(tc, forged_control_is_counted);
+	tcase_add_test(tc, guessed_flow_ids_are_unknown);
+	tcase_add_test(tc, forged_data_is_not_delivered);
+	tcase_add_test(tc, icmp_errors_are_hints);
+	tcase_add_test(tc, replays_change_nothing);
+	tcase_add_test(tc, a_flood_of_syns_is_bounded);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
