@@ -2,11 +2,11 @@
 /*
  * Two engines and the network between them, driven by bytes: programs' packets,
  * packets that are delivered, lost, doubled or damaged (with a checksum that
- * holds again), forged ones, time, addresses, rules. No step may be one that
- * the state table forbids, time must go on, and what is delivered must bear the
- * addresses of the two ends.
+ * holds again), forged ones, time, addresses, rules, sockets of native flows.
+ * No step may be one that the state table forbids, time must go on, and what is
+ * delivered must bear the addresses of the two ends.
  */
-#include "node/sal/sal.h"
+#include "node/sal/native.h"
 #include "node/wire/sal_packet.h"
 
 #include <netinet/in.h>
@@ -36,6 +36,7 @@ struct net {
 	struct flight flights[FLIGHT_MAX];
 	unsigned n;
 	int64_t now_ns;
+	uint32_t socket[2];
 	struct input in;
 };
 
@@ -253,10 +254,153 @@ static void time_goes_on(struct net *net, uint8_t by)
 	}
 }
 
+/* ---- sockets ------------------------------------------------------------- */
+
+struct chosen {
+	uint32_t flow;
+	unsigned n, at;
+};
+
+static void choose(void *arg, const struct sal_flow_info *f)
+{
+	struct chosen *c = arg;
+
+	if (f->native && c->n++ == c->at)
+		c->flow = f->local_id;
+}
+
+/* Any of the native flows, or a number that is none's. */
+static uint32_t any_native(struct net *net, unsigned host)
+{
+	struct chosen c = { .at = byte(&net->in) % 4 };
+
+	sal_flows(net->sal[host], choose, &c);
+	return c.flow;
+}
+
+/* The service of a host's sockets: the other's rule is for that of 1. */
+static struct service_id service_of(unsigned host)
+{
+	return (struct service_id){ { (uint8_t)(2 - host) } };
+}
+
+static void native_opens(struct net *net, unsigned host, uint8_t how)
+{
+	uint8_t syn[SAL_NATIVE_SEGMENT_MAX] = { [12] = 5 << 4, [13] = 2 };
+	struct sal_listener l = { .id = service_of(host),
+				  .bits = how & 1 ? 256 : 7,
+				  .protocol =
+					  how & 2 ? IPPROTO_TCP : IPPROTO_UDP,
+				  .datagrams = how & 4 };
+	struct sal_connect c = { .service = service_of(1 - host),
+				 .protocol = l.protocol,
+				 .encapsulated = how & 1,
+				 .has_local = how & 4,
+				 .local = service_of(host),
+				 .segment = how & 2 ? syn : NULL,
+				 .len = how & 2 ? 20 : 0 };
+	uint32_t made;
+
+	if (!(how & 8)) {
+		sal_native_listen(net->sal[host], &l, &net->socket[host],
+				  net->now_ns);
+		return;
+	}
+	if (how & 16)
+		c.to = v4(10, 0, (uint8_t)(1 - host), 1);
+	sal_native_connect(net->sal[host], &c, &made, net->now_ns);
+}
+
+static void native_says(struct net *net, unsigned host, bool connected)
+{
+	uint8_t bytes[100] = { [12] = 5 << 4 };
+	struct sal_datagram d = { .to = service_of(1 - host),
+				  .from = service_of(host),
+				  .socket = net->socket[host],
+				  .bytes = bytes };
+	uint32_t flow = any_native(net, host);
+	size_t len = take(&net->in, bytes, sizeof(bytes));
+
+	if (!len) {
+		bytes[12] = 5 << 4;
+		len = 20;
+	}
+	d.len = len;
+	if (connected)
+		sal_native_send(net->sal[host], flow, bytes, len, net->now_ns);
+	else
+		sal_native_send_datagram(net->sal[host], &d, net->now_ns);
+}
+
+static void native(struct net *net, unsigned host, unsigned what)
+{
+	struct sal *s = net->sal[host];
+	struct ip_addr to;
+
+	switch (what) {
+	case 0:
+		native_opens(net, host, byte(&net->in));
+		break;
+	case 1:
+	case 2:
+		native_says(net, host, what == 1);
+		break;
+	case 3:
+		sal_native_close(s, any_native(net, host), net->now_ns);
+		break;
+	case 4:
+		sal_native_abort(s, any_native(net, host), net->now_ns);
+		break;
+	case 5:
+		to = v4(10, 0, (uint8_t)host, byte(&net->in) % 3);
+		sal_native_migrate(s, any_native(net, host), &to, net->now_ns);
+		break;
+	default:
+		sal_native_unlisten(s, net->socket[host], net->now_ns);
+	}
+}
+
+static void on_receive(void *arg, const struct sal_flow_info *f,
+		       const uint8_t *bytes, size_t len)
+{
+	(void)arg;
+	if (!f->native || !f->local_id || !f->remote_id)
+		abort();
+	touch(bytes, len);
+}
+
+static void on_end(void *arg, const struct sal_flow_info *f)
+{
+	on_receive(arg, f, NULL, 0);
+}
+
+static void on_datagram(void *arg, const struct sal_datagram *d)
+{
+	(void)arg;
+	touch(d->bytes, d->len);
+}
+
+/* Whatever comes first in the input, and often nothing. */
+static size_t on_answer(void *arg, const struct sal_flow_info *f, uint8_t flags,
+			const uint8_t *segment, size_t len, uint8_t *out)
+{
+	struct net *net = arg;
+
+	touch(segment, len);
+	if (!f->native || !(flags & SAL_FLAG_ACK))
+		abort();
+	return byte(&net->in) & 3 ? take(&net->in, out, 60) : 20;
+}
+
 static void step(struct net *net)
 {
 	uint8_t op = byte(&net->in);
 	unsigned host = op >> 7;
+
+	if ((op & 127) >= 120) {
+		native(net, host, op & 7);
+		return;
+	}
 
 	switch (op % 10) {
 	case 0:
@@ -288,6 +432,8 @@ static void step(struct net *net)
 static struct sal *start(struct net *net, uint8_t host, void **mem)
 {
 	struct sal_sink sink = { net, on_send, on_deliver, on_event };
+	struct sal_native_sink sockets = { net, on_receive, on_end, on_datagram,
+					   on_answer };
 	struct sal_config c = { .max_flows = 0 };
 	struct ip_addr addr = v4(10, 8, 0, 1);
 	struct service_id id = { { 1 } };
@@ -298,12 +444,14 @@ static struct sal *start(struct net *net, uint8_t host, void **mem)
 	c.inner4 = v4(10, 9, 0, host);
 	c.max_flows = 4;
 	c.max_half_open = 3;
+	c.max_listeners = 3;
 	c.max_services = 4;
 	c.queue_bytes = c.unacked_bytes = 4096;
 	*mem = malloc(sal_memory(&c));
 	if (!*mem || sal_init(*mem, sal_memory(&c), &c, &sink, net->now_ns, &s))
 		abort();
 	sal_name_set(s, &id, &addr, NULL);
+	sal_native_open(s, &sockets);
 	return s;
 }
 
