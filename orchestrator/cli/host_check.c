@@ -10,13 +10,14 @@
  *   processes     this process is made a "child subreaper", so that whatever
  *                 has lost its parent becomes its child; when the sandbox is
  *                 over it must have none
- *   namespaces    of the sandbox, by their numbers: nobody may be in them
- *   interfaces    of the network namespace that servalab was started in
- *   mounts        of its mount namespace (one that holds on to a namespace is
- *                 among them)
- *   sockets       of its network namespace, those that others could reach: UNIX
- *                 sockets with a name, TCP sockets that listen, UDP, raw and
- *                 packet sockets
+ *   namespaces    those of the sandbox and of its nodes, by their numbers:
+ *                 nobody may be in them, nor hold one by a descriptor or a
+ * mount; and network namespaces with no process in them, which were not there
+ * before (host_namespaces.c) interfaces    of the network namespace that
+ * servalab was started in mounts        of its mount namespace (one that holds
+ * on to a namespace is among them) sockets       of its network namespace,
+ * those that others could reach: UNIX sockets with a name, TCP sockets that
+ * listen, UDP, raw and packet sockets
  *
  * Each is a line of text; what is there afterwards and was not before is left.
  * The kernel takes a lab down behind our back, so that it is looked for again
@@ -26,12 +27,11 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/vec.h"
+#include "orchestrator/cli/host_namespaces.h"
 #include "orchestrator/cli/recorder.h"
 #include "orchestrator/report/suite.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -48,20 +48,13 @@
 #define LOOK_AGAIN_MS 20
 #define LEFT_MAX 64 /* of what is left, told */
 
-typedef VEC(char *) line_vec;
-
-static const char *const namespaces[] = { "pid", "mnt", "net",
-					  "uts", "ipc", "user" };
-#define NAMESPACES (sizeof(namespaces) / sizeof(*namespaces))
-
 struct host_check {
 	int64_t within_ns;
 	line_vec before;
-	char lab[NAMESPACES][64]; /* "net:[4026531840]"; "": not its own */
+	struct host_namespaces *namespaces;
 };
 
-__attribute__((format(printf, 2, 3))) static int add(line_vec *lines,
-						     const char *fmt, ...)
+int host_line_add(line_vec *lines, const char *fmt, ...)
 {
 	char **slot = VEC_PUSH(lines);
 	va_list ap;
@@ -93,7 +86,7 @@ static int add_interfaces(line_vec *lines)
 	int r = all ? 0 : -errno;
 
 	for (size_t i = 0; !r && all[i].if_index; i++)
-		r = add(lines, "interface %s", all[i].if_name);
+		r = host_line_add(lines, "interface %s", all[i].if_name);
 	if (all)
 		if_freenameindex(all);
 	return r;
@@ -125,7 +118,8 @@ static int take_mount(line_vec *lines, char *line, const char *what)
 
 	if (sscanf(line, "%31s %*s %*s %4095s %4095s", id, root, point) != 3)
 		return 0;
-	return add(lines, "%s %s of %s (number %s)", what, point, root, id);
+	return host_line_add(lines, "%s %s of %s (number %s)", what, point,
+			     root, id);
 }
 
 /* "NUM: REFS PROTOCOL FLAGS TYPE STATE INODE PATH" */
@@ -135,7 +129,9 @@ static int take_unix(line_vec *lines, char *line, const char *what)
 
 	if (sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %255[^\n]", path) != 1)
 		return 0;
-	return strcmp(path, "Path") ? add(lines, "%s %s", what, path) : 0;
+	return strcmp(path, "Path") ?
+		       host_line_add(lines, "%s %s", what, path) :
+		       0;
 }
 
 /* "SL: LOCAL REMOTE STATE ...": TCP only where it listens. */
@@ -147,7 +143,7 @@ static int take_inet(line_vec *lines, char *line, const char *what)
 	    !isxdigit((unsigned char)local[0]) || !strcmp(local, "local") ||
 	    (strstr(what, "TCP") && strcmp(state, "0A") != 0))
 		return 0;
-	return add(lines, "%s %s", what, local);
+	return host_line_add(lines, "%s %s", what, local);
 }
 
 /* "SK REFS TYPE PROTO IFACE R RMEM USER INODE" */
@@ -159,7 +155,7 @@ static int take_packet(line_vec *lines, char *line, const char *what)
 		   inode) != 3 ||
 	    !isxdigit((unsigned char)proto[0]) || !strcmp(proto, "Proto"))
 		return 0;
-	return add(lines, "%s %s (number %s)", what, proto, inode);
+	return host_line_add(lines, "%s %s (number %s)", what, proto, inode);
 }
 
 static int see(line_vec *lines)
@@ -203,44 +199,9 @@ static int add_children(line_vec *lines)
 		return 0;
 	f = fopen("/proc/thread-self/children", "re");
 	while (f && !r && fscanf(f, "%d", &pid) == 1)
-		r = add(lines, "process %d", pid);
-	return f ? r : add(lines, "process (its number is not known)");
-}
-
-static int add_holder(const struct host_check *h, const char *pid,
-		      line_vec *lines)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < NAMESPACES; i++) {
-		char path[300], link[64];
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid,
-			 namespaces[i]);
-		n = readlink(path, link, sizeof(link) - 1);
-		if (n <= 0)
-			continue;
-		link[n] = '\0';
-		if (h->lab[i][0] && !strcmp(link, h->lab[i]))
-			r = add(lines, "namespace %s, held by process %s", link,
-				pid);
-	}
-	return r;
-}
-
-static int add_holders(const struct host_check *h, line_vec *lines)
-{
-	DIR *dir = opendir("/proc");
-	const struct dirent *e;
-	int r = 0;
-
-	while (dir && !r && (e = readdir(dir)))
-		if (isdigit((unsigned char)e->d_name[0]))
-			r = add_holder(h, e->d_name, lines);
-	if (dir)
-		closedir(dir);
-	return r;
+		r = host_line_add(lines, "process %d", pid);
+	return f ? r :
+		   host_line_add(lines, "process (its number is not known)");
 }
 
 /* ---- before and after ---------------------------------------------------- */
@@ -297,7 +258,9 @@ int host_check_begin(const struct scenario *s, struct host_check **out,
 		return err_errno(err, ENOMEM, "look at the host");
 	h->within_ns = within_ns;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	r = see(&h->before);
+	r = host_namespaces_begin(&h->namespaces);
+	if (!r)
+		r = see(&h->before);
 	if (r) {
 		host_check_free(h);
 		return err_errno(err, -r, "look at the host");
@@ -309,21 +272,16 @@ int host_check_begin(const struct scenario *s, struct host_check **out,
 
 void host_check_lab(struct host_check *h, pid_t init)
 {
-	for (size_t i = 0; h && i < NAMESPACES; i++) {
-		char path[64], own[64];
-		ssize_t n, k;
+	if (h)
+		host_namespaces_own_process(h->namespaces, init);
+}
 
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)init,
-			 namespaces[i]);
-		n = readlink(path, h->lab[i], sizeof(h->lab[i]) - 1);
-		h->lab[i][n > 0 ? n : 0] = '\0';
-		/* The user's, where root has no need of another. */
-		snprintf(path, sizeof(path), "/proc/self/ns/%s", namespaces[i]);
-		k = readlink(path, own, sizeof(own) - 1);
-		own[k > 0 ? k : 0] = '\0';
-		if (!strcmp(own, h->lab[i]))
-			h->lab[i][0] = '\0';
-	}
+void host_check_namespaces(struct host_check *h, const uint64_t *inodes,
+			   size_t n)
+{
+	for (size_t i = 0; h && i < n; i++)
+		if (inodes[i])
+			host_namespaces_own(h->namespaces, inodes[i]);
 }
 
 static int look(const struct host_check *h, line_vec *left)
@@ -334,7 +292,7 @@ static int look(const struct host_check *h, line_vec *left)
 	if (!r)
 		subtract(left, &h->before);
 	if (!r)
-		r = add_holders(h, left);
+		r = host_namespaces_left(h->namespaces, left);
 	if (!r)
 		r = add_children(left);
 	return r;
@@ -391,8 +349,10 @@ int host_check_end(struct host_check *h, int record_fd, struct err *err)
 
 struct host_check *host_check_free(struct host_check *h)
 {
-	if (h)
+	if (h) {
 		free_lines(&h->before);
+		host_namespaces_free(h->namespaces);
+	}
 	free(h);
 	return NULL;
 }

@@ -19,6 +19,9 @@ int host_check_begin(const struct scenario *s, struct host_check **out,
 		     struct err *err);
 /* Notes the namespaces of the lab's init. */
 void host_check_lab(struct host_check *h, pid_t init);
+/* And those of its nodes; 0 among the inodes is none. h may be NULL. */
+void host_check_namespaces(struct host_check *h, const uint64_t *inodes,
+			   size_t n);
 /*
  * When the lab is gone: looks until nothing of it is left, or its time is over,
  * and writes what is into host.json of the record. h may be NULL.

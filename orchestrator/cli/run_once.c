@@ -125,7 +125,8 @@ static int make_record(const struct run_options *o, const struct scenario *s,
 /* Passes on what the sandbox says until it has nothing more to say. True: the
  * record is whole. *signal: the one that asked for an early end. */
 static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
-		      int *signal, bool *refused, struct err *err)
+		      struct host_check *host, int *signal, bool *refused,
+		      struct err *err)
 {
 	struct pollfd fds[] = {
 		{ .fd = sandbox->messages, .events = POLLIN },
@@ -164,6 +165,8 @@ static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
 		*refused |= m.kind == MESSAGE_REFUSED;
 		if (m.kind == MESSAGE_ERROR || m.kind == MESSAGE_REFUSED)
 			*err = m.err;
+		else if (m.kind == MESSAGE_NAMESPACES)
+			host_check_namespaces(host, m.inodes, MESSAGE_INODES);
 		else if (!quiet)
 			fprintf(stderr, "%s\n", m.text);
 	}
@@ -321,7 +324,8 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		return lab_broke(l, rec, &err);
 	}
 	host_check_lab(host, sandbox.init);
-	if (listen_to(&sandbox, signals, o->quiet, &signal, &refused, &err)) {
+	if (listen_to(&sandbox, signals, o->quiet, host, &signal, &refused,
+		      &err)) {
 		code = 0;
 		if (host) {
 			sandbox_wait(&sandbox);

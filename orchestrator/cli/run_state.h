@@ -72,6 +72,9 @@ void run_fail(struct run *run, const struct err *err);
 void run_progress(const struct run *run, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Which network namespaces these nodes have, to whoever looks what is left. */
+void run_tell_namespaces(const struct run *run, size_t first, size_t n);
+
 /* As if that signal had come. */
 void run_interrupt(struct run *run, int signal);
 /* Does the part under way have to end? */

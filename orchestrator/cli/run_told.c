@@ -137,6 +137,7 @@ static int node_booted(void *arg, size_t node, struct err *err)
 	struct run *run = arg;
 
 	recorder_node_booted(run->recorder, node);
+	run_tell_namespaces(run, node, 1);
 	return run_capture_again(run, node, err);
 }
 

@@ -52,6 +52,38 @@ void run_progress(const struct run *run, const char *fmt, ...)
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static bool host_is_expected(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->expects.n; i++)
+		if (s->expects.v[i].kind == SCN_EXPECT_HOST)
+			return true;
+	return false;
+}
+
+void run_tell_namespaces(const struct run *run, size_t first, size_t n)
+{
+	struct message m = { .kind = MESSAGE_NAMESPACES };
+	size_t filled = 0;
+
+	if (!host_is_expected(run->scenario))
+		return;
+	for (size_t i = first; i < first + n; i++) {
+		struct stat st;
+
+		if (lab_netns(run->lab, i) < 0 ||
+		    fstat(lab_netns(run->lab, i), &st))
+			continue;
+		m.inodes[filled++] = st.st_ino;
+		if (filled < MESSAGE_INODES)
+			continue;
+		send_message(run, &m);
+		memset(m.inodes, 0, sizeof(m.inodes));
+		filled = 0;
+	}
+	if (filled)
+		send_message(run, &m);
+}
+
 void run_fail(struct run *run, const struct err *err)
 {
 	if (!run->err.code)
@@ -208,6 +240,7 @@ static int build(struct run *run, struct err *err)
 		return r;
 	built = clock_mono_ns();
 	recorder_built(run->recorder, lab_steps(run->lab), built - start);
+	run_tell_namespaces(run, 0, run->scenario->nodes.n);
 	r = lab_wait_ready(run->lab, run->ends->lifeline, READY_TIMEOUT_NS,
 			   err);
 	if (r == -EINTR) /* turn_once() will read why */

@@ -14,16 +14,19 @@
 
 enum message_kind {
 	MESSAGE_PROGRESS, /* a line of text */
+	MESSAGE_NAMESPACES, /* the nodes' network namespaces, by their inodes */
 	MESSAGE_ERROR, /* why the run ends */
 	MESSAGE_REFUSED, /* the same: the scenario is wrong for this machine */
 	MESSAGE_RECORDED, /* the record is whole; the last message */
 };
 
 /* The owner and init are one image: what err points to is there in both. */
+#define MESSAGE_INODES 64
 struct message {
 	enum message_kind kind;
 	union {
 		char text[512];
+		uint64_t inodes[MESSAGE_INODES]; /* 0: none */
 		struct err err;
 	};
 };

@@ -162,6 +162,45 @@ umount /tmp/left
 rmdir /tmp/left
 host_is_as_before "after: $what"
 
+# Namespaces that nobody is in: one that is mounted, one that is open, and one of
+# the lab's own.
+scenario "expect: [{ host: unchanged, within: 200ms }]"
+begin
+wait_until 30 has_event "$records" timeline.start || fail "it never started"
+touch /tmp/left
+unshare --net=/tmp/left true
+end 1 "a namespace that is mounted"
+says 'the host is changed: mount /tmp/left of net:'
+jq -e '.left | map(select(test("^network namespace [0-9]+, mounted at /tmp/left$"))) | length == 1' \
+  "$(only_record)/host.json" >/dev/null || fail "$what: $(<"$(only_record)/host.json")"
+umount /tmp/left
+rm /tmp/left
+host_is_as_before "after: $what"
+
+begin
+wait_until 30 has_event "$records" timeline.start || fail "it never started"
+unshare --net sleep 1000 &
+holder=$!
+lives_apart() {
+  [ "$(readlink "/proc/$holder/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+}
+wait_until 30 lives_apart || fail "no namespace was made"
+exec 8<"/proc/$holder/ns/net"
+kill "$holder"
+wait "$holder" || true
+end 1 "a namespace that is open"
+says 'the host is changed: network namespace [0-9]+, open in process [0-9]+; expected unchanged'
+exec 8<&-
+host_is_as_before "after: $what"
+
+begin
+wait_until 30 has_event "$records" timeline.start || fail "it never started"
+exec 8<"/proc/$(pgrep -f 'while ! test -e go' | tail -n 1)/ns/net"
+end 1 "a node's namespace that is open"
+says 'the host is changed: network namespace [0-9]+, open in process [0-9]+; expected unchanged'
+exec 8<&-
+host_is_as_before "after: $what"
+
 # They go in time.
 scenario "expect: [{ host: unchanged, within: 60s }]"
 begin
