@@ -184,7 +184,7 @@ static bool run_is_over(const struct run *run)
 
 static bool all_is_quiet(const struct run *run)
 {
-	if (run->probers_running)
+	if (run->probers_running || timeline_commands_run(run->timeline))
 		return false;
 	for (size_t i = 0; i < run->scenario->processes.n; i++)
 		if (lab_process_runs(run->lab, i))
@@ -366,6 +366,7 @@ static void stop(struct run *run)
 	lab_continue_all(run->lab);
 	run_signal_probes(run, SIGTERM);
 	run_turn_until(run, probes_have_ended, STOP_TIMEOUT_US, &over);
+	timeline_kill_commands(run->timeline);
 	for (size_t i = 0; i < run->scenario->processes.n; i++)
 		if (lab_process_runs(run->lab, i))
 			lab_stop_process(run->lab, i, NULL);

@@ -347,6 +347,33 @@ static int on_action_done(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+/* Of the steps, how a command ended is of interest. */
+static int on_action_step(struct record *rec, const struct event *ev)
+{
+	bool by_signal = json_object_get(ev->object, "signal") != NULL;
+	struct record_action *a;
+	int64_t id, value;
+	const char *step;
+	int r = need_int(ev, "id", &id);
+
+	if (!r)
+		r = need_text(ev, "step", &step);
+	if (r || strcmp(step, "exit") != 0)
+		return r;
+	r = need_int(ev, by_signal ? "signal" : "status", &value);
+	if (r)
+		return r;
+	a = find_action(rec, id);
+	if (!a)
+		return bad(ev, "no action of this id began");
+	if (by_signal ? value < 1 || value >= NSIG : value < 0 || value > 255)
+		return bad(ev, "no command ends like this");
+	a->exited = true;
+	a->signal = by_signal ? (int)value : 0;
+	a->status = by_signal ? 0 : (int)value;
+	return 0;
+}
+
 static int on_action_failed(struct record *rec, const struct event *ev)
 {
 	struct record_action *a;
@@ -512,6 +539,7 @@ static const struct {
 	{ "probes.end", on_probes_end },
 	{ "action.start", on_action_start },
 	{ "action.done", on_action_done },
+	{ "action.step", on_action_step },
 	{ "action.failed", on_action_failed },
 	{ "sald.exit", on_sald_exit },
 	{ "expect.polled", on_polled },

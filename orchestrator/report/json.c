@@ -377,6 +377,10 @@ static json_t *action_value(struct builder *b, size_t i)
 	set(b, o, "actual_ns", t_value(b, a->begin_ns));
 	set(b, o, "late_ns", json_integer(report_late_ns(b->report, i)));
 	set(b, o, "duration_ns", time_value(report_took_ns(b->report, i)));
+	set(b, o, "exit_status",
+	    a->exited && !a->signal ? json_integer(a->status) : json_null());
+	set(b, o, "exit_signal",
+	    a->signal ? json_integer(a->signal) : json_null());
 	set(b, o, "error", text_value(a->error));
 	return o;
 }

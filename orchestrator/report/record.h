@@ -47,6 +47,8 @@ struct record_action {
 	int64_t begin_ns; /* CLOCK_MONOTONIC */
 	int64_t end_ns; /* RECORD_NONE: never done */
 	char *error; /* NULL: did not fail */
+	bool exited; /* a command, with the status, or by the signal */
+	int status, signal; /* signal 0: it ended by itself */
 };
 
 struct record_process { /* by the scenario's index */

@@ -48,16 +48,36 @@ static void switch_on(struct timeline *tl, sd_event_source *timer,
 	sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+static bool is_command(const struct performance *p)
+{
+	return p->action->kind == SCN_ACTION_EXEC && p->pid;
+}
+
 /* Those that run; in a node that is frozen they are stopped anyhow. */
 static void signal_commands(const struct timeline *tl, int signal)
 {
 	for (size_t i = 0; i < tl->begun.n; i++) {
 		const struct performance *p = tl->begun.v[i];
 
-		if (p->action->kind == SCN_ACTION_EXEC && p->pid &&
+		if (is_command(p) &&
 		    !lab_node_is_stopped(tl->lab, p->action->exec.node))
 			kill(-p->pid, signal);
 	}
+}
+
+void timeline_kill_commands(struct timeline *tl)
+{
+	for (size_t i = 0; i < tl->begun.n; i++)
+		if (is_command(tl->begun.v[i]))
+			kill(-tl->begun.v[i]->pid, SIGKILL);
+}
+
+bool timeline_commands_run(const struct timeline *tl)
+{
+	for (size_t i = 0; i < tl->begun.n; i++)
+		if (is_command(tl->begun.v[i]))
+			return true;
+	return false;
 }
 
 void timeline_pause(struct timeline *tl)

@@ -114,9 +114,10 @@ static void command_ended(void *arg, int status)
 
 	p->timer = sd_event_source_disable_unref(p->timer);
 	p->pid = 0;
+	/* Also of one that the end of the run has cut short. */
+	performance_step(p, "exit", exited ? "status" : "signal", value);
 	if (p->tl->stopped)
 		return;
-	performance_step(p, "exit", exited ? "status" : "signal", value);
 	if (p->timed_out)
 		err_set(&err, ETIMEDOUT, "it took longer than %.3g s",
 			(double)a->exec.timeout_ns / NSEC_PER_SEC);

@@ -64,6 +64,9 @@ void timeline_pause(struct timeline *tl);
 void timeline_ignore(struct timeline *tl);
 /* It goes on, with the rest; for_ns: so long its clock stood still. */
 void timeline_continue(struct timeline *tl, int64_t for_ns);
+/* Commands that run. They are killed, and told when they have ended. */
+void timeline_kill_commands(struct timeline *tl);
+bool timeline_commands_run(const struct timeline *tl);
 struct timeline *timeline_free(struct timeline *tl); /* returns NULL */
 
 /* Nothing is under way or due any more; what waits for something else to

@@ -208,6 +208,58 @@ timeline:
 Y
 says 'it took longer than 0.2 s'
 
+# ---- commands in a list ----------------------------------------------------------
+
+# Nobody waits for one but a "wait" and an "after"; its end is told with its status.
+run 0 "commands in a list" <<'Y'
+timeline:
+  - name: list
+    at: 100ms
+    do:
+      - { exec: "while ! test -e go; do sleep 0.01; done; exit 5", node: a, exit: 5, timeout: 60s }
+      - { exec: "touch go", node: a }
+      - { mark: begun }
+      - { wait: 0s }
+      - { mark: ended }
+  - { after: list, mark: behind }
+Y
+jq -se '
+  def at(f): map(select(f))[0].mono_ns;
+  at(.event == "action.step" and .id == 0 and .step == "exit" and .status == 5) as $exit |
+  at(.event == "action.done" and .id == 0) as $done |
+  $exit <= $done and
+  at(.event == "action.start" and .text == "mark: begun") < $exit and
+  at(.event == "action.start" and .text == "mark: ended") >= $done and
+  at(.event == "action.start" and .text == "mark: behind") >= $done' "$record/events.jsonl" >/dev/null ||
+  fail "$what: another order: $(grep action "$record/events.jsonl")"
+jq -e '.actions | .[0].exit_status == 5 and .[0].exit_signal == null and .[1].exit_status == 0 and
+  (map(select(.text == "mark: begun"))[0].exit_status == null)' "$record/results.json" >/dev/null ||
+  fail "$what: no status in the results: $(jq -c .actions "$record/results.json")"
+
+# One that fails while others run ends the run, with them.
+run 3 "a command in a list that fails" <<'Y'
+timeline:
+  - at: 100ms
+    do:
+      - { exec: "sleep 1000", node: c, timeout: 2000s }
+      - { exec: "sleep 0.1; exit 3", node: a }
+      - { mark: begun }
+  - { at: 60s, mark: never }
+Y
+says 'lab.yaml:[0-9]+:9: error: exec at a: .*it ended with status 3 instead of 0'
+event action.step '.id == 0 and .step == "exit" and .signal == 9'
+event action.failed '.id == 1'
+! grep -q 'mark: never' "$record/events.jsonl" || fail "$what: an action began behind it"
+
+# The end of the run does not wait for one, and says so.
+run 4 "a command that outlives the run" <<'Y'
+duration: 500ms
+timeline:
+  - { at: 100ms, exec: "sleep 1000", node: a, timeout: 2000s }
+Y
+says '0 of 1 action were done'
+event action.step '.id == 0 and .step == "exit" and .signal == 9'
+
 run 4 "an entry whose condition never comes true" <<'Y'
 timeline:
   - { when: { packet: "tcp", interface: "a:eth0" }, mark: "never" }

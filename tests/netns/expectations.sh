@@ -201,6 +201,18 @@ says 'the host is changed: network namespace [0-9]+, open in process [0-9]+; exp
 exec 8<&-
 host_is_as_before "after: $what"
 
+# Whoever lives in one, too.
+begin
+wait_until 30 has_event "$records" timeline.start || fail "it never started"
+nsenter --net="/proc/$(pgrep -f 'while ! test -e go' | tail -n 1)/ns/net" sleep 1000 &
+holder=$!
+wait_until 30 lives_apart || fail "nobody entered"
+end 1 "a process in a node's namespace"
+says 'the host is changed: network namespace [0-9]+, held by process [0-9]+; expected unchanged'
+kill "$holder"
+wait "$holder" || true
+host_is_as_before "after: $what"
+
 # They go in time.
 scenario "expect: [{ host: unchanged, within: 60s }]"
 begin
