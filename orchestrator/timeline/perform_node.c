@@ -268,12 +268,13 @@ int perform_thaw(struct performance *p, struct err *err)
 	if (r)
 		return r;
 	performance_step(p, "continued", NULL, 0);
-	r = plan_silence_ops(p->tl->live, a->node.node, false, a->pos, &ops);
-	r = perform_ops(p, "heard", r, &ops, err);
-	if (r)
-		return r;
+	/* Before anything is sent where it was right to send it once. */
 	r = plan_missed_ops(p->tl->live, a->node.node, a->pos, &missed);
 	if (r || missed.n)
 		r = perform_ops(p, "forward", r, &missed, err);
+	if (r)
+		return r;
+	r = plan_silence_ops(p->tl->live, a->node.node, false, a->pos, &ops);
+	r = perform_ops(p, "heard", r, &ops, err);
 	return r ? r : performance_take(p, err);
 }

@@ -73,6 +73,23 @@ for step in cut killed removed built connected ready; do
   event action.step ".step == \"$step\""
 done
 
+# A boot of the same list waits until its crash is over, and for no carrier that its
+# link has not; what was done to the interface meanwhile is so then.
+run 0 "a boot while its link is down" <<'Y'
+timeline:
+  - at: 100ms
+    do:
+      - { link: wire, state: down }
+      - { crash: c }
+      - { interface: "c:eth0", rename: eth7, address: 10.0.0.99/24 }
+      - { boot: c }
+      - { wait: 0s }
+      - { link: wire, state: up }
+      - { wait: 50ms }
+      - { exec: "ping -c1 -W5 10.0.0.1 && test -e /sys/class/net/eth7", node: c }
+      - { exec: "ping -c1 -W5 10.0.0.99", node: a }
+Y
+
 # ---- freeze and thaw ------------------------------------------------------------
 
 # A program that forks all the time writes nothing while its node is frozen: its
@@ -104,6 +121,27 @@ Y
 for step in silent stopped continued heard; do
   event action.step ".step == \"$step\""
 done
+
+# A frozen sald hears of nothing; when it is heard again, it knows.
+run 0 "what a frozen sald has missed" <<'Y'
+services:
+  echo: { resolver: sal, instances: [c] }
+timeline:
+  - at: 100ms
+    do:
+      - { exec: "ping -c1 -W5 echo.serval", node: a }
+      - { wait: 0s }
+      - { freeze: a }
+      - { wait: 0s }
+      - { interface: "c:eth0", address: [10.0.0.77/24, "fd00:1::77/64"] }
+      - { wait: 0s }
+      - { thaw: a }
+      - { wait: 0s }
+      - { exec: "ping -c1 -W5 echo.serval", node: a }
+expect:
+  - { capture: "ip host 10.0.0.77 or ip6 host fd00:1::77", node: a, count: { min: 2 } }
+Y
+event action.step '.step == "forward" and .id == 6'
 
 # ---- probes in such nodes --------------------------------------------------------
 

@@ -140,6 +140,70 @@ jq -e '.links[0] | .backend == "emulated" and
 
 grep -q '^ *wire, a>b ' "$records/out" || fail "which link is it: $(<"$records/out")"
 
+# ---- ends that go and come -------------------------------------------------------
+
+# However often an end was away: the k-th frame of a stream has the same fate. (None is
+# lost, or the nodes would not get to know each other's addresses in time.)
+cat >"$mine/ends.yaml" <<'YAML'
+version: 1
+name: ends
+topology:
+  defaults: { link: { tolerance: 60s } }
+  nodes: { a: {}, b: {} }
+  links:
+    - { name: wire, endpoints: ["a:eth0", "b:eth0"], delay: 2ms, a>b: { duplicate: 20% } }
+    - { name: late, endpoints: ["a:eth1", "b:eth1"], delay: 1ms, start: manual }
+processes:
+  echo: { node: b, echo: udp/7000 }
+probes:
+  p: { kind: udp_echo, node: a, to: b, port: 7000, interval: 5ms, for: 4s }
+YAML
+{
+  cat "$mine/ends.yaml"
+  cat <<'YAML'
+timeline:
+  - { at: 1s, crash: b }
+  - at: 1500ms
+    do:
+      - { boot: b }
+      - { wait: 0s }
+      - { interface: "b:eth1", state: present }
+      - { interface: "a:eth1", state: present }
+      - { wait: 100ms }
+      - { exec: "for i in 1 2 3 4 5; do ping -c1 -W1 -I eth1 $(getent hosts b | awk 'NR == 2 { print $1 }') && exit; done; ip addr; exit 1", node: a }
+      - { wait: 0s }
+      - { interface: "b:eth0", state: absent }
+      - { wait: 100ms }
+      - { interface: "b:eth0", state: present }
+      # A boot waits for no carrier that a link has not.
+      - { link: late, state: down }
+      - { crash: b }
+      - { wait: 0s }
+      - { boot: b }
+      - { wait: 0s }
+      - { link: late, state: up }
+YAML
+} >"$mine/away.yaml"
+
+# Those of the probe's packets, one a line.
+fates_of_probe() {
+  awk '/^stream/ { on = $3 == "udp" && $NF ~ /:7000$/ && $4 != "" } /^stream|^#|^servalab/ { next }
+    on { for (i = 0; i < $2; i++) print $1 }' "$record/fates/wire.0.a_eth0.fates"
+}
+
+run 0 "$mine/ends.yaml"
+fates_of_probe >"$mine/whole"
+run 0 "$mine/away.yaml"
+fates_of_probe >"$mine/parts"
+whole=$(wc -l <"$mine/whole") parts=$(wc -l <"$mine/parts")
+((whole > 700 && parts > 200 && parts < whole)) || fail "$whole and $parts frames have a fate"
+grep -q duplicate "$mine/parts" || fail "nothing was doubled: $(<"$mine/parts")"
+head -n "$parts" "$mine/whole" | diff - "$mine/parts" >&2 ||
+  fail "ends that go and come change fates (above)"
+jq -e '[.links[].directions[] | [.from, .devices, .machine.device_gone, .machine.dropped]] ==
+  [["a:eth0", 1, false, 0], ["b:eth0", 4, false, 0], ["a:eth1", 1, false, 0], ["b:eth1", 2, false, 0]]' \
+  "$record/links.json" >/dev/null || fail "the ends' devices: $(jq -c .links "$record/links.json")"
+
 # The kernel's queues change as well, and go.
 cat >"$mine/kernel.yaml" <<'YAML'
 version: 1
