@@ -188,4 +188,73 @@ static inline const struct sal_event *native_closed(struct world *w,
 	return NULL;
 }
 
+/* ---- a scene: C's socket and A's ---------------------------------------- */
+
+#define NATIVE_SERVICE 5
+#define NATIVE_SERVICE_TEXT                                                    \
+	"0x0500000000000000000000000000000000000000000000000000000000000000"
+
+struct native_scene {
+	struct world *w;
+	struct native_world n;
+	struct native_end c, a;
+	uint32_t server; /* the flow at a */
+};
+
+static inline void native_begin(struct native_scene *s)
+{
+	*s = (struct native_scene){ .w = world_usual(1) };
+	native_open(&s->c, world_c(s->w));
+	native_open(&s->a, world_a(s->w));
+	s->n.end[0] = &s->c;
+	s->n.end[1] = &s->a;
+	s->w->tap = native_watch;
+	s->w->tap_arg = &s->n;
+	host_forward(s->c.h, NATIVE_SERVICE, "10.0.1.1");
+}
+
+static inline void native_run(struct native_scene *s, int64_t ns)
+{
+	world_run_for(s->w, ns);
+}
+
+static inline bool native_both(struct native_scene *s, enum sal_state state)
+{
+	return native_state(&s->c) == state && native_state(&s->a) == state;
+}
+
+/* A conversation over the protocol, open at both ends. */
+static inline void native_opened(struct native_scene *s, uint8_t protocol)
+{
+	native_begin(s);
+	ck_assert_int_eq(native_listen(&s->a, NATIVE_SERVICE, protocol, false),
+			 0);
+	ck_assert_int_eq(
+		native_connect(&s->c, NATIVE_SERVICE, protocol, 0, NULL), 0);
+	native_run(s, 10 * MSEC);
+	WORLD_OK(s->w, native_both(s, SAL_ESTABLISHED));
+	s->server = host_flow(s->a.h).local_id;
+}
+
+static inline void native_finish(struct native_scene *s)
+{
+	world_free(s->w);
+}
+
+static inline void native_forge(struct native_scene *s, const char *from,
+				struct host *to, const char *text)
+{
+	struct err err = ERR_INIT;
+	uint8_t bytes[512];
+	int n = sal_text_parse(text, bytes, sizeof(bytes), &err);
+
+	ck_assert_msg(n > 0, "%s: %s", text, err.msg);
+	world_inject(s->w, from, to, bytes, (size_t)n);
+}
+
+static inline int native_close(struct native_end *e, uint32_t flow)
+{
+	return sal_native_close(e->h->sal, flow, e->h->world->now_ns);
+}
+
 #endif
