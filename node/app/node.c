@@ -14,6 +14,7 @@
 #include "node/app/node.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "node/app/interfaces.h"
 #include "node/app/services.h"
 #include "node/control/control.h"
 #include "node/io/monitor.h"
@@ -35,12 +36,11 @@
 
 enum source {
 	SOURCE_TUN,
-	SOURCE_UNDERLAY4,
-	SOURCE_UNDERLAY6,
 	SOURCE_MONITOR,
 	SOURCE_CONTROL,
 	SOURCE_SIGNAL,
-	SOURCE_COUNT_,
+	SOURCE_UNDERLAY, /* and on: its sockets */
+	SOURCE_COUNT_ = SOURCE_UNDERLAY + UNDERLAY_SOCKETS,
 };
 
 struct node {
@@ -50,6 +50,7 @@ struct node {
 	struct monitor *monitor;
 	struct netconf *netconf;
 	struct services *services;
+	struct interfaces interfaces;
 	struct control *control;
 	struct sal *sal; /* in memory */
 	void *memory;
@@ -141,7 +142,7 @@ static void on_path_mtu(void *arg, const struct sal_path *path,
 	sal_path_mtu(n->sal, path, bytes, len, mtu, n->now_ns);
 }
 
-static void from_underlay(struct node *n, int fd, uint32_t events)
+static void from_underlay(struct node *n, unsigned socket, uint32_t events)
 {
 	struct underlay_sink sink = {
 		.arg = n,
@@ -151,15 +152,17 @@ static void from_underlay(struct node *n, int fd, uint32_t events)
 	};
 
 	if (events & EPOLLERR)
-		underlay_receive_errors(n->underlay, fd, &sink);
-	underlay_receive(n->underlay, fd, BUDGET, &sink);
+		underlay_receive_errors(n->underlay, socket, &sink);
+	underlay_receive(n->underlay, socket, BUDGET, &sink);
 }
 
 static void tell_addresses(struct node *n)
 {
+	struct sal_local_address list[MONITOR_ADDRESSES_MAX];
 	const struct monitor_state *s = monitor_state(n->monitor);
 
-	sal_set_addresses(n->sal, s->list, s->n, n->now_ns);
+	interfaces_fill(&n->interfaces, s, list);
+	sal_set_addresses(n->sal, list, s->n, n->now_ns);
 }
 
 /* Where it cannot be read now (no memory), it is tried again. */
@@ -233,16 +236,65 @@ static void ops_flows(void *arg, control_flow_fn visit, void *to)
 static void ops_addresses(void *arg, control_address_fn visit, void *to)
 {
 	struct node *n = arg;
+	struct sal_local_address list[MONITOR_ADDRESSES_MAX];
 	const struct monitor_state *s = monitor_state(n->monitor);
 
+	interfaces_fill(&n->interfaces, s, list);
 	for (size_t i = 0; i < s->n; i++) {
 		struct control_address a = {
 			.ifname = s->names[i],
-			.addr = s->list[i].addr,
-			.ifindex = s->list[i].ifindex,
+			.addr = list[i].addr,
+			.ifindex = list[i].ifindex,
+			.cost = list[i].cost,
+			.metered = list[i].metered,
 		};
 
 		visit(to, &a);
+	}
+}
+
+static int ops_interface_set(void *arg, const char *name, uint32_t cost,
+			     bool metered, struct err *err)
+{
+	struct node *n = arg;
+	int r = interfaces_set(&n->interfaces, name, cost, metered, err);
+
+	if (!r)
+		tell_addresses(n);
+	return r;
+}
+
+static struct sal_policy ops_policy(void *arg)
+{
+	struct node *n = arg;
+
+	return sal_get_policy(n->sal);
+}
+
+static void ops_policy_set(void *arg, const struct sal_policy *p)
+{
+	struct node *n = arg;
+
+	sal_set_policy(n->sal, p, n->now_ns);
+}
+
+static int ops_flow_migrate(void *arg, uint32_t flow, const struct ip_addr *to,
+			    struct err *err)
+{
+	struct node *n = arg;
+
+	switch (-sal_flow_move(n->sal, flow, to, n->now_ns)) {
+	case 0:
+		return 0;
+	case ENOENT:
+		return err_set(err, ENOENT, "there is no flow %u", flow);
+	default:
+		err_set(err, EADDRNOTAVAIL,
+			"the flow's peer cannot be reached from this address");
+		err_hint(err,
+			 "\"interface list\" has the addresses that can be "
+			 "used");
+		return -EADDRNOTAVAIL;
 	}
 }
 
@@ -280,8 +332,11 @@ static int open_engine(struct node *n, const struct node_config *c,
 	config.inner4 = c->inner4.addr;
 	config.inner6 = c->inner6.addr;
 	config.mtu = mtu;
-	/* There are no sockets for it. */
-	config.encapsulate = false;
+	config.encapsulate = c->encapsulate;
+	config.keepalive_ns = c->keepalive_ns;
+	config.liveness_ns = c->liveness_ns;
+	config.probe_gap_ns = c->probe_gap_ns;
+	config.probe_tries = c->probe_tries;
 	memcpy(config.key, c->key, sizeof(config.key));
 	if (!c->has_key &&
 	    getrandom(config.key, sizeof(config.key), 0) != sizeof(config.key))
@@ -310,7 +365,7 @@ static int open_devices(struct node *n, const struct node_config *c,
 		.mtu = MTU_DEFAULT,
 	};
 	size_t max_services = 0;
-	int r = underlay_open(&n->underlay, err);
+	int r = underlay_open(&n->underlay, c->encapsulate, err);
 
 	if (!r)
 		r = tun_open(&n->tun, c->tun, err);
@@ -348,13 +403,17 @@ static int open_control(struct node *n, const struct node_config *c,
 		.rules = ops_rules,
 		.flows = ops_flows,
 		.addresses = ops_addresses,
+		.interface_set = ops_interface_set,
+		.policy = ops_policy,
+		.policy_set = ops_policy_set,
+		.flow_migrate = ops_flow_migrate,
 		.counters = ops_counters,
 	};
 
 	return control_open(&n->control, c->control, &ops, err);
 }
 
-static int watch(struct node *n, int fd, enum source source, struct err *err)
+static int watch(struct node *n, int fd, unsigned source, struct err *err)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.u32 = source };
 
@@ -365,17 +424,17 @@ static int watch(struct node *n, int fd, enum source source, struct err *err)
 
 static int watch_all(struct node *n, struct err *err)
 {
-	const int fds[SOURCE_COUNT_] = {
+	int fds[SOURCE_COUNT_] = {
 		[SOURCE_TUN] = tun_fd(n->tun),
-		[SOURCE_UNDERLAY4] = underlay_fd4(n->underlay),
-		[SOURCE_UNDERLAY6] = underlay_fd6(n->underlay),
 		[SOURCE_MONITOR] = monitor_fd(n->monitor),
 		[SOURCE_CONTROL] = control_fd(n->control),
 		[SOURCE_SIGNAL] = n->signal_fd,
 	};
 	int r = 0;
 
-	for (enum source s = 0; s < SOURCE_COUNT_ && !r; s++)
+	for (unsigned i = 0; i < UNDERLAY_SOCKETS; i++)
+		fds[SOURCE_UNDERLAY + i] = underlay_fd(n->underlay, i);
+	for (unsigned s = 0; s < SOURCE_COUNT_ && !r; s++)
 		r = watch(n, fds[s], s, err);
 	return r;
 }
@@ -448,10 +507,9 @@ static int from_tun(struct node *n, struct err *err)
  */
 static int take_waiting(struct node *n, struct err *err)
 {
-	if (underlay_fd4(n->underlay) >= 0)
-		from_underlay(n, underlay_fd4(n->underlay), EPOLLIN);
-	if (underlay_fd6(n->underlay) >= 0)
-		from_underlay(n, underlay_fd6(n->underlay), EPOLLIN);
+	for (unsigned i = 0; i < UNDERLAY_SOCKETS; i++)
+		if (underlay_fd(n->underlay, i) >= 0)
+			from_underlay(n, i, EPOLLIN);
 	return from_tun(n, err);
 }
 
@@ -461,15 +519,13 @@ static int dispatch(struct node *n, const struct epoll_event *e,
 {
 	int r;
 
-	switch ((enum source)e->data.u32) {
+	if (e->data.u32 >= SOURCE_UNDERLAY) {
+		from_underlay(n, e->data.u32 - SOURCE_UNDERLAY, e->events);
+		return 0;
+	}
+	switch (e->data.u32) {
 	case SOURCE_TUN:
 		return from_tun(n, err);
-	case SOURCE_UNDERLAY4:
-		from_underlay(n, underlay_fd4(n->underlay), e->events);
-		return 0;
-	case SOURCE_UNDERLAY6:
-		from_underlay(n, underlay_fd6(n->underlay), e->events);
-		return 0;
 	case SOURCE_MONITOR:
 		from_monitor(n);
 		return 0;
@@ -477,12 +533,9 @@ static int dispatch(struct node *n, const struct epoll_event *e,
 		r = take_waiting(n, err);
 		control_dispatch(n->control);
 		return r;
-	case SOURCE_SIGNAL:
+	default: /* SOURCE_SIGNAL */
 		return 1;
-	case SOURCE_COUNT_:
-		break;
 	}
-	return 0;
 }
 
 int node_run(struct node *n, struct err *err)

@@ -24,6 +24,8 @@ static void put(char *text, json_t *v)
 	else if (json_is_integer(v))
 		snprintf(text, CELL, "%" JSON_INTEGER_FORMAT,
 			 json_integer_value(v));
+	else if (json_is_boolean(v))
+		snprintf(text, CELL, "%s", json_is_true(v) ? "yes" : "no");
 	else
 		snprintf(text, CELL, "-");
 }
@@ -80,6 +82,8 @@ CELL_OF(packets_in)
 CELL_OF(packets_out)
 CELL_OF(interface)
 CELL_OF(address)
+CELL_OF(cost)
+CELL_OF(metered)
 
 static void cell_service(json_t *row, char *text)
 {
@@ -123,7 +127,10 @@ static void cell_path(json_t *row, char *text)
 
 	put(local, json_object_get(path, "local"));
 	put(remote, json_object_get(path, "remote"));
-	snprintf(text, CELL, "%.45s > %.45s", local, remote);
+	snprintf(text, CELL, "%.40s > %.40s%s", local, remote,
+		 json_integer_value(json_object_get(path, "remote_port")) ?
+			 " udp" :
+			 "");
 }
 
 #define TABLE(rows, ...)                                                       \
@@ -159,7 +166,8 @@ void print_flows(json_t *answer)
 void print_interfaces(json_t *answer)
 {
 	TABLE(json_object_get(answer, "interfaces"),
-	      { "INTERFACE", cell_interface }, { "ADDRESS", cell_address });
+	      { "INTERFACE", cell_interface }, { "ADDRESS", cell_address },
+	      { "COST", cell_cost }, { "METERED", cell_metered });
 }
 
 static void print_pairs(json_t *o)
@@ -181,6 +189,11 @@ static void print_pairs(json_t *o)
 void print_stats(json_t *answer)
 {
 	print_pairs(json_object_get(answer, "stats"));
+}
+
+void print_policy(json_t *answer)
+{
+	print_pairs(json_object_get(answer, "policy"));
 }
 
 void print_hello(json_t *answer)

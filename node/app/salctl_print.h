@@ -10,6 +10,7 @@ void print_services(json_t *answer);
 void print_flows(json_t *answer);
 void print_interfaces(json_t *answer);
 void print_stats(json_t *answer);
+void print_policy(json_t *answer);
 void print_hello(json_t *answer);
 void print_event(json_t *event);
 void print_error(json_t *answer); /* on standard error */

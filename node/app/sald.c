@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sald(8): the command line. */
 #include "node/app/node.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -30,9 +31,19 @@ static const char usage[] =
 	"  --services PREFIX  of the services' addresses (up to 16 times)\n"
 	"  --tun NAME         of the TUN device (sal0)\n"
 	"  --control PATH     of the control socket (/run/sald.sock)\n"
+	"  --encapsulate auto|never  in UDP, where protocol 144 does not pass "
+	"(auto)\n"
+	"  --keepalive-ms N   between keep-alives for a NAT; 0: none (20000)\n"
+	"  --liveness-ms N    that a program waits before its peer is asked; "
+	"0:\n"
+	"                     never (1000)\n"
+	"  --probe-gap-ms N   between the questions (200)\n"
+	"  --probes N         unanswered ones that make a peer lost (3)\n"
 	"  --key HEX          64 digits that all random numbers come from\n"
 	"  --ready-fd N       write a byte there when everything is open\n"
 	"  --version, --help\n";
+
+#define NUMBER_MAX 1000000000L /* of options; in milliseconds, 11 days */
 
 struct options {
 	struct node_config config;
@@ -86,6 +97,51 @@ static int take_key(struct node_config *c, const char *text)
 	return 0;
 }
 
+static int take_encapsulate(struct node_config *c, const char *text)
+{
+	c->encapsulate = !strcmp(text, "auto");
+	if (!c->encapsulate && strcmp(text, "never") != 0)
+		return usage_error("--encapsulate: expected \"auto\" or "
+				   "\"never\"",
+				   text);
+	return 0;
+}
+
+/* A whole number of at least that much. */
+static int take_number(const char *option, const char *text, long least,
+		       long *out)
+{
+	char what[64], *end;
+
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	if (!errno && end != text && !*end && *out >= least &&
+	    *out <= NUMBER_MAX)
+		return 0;
+	snprintf(what, sizeof(what), "%s: expected a whole number from %ld",
+		 option, least);
+	return usage_error(what, text);
+}
+
+static int take_ms(const char *option, const char *text, long least,
+		   int64_t *out_ns)
+{
+	long ms;
+	int r = take_number(option, text, least, &ms);
+
+	*out_ns = ms * NSEC_PER_MSEC;
+	return r;
+}
+
+static int take_probes(struct node_config *c, const char *text)
+{
+	long n;
+	int r = take_number("--probes", text, 1, &n);
+
+	c->probe_tries = (uint32_t)n;
+	return r;
+}
+
 static int take_fd(int *fd, const char *text)
 {
 	char *end;
@@ -131,6 +187,11 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "services", required_argument, NULL, 's' },
 		{ "tun", required_argument, NULL, 't' },
 		{ "control", required_argument, NULL, 'c' },
+		{ "encapsulate", required_argument, NULL, 'e' },
+		{ "keepalive-ms", required_argument, NULL, 'K' },
+		{ "liveness-ms", required_argument, NULL, 'L' },
+		{ "probe-gap-ms", required_argument, NULL, 'G' },
+		{ "probes", required_argument, NULL, 'P' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "foreground", no_argument, NULL, 'f' },
@@ -154,6 +215,24 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'c':
 			o->config.control = optarg;
+			break;
+		case 'e':
+			r = take_encapsulate(&o->config, optarg);
+			break;
+		case 'K':
+			r = take_ms("--keepalive-ms", optarg, 0,
+				    &o->config.keepalive_ns);
+			break;
+		case 'L':
+			r = take_ms("--liveness-ms", optarg, 0,
+				    &o->config.liveness_ns);
+			break;
+		case 'G':
+			r = take_ms("--probe-gap-ms", optarg, 1,
+				    &o->config.probe_gap_ns);
+			break;
+		case 'P':
+			r = take_probes(&o->config, optarg);
 			break;
 		case 'k':
 			r = take_key(&o->config, optarg);
@@ -217,7 +296,13 @@ static int tell_ready(int fd)
 int main(int argc, char **argv)
 {
 	struct options o = {
-		.config = { .tun = "sal0", .control = "/run/sald.sock" },
+		.config = { .tun = "sal0",
+			    .control = "/run/sald.sock",
+			    .encapsulate = true,
+			    .keepalive_ns = 20 * NSEC_PER_SEC,
+			    .liveness_ns = NSEC_PER_SEC,
+			    .probe_gap_ns = 200 * NSEC_PER_MSEC,
+			    .probe_tries = 3 },
 		.ready_fd = -1,
 	};
 	struct err err = ERR_INIT;

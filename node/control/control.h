@@ -20,7 +20,8 @@
 struct control_address {
 	const char *ifname;
 	struct ip_addr addr;
-	uint32_t ifindex;
+	uint32_t ifindex, cost;
+	bool metered;
 };
 
 /* A service's name and abstract addresses. name: "" where it has none. */
@@ -51,6 +52,14 @@ struct control_ops {
 	void (*rules)(void *arg, control_rule_fn visit, void *to);
 	void (*flows)(void *arg, control_flow_fn visit, void *to);
 	void (*addresses)(void *arg, control_address_fn visit, void *to);
+	/* What is to be thought of an interface, be it there or not. */
+	int (*interface_set)(void *arg, const char *name, uint32_t cost,
+			     bool metered, struct err *err);
+	struct sal_policy (*policy)(void *arg);
+	void (*policy_set)(void *arg, const struct sal_policy *p);
+	/* to: AF_UNSPEC: wherever the policy says. */
+	int (*flow_migrate)(void *arg, uint32_t flow, const struct ip_addr *to,
+			    struct err *err);
 	void (*counters)(void *arg, control_counter_fn visit, void *to);
 };
 

@@ -50,9 +50,11 @@ static json_t *json_of_u64(uint64_t v)
 
 static json_t *json_of_path(const struct sal_path *p)
 {
-	return json_pack("{s:o, s:o, s:o}", "local", json_of_addr(&p->local),
-			 "remote", json_of_addr(&p->remote), "ifindex",
-			 json_of_u64(p->ifindex));
+	return json_pack(
+		"{s:o, s:o, s:o, s:i, s:i}", "local", json_of_addr(&p->local),
+		"remote", json_of_addr(&p->remote), "ifindex",
+		json_of_u64(p->ifindex), "local_port", (int)p->local_port,
+		"remote_port", (int)p->remote_port);
 }
 
 json_t *json_of_flow(const struct sal_flow_info *f)
@@ -151,7 +153,8 @@ json_t *json_of_event(const struct sal_event *e)
 
 json_t *json_of_address(const struct control_address *a)
 {
-	return json_pack("{s:s, s:o, s:o}", "interface", a->ifname, "address",
-			 json_of_addr(&a->addr), "ifindex",
-			 json_of_u64(a->ifindex));
+	return json_pack("{s:s, s:o, s:o, s:o, s:b}", "interface", a->ifname,
+			 "address", json_of_addr(&a->addr), "ifindex",
+			 json_of_u64(a->ifindex), "cost", json_of_u64(a->cost),
+			 "metered", (int)a->metered);
 }

@@ -56,12 +56,17 @@ void outgoing_init(struct outgoing *o, const struct sal_outer *packet)
 	o->n = 0;
 	o->packet = packet;
 	if (path->remote.family == AF_INET6) {
-		o->name.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
+		o->name.in6 = (struct sockaddr_in6){
+			.sin6_family = AF_INET6,
+			.sin6_port = htons(path->remote_port)
+		};
 		o->name_len = sizeof(o->name.in6);
 		memcpy(&o->name.in6.sin6_addr, path->remote.bytes, 16);
 		put_v6(&w, path, tclass, ttl);
 	} else {
-		o->name.in = (struct sockaddr_in){ .sin_family = AF_INET };
+		o->name.in = (struct sockaddr_in){ .sin_family = AF_INET,
+						   .sin_port = htons(
+							   path->remote_port) };
 		o->name_len = sizeof(o->name.in);
 		memcpy(&o->name.in.sin_addr, path->remote.bytes, 4);
 		put_v4(&w, path, tclass, ttl);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Raw sockets for protocol 144.
+ * Raw sockets for protocol 144, and UDP sockets for the same in datagrams.
  *
  * One unbound socket a family, and not one an address: a socket bound to an
  * address would have to be replaced at every move, and in the gap the kernel
@@ -16,7 +16,11 @@
  * or neighbour discovery gives up, and counts to its socket's buffer all the
  * while. Anybody can have us answer many who are not there. So answers to
  * strangers go out by a socket of their own, which takes nothing in; when its
- * buffer is full it is they who are dropped, not the packets of flows.
+ * buffer is full it is they who are dropped, not the packets of flows. A UDP
+ * port is one socket's: of its buffer they may have half.
+ *
+ * UDP sockets do the same with another header in front, and checksums that the
+ * kernel fills in. Which of the two ports a packet leaves from is in its path.
  *
  * An ICMP error also becomes the socket's pending error, and fails the next
  * call on it with an errno that has nothing to do with that call. So calls that
@@ -27,30 +31,29 @@
 #include "include/serval/wire.h"
 #include "node/io/outgoing.h"
 #include "node/io/segment.h"
+#include "node/io/sockets.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
-#include <linux/filter.h>
+#include <linux/sockios.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #define BATCH 16u /* packets a call */
 #define PACKET_MAX 65536u
 #define QUOTE_MAX 1500u /* of our packet in an ICMP error */
 #define ERRORS_MAX 32 /* a wake-up */
-#define RECEIVE_BUFFER (1 << 20) /* asked for; capped unless we are root */
-/* The kernel keeps some packets for each of 1,024 absent neighbours (gc_thresh3
- * in arp(7)), then it drops them at once: with room for more new clients still
- * get their answers. Likewise. */
-#define STRANGERS_BUFFER (4 << 20)
+
+/* Those that take packets in, and two that only send, to strangers. */
+#define SOCKETS (UNDERLAY_SOCKETS + 2)
 
 struct underlay {
-	int fd4, fd6;
-	int strangers4, strangers6; /* to them only */
+	int fds[SOCKETS]; /* of these kinds; negative: none */
 	/* BATCH packets of any length. Only pages that were written cost
 	 * memory, which for most is the first one of each. */
 	uint8_t *buffers;
@@ -61,14 +64,9 @@ struct underlay *underlay_free(struct underlay *u)
 {
 	if (!u)
 		return NULL;
-	if (u->fd4 >= 0)
-		close(u->fd4);
-	if (u->fd6 >= 0)
-		close(u->fd6);
-	if (u->strangers4 >= 0)
-		close(u->strangers4);
-	if (u->strangers6 >= 0)
-		close(u->strangers6);
+	for (unsigned i = 0; i < SOCKETS; i++)
+		if (u->fds[i] >= 0)
+			close(u->fds[i]);
 	if (u->buffers)
 		munmap(u->buffers, (size_t)BATCH * PACKET_MAX);
 	free(u);
@@ -80,117 +78,55 @@ static void underlay_freep(struct underlay **u)
 	underlay_free(*u);
 }
 
-struct option {
-	int level, name, value;
+static const struct socket_kind kinds[SOCKETS] = {
+	{ .family = AF_INET },
+	{ .family = AF_INET6 },
+	{ .family = AF_INET, .port = SAL_UDP_PORT_CLIENT },
+	{ .family = AF_INET, .port = SAL_UDP_PORT_SERVER },
+	{ .family = AF_INET6, .port = SAL_UDP_PORT_CLIENT },
+	{ .family = AF_INET6, .port = SAL_UDP_PORT_SERVER },
+	{ .family = AF_INET, .strangers = true },
+	{ .family = AF_INET6, .strangers = true },
 };
 
-static const struct option options4[] = {
-	{ IPPROTO_IP, IP_PKTINFO, 1 },
-	{ IPPROTO_IP, IP_RECVERR, 1 },
-	{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT },
-};
-
-/* The header itself is not handed out for IPv6: its fields have to be asked
- * for. */
-static const struct option options6[] = {
-	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, 1 },
-	{ IPPROTO_IPV6, IPV6_RECVTCLASS, 1 },
-	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1 },
-	{ IPPROTO_IPV6, IPV6_RECVERR, 1 },
-	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT },
-};
-
-static int open_socket(int family, const struct option *options, size_t n,
-		       struct err *err)
+static bool has_any(const struct underlay *u)
 {
-	CLEANUP_CLOSE int fd =
-		socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		       SAL_IP_PROTOCOL);
-	int size = RECEIVE_BUFFER;
-
-	if (fd < 0 && errno == EPERM) {
-		err_errno(err, errno, "cannot open a raw socket");
-		err_hint(err, "this needs CAP_NET_RAW in the network "
-			      "namespace: be root, or take a namespace of your "
-			      "own (unshare --user --map-root-user --net)");
-		return -EPERM;
-	}
-	if (fd < 0)
-		return err_errno(err, errno, "cannot open a raw socket");
-	for (size_t i = 0; i < n; i++)
-		if (setsockopt(fd, options[i].level, options[i].name,
-			       &options[i].value, sizeof(options[i].value)))
-			return err_errno(err, errno,
-					 "cannot set option %d of a raw socket",
-					 options[i].name);
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	return TAKE_FD(fd);
+	for (unsigned i = 0; i < UNDERLAY_SOCKETS; i++)
+		if (u->fds[i] >= 0)
+			return true;
+	return false;
 }
 
-/* A socket that nothing comes in by. */
-static int open_strangers(int family, struct err *err)
-{
-	static const struct option options[] = {
-		{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT },
-		{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT },
-	};
-	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
-	struct sock_fprog program = { 1, &nothing };
-	CLEANUP_CLOSE int fd =
-		open_socket(family, &options[family == AF_INET6], 1, err);
-	int size = STRANGERS_BUFFER;
-
-	if (fd >= 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
-				  sizeof(program)))
-		return err_errno(err, errno, "cannot filter a raw socket");
-	return TAKE_FD(fd);
-}
-
-int underlay_open(struct underlay **out, struct err *err)
+int underlay_open(struct underlay **out, bool udp, struct err *err)
 {
 	CLEANUP(underlay_freep) struct underlay *u = calloc(1, sizeof(*u));
 	void *buffers;
 
 	if (!u)
 		return err_errno(err, ENOMEM, "the underlay");
-	u->fd4 = u->fd6 = u->strangers4 = u->strangers6 = -1;
+	for (unsigned i = 0; i < SOCKETS; i++)
+		u->fds[i] = -1;
 	buffers = mmap(NULL, (size_t)BATCH * PACKET_MAX, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (buffers == MAP_FAILED)
 		return err_errno(err, ENOMEM, "the underlay");
 	u->buffers = buffers;
-	u->fd4 = open_socket(AF_INET, options4,
-			     sizeof(options4) / sizeof(options4[0]), err);
-	if (u->fd4 < 0 && u->fd4 != -EAFNOSUPPORT)
-		return u->fd4;
-	u->fd6 = open_socket(AF_INET6, options6,
-			     sizeof(options6) / sizeof(options6[0]), err);
-	if (u->fd6 < 0 && (u->fd6 != -EAFNOSUPPORT || u->fd4 < 0))
-		return u->fd6;
-	if (u->fd4 >= 0)
-		u->strangers4 = open_strangers(AF_INET, err);
-	if (u->fd4 >= 0 && u->strangers4 < 0)
-		return u->strangers4;
-	if (u->fd6 >= 0)
-		u->strangers6 = open_strangers(AF_INET6, err);
-	if (u->fd6 >= 0 && u->strangers6 < 0)
-		return u->strangers6;
+	for (unsigned i = 0; i < SOCKETS; i++) {
+		if (kinds[i].port && !udp)
+			continue;
+		u->fds[i] = socket_open(&kinds[i], err);
+		if (u->fds[i] < 0 && u->fds[i] != -EAFNOSUPPORT)
+			return u->fds[i];
+	}
+	if (!has_any(u))
+		return -EAFNOSUPPORT;
 	*out = TAKE_PTR(u);
 	return 0;
 }
 
-int underlay_fd4(const struct underlay *u)
+int underlay_fd(const struct underlay *u, unsigned socket)
 {
-	return u->fd4;
-}
-
-int underlay_fd6(const struct underlay *u)
-{
-	return u->fd6;
+	return u->fds[socket] < 0 ? -1 : u->fds[socket];
 }
 
 const struct underlay_stats *underlay_stats(const struct underlay *u)
@@ -212,6 +148,13 @@ static struct ip_addr addr_of(sa_family_t family, const void *bytes)
 
 	memcpy(a.bytes, bytes, ip_addr_size(&a));
 	return a;
+}
+
+static uint16_t port_of_name(const struct sockaddr_storage *name)
+{
+	if (name->ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)name)->sin6_port);
+	return ntohs(((const struct sockaddr_in *)name)->sin_port);
 }
 
 static struct ip_addr addr_of_name(const struct sockaddr_storage *name)
@@ -250,6 +193,10 @@ static void read_control(struct msghdr *msg, struct sal_path *path,
 			memcpy(&info6, CMSG_DATA(c), sizeof(info6));
 			path->local = addr_of(AF_INET6, &info6.ipi6_addr);
 			path->ifindex = info6.ipi6_ifindex;
+		} else if (!v6 && c->cmsg_type == IP_TOS) {
+			ip->traffic_class = *CMSG_DATA(c);
+		} else if (!v6 && c->cmsg_type == IP_TTL) {
+			ip->ttl = (uint8_t)cmsg_int(c);
 		} else if (v6 && c->cmsg_type == IPV6_TCLASS) {
 			ip->traffic_class = (uint8_t)cmsg_int(c);
 		} else if (v6 && c->cmsg_type == IPV6_HOPLIMIT) {
@@ -281,8 +228,8 @@ static bool strip_v4(const uint8_t **bytes, size_t *len,
 	return true;
 }
 
-static void hand_over(struct underlay *u, struct msghdr *msg,
-		      const uint8_t *bytes, size_t len,
+static void hand_over(struct underlay *u, const struct socket_kind *kind,
+		      struct msghdr *msg, const uint8_t *bytes, size_t len,
 		      const struct underlay_sink *sink)
 {
 	const struct sockaddr_storage *name = msg->msg_name;
@@ -292,14 +239,20 @@ static void hand_over(struct underlay *u, struct msghdr *msg,
 
 	u->stats.underlay_in++;
 	read_control(msg, &path, &ip, &unused);
-	if (name->ss_family == AF_INET && !strip_v4(&bytes, &len, &ip))
+	if (kind->port) {
+		u->stats.underlay_udp_in++;
+		path.local_port = kind->port;
+		path.remote_port = port_of_name(name);
+	} else if (name->ss_family == AF_INET && !strip_v4(&bytes, &len, &ip)) {
 		return;
+	}
 	sink->packet(sink->arg, &path, &ip, bytes, len);
 }
 
-static unsigned receive_batch(struct underlay *u, int fd,
+static unsigned receive_batch(struct underlay *u, unsigned socket,
 			      const struct underlay_sink *sink)
 {
+	int fd = u->fds[socket];
 	struct sockaddr_storage names[BATCH];
 	union control controls[BATCH];
 	struct mmsghdr msgs[BATCH];
@@ -322,18 +275,18 @@ static unsigned receive_batch(struct underlay *u, int fd,
 	if (n < 0 && errno != EAGAIN) /* the pending error, perhaps */
 		n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
 	for (int i = 0; i < n; i++)
-		hand_over(u, &msgs[i].msg_hdr, iov[i].iov_base, msgs[i].msg_len,
-			  sink);
+		hand_over(u, &kinds[socket], &msgs[i].msg_hdr, iov[i].iov_base,
+			  msgs[i].msg_len, sink);
 	return n > 0 ? (unsigned)n : 0;
 }
 
-unsigned underlay_receive(struct underlay *u, int fd, unsigned budget,
+unsigned underlay_receive(struct underlay *u, unsigned socket, unsigned budget,
 			  const struct underlay_sink *sink)
 {
 	unsigned total = 0, n;
 
 	do {
-		n = receive_batch(u, fd, sink);
+		n = receive_batch(u, socket, sink);
 		total += n;
 	} while (n == BATCH && total < budget);
 	return total;
@@ -364,7 +317,7 @@ static bool is_unreachable(const struct sock_extended_err *ee)
 	       ee->ee_type == ICMP6_PARAM_PROB; /* no such next header */
 }
 
-static bool receive_error(struct underlay *u, int fd,
+static bool receive_error(struct underlay *u, unsigned socket,
 			  const struct underlay_sink *sink)
 {
 	struct sock_extended_err ee = { 0 };
@@ -381,7 +334,7 @@ static bool receive_error(struct underlay *u, int fd,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	ssize_t n = recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
+	ssize_t n = recvmsg(u->fds[socket], &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
 
 	if (n < 0)
 		return false;
@@ -389,6 +342,10 @@ static bool receive_error(struct underlay *u, int fd,
 	read_control(&msg, &path, &unused, &ee);
 	path.remote = addr_of_name(&name); /* where our packet was going */
 	path.ifindex = 0;
+	if (kinds[socket].port) {
+		path.local_port = kinds[socket].port;
+		path.remote_port = port_of_name(&name);
+	}
 	if (ee.ee_origin != SO_EE_ORIGIN_ICMP &&
 	    ee.ee_origin != SO_EE_ORIGIN_ICMP6)
 		return true;
@@ -401,32 +358,36 @@ static bool receive_error(struct underlay *u, int fd,
 	return true;
 }
 
-void underlay_receive_errors(struct underlay *u, int fd,
+void underlay_receive_errors(struct underlay *u, unsigned socket,
 			     const struct underlay_sink *sink)
 {
 	int code;
 	socklen_t len = sizeof(code);
 
 	for (int i = 0; i < ERRORS_MAX; i++)
-		if (!receive_error(u, fd, sink))
+		if (!receive_error(u, socket, sink))
 			break;
 	/* Reading it takes the pending error off the socket. */
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len);
+	getsockopt(u->fds[socket], SOL_SOCKET, SO_ERROR, &code, &len);
 }
 
 /* ---- out -------------------------------------------------------------- */
 
-static void send_batch(struct underlay *u, int fd, struct outgoing *out)
+static void send_batch(struct underlay *u, unsigned socket,
+		       struct outgoing *out)
 {
 	unsigned done = 0;
 	bool again = true;
 
 	while (done < out->n) {
-		int n = sendmmsg(fd, out->msgs + done, out->n - done, 0);
+		int n = sendmmsg(u->fds[socket], out->msgs + done,
+				 out->n - done, 0);
 
 		if (n > 0) {
 			done += (unsigned)n;
 			u->stats.underlay_out += (unsigned)n;
+			if (kinds[socket].port)
+				u->stats.underlay_udp_out += (unsigned)n;
 			again = true;
 		} else if (errno == EAGAIN || errno == ENOBUFS) {
 			u->stats.underlay_full += out->n - done;
@@ -442,32 +403,53 @@ static void send_batch(struct underlay *u, int fd, struct outgoing *out)
 	out->n = 0;
 }
 
-static int way_out(const struct underlay *u, const struct sal_outer *packet)
+/* The one that such a packet leaves by; SOCKETS: there is none. */
+static unsigned socket_for(const struct underlay *u,
+			   const struct sal_outer *packet)
 {
-	if (packet->path.remote.family == AF_INET6)
-		return packet->to_known ? u->fd6 : u->strangers6;
-	return packet->to_known ? u->fd4 : u->strangers4;
+	const struct sal_path *path = &packet->path;
+	unsigned i = 0;
+
+	if (!path->local_port != !path->remote_port)
+		return SOCKETS;
+	while (i < SOCKETS &&
+	       (u->fds[i] < 0 || kinds[i].family != path->remote.family ||
+		kinds[i].port != path->local_port ||
+		(!kinds[i].port && kinds[i].strangers == packet->to_known)))
+		i++;
+	return i;
+}
+
+/* Whether a stranger's answer may take from what flows have as well. */
+static bool has_room(const struct underlay *u, unsigned socket)
+{
+	int fd = u->fds[socket], size, waiting;
+	socklen_t len = sizeof(size);
+
+	return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) ||
+	       ioctl(fd, SIOCOUTQ, &waiting) || waiting < size / 2;
 }
 
 void underlay_send(struct underlay *u, const struct sal_outer *packet)
 {
-	int fd = way_out(u, packet);
+	unsigned socket = socket_for(u, packet);
 	struct segmenter segmenter;
 	struct outgoing out;
 
-	/* Ports ask for UDP encapsulation, which needs sockets of another kind.
-	 */
-	if (fd < 0 || packet->path.local_port || packet->path.remote_port ||
-	    segment_start(&segmenter, packet)) {
+	if (socket == SOCKETS || segment_start(&segmenter, packet)) {
 		u->stats.underlay_no_way++;
+		return;
+	}
+	if (kinds[socket].port && !packet->to_known && !has_room(u, socket)) {
+		u->stats.underlay_full++;
 		return;
 	}
 	outgoing_init(&out, packet);
 	while (segment_next(&segmenter, outgoing_slot(&out))) {
 		outgoing_push(&out);
 		if (out.n == OUTGOING_MAX)
-			send_batch(u, fd, &out);
+			send_batch(u, socket, &out);
 	}
 	if (out.n)
-		send_batch(u, fd, &out);
+		send_batch(u, socket, &out);
 }

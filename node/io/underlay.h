@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The underlay: SAL packets to and from other hosts, as IP protocol 144. See
- * underlay.c.
+ * The underlay: SAL packets to and from other hosts, as IP protocol 144, or in
+ * UDP datagrams from and to the ports of wire.h. See underlay.c.
  */
 #ifndef IO_UNDERLAY_H
 #define IO_UNDERLAY_H
@@ -17,7 +17,9 @@ struct underlay;
 	X(underlay_errors, "ICMP errors received")                             \
 	X(underlay_full, "dropped: no room in the way out")                    \
 	X(underlay_send_failed, "dropped: the kernel did not take them")       \
-	X(underlay_no_way, "dropped: encapsulations and offloads that we "     \
+	X(underlay_udp_in, "of which received in UDP")                         \
+	X(underlay_udp_out, "of which sent in UDP")                            \
+	X(underlay_no_way, "dropped: families, ports and offloads that we "    \
 			   "lack")
 
 struct underlay_stats {
@@ -42,27 +44,30 @@ struct underlay_sink {
 			 const uint8_t *bytes, size_t len, uint16_t mtu);
 };
 
+/* Sockets: protocol 144 and both of the ports, of each family. */
+#define UNDERLAY_SOCKETS 6
+
 /*
- * Opens one socket a family, unbound, so that nothing has to be done when
- * addresses change. The kernel may lack one of the two families.
+ * Opens one socket a family, and the UDP sockets if they are wanted, all
+ * unbound to addresses, so that nothing has to be done when these change. The
+ * kernel may lack one of the two families. A port that is taken: -EADDRINUSE.
  */
-int underlay_open(struct underlay **out, struct err *err);
+int underlay_open(struct underlay **out, bool udp, struct err *err);
 struct underlay *underlay_free(struct underlay *u); /* returns NULL */
 
-/* The sockets, borrowed; -1: the kernel does not have that family. */
-int underlay_fd4(const struct underlay *u);
-int underlay_fd6(const struct underlay *u);
+/* The sockets by number, borrowed; -1: there is none of that kind. */
+int underlay_fd(const struct underlay *u, unsigned socket);
 const struct underlay_stats *underlay_stats(const struct underlay *u);
 
 /*
  * Reads at most budget packets (rounded up to a batch) from one of the sockets.
- * Returns how many there were. It does not fail: what a raw socket reports are
+ * Returns how many there were. It does not fail: what such a socket reports are
  * ICMP errors, which anybody can send.
  */
-unsigned underlay_receive(struct underlay *u, int fd, unsigned budget,
+unsigned underlay_receive(struct underlay *u, unsigned socket, unsigned budget,
 			  const struct underlay_sink *sink);
 /* Reads the errors that the socket has; when poll says so (EPOLLERR). */
-void underlay_receive_errors(struct underlay *u, int fd,
+void underlay_receive_errors(struct underlay *u, unsigned socket,
 			     const struct underlay_sink *sink);
 
 /* Sends, cut up and with checksums filled in as its offload asks. */

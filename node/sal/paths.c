@@ -104,11 +104,17 @@ static unsigned remotes_of(const struct sal_flow *f,
 	return n;
 }
 
-static bool is_preferred(const struct sal_flow *f,
+/* What the flow prefers comes first, then what leaves the family as it is: the
+ * peer's present address is known to be one, the others it only says it has. */
+enum rank { PREFERRED, SAME_FAMILY, OTHER_FAMILY, RANKS };
+
+static enum rank rank_of(const struct sal_flow *f,
 			 const struct sal_local_address *a)
 {
-	return ip_addr_size(&f->prefers) &&
-	       ip_addr_equal(&f->prefers, &a->addr);
+	if (ip_addr_size(&f->prefers) && ip_addr_equal(&f->prefers, &a->addr))
+		return PREFERRED;
+	return a->addr.family == f->home.remote.family ? SAME_FAMILY :
+							 OTHER_FAMILY;
 }
 
 /* With the ports that have worked there, as far as is known. */
@@ -138,11 +144,11 @@ static bool candidate(struct sal *s, const struct sal_flow *f, unsigned k,
 	unsigned count = remotes_of(f, remotes);
 
 	*n = 0;
-	for (int wanted = 1; wanted >= 0; wanted--) {
+	for (int rank = 0; rank < RANKS; rank++) {
 		for (uint32_t i = 0; i < s->address_count; i++) {
 			const struct sal_local_address *a = &s->addresses[i];
 
-			if (is_preferred(f, a) != wanted)
+			if ((int)rank_of(f, a) != rank)
 				continue;
 			for (unsigned j = 0; j < count; j++) {
 				if (remotes[j].family != a->addr.family)

@@ -168,10 +168,48 @@ static void flows(void *arg, control_flow_fn visit, void *to)
 
 static void addresses(void *arg, control_address_fn visit, void *to)
 {
-	struct control_address a = { "eth0", { AF_INET, { 10, 0, 0, 1 } }, 2 };
+	struct control_address a = { .ifname = "eth0",
+				     .addr = { AF_INET, { 10, 0, 0, 1 } },
+				     .ifindex = 2 };
 
 	(void)arg;
 	visit(to, &a);
+}
+
+static int set_interface(void *arg, const char *name, uint32_t cost,
+			 bool metered, struct err *err)
+{
+	struct sal_local_address local = { .addr = { AF_INET, { 10, 0, 0, 1 } },
+					   .ifindex = 2,
+					   .cost = cost,
+					   .metered = metered };
+
+	(void)arg;
+	if (strlen(name) > 15)
+		return err_set(err, EINVAL, "too long");
+	sal_set_addresses(world.sal, &local, 1, world.now_ns);
+	return 0;
+}
+
+static struct sal_policy policy(void *arg)
+{
+	(void)arg;
+	return sal_get_policy(world.sal);
+}
+
+static void set_policy(void *arg, const struct sal_policy *p)
+{
+	(void)arg;
+	sal_set_policy(world.sal, p, world.now_ns);
+}
+
+static int migrate(void *arg, uint32_t flow, const struct ip_addr *to,
+		   struct err *err)
+{
+	int r = sal_flow_move(world.sal, flow, to, world.now_ns);
+
+	(void)arg;
+	return r ? err_errno(err, -r, "the flow") : 0;
 }
 
 static void counters(void *arg, control_counter_fn visit, void *to)
@@ -193,6 +231,10 @@ static const struct control_ops ops = {
 	.rules = rules,
 	.flows = flows,
 	.addresses = addresses,
+	.interface_set = set_interface,
+	.policy = policy,
+	.policy_set = set_policy,
+	.flow_migrate = migrate,
 	.counters = counters,
 };
 

@@ -268,6 +268,8 @@ START_TEST(tcp_survives_a_time_without_address)
 	stream_start(&s, &hosts[1], &hosts[2], WEB4, true, STREAM_ENDLESS);
 	stream_await(&s, 1 << 20);
 	netns_enter(hosts[1].ns);
+	/* The two have told each other their addresses of the other family. */
+	sh("ip addr del fd00::1/64 dev eth0");
 	sh("ip addr del 10.0.0.1/24 dev eth0");
 	WAIT_FOR(host_shows(&hosts[1], "flow list", "NOADDRESS"));
 	sh("ip addr add 10.0.0.77/24 dev eth0");

@@ -10,6 +10,7 @@
 
 #define INNER "--inner 10.254.0.1/16"
 #define OTHER "--inner 10.253.0.1/16"
+#define NEVER " --encapsulate never"
 
 /* Runs sald, which is to fail: with this status, and these words. */
 static void check_fails(int status, const char *words, const char *options)
@@ -36,6 +37,11 @@ START_TEST(wrong_command_lines_are_refused)
 		{ INNER " --services fd5f::/64", "same family" },
 		{ INNER " --key abc", "--key" },
 		{ INNER " --ready-fd x", "--ready-fd" },
+		{ INNER " --encapsulate always", "--encapsulate" },
+		{ INNER " --liveness-ms -1", "--liveness-ms" },
+		{ INNER " --probe-gap-ms 0", "--probe-gap-ms" },
+		{ INNER " --keepalive-ms 1s", "--keepalive-ms" },
+		{ INNER " --probes 0", "--probes" },
 		{ INNER " --fly", "--fly" },
 		{ INNER " word", "word" },
 	};
@@ -84,14 +90,16 @@ START_TEST(taken_names_are_said)
 {
 	lab_hosts(1);
 	host_start_sald(&hosts[1]);
-	check_fails(3, "--tun NAME", INNER " --control /run/other");
+	check_fails(3, "UDP port 54324", INNER " --control /run/other");
+	check_fails(3, "--encapsulate never", INNER " --control /run/other");
+	check_fails(3, "--tun NAME", INNER " --control /run/other" NEVER);
 	check_fails(3, "--control PATH",
-		    OTHER " --tun sal1 --control /run/1.sock");
+		    OTHER " --tun sal1 --control /run/1.sock" NEVER);
 	/* The one that was there does not mind. */
 	ck_assert(host_shows(&hosts[1], "hello", "sal0"));
-	check_fails(3, "another --inner", INNER " --tun sal1");
+	check_fails(3, "another --inner", INNER " --tun sal1" NEVER);
 	check_fails(3, "cannot bind",
-		    OTHER " --tun sal1 --control /run/none/sock");
+		    OTHER " --tun sal1 --control /run/none/sock" NEVER);
 }
 END_TEST
 

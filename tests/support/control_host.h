@@ -6,12 +6,19 @@
 #include "node/control/control.h"
 
 #include <check.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct {
 	unsigned names, added, deleted;
 	struct control_name name;
 	struct sal_rule rule;
+	char ifname[64];
+	uint32_t cost, flow;
+	bool metered;
+	struct sal_policy policy;
+	struct ip_addr to;
 	int fail; /* errno of the next rule_add */
 } host;
 
@@ -94,6 +101,40 @@ static void fake_addresses(void *arg, control_address_fn visit, void *to)
 	visit(to, &a);
 }
 
+static int fake_interface_set(void *arg, const char *name, uint32_t cost,
+			      bool metered, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	snprintf(host.ifname, sizeof(host.ifname), "%s", name);
+	host.cost = cost;
+	host.metered = metered;
+	return 0;
+}
+
+static struct sal_policy fake_policy(void *arg)
+{
+	(void)arg;
+	return host.policy;
+}
+
+static void fake_policy_set(void *arg, const struct sal_policy *p)
+{
+	(void)arg;
+	host.policy = *p;
+}
+
+static int fake_flow_migrate(void *arg, uint32_t flow, const struct ip_addr *to,
+			     struct err *err)
+{
+	(void)arg;
+	if (flow == 404)
+		return err_set(err, ENOENT, "there is no flow %u", flow);
+	host.flow = flow;
+	host.to = *to;
+	return 0;
+}
+
 static void fake_counters(void *arg, control_counter_fn visit, void *to)
 {
 	(void)arg;
@@ -109,6 +150,10 @@ static const struct control_ops ops = {
 	.rules = fake_rules,
 	.flows = fake_flows,
 	.addresses = fake_addresses,
+	.interface_set = fake_interface_set,
+	.policy = fake_policy,
+	.policy_set = fake_policy_set,
+	.flow_migrate = fake_flow_migrate,
 	.counters = fake_counters,
 };
 

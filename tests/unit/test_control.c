@@ -106,6 +106,63 @@ START_TEST(names_are_set)
 }
 END_TEST
 
+START_TEST(paths_are_chosen)
+{
+	json_t *o, *policy;
+
+	check_ok("{\"v\":1,\"cmd\":\"interface set\",\"interface\":\"wlan0\","
+		 "\"cost\":7,\"metered\":true}");
+	ck_assert_str_eq(host.ifname, "wlan0");
+	ck_assert_uint_eq(host.cost, 7);
+	ck_assert(host.metered);
+	check_ok("{\"v\":1,\"cmd\":\"interface set\",\"interface\":\"e\"}");
+	ck_assert_uint_eq(host.cost, 0);
+	ck_assert(!host.metered);
+
+	/* What is not said stays. */
+	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"by\":\"cost\"}");
+	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"go_back\":true}");
+	ck_assert(host.policy.by_cost && host.policy.go_back);
+	ck_assert(!host.policy.avoid_metered);
+	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"by\":\"order\","
+		 "\"avoid_metered\":true,\"go_back\":false}");
+	o = ask("{\"v\":1,\"cmd\":\"policy\"}");
+	policy = json_object_get(o, "policy");
+	ck_assert_str_eq(json_string_value(json_object_get(policy, "by")),
+			 "order");
+	ck_assert(json_is_true(json_object_get(policy, "avoid_metered")));
+	ck_assert(json_is_false(json_object_get(policy, "go_back")));
+	json_decref(o);
+
+	check_ok("{\"v\":1,\"cmd\":\"flow migrate\",\"flow\":4294967295,"
+		 "\"to\":\"fd00::1\"}");
+	ck_assert_uint_eq(host.flow, UINT32_MAX);
+	ck_assert_int_eq(host.to.family, AF_INET6);
+	check_ok("{\"v\":1,\"cmd\":\"flow migrate\",\"flow\":1,"
+		 "\"to\":null}");
+	ck_assert_int_eq(host.to.family, AF_UNSPEC);
+
+	check_refused("{\"v\":1,\"cmd\":\"interface set\",\"cost\":1}",
+		      "EINVAL", "interface");
+	check_refused("{\"v\":1,\"cmd\":\"interface set\","
+		      "\"interface\":\"e\",\"cost\":-1}",
+		      "EINVAL", "cost");
+	check_refused("{\"v\":1,\"cmd\":\"interface set\","
+		      "\"interface\":\"e\",\"metered\":1}",
+		      "EINVAL", "metered");
+	check_refused("{\"v\":1,\"cmd\":\"policy set\",\"by\":\"luck\"}",
+		      "EINVAL", "by");
+	check_refused("{\"v\":1,\"cmd\":\"policy set\",\"go_back\":0}",
+		      "EINVAL", "go_back");
+	check_refused("{\"v\":1,\"cmd\":\"flow migrate\"}", "EINVAL", "flow");
+	check_refused("{\"v\":1,\"cmd\":\"flow migrate\",\"flow\":1,"
+		      "\"to\":\"here\"}",
+		      "EINVAL", "to");
+	check_refused("{\"v\":1,\"cmd\":\"flow migrate\",\"flow\":404}",
+		      "ENOENT", NULL);
+}
+END_TEST
+
 START_TEST(lists_tell_what_there_is)
 {
 	json_t *o = ask("{\"v\":1,\"cmd\":\"service list\"}"), *row;
@@ -275,6 +332,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, rules_are_added_and_deleted);
 	tcase_add_test(tc, names_are_set);
+	tcase_add_test(tc, paths_are_chosen);
 	tcase_add_test(tc, lists_tell_what_there_is);
 	tcase_add_test(tc, answers_carry_the_number_of_the_request);
 	tcase_add_test(tc, mistakes_are_named);

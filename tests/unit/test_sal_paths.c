@@ -273,6 +273,20 @@ START_TEST(an_address_is_gone)
 }
 END_TEST
 
+/* An address of the family in use is taken before one of the other, though that
+ * be the first. */
+START_TEST(the_family_stays)
+{
+	struct stream st;
+
+	starts(&st, "fd00:2::1", "fd00:1::1");
+	host_addresses(st.c, "fd00:2::1", "10.0.0.9");
+	world_run_for(st.w, 5 * MSEC);
+	WORLD_OK(st.w, goes(st.c, "10.0.0.9", "10.0.1.1"));
+	ends(&st);
+}
+END_TEST
+
 /* Silence: of the way that the client's first address has (0), or the server's
  * (1). The one who has another address finds the other way; within a second,
  * three probes and a round trip. */
@@ -488,6 +502,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, a_lost_list, 0, 2);
 	tcase_add_test(tc, the_newest_counts);
 	tcase_add_loop_test(tc, an_address_is_gone, 0, 2);
+	tcase_add_test(tc, the_family_stays);
 	tcase_add_loop_test(tc, a_way_falls_silent, 0, 2);
 	tcase_add_test(tc, both_ways_fall_silent);
 	tcase_add_test(tc, there_is_no_other_way);
