@@ -55,6 +55,7 @@ void check_features(const struct plan *plan);
 bool check_tun(const struct plan *plan);
 /* The same for links that are to be the kernel's, and need its netem. */
 bool check_netem(const struct plan *plan);
+bool check_mptcp(const struct plan *plan);
 
 /*
  * getopt_long(), for the words of one command. -1 when there are no more

@@ -47,6 +47,9 @@ static const struct {
 			      "CONFIG_NF_CONNTRACK, or 'modprobe -a nf_tables "
 			      "nft_chain_nat nft_masq nft_ct "
 			      "nf_conntrack_netlink'" },
+	[KERNEL_MPTCP] = { OPTIONAL, "probes with mptcp",
+			   "a kernel with CONFIG_MPTCP, and 'sysctl "
+			   "net.mptcp.enabled=1'" },
 	[KERNEL_TUN] = { USUAL, "services with resolver sal, emulated links",
 			 "'modprobe tun' and 'chmod 666 /dev/net/tun' as root "
 			 "(distributions ship it so); in a container, the "
@@ -144,6 +147,7 @@ void check_features(const struct plan *plan)
 			SCN_RESOLVER_NAT;
 	for (size_t i = 0; i < plan->ifaces.n; i++)
 		need[KERNEL_NFT_MASQ] |= plan_masquerades(plan, i);
+	need[KERNEL_MPTCP] = plan_has_mptcp(plan);
 	need[KERNEL_TUN] = needs_tun(plan);
 	for (size_t i = 0; i < plan->scenario->links.n; i++) {
 		need[KERNEL_SCH_TBF] |= needs_kernel(plan, i, false);
@@ -178,6 +182,16 @@ bool check_netem(const struct plan *plan)
 	if (!needs_netem(plan) || kernel_probe(KERNEL_SCH_NETEM, &why))
 		return true;
 	print_missing(KERNEL_SCH_NETEM, &why);
+	return false;
+}
+
+bool check_mptcp(const struct plan *plan)
+{
+	struct err why = ERR_INIT;
+
+	if (!plan_has_mptcp(plan) || kernel_probe(KERNEL_MPTCP, &why))
+		return true;
+	print_missing(KERNEL_MPTCP, &why);
 	return false;
 }
 

@@ -24,8 +24,10 @@ static int serve(const struct run *run, uint16_t port, int ready_fd, int err_fd)
 	};
 	int status;
 
-	for (size_t i = 0; i < c.n_names; i++)
+	for (size_t i = 0; i < c.n_names; i++) {
 		names[i] = upload_name(&s->probes.v[i]);
+		c.mptcp |= s->probes.v[i].mptcp && s->probes.v[i].port == port;
+	}
 	status = serve_main(&c, ready_fd, err_fd);
 	free(names);
 	return status;

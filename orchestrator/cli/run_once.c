@@ -357,7 +357,8 @@ int run_once(const struct run_options *o, struct loaded *l,
 	struct err err = ERR_INIT;
 	int code;
 
-	if (!check_tun(l->plan) || !check_netem(l->plan))
+	if (!check_tun(l->plan) || !check_netem(l->plan) ||
+	    !check_mptcp(l->plan))
 		return EXIT_BROKEN;
 	if (make_record(o, l->scenario, &rec, &err)) {
 		print_error(NULL, &err);

@@ -183,6 +183,7 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		.stream = {
 			.upload = s->upload,
 			.verify = s->verify,
+			.mptcp = s->mptcp,
 			.bytes = s->bytes,
 			.rate_bps = s->rate_bps,
 			.seed = run->scenario->seed,

@@ -301,6 +301,25 @@ struct kmasq {
 int kmasq_set(struct kns *ns, const struct kmasq *m, struct err *err);
 int kmasq_clear(struct kns *ns, struct err *err);
 
+/* ---- MPTCP ----------------------------------------------------------------
+ */
+
+struct kmptcp_endpoint {
+	struct ip_addr address;
+	uint32_t ifindex; /* that its subflows leave by; 0: as routed */
+	bool signal; /* announced; else a subflow is opened from it */
+	bool backup; /* used while there is no other */
+};
+/* How many subflows a connection has beside its first one, and addresses that
+ * others announce are taken: 8 at most. */
+int kmptcp_limits(struct kns *ns, uint32_t subflows, uint32_t addresses,
+		  struct err *err);
+/* All: -EOPNOTSUPP: this kernel has no MPTCP. */
+int kmptcp_add(struct kns *ns, const struct kmptcp_endpoint *e,
+	       struct err *err);
+/* Its subflows are closed. */
+int kmptcp_del(struct kns *ns, const struct ip_addr *address, struct err *err);
+
 /* ---- cuts ---------------------------------------------------------------- */
 
 struct kcut_group {
@@ -339,6 +358,7 @@ enum kernel_feature {
 	KERNEL_BRIDGE,
 	KERNEL_NFT_NAT, /* nf_tables with an inet nat chain and conntrack */
 	KERNEL_NFT_MASQ, /* masquerading, and filters by conntrack's states */
+	KERNEL_MPTCP, /* sockets, and its path manager */
 	KERNEL_TUN, /* /dev/net/tun can be opened and makes a device */
 	KERNEL_SCH_TBF,
 	KERNEL_SCH_NETEM,

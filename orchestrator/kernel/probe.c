@@ -149,6 +149,19 @@ static int try_masquerade(struct kernel *k, struct err *err)
 	return r;
 }
 
+static int try_mptcp(struct kernel *k, struct err *err)
+{
+	CLEANUP_CLOSE int fd =
+		socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	struct kns *home;
+	int r;
+
+	if (fd < 0)
+		return err_errno(err, errno, "open a socket of MPTCP");
+	r = kns_home(k, &home, err);
+	return r ? r : kmptcp_limits(home, 2, 2, err);
+}
+
 static int try_tun(struct kernel *k, struct err *err)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
@@ -260,6 +273,10 @@ static const struct feature {
 		"modprobe -a nft_masq nft_ct nf_conntrack_netlink "
 		"(CONFIG_NF_TABLES_INET, CONFIG_NFT_MASQ, CONFIG_NFT_CT, "
 		"CONFIG_NF_CT_NETLINK)",
+	},
+	[KERNEL_MPTCP] = {
+		"MPTCP", CLONE_NEWNET, true, try_mptcp,
+		"CONFIG_MPTCP, and sysctl net.mptcp.enabled=1",
 	},
 	[KERNEL_TUN] = {
 		"tun", CLONE_NEWNET, false, try_tun,

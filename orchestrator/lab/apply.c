@@ -17,6 +17,7 @@
 #define IFINDEX_LO 1
 #define MTU_DEFAULT 1500
 #define ETHER_HEADER 14
+#define MPTCP_MOST 8 /* subflows: what the kernel takes */
 
 struct run {
 	struct lab *lab;
@@ -365,6 +366,21 @@ static int ask_sald(struct run *run, size_t i)
 				sald_request(run->lab->plan, op), run->err);
 }
 
+static int add_endpoint(struct run *run, const struct plan_op *op,
+			struct kns *ns)
+{
+	const struct plan *plan = run->lab->plan;
+	enum scn_mptcp role = plan_mptcp_role(plan, op->addr.iface);
+	const struct kmptcp_endpoint e = {
+		.address = op->addr.address.addr,
+		.ifindex = plan->ifaces.v[op->addr.iface].ifindex,
+		.signal = role == SCN_MPTCP_SIGNAL,
+		.backup = role == SCN_MPTCP_BACKUP,
+	};
+
+	return kmptcp_add(ns, &e, run->err);
+}
+
 /* By the name that it has by now. */
 static int sync_carrier(struct run *run, const struct plan_op *op,
 			struct kns *ns)
@@ -413,6 +429,9 @@ static int step(struct run *run, size_t i, size_t *next)
 		return add_request(run, i);
 	case PLAN_OP_CARRIER_SYNC:
 	case PLAN_OP_MASQUERADE:
+	case PLAN_OP_MPTCP_LIMITS:
+	case PLAN_OP_MPTCP_ADD:
+	case PLAN_OP_MPTCP_DEL:
 	case PLAN_OP_NODE_ADD:
 	case PLAN_OP_NODE_DEL:
 	case PLAN_OP_SYSCTL:
@@ -465,6 +484,12 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_LINK_STATE:
 		return lab_link_state(run->lab, op->wire.link, op->wire.up,
 				      run->err);
+	case PLAN_OP_MPTCP_LIMITS:
+		return kmptcp_limits(ns, MPTCP_MOST, MPTCP_MOST, run->err);
+	case PLAN_OP_MPTCP_ADD:
+		return add_endpoint(run, op, ns);
+	case PLAN_OP_MPTCP_DEL:
+		return kmptcp_del(ns, &op->addr.address.addr, run->err);
 	case PLAN_OP_MASQUERADE:
 		return lab_masquerade(run->lab, op, run->err);
 	case PLAN_OP_CARRIER_SYNC:

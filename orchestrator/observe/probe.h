@@ -92,6 +92,7 @@ struct probe_config {
 	uint32_t payload; /* bytes, at least PROBE_MARK_SIZE */
 	struct {
 		bool upload; /* else download */
+		bool mptcp;
 		bool verify; /* each byte, and SHA-256 at both ends */
 		uint64_t bytes; /* 0: as many as come in for_ns */
 		uint64_t rate_bps; /* 0: as fast as it goes */

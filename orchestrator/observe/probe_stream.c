@@ -19,6 +19,7 @@
 #include "orchestrator/observe/stream_io.h"
 
 #include <errno.h>
+#include <linux/mptcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -78,6 +79,20 @@ static void stream_watch(struct probe_task *t, uint32_t events)
 
 /* ---- beginning ----------------------------------------------------------- */
 
+/* A server without MPTCP has plain TCP of it, which is not what was asked for.
+ */
+static bool fell_back(const struct probe_task *t, int fd)
+{
+	struct mptcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (!t->config->stream.mptcp)
+		return false;
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &len) ||
+	       info.mptcpi_flags & MPTCP_INFO_FLAG_FALLBACK;
+}
+
 static void connected(struct probe_task *t)
 {
 	struct stream_probe *p = t->state;
@@ -103,7 +118,8 @@ static void begin(struct probe_task *t)
 			     probe_now_ns(t) - t->config->start_mono_ns);
 	p->limit_ns = t->config->start_mono_ns + t->config->for_ns;
 	p->fd = socket(p->to.any.sa_family,
-		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       t->config->stream.mptcp ? IPPROTO_MPTCP : 0);
 	if (p->fd < 0) {
 		t->failed = -errno;
 		return;
@@ -125,6 +141,8 @@ static void connecting(struct probe_task *t)
 
 	if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &code, &len) || code)
 		stream_over(t, tcp_error_text(code));
+	else if (fell_back(t, p->fd))
+		stream_over(t, "no mptcp");
 	else
 		connected(t);
 }

@@ -162,14 +162,16 @@ static int turn(struct server *s, struct err *err)
 	}
 }
 
-static int open_listener(sa_family_t family, uint16_t port, struct err *err)
+static int open_listener(sa_family_t family, uint16_t port, bool mptcp,
+			 struct err *err)
 {
 	const int on = 1;
 	const struct ip_addr any = { .family = family };
 	union tcp_address a;
 	socklen_t len = tcp_address_set(&a, &any, port);
 	CLEANUP_CLOSE int fd =
-		socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       mptcp ? IPPROTO_MPTCP : 0);
 
 	if (fd < 0)
 		return err_errno(err, errno, "serve: socket");
@@ -194,10 +196,10 @@ static int server_open(struct server *s, struct err *err)
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (s->signal_fd < 0 || s->epoll_fd < 0)
 		return err_errno(err, errno, "serve");
-	s->v4 = open_listener(AF_INET, s->config->port, err);
+	s->v4 = open_listener(AF_INET, s->config->port, s->config->mptcp, err);
 	if (s->v4 < 0)
 		return s->v4;
-	s->v6 = open_listener(AF_INET6, s->config->port, err);
+	s->v6 = open_listener(AF_INET6, s->config->port, s->config->mptcp, err);
 	if (s->v6 < 0 && s->v6 != -EAFNOSUPPORT && s->v6 != -EADDRNOTAVAIL)
 		return s->v6;
 	r = watch(s->epoll_fd, s->signal_fd, FOR_SIGNAL, EPOLLIN, false);

@@ -7,6 +7,7 @@
 #ifndef OBSERVE_SERVE_H
 #define OBSERVE_SERVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@
 
 struct serve_config {
 	uint16_t port;
+	bool mptcp; /* for those who ask for it */
 	/* Where it writes what it received of the stream of a probe, and how
 	 * that ended, once for each: files NAME.csv and NAME.peer.json. A
 	 * probe whose name is NULL has none. dir_fd -1: nowhere. */

@@ -164,7 +164,9 @@ static int presence_ops(const struct plan_live *l, const struct scn_action *a,
 		/* What it was plugged into has lost its carrier. */
 		if (!r && !emulated && plan_end_exists(l, link, !end))
 			r = plan_port_ops(l, link, !end, false, a->pos, out);
-		return r;
+		return r ? r :
+			   plan_mptcp_iface_ops(l, PLAN_OP_MPTCP_DEL, iface,
+						a->pos, out);
 	}
 	r = plan_put_in_ops(l, iface, a->pos, out);
 	for (size_t k = 0; k < 2 && up && !emulated && !r; k++)
@@ -174,7 +176,9 @@ static int presence_ops(const struct plan_live *l, const struct scn_action *a,
 	/* As at a boot: when it can answer. */
 	if (!r && up && emulated)
 		r = plan_carrier_ops(l, link, true, a->pos, out);
-	return r;
+	return r ? r :
+		   plan_mptcp_iface_ops(l, PLAN_OP_MPTCP_ADD, iface, a->pos,
+					out);
 }
 
 static int rename_ops(const struct plan_live *l, const struct scn_action *a,
@@ -435,6 +439,8 @@ int plan_boot_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 		r = plan_nat_ops(l, node, out);
 	if (!r)
 		r = plan_masquerade_ops(l, node, l->rebinds[node], pos, out);
+	if (!r)
+		r = plan_mptcp_ops(l, node, out);
 	if (!r && l->partition) {
 		op = plan_op_add(out, PLAN_OP_CUT, node, pos);
 		if (!op)

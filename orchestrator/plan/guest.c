@@ -70,7 +70,9 @@ int plan_guest_leave_ops(const struct plan_live *l, const struct scn_action *a,
 	for (size_t i = 0; i < f->addresses.n && !r; i++)
 		r = address_op(l, PLAN_OP_ADDR_DEL, iface, &f->addresses.v[i],
 			       a->pos, out);
-	return r;
+	return r ? r :
+		   plan_mptcp_iface_ops(l, PLAN_OP_MPTCP_DEL, iface, a->pos,
+					out);
 }
 
 int plan_guest_arrive_ops(const struct plan_live *l, const struct scn_action *a,
@@ -88,5 +90,9 @@ int plan_guest_arrive_ops(const struct plan_live *l, const struct scn_action *a,
 	for (size_t i = 0; i < f->addresses.n && !r; i++)
 		r = address_op(l, PLAN_OP_ADDR_ADD, iface, &f->addresses.v[i],
 			       a->pos, out);
-	return r ? r : plan_route_ops(l, iface, a->pos, out);
+	if (!r)
+		r = plan_route_ops(l, iface, a->pos, out);
+	return r ? r :
+		   plan_mptcp_iface_ops(l, PLAN_OP_MPTCP_ADD, iface, a->pos,
+					out);
 }

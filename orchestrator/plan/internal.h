@@ -108,6 +108,14 @@ int plan_take_out_ops(const struct plan_live *l, size_t iface,
  */
 int plan_masquerade_ops(const struct plan_live *l, size_t node,
 			unsigned rebinds, struct src_pos pos, plan_op_vec *out);
+/* mptcp.c: a node's endpoints; those of an interface; one of them. Nothing
+ * where MPTCP does nothing with it. */
+int plan_mptcp_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
+int plan_mptcp_iface_ops(const struct plan_live *l, enum plan_op_kind kind,
+			 size_t iface, struct src_pos pos, plan_op_vec *out);
+int plan_mptcp_op(const struct plan *p, enum plan_op_kind kind, size_t iface,
+		  const struct ip_prefix *address, struct src_pos pos,
+		  plan_op_vec *out);
 /* A node's NAT table, with its bindings, where it holds some. */
 int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
 /* The operations that start every sald and fill its tables. */

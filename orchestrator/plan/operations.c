@@ -374,6 +374,8 @@ static int add_nat(struct plan *p)
 		r = plan_nat_ops(l, i, &ops);
 	for (size_t i = 0; i < p->scenario->nodes.n && !r; i++)
 		r = plan_masquerade_ops(l, i, 0, (struct src_pos){ 0 }, &ops);
+	for (size_t i = 0; i < p->scenario->nodes.n && !r; i++)
+		r = plan_mptcp_ops(l, i, &ops);
 	for (size_t i = 0; i < ops.n && !r; i++) {
 		struct plan_op *op = VEC_PUSH(&p->ops);
 

@@ -164,6 +164,12 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_ADDR_DEL:
 		out->kind = PLAN_OP_ADDR_ADD;
 		return true;
+	case PLAN_OP_MPTCP_ADD:
+		out->kind = PLAN_OP_MPTCP_DEL;
+		return true;
+	case PLAN_OP_MPTCP_DEL:
+		out->kind = PLAN_OP_MPTCP_ADD;
+		return true;
 	case PLAN_OP_IFACE_UP:
 		out->kind = PLAN_OP_IFACE_DOWN;
 		return true;
@@ -227,6 +233,7 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_IFACE_CONF:
 	case PLAN_OP_CARRIER_SYNC: /* changes nothing */
 	case PLAN_OP_MASQUERADE:
+	case PLAN_OP_MPTCP_LIMITS:
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_QUEUE_SET:

@@ -119,6 +119,9 @@ enum plan_op_kind {
 	PLAN_OP_NAT_ADD, /* a service's binding, to its first instance */
 	PLAN_OP_NAT_BIND, /* to another instance, in place of the old one */
 	PLAN_OP_MASQUERADE, /* at all interfaces of a router that do */
+	PLAN_OP_MPTCP_LIMITS, /* as many subflows as it can have */
+	PLAN_OP_MPTCP_ADD, /* an endpoint: one of its addresses */
+	PLAN_OP_MPTCP_DEL,
 	PLAN_OP_SALD_START, /* those behind it wait until it is ready */
 	PLAN_OP_SAL_NAME, /* a service's ID and addresses */
 	PLAN_OP_SAL_RULE_ADD,
@@ -156,7 +159,7 @@ struct plan_op {
 		struct {
 			size_t iface;
 			struct ip_prefix address;
-		} addr;
+		} addr; /* ADDR_ADD, ADDR_DEL, MPTCP_ADD, MPTCP_DEL */
 		struct {
 			struct ip_prefix to; /* length 0: default */
 			struct ip_addr via; /* AF_UNSPEC: on link */
@@ -283,6 +286,10 @@ char *plan_hosts_text(const struct plan *p);
 
 /* Does its router give what leaves by this interface its own address? */
 bool plan_masquerades(const struct plan *p, size_t iface);
+
+/* What MPTCP does with an interface's addresses: never AUTO. */
+enum scn_mptcp plan_mptcp_role(const struct plan *p, size_t iface);
+bool plan_has_mptcp(const struct plan *p);
 
 /* Which interface sends what that end of a link sends: the node's own, or the
  * bridge's port. */

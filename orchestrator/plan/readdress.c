@@ -196,6 +196,12 @@ static size_t iface_changed(const struct plan *p, const struct scn_action *a)
 		       p->links.v[a->readdress.link].iface[a->readdress.end];
 }
 
+/* Nothing comes in the place of what goes. */
+static bool is_loss(const struct scn_action *a)
+{
+	return a->kind == SCN_ACTION_READDRESS && a->readdress.none;
+}
+
 static int find_actions(struct plan *p, addr_vec *used)
 {
 	const struct scenario *s = p->scenario;
@@ -213,7 +219,8 @@ static int find_actions(struct plan *p, addr_vec *used)
 			if (!r)
 				return -ENOMEM;
 			r->action = a;
-			r->both_families = a->kind == SCN_ACTION_GUEST;
+			r->both_families = a->kind == SCN_ACTION_GUEST ||
+					   a->readdress.none;
 			r->iface = iface_changed(p, a);
 			for (size_t j = 0; j < given->n; j++)
 				if (use(used, &given->v[j].prefix.addr))
@@ -235,7 +242,9 @@ static int decide(struct plan *p, struct diag *diag, const struct plan_live *l,
 				 l->ifaces[r->iface].network;
 	int ret;
 
-	if (!given_by(r->action)->n) {
+	if (is_loss(r->action)) {
+		ret = 0;
+	} else if (!given_by(r->action)->n) {
 		ret = take_renewed(p, diag, r, network, used);
 	} else {
 		ret = take_given(p, diag, r, network);
@@ -310,11 +319,20 @@ int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 					  &f->addresses.v[i]);
 	for (size_t i = 0; i < r->new.n && !ret; i++)
 		ret = add_address(p, out, PLAN_OP_ADDR_ADD, r, &r->new.v[i]);
+	for (size_t i = 0; i < f->addresses.n && !ret; i++)
+		if (plan_readdress_has(r, f->addresses.v[i].addr.family))
+			ret = plan_mptcp_op(p, PLAN_OP_MPTCP_DEL, r->iface,
+					    &f->addresses.v[i], a->pos, out);
+	for (size_t i = 0; i < r->new.n && !ret; i++)
+		ret = plan_mptcp_op(p, PLAN_OP_MPTCP_ADD, r->iface,
+				    &r->new.v[i], a->pos, out);
 	for (size_t i = 0; i < l->routes.n && !ret; i++) {
 		const struct plan_op *route = &l->routes.v[i];
 		int family = route->route.to.addr.family;
 		struct plan_op *op;
 
+		if (is_loss(a)) /* of IPv4, they go with the addresses */
+			break;
 		/* Those of a network that it was plugged into wait for an
 		 * address of it. */
 		if (route->route.iface != r->iface ||

@@ -238,6 +238,16 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		       p->ifaces.v[op->port.old_bridge].name,
 		       p->ifaces.v[op->port.bridge].name);
 		break;
+	case PLAN_OP_MPTCP_LIMITS:
+		append(buf, size, "let MPTCP have all subflows");
+		break;
+	case PLAN_OP_MPTCP_ADD:
+	case PLAN_OP_MPTCP_DEL:
+		append(buf, size, "%s MPTCP endpoint %s on %s",
+		       op->kind == PLAN_OP_MPTCP_ADD ? "add" : "delete",
+		       ip_format_addr(&op->addr.address.addr, to, sizeof(to)),
+		       p->ifaces.v[op->addr.iface].name);
+		break;
 	case PLAN_OP_MASQUERADE:
 		append(buf, size, "masquerade%s",
 		       op->masquerade.rebinds ? " by other ports" : "");

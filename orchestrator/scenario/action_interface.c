@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const struct type type_new_address = {
-	.expects = "renew, or an address such as 10.0.0.9/24, or a list of "
-		   "them",
+	.expects = "renew, none, or an address such as 10.0.0.9/24, or a list "
+		   "of them",
 	.scalar = SCALAR_TEXT,
 	.item = &type_ifaddrs,
 };
@@ -74,7 +74,8 @@ static const struct field interface_fields[] = {
 	[INTERFACE_ADDRESS] = { .name = "address",
 				.type = &type_new_address,
 				.doc = "its new ones; renew: new ones of its "
-				       "network, as DHCP would give" },
+				       "network, as DHCP would give; none: it "
+				       "loses those it has" },
 };
 
 const struct mapping mapping_action_interface = {
@@ -105,6 +106,11 @@ static bool read_readdress(struct loader *l, const struct value *v,
 	if (given->node->kind == TREE_SCALAR &&
 	    !strcmp(given->node->text, "renew"))
 		return true;
+	if (given->node->kind == TREE_SCALAR &&
+	    !strcmp(given->node->text, "none")) {
+		a->readdress.none = true;
+		return true;
+	}
 	if (!value_items(given)) {
 		tree_error(l->diag, given->node, "this list has no addresses");
 		return false;
@@ -218,7 +224,10 @@ static void readdress_text(const struct scenario *s, const struct scn_action *a,
 	size_t n;
 
 	snprintf(buf, size, "readdress %s:%s%s", s->nodes.v[end->node].name,
-		 end->ifname, given->n ? ":" : "");
+		 end->ifname,
+		 a->readdress.none ? ": none" :
+		 given->n	   ? ":" :
+				     "");
 	for (size_t i = 0; i < given->n; i++) {
 		n = strlen(buf);
 		snprintf(buf + n, size - n, " %s",

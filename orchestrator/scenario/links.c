@@ -30,7 +30,29 @@ static const struct type type_mac = {
 	.scalar = SCALAR_MAC,
 };
 
-enum { END_NODE, END_INTERFACE, END_ADDRESS, END_MAC, END_MASQUERADE };
+static const struct word mptcp_words[] = {
+	{ "subflow", SCN_MPTCP_SUBFLOW, NULL },
+	{ "backup", SCN_MPTCP_BACKUP, NULL },
+	{ "signal", SCN_MPTCP_SIGNAL, NULL },
+	{ "none", SCN_MPTCP_NONE, NULL },
+	{ 0 },
+};
+
+static const struct type type_mptcp = {
+	.expects = "subflow, backup, signal or none",
+	.scalar = SCALAR_WORD,
+	.thing = "a use for MPTCP",
+	.words = mptcp_words,
+};
+
+enum {
+	END_NODE,
+	END_INTERFACE,
+	END_ADDRESS,
+	END_MAC,
+	END_MASQUERADE,
+	END_MPTCP
+};
 
 static const struct field end_fields[] = {
 	[END_NODE] = { .name = "node",
@@ -53,6 +75,9 @@ static const struct field end_fields[] = {
 			     .type = &type_switch,
 			     .doc = "true: the router gives what leaves by it "
 				    "its own address" },
+	[END_MPTCP] = { .name = "mptcp",
+			.type = &type_mptcp,
+			.doc = "what MPTCP does with its addresses" },
 };
 
 static const struct mapping mapping_end = {
@@ -111,6 +136,7 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 		[END_ADDRESS] = "addresses",
 		[END_MAC] = "MAC addresses",
 		[END_MASQUERADE] = "addresses to masquerade by",
+		[END_MPTCP] = "addresses for MPTCP",
 	};
 	struct value v[VALUES_MAX];
 	bool good = mapping_read(l, &mapping_end, node, NULL, v, NULL);
@@ -124,6 +150,8 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 		end->has_mac = true;
 		memcpy(end->mac, v[END_MAC].mac, sizeof(end->mac));
 	}
+	if (v[END_MPTCP].ok)
+		end->mptcp = (enum scn_mptcp)v[END_MPTCP].word;
 	end->masquerade = v[END_MASQUERADE].ok && v[END_MASQUERADE].word;
 	if (!v[END_NODE].ok)
 		return false;
@@ -138,7 +166,7 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 	}
 	if (l->s->nodes.v[end->node].kind != SCN_NODE_BRIDGE)
 		return good;
-	for (size_t i = END_INTERFACE; i <= END_MASQUERADE; i++) {
+	for (size_t i = END_INTERFACE; i <= END_MPTCP; i++) {
 		const struct tree_node *given = v[i].node;
 
 		if (given)

@@ -54,6 +54,14 @@ struct scn_node {
 	struct src_pos pos; /* of the name */
 };
 
+enum scn_mptcp {
+	SCN_MPTCP_AUTO, /* by the probes that speak it */
+	SCN_MPTCP_NONE,
+	SCN_MPTCP_SUBFLOW, /* a subflow is opened from them */
+	SCN_MPTCP_BACKUP, /* likewise, for when there is no other */
+	SCN_MPTCP_SIGNAL, /* they are announced to the other end */
+};
+
 /* One end of a link. At a bridge it is a port: without name and addresses. */
 struct scn_endpoint {
 	size_t node;
@@ -62,6 +70,7 @@ struct scn_endpoint {
 		addresses; /* empty: automatic, from the network's subnets */
 	bool has_mac;
 	uint8_t mac[6];
+	enum scn_mptcp mptcp; /* what its addresses are to MPTCP */
 	bool masquerade; /* of a router: what leaves by it has its address */
 	struct src_pos pos;
 };
@@ -175,7 +184,7 @@ struct scn_probe {
 	int64_t for_ns;
 	uint32_t payload; /* ping, UDP echo: bytes behind the ICMP or UDP header
 			   */
-	bool upload, verify; /* TCP stream */
+	bool upload, verify, mptcp; /* TCP stream */
 	uint64_t bytes, rate_bps; /* TCP stream; 0: no limit */
 	uint32_t request, response; /* TCP request: bytes */
 	bool keep; /* TCP request, HTTP: a connection serves many requests */
@@ -271,6 +280,7 @@ struct scn_action {
 		} change;
 		struct {
 			size_t link, end; /* which interface */
+			bool none; /* it loses those it has */
 			scn_prefix_vec addresses; /* empty: new automatic ones
 						     (renew) */
 		} readdress;

@@ -157,6 +157,7 @@ enum {
 	PROBE_TIMEOUT,
 	PROBE_PATH,
 	PROBE_CONCURRENCY,
+	PROBE_MPTCP,
 };
 
 static const struct field probe_fields[] = {
@@ -241,6 +242,10 @@ static const struct field probe_fields[] = {
 				.type = &type_concurrency,
 				.fallback = "1",
 				.doc = "connections at a time" },
+	[PROBE_MPTCP] = { .name = "mptcp",
+			  .type = &type_switch,
+			  .fallback = "false",
+			  .doc = "whether its connection is one of MPTCP" },
 };
 
 _Static_assert(sizeof(probe_fields) / sizeof(*probe_fields) <= FIELDS_MAX,
@@ -255,7 +260,7 @@ static const unsigned own_keys[] = {
 	[SCN_PROBE_PING] = PACKETS,
 	[SCN_PROBE_UDP_ECHO] = PACKETS | KEY(PORT),
 	[SCN_PROBE_TCP_STREAM] = KEY(PORT) | KEY(DIRECTION) | KEY(BYTES) |
-				 KEY(RATE) | KEY(VERIFY),
+				 KEY(RATE) | KEY(VERIFY) | KEY(MPTCP),
 	[SCN_PROBE_TCP_REQUEST] = REQUESTS | KEY(REQUEST) | KEY(RESPONSE),
 	[SCN_PROBE_HTTP] = REQUESTS | KEY(PATH) | KEY(CONCURRENCY),
 };
@@ -393,6 +398,8 @@ static bool read_details(struct loader *l, const struct value *v,
 	probe->payload = (uint32_t)v[PROBE_PAYLOAD].number;
 	probe->upload = v[PROBE_DIRECTION].word;
 	probe->verify = v[PROBE_VERIFY].word;
+	probe->mptcp = probe->kind == SCN_PROBE_TCP_STREAM &&
+		       v[PROBE_MPTCP].ok && v[PROBE_MPTCP].word;
 	if (v[PROBE_BYTES].ok)
 		probe->bytes = v[PROBE_BYTES].number;
 	if (v[PROBE_RATE].ok)
@@ -410,6 +417,22 @@ static bool read_details(struct loader *l, const struct value *v,
 	if (probe->kind == SCN_PROBE_HTTP && v[PROBE_PATH].ok)
 		return read_path(l, &v[PROBE_PATH], probe);
 	return true;
+}
+
+/* Services are read ahead of probes. */
+static bool check_mptcp(struct loader *l, const struct value *v,
+			const struct scn_probe *probe)
+{
+	if (!probe->mptcp || !v[PROBE_TO].ok ||
+	    probe->target != SCN_TARGET_SERVICE || probe->to == SCN_NONE ||
+	    l->s->services.v[probe->to].resolver != SCN_RESOLVER_SAL)
+		return true;
+	tree_error(l->diag, v[PROBE_MPTCP].node,
+		   "'%s' is a sal service: its flows have one path at a time, "
+		   "and MPTCP would see no other",
+		   l->s->services.v[probe->to].name);
+	diag_help(l->diag, "probe the host itself to compare the two");
+	return false;
 }
 
 static bool read_whither(struct loader *l, const struct tree_node *key,
@@ -455,6 +478,7 @@ static size_t read_probe(struct loader *l, const struct tree_node *key,
 		good &= check_keys(l, v, probe->kind);
 		good &= read_details(l, v, probe);
 	}
+	good &= check_mptcp(l, v, probe);
 	good &= read_for(l, key, value, v, probe);
 	good &= check_time(l, v, key, probe);
 	return good ? index : SCN_NONE;

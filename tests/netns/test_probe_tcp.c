@@ -79,23 +79,25 @@ static pid_t fork_ready(void (*run)(int ready_fd, int mode), int mode)
 	return pid;
 }
 
+enum { SERVE_TCP, SERVE_MPTCP };
+
 static void run_server(int ready_fd, int mode)
 {
 	static const char *const names[] = { NULL, NULL, NULL, "p" };
 	const struct serve_config c = {
 		.port = PORT,
+		.mptcp = mode == SERVE_MPTCP,
 		.dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		.names = names,
 		.n_names = 4,
 	};
 
-	(void)mode;
 	exit(serve_main(&c, ready_fd, STDERR_FILENO));
 }
 
 static void start_server(void)
 {
-	server = fork_ready(run_server, 0);
+	server = fork_ready(run_server, SERVE_TCP);
 }
 
 enum peer {
@@ -619,6 +621,26 @@ START_TEST(server_lives)
 }
 END_TEST
 
+/* A server that has MPTCP has it for those who ask; one without it does not
+ * pass for one that has. */
+START_TEST(stream_by_mptcp)
+{
+	bool server_has = _i & 1, probe_asks = _i & 2;
+	struct probe_config c =
+		config(PROBE_TCP_STREAM, "10.0.0.2", 60000 * MS);
+	json_t *own;
+
+	server = fork_ready(run_server, server_has ? SERVE_MPTCP : SERVE_TCP);
+	c.stream.mptcp = probe_asks;
+	c.stream.bytes = 300000;
+	run(&c);
+	own = read_json("p.json");
+	expect_text(own, "end",
+		    probe_asks && !server_has ? "no mptcp" : "complete");
+	json_decref(own);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("TCP probes");
@@ -631,6 +653,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, stream_by_size, 0, 8);
 	tcase_add_loop_test(tc, stream_by_time, 0, 2);
+	tcase_add_loop_test(tc, stream_by_mptcp, 0, 4);
 	tcase_add_test(tc, stream_refused);
 	tcase_add_test(tc, stream_crashes);
 	tcase_add_loop_test(tc, stream_server_dies, 0, 2);

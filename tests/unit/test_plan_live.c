@@ -395,6 +395,55 @@ START_TEST(a_guest_moves)
 }
 END_TEST
 
+#define TWO_WAYS                                                               \
+	HEAD "duration: 99s\n"                                                 \
+	     "topology:\n"                                                     \
+	     "  nodes: { a: {}, b: {}, r: { kind: router } }\n"                \
+	     "  links:\n"                                                      \
+	     "    - { endpoints: [\"a:eth0\", r], subnet: 10.0.0.0/24 }\n"     \
+	     "    - { endpoints: [\"a:eth1\", r], subnet: 10.0.1.0/24 }\n"     \
+	     "    - { endpoints: [\"b:eth0\", r], subnet: 10.0.2.0/24 }\n"     \
+	     "processes:\n"                                                    \
+	     "  serve: { node: b, serve: tcp/5001 }\n"                         \
+	     "probes:\n"                                                       \
+	     "  p: { kind: tcp_stream, node: a, to: b, port: 5001, for: 9s,\n" \
+	     "       mptcp: true }\n"                                          \
+	     "timeline:\n"
+
+/* Whatever becomes of an address becomes of its endpoint. */
+START_TEST(endpoints_follow_addresses)
+{
+	size_t n = 0;
+
+	must_plan(TWO_WAYS
+		  "  - { at: 1s, interface: \"a:eth0\", address: renew }\n"
+		  "  - { at: 2s, interface: \"a:eth1\", state: absent }\n"
+		  "  - { at: 3s, interface: \"a:eth1\", state: present }\n"
+		  "  - { at: 4s, interface: \"a:eth0\", address: none }\n");
+	for (size_t i = 0; i < plan->ops.n; i++)
+		n += plan->ops.v[i].kind == PLAN_OP_MPTCP_ADD ||
+		     plan->ops.v[i].kind == PLAN_OP_MPTCP_LIMITS;
+	ck_assert_uint_eq(n, 4); /* two endpoints at a, none at b, limits */
+	ck_assert_int_eq(plan_readdress_ops(live, action(0), &ops), 0);
+	ck_assert_ptr_nonnull(
+		strstr(joined(), "a: delete MPTCP endpoint 10.0.0.1 on eth0 | "
+				 "a: add MPTCP endpoint 10.0.0.3 on eth0"));
+	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
+	ck_assert_ptr_nonnull(
+		strstr(change(1), "a: delete MPTCP endpoint 10.0.1.1 on eth1"));
+	ck_assert_ptr_nonnull(
+		strstr(change(2), "a: add MPTCP endpoint 10.0.1.1 on eth1"));
+	ck_assert_int_eq(plan_readdress_ops(live, action(3), &ops), 0);
+	ck_assert_str_eq(joined(), "a: delete address 10.0.0.3/24 from eth0 | "
+				   "a: delete MPTCP endpoint 10.0.0.3 on eth0");
+	ck_assert_int_eq(plan_live_take(live, action(3)), 0);
+	ck_assert_int_eq(
+		plan_live_address(live, scenario_find_node(s, "a"), AF_INET)
+			.bytes[2],
+		1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("plan_live");
@@ -413,6 +462,7 @@ int main(void)
 	tcase_add_test(tc, operations_are_taken_back);
 	tcase_add_test(tc, services_lose_their_instances);
 	tcase_add_test(tc, a_guest_moves);
+	tcase_add_test(tc, endpoints_follow_addresses);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);
