@@ -89,6 +89,27 @@ START_TEST(tcp_from_end_to_end)
 }
 END_TEST
 
+START_TEST(over_ipv6)
+{
+	struct native_scene s;
+
+	native_begin(&s);
+	host_addresses(s.c.h, "fd00:1::1", NULL);
+	host_addresses(s.a.h, "fd00:2::1", NULL);
+	native_listen(&s.a, NATIVE_SERVICE, IPPROTO_UDP, false);
+	ck_assert_int_eq(native_connect(&s.c, NATIVE_SERVICE, IPPROTO_UDP, 0,
+					"fd00:2::1"),
+			 0);
+	native_run(&s, 10 * MSEC);
+	WORLD_OK(s.w, native_both(&s, SAL_ESTABLISHED));
+	host_addresses(s.c.h, "fd00:1::2", NULL);
+	native_say(&s.c, s.c.flow, "from elsewhere");
+	native_run(&s, 10 * MSEC);
+	WORLD_OK(s.w, s.a.got == 1 && native_both(&s, SAL_ESTABLISHED));
+	native_finish(&s);
+}
+END_TEST
+
 START_TEST(fins_cross)
 {
 	struct native_scene s;
@@ -449,6 +470,7 @@ static Suite *suite(void)
 
 	tcase_add_test(tc, udp_from_end_to_end);
 	tcase_add_test(tc, tcp_from_end_to_end);
+	tcase_add_test(tc, over_ipv6);
 	tcase_add_test(tc, fins_cross);
 	tcase_add_loop_test(tc, an_end_aborts, 0, 2);
 	tcase_add_loop_test(tc, a_packet_is_lost, 0,

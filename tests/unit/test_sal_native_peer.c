@@ -165,6 +165,42 @@ START_TEST(a_wrong_nonce_does_nothing)
 }
 END_TEST
 
+/* One who has no state has nothing but our nonce, and so is believed: the old
+ * stack's reset of what it does not know. */
+START_TEST(a_reset_that_brings_our_nonce_back)
+{
+	struct native_scene s;
+	char text[256];
+	unsigned long nonce;
+	uint32_t id;
+
+	native_begin(&s);
+	if (_i)
+		native_listen(&s.a, NATIVE_SERVICE, IPPROTO_UDP, false);
+	native_connect(&s.c, NATIVE_SERVICE, IPPROTO_UDP, 0, NULL);
+	ck_assert_int_eq(
+		sscanf(strstr(s.c.sent, "nonce="), "nonce=%lx", &nonce), 1);
+	native_run(&s, 10 * MSEC);
+	id = _i ? host_flow(s.a.h).local_id : 0;
+	/* Not from a flow that is not our peer's. */
+	snprintf(text, sizeof(text),
+		 "%u>%u | CONTROL ACK+RST v=0 a=1 nonce=%lx | UDP", id + 1,
+		 s.c.flow, nonce);
+	if (_i) {
+		native_forge(&s, "10.0.1.1", s.c.h, text);
+		WORLD_OK(s.w, host_flows(s.c.h) == 1);
+	}
+	snprintf(text, sizeof(text),
+		 "%u>%u | CONTROL ACK+RST v=0 a=1 nonce=%lx | UDP", id,
+		 s.c.flow, nonce);
+	native_forge(&s, "10.0.1.1", s.c.h, text);
+	WORLD_OK(s.w, !host_flows(s.c.h));
+	WORLD_OK(s.w, native_closed(s.w, &s.c)->reason ==
+			      (_i ? 0 : SAL_REASON_REFUSED));
+	native_finish(&s);
+}
+END_TEST
+
 START_TEST(strange_data)
 {
 	char text[256];
@@ -262,6 +298,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, make_before_break, 0, 4);
 	tcase_add_test(tc, a_fin_on_an_rsyn);
 	tcase_add_loop_test(tc, a_wrong_nonce_does_nothing, 0, FORGED);
+	tcase_add_loop_test(tc, a_reset_that_brings_our_nonce_back, 0, 2);
 	tcase_add_test(tc, strange_data);
 	tcase_add_test(tc, half_open_flows_are_bounded);
 	tcase_add_test(tc, rules_come_and_go);
