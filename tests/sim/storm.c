@@ -51,12 +51,16 @@ struct version {
 	uint32_t verno;
 };
 
+#define NO_PLACE PLACES
+enum { BUT_NOTHING, BUT_UDP, BUT_PLAIN };
+
 struct storm {
 	struct world *w;
 	struct actor *actors;
 	unsigned n, instances;
 	struct version versions[1024];
 	struct storm_totals *totals;
+	unsigned dark, dark_but; /* a place that is cut off, but for these */
 };
 
 static struct storm *now_playing;
@@ -213,6 +217,27 @@ static void weather(struct world *w)
 	};
 }
 
+/* Of what goes from or to one of the places nothing passes any more, or no
+ * protocol 144, or no UDP. */
+static bool passes(struct world *w, struct sal_path *path, void *arg)
+{
+	const struct storm *st = arg;
+	bool udp = path->remote_port != 0;
+
+	(void)w;
+	if (st->dark == NO_PLACE || (st->dark_but == BUT_UDP && udp) ||
+	    (st->dark_but == BUT_PLAIN && !udp))
+		return true;
+	return path->local.bytes[1] != st->dark + 1 &&
+	       path->remote.bytes[1] != st->dark + 1;
+}
+
+static void darkens(struct storm *st)
+{
+	st->dark = world_random(st->w, PLACES);
+	st->dark_but = world_random(st->w, 3);
+}
+
 /* All clients learn where an instance is now, as from a controller. */
 static void tell(struct storm *st, unsigned instance, const char *to)
 {
@@ -232,7 +257,7 @@ static void tell(struct storm *st, unsigned instance, const char *to)
 static void move(struct storm *st, unsigned k)
 {
 	struct actor *a = &st->actors[k];
-	char to[IP_TEXT_MAX];
+	char to[IP_TEXT_MAX], also[IP_TEXT_MAX];
 
 	st->totals->moves++;
 	if (world_random(st->w, 4) == 0) {
@@ -241,7 +266,9 @@ static void move(struct storm *st, unsigned k)
 	}
 	a->place = world_random(st->w, PLACES);
 	place_text(k, a->place, to);
-	host_addresses(a->h, to, NULL);
+	/* Every third has a second address, and may tell of it. */
+	place_text(k, (a->place + 1) % PLACES, also);
+	host_addresses(a->h, to, world_random(st->w, 3) ? NULL : also);
 	if (k < st->instances)
 		tell(st, k, to);
 }
@@ -452,7 +479,10 @@ static void happens(struct storm *st)
 		move(st, instance);
 		break;
 	case 3:
-		weather(w);
+		if (world_random(w, 2))
+			weather(w);
+		else
+			darkens(st);
 		break;
 	case 4:
 		if (world_random(w, 4) == 0)
@@ -515,6 +545,7 @@ static void clears_up(struct storm *st)
 	struct world *w = st->w;
 
 	w->weather = (struct weather){ .delay_ns = 5 * MSEC };
+	st->dark = NO_PLACE;
 	for (unsigned i = 0; i < st->instances; i++)
 		withdraw(st, i, true);
 	for (unsigned k = 0; k < st->n; k++) {
@@ -638,6 +669,9 @@ void storm_play(uint64_t seed, unsigned hosts, bool calm,
 	st.w->owner = owner_of;
 	st.w->tap = watch;
 	st.w->tap_arg = &st;
+	st.dark = NO_PLACE;
+	st.w->middle = passes;
+	st.w->middle_arg = &st;
 	now_playing = &st;
 	build(&st);
 	for (unsigned k = st.instances; k < st.n; k++)
