@@ -57,6 +57,7 @@ struct node {
 	size_t memory_size;
 	int64_t now_ns; /* of this wake-up */
 	int64_t monitor_retry_ns; /* INT64_MAX: not due */
+	bool demux_expired; /* in this tick */
 };
 
 struct node *node_free(struct node *n)
@@ -104,6 +105,9 @@ static void sink_event(void *arg, const struct sal_event *event)
 {
 	struct node *n = arg;
 
+	if (event->kind == SAL_EVENT_SERVICE_EXPIRED &&
+	    event->rule.kind == SAL_RULE_DEMUX)
+		n->demux_expired = true;
 	if (n->control)
 		control_event(n->control, event);
 }
@@ -198,6 +202,22 @@ static int ops_rule_add(void *arg, const struct sal_rule *r, struct err *err)
 	return services_rule_add(n->services, r, n->now_ns, err);
 }
 
+static int ops_rule_change(void *arg, const struct sal_rule *r, unsigned what,
+			   struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rule_change(n->services, r, what, n->now_ns, err);
+}
+
+static int ops_rules_delete(void *arg, const struct service_prefix *p,
+			    struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rules_delete(n->services, p, n->now_ns, err);
+}
+
 static int ops_rule_delete(void *arg, const struct sal_rule *r, struct err *err)
 {
 	struct node *n = arg;
@@ -211,19 +231,47 @@ struct rule_visit {
 	void *to;
 };
 
-static void visit_rule(void *arg, const struct sal_rule *r, uint64_t hits)
+static bool visit_rule(void *arg, const struct sal_rule_info *r)
 {
 	struct rule_visit *v = arg;
 
-	v->visit(v->to, r, hits, services_find(v->services, &r->id));
+	return v->visit(v->to, r, services_find(v->services, &r->rule.id));
 }
 
-static void ops_rules(void *arg, control_rule_fn visit, void *to)
+static void ops_rules(void *arg, const struct sal_rules_at *after,
+		      control_rule_fn visit, void *to)
 {
 	struct node *n = arg;
 	struct rule_visit v = { n->services, visit, to };
 
-	sal_rules(n->sal, visit_rule, &v);
+	sal_rules(n->sal, after, visit_rule, &v);
+}
+
+static void ops_delayed(void *arg, control_delayed_fn visit, void *to)
+{
+	struct node *n = arg;
+
+	sal_delayed(n->sal, visit, to);
+}
+
+static int ops_verdict(void *arg, uint32_t flow, enum sal_verdict verdict,
+		       const struct ip_addr *to, struct err *err)
+{
+	struct node *n = arg;
+	int r = sal_verdict(n->sal, flow, verdict, to, n->now_ns);
+
+	if (r == -ENOENT)
+		return err_set(err, ENOENT, "nothing is held as flow %u", flow);
+	if (r)
+		return err_errno(err, -r, "cannot release flow %u", flow);
+	return 0;
+}
+
+static int64_t ops_now(void *arg)
+{
+	const struct node *n = arg;
+
+	return n->now_ns;
 }
 
 static void ops_flows(void *arg, control_flow_fn visit, void *to)
@@ -337,6 +385,7 @@ static int open_engine(struct node *n, const struct node_config *c,
 	config.liveness_ns = c->liveness_ns;
 	config.probe_gap_ns = c->probe_gap_ns;
 	config.probe_tries = c->probe_tries;
+	config.max_rules = c->max_rules ? c->max_rules : NODE_RULES;
 	memcpy(config.key, c->key, sizeof(config.key));
 	if (!c->has_key &&
 	    getrandom(config.key, sizeof(config.key), 0) != sizeof(config.key))
@@ -399,8 +448,13 @@ static int open_control(struct node *n, const struct node_config *c,
 		.inner6 = c->inner6.addr,
 		.name_set = ops_name_set,
 		.rule_add = ops_rule_add,
+		.rule_change = ops_rule_change,
 		.rule_delete = ops_rule_delete,
+		.rules_delete = ops_rules_delete,
 		.rules = ops_rules,
+		.delayed = ops_delayed,
+		.verdict = ops_verdict,
+		.now_ns = ops_now,
 		.flows = ops_flows,
 		.addresses = ops_addresses,
 		.interface_set = ops_interface_set,
@@ -538,6 +592,15 @@ static int dispatch(struct node *n, const struct epoll_event *e,
 	}
 }
 
+static void tick(struct node *n)
+{
+	n->demux_expired = false;
+	sal_tick(n->sal, n->now_ns);
+	/* Not from within the event, as the engine must not be called there. */
+	if (n->demux_expired)
+		services_sweep(n->services);
+}
+
 int node_run(struct node *n, struct err *err)
 {
 	struct epoll_event events[SOURCE_COUNT_];
@@ -557,6 +620,6 @@ int node_run(struct node *n, struct err *err)
 		if (n->now_ns >= n->monitor_retry_ns)
 			from_monitor(n);
 		if (n->now_ns >= sal_next_ns(n->sal))
-			sal_tick(n->sal, n->now_ns);
+			tick(n);
 	}
 }

@@ -11,6 +11,9 @@
 #include <stdint.h>
 
 #define NODE_SERVICES_MAX 16 /* prefixes */
+/* Address space of some 300 bytes each; memory, only for those there are. */
+#define NODE_RULES (1u << 20)
+#define NODE_RULES_MAX 16000000u
 
 struct node_config {
 	const char *tun; /* name of the device */
@@ -22,6 +25,7 @@ struct node_config {
 	/* Of struct sal_config (node/sal/sal.h). */
 	int64_t keepalive_ns, liveness_ns, probe_gap_ns;
 	uint32_t probe_tries;
+	uint32_t max_rules; /* 0: NODE_RULES */
 	bool has_key;
 	uint8_t key[32];
 };

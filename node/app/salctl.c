@@ -2,6 +2,7 @@
 /* salctl(8): one request to sald's control socket, and its answer. */
 #include "base/cleanup.h"
 #include "node/app/salctl_print.h"
+#include "node/app/salctl_words.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,22 +15,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum {
-	EXIT_REFUSED = 1, /* sald answered with an error */
-	EXIT_USAGE = 2,
-	EXIT_NO_SALD = 3,
-};
-
 #define ANSWER_MAX (64u << 20)
 
 static const char usage[] =
-	"usage: salctl [-c PATH] [-f table|json] COMMAND\n"
+	"usage: salctl [-c PATH] [-f table|json] COMMAND | -b FILE\n"
 	"\n"
-	"  service list\n"
-	"  service add ID demux [priority N] [weight N]\n"
-	"  service add ID forward ADDR [priority N] [weight N]\n"
-	"  service delete ID demux\n"
-	"  service delete ID forward ADDR\n"
+	"  service [show [PREFIX]]\n"
+	"  service add|change|replace PREFIX TARGET [priority N] [weight N]\n"
+	"          [idle TIME] [timeout TIME]\n"
+	"  service del PREFIX [TARGET]\n"
+	"      TARGET: demux | via ADDR | delay [hold TIME] | drop [refuse]\n"
+	"  service delayed\n"
+	"  service release FLOW [ADDR]\n"
+	"  service refuse|drop FLOW\n"
 	"  name set NAME ID [ADDR4] [ADDR6]\n"
 	"  flow list\n"
 	"  flow migrate FLOW ADDR|any\n"
@@ -42,13 +40,16 @@ static const char usage[] =
 	"  events\n"
 	"  hello\n"
 	"\n"
+	"  -b FILE   the commands that are in FILE, one a line (\"-\": "
+	"standard "
+	"input)\n"
 	"  -c PATH   the control socket ($SALCTL_SOCKET, or /run/sald.sock)\n"
 	"  -f FORM   table (the default), or json: what sald answered, as it "
 	"is\n"
 	"\n"
 	"See salctl(8).\n";
 
-static int usage_error(const char *what, const char *word)
+int usage_error(const char *what, const char *word)
 {
 	fprintf(stderr, "salctl: %s%s%s\nTry: salctl --help\n", what,
 		word ? ": " : "", word ? word : "");
@@ -57,13 +58,7 @@ static int usage_error(const char *what, const char *word)
 
 /* ---- the request ------------------------------------------------------ */
 
-/* The words of the command line that are left. */
-struct words {
-	char **v;
-	int n;
-};
-
-static const char *next_word(struct words *w)
+const char *next_word(struct words *w)
 {
 	if (!w->n)
 		return NULL;
@@ -71,67 +66,10 @@ static const char *next_word(struct words *w)
 	return *w->v++;
 }
 
-static int build_nothing(struct words *w, json_t *request)
+int build_nothing(struct words *w, json_t *request)
 {
 	(void)request;
 	return w->n ? usage_error("unexpected word", w->v[0]) : 0;
-}
-
-/* "priority 10 weight 2" */
-static int add_numbers(struct words *w, json_t *request)
-{
-	const char *key, *text;
-	char *end;
-
-	while ((key = next_word(w)) != NULL) {
-		unsigned long n;
-
-		if (strcmp(key, "priority") && strcmp(key, "weight"))
-			return usage_error(
-				"expected \"priority\" or \"weight\"", key);
-		text = next_word(w);
-		errno = 0;
-		n = text ? strtoul(text, &end, 10) : 0;
-		if (!text || text[0] == '-' || end == text || *end || errno ||
-		    n > UINT32_MAX)
-			return usage_error("expected a number after", key);
-		json_object_set_new(request, key, json_integer((json_int_t)n));
-	}
-	return 0;
-}
-
-static int build_target(struct words *w, json_t *request)
-{
-	const char *id = next_word(w), *kind = next_word(w), *to;
-
-	if (!id || !kind)
-		return usage_error("expected ID demux, or ID forward ADDR",
-				   NULL);
-	json_object_set_new(request, "service", json_string(id));
-	json_object_set_new(request, "kind", json_string(kind));
-	if (!strcmp(kind, "forward")) {
-		to = next_word(w);
-		if (!to)
-			return usage_error("expected an address after", kind);
-		json_object_set_new(request, "to", json_string(to));
-	} else if (strcmp(kind, "demux") != 0) {
-		return usage_error("expected \"demux\" or \"forward\"", kind);
-	}
-	return 0;
-}
-
-static int build_add(struct words *w, json_t *request)
-{
-	int status = build_target(w, request);
-
-	return status ? status : add_numbers(w, request);
-}
-
-static int build_delete(struct words *w, json_t *request)
-{
-	int status = build_target(w, request);
-
-	return status ? status : build_nothing(w, request);
 }
 
 static int build_name(struct words *w, json_t *request)
@@ -226,17 +164,42 @@ static int build_policy(struct words *w, json_t *request)
 	return 0;
 }
 
-static const struct command {
+struct command {
 	const char *object, *verb; /* verb NULL: the command is one word */
 	const char *cmd; /* as sald calls it */
 	int (*build)(struct words *w, json_t *request);
 	void (*print)(json_t *answer);
-	bool events;
-} commands[] = {
-	{ "service", "list", "service list", build_nothing, print_services, 0 },
-	{ "service", "add", "service add", build_add, print_done, 0 },
-	{ "service", "delete", "service delete", build_delete, print_done, 0 },
-	{ "name", "set", "name set", build_name, print_done, 0 },
+	unsigned how;
+};
+
+enum {
+	EVENTS = 1, /* what follows the answer never ends */
+	PARTS = 2, /* of a list: the answer may say where to go on */
+	BATCH = 4, /* its answer says nothing but that it is done */
+};
+
+/* "service show" first, as "service" alone is that. */
+static const struct command commands[] = {
+	{ "service", "show", "service list", build_list, print_services,
+	  PARTS },
+	{ "service", "list", "service list", build_list, print_services,
+	  PARTS },
+	{ "service", "add", "service add", build_rule, print_done, BATCH },
+	{ "service", "change", "service change", build_rule, print_done,
+	  BATCH },
+	{ "service", "replace", "service replace", build_rule, print_done,
+	  BATCH },
+	{ "service", "del", "service delete", build_delete, print_done, BATCH },
+	{ "service", "delete", "service delete", build_delete, print_done,
+	  BATCH },
+	{ "service", "delayed", "service delayed", build_nothing, print_delayed,
+	  0 },
+	{ "service", "release", "service verdict", build_release, print_done,
+	  BATCH },
+	{ "service", "refuse", "service verdict", build_refuse, print_done,
+	  BATCH },
+	{ "service", "drop", "service verdict", build_drop, print_done, BATCH },
+	{ "name", "set", "name set", build_name, print_done, BATCH },
 	{ "flow", "list", "flow list", build_nothing, print_flows, 0 },
 	{ "flow", "migrate", "flow migrate", build_migrate, print_done, 0 },
 	{ "interface", "list", "interface list", build_nothing,
@@ -245,12 +208,16 @@ static const struct command {
 	{ "policy", "show", "policy", build_nothing, print_policy, 0 },
 	{ "policy", "set", "policy set", build_policy, print_done, 0 },
 	{ "stats", NULL, "stats", build_nothing, print_stats, 0 },
-	{ "events", NULL, "subscribe", build_nothing, print_done, 1 },
+	{ "events", NULL, "subscribe", build_nothing, print_done, EVENTS },
 	{ "hello", NULL, "hello", build_nothing, print_hello, 0 },
 };
 
 static const struct command *find_command(struct words *w)
 {
+	if (w->n == 1 && !strcmp(w->v[0], "service")) {
+		w->n = 0;
+		return &commands[0];
+	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		const struct command *c = &commands[i];
 		int n = c->verb ? 2 : 1;
@@ -349,7 +316,38 @@ static int follow_events(FILE *f, bool as_json, char **line, size_t *size)
 	}
 }
 
-static int converse(FILE *f, const struct command *c, const json_t *request,
+/* The whole of a list: the parts that follow the first, put behind it. */
+static int receive_rest(FILE *f, json_t *request, json_t *answer, char **line,
+			size_t *size)
+{
+	json_t *next;
+
+	while ((next = json_object_get(answer, "next")) != NULL) {
+		json_t *more;
+		int r;
+
+		json_object_set(request, "after", next);
+		if (!send_request(f, request))
+			return EXIT_NO_SALD;
+		more = receive(f, line, size);
+		if (!more)
+			return EXIT_NO_SALD;
+		json_object_del(answer, "next");
+		r = json_array_extend(json_object_get(answer, "services"),
+				      json_object_get(more, "services"));
+		if (json_object_get(more, "next"))
+			json_object_set(answer, "next",
+					json_object_get(more, "next"));
+		json_decref(more);
+		if (r) {
+			fprintf(stderr, "salctl: sald's answer is no list\n");
+			return EXIT_NO_SALD;
+		}
+	}
+	return EXIT_SUCCESS;
+}
+
+static int converse(FILE *f, const struct command *c, json_t *request,
 		    bool as_json)
 {
 	CLEANUP_FREE char *line = NULL;
@@ -365,19 +363,153 @@ static int converse(FILE *f, const struct command *c, const json_t *request,
 	if (json_object_get(answer, "error")) {
 		print_error(answer);
 		status = EXIT_REFUSED;
-	} else if (as_json && !c->events) {
+	} else if (c->how & PARTS && json_object_get(answer, "next")) {
+		status = receive_rest(f, request, answer, &line, &size);
+		if (!status && as_json) {
+			json_dumpf(answer, stdout, JSON_COMPACT);
+			putchar('\n');
+		} else if (!status) {
+			c->print(answer);
+		}
+	} else if (as_json && !(c->how & EVENTS)) {
 		fputs(line, stdout);
 	} else {
 		c->print(answer);
 	}
 	json_decref(answer);
-	if (!status && c->events)
+	if (!status && c->how & EVENTS)
 		status = follow_events(f, as_json, &line, &size);
 	return status;
 }
 
+/* ---- many at once ------------------------------------------------------- */
+
+/*
+ * Requests are sent ahead of their answers, or each would cost a trip there and
+ * back. So few that their answers, of some ten bytes, always find room on the
+ * way: nobody waits for the other to read. After an error no more are sent.
+ */
+#define AHEAD_MAX 256
+#define LINE_WORDS_MAX 32
+
+struct batch {
+	FILE *sald, *in;
+	const char *name;
+	unsigned long line; /* its number, from 1 */
+	unsigned long lines[AHEAD_MAX]; /* of those that are under way */
+	unsigned n, first;
+	int status;
+};
+
+static void batch_answer(struct batch *b, char **line, size_t *size)
+{
+	json_t *answer = receive(b->sald, line, size);
+
+	if (!answer) {
+		b->status = EXIT_NO_SALD;
+		return;
+	}
+	if (json_object_get(answer, "error")) {
+		fprintf(stderr, "%s:%lu: ", b->name, b->lines[b->first]);
+		print_error(answer);
+		b->status = EXIT_REFUSED;
+	}
+	json_decref(answer);
+	b->first = (b->first + 1) % AHEAD_MAX;
+	b->n--;
+}
+
+static unsigned split(char *text, char **words)
+{
+	char *rest = NULL;
+	unsigned n = 0;
+
+	for (char *w = strtok_r(text, " \t\r\n", &rest); w && *w != '#';
+	     w = strtok_r(NULL, " \t\r\n", &rest)) {
+		if (n == LINE_WORDS_MAX)
+			break;
+		words[n++] = w;
+	}
+	return n;
+}
+
+static void batch_line(struct batch *b, char *text)
+{
+	char *v[LINE_WORDS_MAX];
+	struct words words = { v, (int)split(text, v) };
+	const struct command *c;
+	json_t *request;
+	int status;
+
+	if (!words.n)
+		return;
+	c = find_command(&words);
+	request = c && c->how & BATCH ?
+			  json_pack("{s:i, s:s}", "v", 1, "cmd", c->cmd) :
+			  NULL;
+	status = request ? c->build(&words, request) :
+			   usage_error(c ? "not in a file of commands" :
+					   "unknown command",
+				       v[0]);
+	if (status) {
+		fprintf(stderr, "%s:%lu: this line\n", b->name, b->line);
+		b->status = status;
+	} else {
+		char *json = json_dumps(request, JSON_COMPACT);
+
+		if (!json || fprintf(b->sald, "%s\n", json) < 0)
+			b->status = EXIT_NO_SALD;
+		free(json);
+		b->lines[(b->first + b->n++) % AHEAD_MAX] = b->line;
+	}
+	json_decref(request);
+}
+
+static int run_batch(struct batch *b)
+{
+	CLEANUP_FREE char *text = NULL, *line = NULL;
+	size_t text_size = 0, line_size = 0;
+
+	while (!b->status && getline(&text, &text_size, b->in) >= 0) {
+		b->line++;
+		batch_line(b, text);
+		if (b->n < AHEAD_MAX)
+			continue;
+		/* Half of them: so that sald has something to do meanwhile. */
+		if (fflush(b->sald))
+			return EXIT_NO_SALD;
+		while (!b->status && b->n > AHEAD_MAX / 2)
+			batch_answer(b, &line, &line_size);
+	}
+	if (fflush(b->sald))
+		return EXIT_NO_SALD;
+	while (b->n && b->status != EXIT_NO_SALD)
+		batch_answer(b, &line, &line_size);
+	return b->status;
+}
+
+static int batch(const char *socket_path, const char *file)
+{
+	struct batch b = { .name = strcmp(file, "-") ? file : "stdin" };
+	int status = EXIT_NO_SALD;
+
+	b.in = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	if (!b.in) {
+		fprintf(stderr, "salctl: %s: %s\n", file, strerror(errno));
+		return EXIT_USAGE;
+	}
+	b.sald = open_socket(socket_path);
+	if (b.sald) {
+		status = run_batch(&b);
+		fclose(b.sald);
+	}
+	if (b.in != stdin)
+		fclose(b.in);
+	return status;
+}
+
 struct options {
-	const char *path;
+	const char *path, *batch;
 	bool as_json;
 };
 
@@ -385,6 +517,7 @@ struct options {
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option long_options[] = {
+		{ "batch", required_argument, NULL, 'b' },
 		{ "control", required_argument, NULL, 'c' },
 		{ "format", required_argument, NULL, 'f' },
 		{ "version", no_argument, NULL, 'V' },
@@ -394,9 +527,12 @@ static int parse_options(struct options *o, int argc, char **argv)
 	int option;
 
 	/* "+": what follows the command is the command's. */
-	while ((option = getopt_long(argc, argv, "+c:f:h", long_options,
+	while ((option = getopt_long(argc, argv, "+b:c:f:h", long_options,
 				     NULL)) != -1) {
 		switch (option) {
+		case 'b':
+			o->batch = optarg;
+			break;
 		case 'c':
 			o->path = optarg;
 			break;
@@ -436,6 +572,9 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	words = (struct words){ argv + optind, argc - optind };
+	if (o.batch)
+		return words.n ? usage_error("unexpected word", words.v[0]) :
+				 batch(o.path, o.batch);
 	if (!words.n)
 		return usage_error("a command is missing", NULL);
 	c = find_command(&words);

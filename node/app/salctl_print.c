@@ -84,6 +84,54 @@ CELL_OF(interface)
 CELL_OF(address)
 CELL_OF(cost)
 CELL_OF(metered)
+CELL_OF(packets)
+
+/* Of a number of milliseconds: "1.5s", "20m". */
+static void put_time(char *text, json_t *v)
+{
+	json_int_t ms = json_integer_value(v);
+
+	if (!json_is_integer(v))
+		snprintf(text, CELL, "-");
+	else if (ms < 60000)
+		snprintf(text, CELL,
+			 "%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT "s",
+			 ms / 1000, ms % 1000 / 100);
+	else if (ms < 7200000)
+		snprintf(text, CELL, "%" JSON_INTEGER_FORMAT "m", ms / 60000);
+	else
+		snprintf(text, CELL, "%" JSON_INTEGER_FORMAT "h", ms / 3600000);
+}
+
+#define TIME_OF(key)                                                           \
+	static void cell_##key(json_t *row, char *text)                        \
+	{                                                                      \
+		put_time(text, json_object_get(row, #key "_ms"));              \
+	}
+
+TIME_OF(used)
+TIME_OF(expires)
+TIME_OF(waiting)
+TIME_OF(left)
+
+/* What a rule does now, or how. */
+static void cell_rule_state(json_t *row, char *text)
+{
+	char left[CELL];
+
+	if (json_is_true(json_object_get(row, "down"))) {
+		snprintf(text, CELL, "down");
+	} else if (json_integer_value(json_object_get(row, "aside_ms"))) {
+		put_time(left, json_object_get(row, "aside_ms"));
+		snprintf(text, CELL, "aside %.20s", left);
+	} else if (json_integer_value(json_object_get(row, "weight")) == 0) {
+		snprintf(text, CELL, "drained");
+	} else if (json_is_true(json_object_get(row, "refuse"))) {
+		snprintf(text, CELL, "refuses");
+	} else {
+		snprintf(text, CELL, "-");
+	}
+}
 
 static void cell_service(json_t *row, char *text)
 {
@@ -150,7 +198,18 @@ void print_services(json_t *answer)
 	TABLE(json_object_get(answer, "services"), { "NAME", cell_name },
 	      { "KIND", cell_kind }, { "TO", cell_to },
 	      { "PRIORITY", cell_priority }, { "WEIGHT", cell_weight },
-	      { "HITS", cell_hits }, { "SERVICE", cell_service });
+	      { "STATE", cell_rule_state }, { "HITS", cell_hits },
+	      { "PACKETS", cell_packets }, { "USED", cell_used },
+	      { "EXPIRES", cell_expires }, { "SERVICE", cell_service });
+}
+
+void print_delayed(json_t *answer)
+{
+	TABLE(json_object_get(answer, "delayed"), { "FLOW", cell_flow },
+	      { "PROTO", cell_protocol }, { "LOCAL", cell_inner_local },
+	      { "REMOTE", cell_inner_remote }, { "PACKETS", cell_packets },
+	      { "WAITING", cell_waiting }, { "LEFT", cell_left },
+	      { "SERVICE", cell_service });
 }
 
 void print_flows(json_t *answer)
@@ -202,6 +261,17 @@ void print_hello(json_t *answer)
 	print_pairs(answer);
 }
 
+/* "forward,10.0.0.2,16385" */
+static void put_rule(char *text, json_t *rule)
+{
+	char kind[CELL], to[CELL], service[CELL];
+
+	put(kind, json_object_get(rule, "kind"));
+	put(to, json_object_get(rule, "to"));
+	cell_service(rule, service);
+	snprintf(text, CELL, "%.8s,%.45s,%.40s", kind, to, service);
+}
+
 void print_event(json_t *event)
 {
 	json_int_t ns = json_integer_value(json_object_get(event, "mono_ns"));
@@ -220,6 +290,8 @@ void print_event(json_t *event)
 			cell_path(event, text);
 		else if (json_is_array(value))
 			snprintf(text, CELL, "%zu", json_array_size(value));
+		else if (!strcmp(key, "rule"))
+			put_rule(text, value);
 		else
 			put(text, value);
 		printf(" %s=%s", key, text);

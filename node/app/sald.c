@@ -39,6 +39,7 @@ static const char usage[] =
 	"                     never (1000)\n"
 	"  --probe-gap-ms N   between the questions (200)\n"
 	"  --probes N         unanswered ones that make a peer lost (3)\n"
+	"  --rules N          room for so many rules (1048576)\n"
 	"  --key HEX          64 digits that all random numbers come from\n"
 	"  --ready-fd N       write a byte there when everything is open\n"
 	"  --version, --help\n";
@@ -156,6 +157,21 @@ static int take_fd(int *fd, const char *text)
 	return 0;
 }
 
+static int take_rules(struct node_config *c, const char *text)
+{
+	long n;
+	int r = take_number("--rules", text, 1, &n);
+
+	if (r)
+		return r;
+	if (n > (long)NODE_RULES_MAX)
+		return usage_error("--rules: expected a number from 1 to "
+				   "16000000",
+				   text);
+	c->max_rules = (uint32_t)n;
+	return 0;
+}
+
 /* Every service prefix needs a source address of its family. */
 static int check(const struct node_config *c)
 {
@@ -192,6 +208,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "liveness-ms", required_argument, NULL, 'L' },
 		{ "probe-gap-ms", required_argument, NULL, 'G' },
 		{ "probes", required_argument, NULL, 'P' },
+		{ "rules", required_argument, NULL, 'n' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "foreground", no_argument, NULL, 'f' },
@@ -233,6 +250,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'P':
 			r = take_probes(&o->config, optarg);
+			break;
+		case 'n':
+			r = take_rules(&o->config, optarg);
 			break;
 		case 'k':
 			r = take_key(&o->config, optarg);

@@ -88,27 +88,9 @@ static int remove_addresses(struct services *s, const struct control_name *n,
 
 /* ---- rules ------------------------------------------------------------ */
 
-struct search {
-	const struct service_id *id;
-	bool found;
-};
-
-static void look_at_rule(void *arg, const struct sal_rule *r, uint64_t hits)
-{
-	struct search *search = arg;
-
-	(void)hits;
-	if (r->kind == SAL_RULE_DEMUX && r->bits == SERVICE_ID_BITS &&
-	    service_id_equal(&r->id, search->id))
-		search->found = true;
-}
-
 static bool is_here(const struct services *s, const struct service_id *id)
 {
-	struct search search = { .id = id };
-
-	sal_rules(s->sal, look_at_rule, &search);
-	return search.found;
+	return sal_rule_serves(s->sal, id);
 }
 
 /* The named service that a rule makes this host an instance of, or NULL. */
@@ -130,7 +112,10 @@ static int rule_error(int r, struct err *err)
 	case ENOENT:
 		return err_set(err, ENOENT, "there is no such rule");
 	case ENOSPC:
-		return err_set(err, ENOSPC, "the service table is full");
+		err_set(err, ENOSPC, "the service table is full");
+		err_hint(err, "delete rules, or start sald with more room "
+			      "(--rules N)");
+		return -ENOSPC;
 	default:
 		return err_errno(err, -r, "the service table");
 	}
@@ -159,6 +144,31 @@ int services_rule_delete(struct services *s, const struct sal_rule *rule,
 	if (r || !n || is_here(s, &rule->id))
 		return r;
 	return remove_addresses(s, n, err);
+}
+
+int services_rule_change(struct services *s, const struct sal_rule *rule,
+			 unsigned what, int64_t now_ns, struct err *err)
+{
+	return rule_error(sal_rule_change(s->sal, rule, what, now_ns), err);
+}
+
+int services_rules_delete(struct services *s, const struct service_prefix *p,
+			  int64_t now_ns, struct err *err)
+{
+	const struct control_name *n =
+		p->bits == SERVICE_ID_BITS && is_here(s, &p->id) ?
+			find(s, &p->id) :
+			NULL;
+	int r = rule_error(sal_rules_delete(s->sal, p, now_ns), err);
+
+	return r || !n ? r : remove_addresses(s, n, err);
+}
+
+void services_sweep(struct services *s)
+{
+	for (size_t i = 0; i < s->names.n; i++)
+		if (!is_here(s, &s->names.v[i].id))
+			remove_addresses(s, &s->names.v[i], NULL);
 }
 
 /* ---- names ------------------------------------------------------------ */

@@ -20,8 +20,15 @@ int services_name_set(struct services *s, const struct control_name *n,
 		      struct err *err);
 int services_rule_add(struct services *s, const struct sal_rule *r,
 		      int64_t now_ns, struct err *err);
+int services_rule_change(struct services *s, const struct sal_rule *r,
+			 unsigned what, int64_t now_ns, struct err *err);
 int services_rule_delete(struct services *s, const struct sal_rule *r,
 			 int64_t now_ns, struct err *err);
+/* All of the prefix. */
+int services_rules_delete(struct services *s, const struct service_prefix *p,
+			  int64_t now_ns, struct err *err);
+/* Rules have timed out: whose instance is not here any more has no address. */
+void services_sweep(struct services *s);
 
 /* NULL: the service has no name here. */
 const struct control_name *services_find(const struct services *s,

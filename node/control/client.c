@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ANSWERS_MAX (64u << 10) /* bytes that are written together */
+
 struct client *client_new(int fd)
 {
 	struct client *c = malloc(sizeof(*c));
@@ -106,29 +108,44 @@ static bool answer(struct client *c, char *line)
 	return done && client_write(c);
 }
 
-/* The length of the first whole line, with its newline; 0: there is none. */
-static size_t line_len(const struct client *c)
+/* The length of the first whole line from there on, with its newline; 0: there
+ * is none. */
+static size_t line_len(const struct client *c, size_t from)
 {
-	const char *end = memchr(c->in, '\n', c->in_len);
+	const char *end = memchr(c->in + from, '\n', c->in_len - from);
 
-	return end ? (size_t)(end - c->in) + 1 : 0;
+	return end ? (size_t)(end - (c->in + from)) + 1 : 0;
+}
+
+/* Those that are there; false: no memory. Their answers are written together:
+ * whoever sends a thousand at once has no use for a thousand wake-ups. */
+static bool execute_some(struct client *c, const struct control_ops *ops)
+{
+	size_t at = 0, len;
+	bool done = true;
+
+	while (done && c->out_len < ANSWERS_MAX &&
+	       (len = line_len(c, at)) != 0) {
+		bool subscribe;
+		char *line =
+			control_execute(ops, c->in + at, len - 1, &subscribe);
+
+		c->subscribed = c->subscribed || subscribe;
+		at += len;
+		done = line && client_put(c, line);
+		free(line);
+	}
+	c->in_len -= at;
+	memmove(c->in, c->in + at, c->in_len);
+	return done;
 }
 
 static bool execute_lines(struct client *c, const struct control_ops *ops)
 {
-	size_t len;
-
-	while (!client_is_writing(c) && (len = line_len(c)) != 0) {
-		bool subscribe;
-		char *line = control_execute(ops, c->in, len - 1, &subscribe);
-
-		c->subscribed = c->subscribed || subscribe;
-		c->in_len -= len;
-		memmove(c->in, c->in + len, c->in_len);
-		if (!answer(c, line))
+	while (!client_is_writing(c) && line_len(c, 0))
+		if (!execute_some(c, ops) || !client_write(c))
 			return false;
-	}
-	if (c->in_len == sizeof(c->in) && !line_len(c)) {
+	if (c->in_len == sizeof(c->in) && !line_len(c, 0)) {
 		c->closing = true;
 		return answer(c, control_refuse(EMSGSIZE,
 						"a command is at most 8191 "

@@ -6,21 +6,14 @@
  * of the wrong type are refused by name, as a misspelt "priority" that is
  * passed over would be a wrong rule that nobody notices.
  */
-#include "node/control/command.h"
+#include "node/control/command_request.h"
+
 #include "base/utf8.h"
 #include "node/control/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct request {
-	const struct control_ops *ops;
-	json_t *in; /* borrowed */
-	json_t *out; /* the answer under way */
-	bool subscribe;
-	const char *field; /* that is to blame; NULL: none */
-};
 
 /* ---- fields ----------------------------------------------------------- */
 
@@ -30,16 +23,16 @@ static int shown(const char *text)
 	return (int)utf8_truncate(text, strlen(text), 64);
 }
 
-static int bad_field(struct request *q, const char *field, struct err *err,
-		     const char *expected)
+int request_bad_field(struct request *q, const char *field, struct err *err,
+		      const char *expected)
 {
 	q->field = field;
 	return err_set(err, EINVAL, "field \"%s\": expected %s", field,
 		       expected);
 }
 
-static int get_uint(struct request *q, const char *field, uint32_t max,
-		    uint32_t otherwise, uint32_t *out, struct err *err)
+int request_get_uint(struct request *q, const char *field, uint32_t max,
+		     uint32_t otherwise, uint32_t *out, struct err *err)
 {
 	json_t *v = json_object_get(q->in, field);
 	json_int_t n;
@@ -59,9 +52,8 @@ static int get_uint(struct request *q, const char *field, uint32_t max,
 	return 0;
 }
 
-/* family AF_UNSPEC: of either. An address that is not there or null is none. */
-static int get_addr(struct request *q, const char *field, int family,
-		    struct ip_addr *out, struct err *err)
+int request_get_addr(struct request *q, const char *field, int family,
+		     struct ip_addr *out, struct err *err)
 {
 	json_t *v = json_object_get(q->in, field);
 
@@ -70,16 +62,16 @@ static int get_addr(struct request *q, const char *field, int family,
 		return 0;
 	if (!json_is_string(v) || ip_parse_addr(json_string_value(v), out) ||
 	    (family != AF_UNSPEC && out->family != family))
-		return bad_field(q, field, err,
-				 family == AF_INET  ? "an IPv4 address" :
-				 family == AF_INET6 ? "an IPv6 address" :
-						      "an IP address");
+		return request_bad_field(q, field, err,
+					 family == AF_INET ? "an IPv4 address" :
+					 family == AF_INET6 ?
+							     "an IPv6 address" :
+							     "an IP address");
 	return 0;
 }
 
-/* "service", with its length in it or in "bits". */
-static int get_prefix(struct request *q, struct service_id *id, uint16_t *bits,
-		      struct err *err)
+int request_get_prefix(struct request *q, struct service_id *id, uint16_t *bits,
+		       struct err *err)
 {
 	const char *text = json_string_value(json_object_get(q->in, "service"));
 	struct service_prefix p = { .bits = SERVICE_ID_BITS };
@@ -88,8 +80,9 @@ static int get_prefix(struct request *q, struct service_id *id, uint16_t *bits,
 	int r;
 
 	if (!text || strlen(text) >= SERVICE_ID_TEXT_MAX)
-		return bad_field(q, "service", err, "a service ID");
-	r = get_uint(q, "bits", SERVICE_ID_BITS, SERVICE_ID_BITS, &n, err);
+		return request_bad_field(q, "service", err, "a service ID");
+	r = request_get_uint(q, "bits", SERVICE_ID_BITS, SERVICE_ID_BITS, &n,
+			     err);
 	if (r)
 		return r;
 	if (strchr(text, '/') || n == SERVICE_ID_BITS)
@@ -97,11 +90,13 @@ static int get_prefix(struct request *q, struct service_id *id, uint16_t *bits,
 	else
 		snprintf(whole, sizeof(whole), "%s/%u", text, n);
 	if (service_prefix_parse(whole, &p))
-		return bad_field(q, "service", err,
-				 "a service ID, without bits set beyond its "
-				 "length");
+		return request_bad_field(
+			q, "service", err,
+			"a service ID, without bits set beyond its "
+			"length");
 	if (json_object_get(q->in, "bits") && n != p.bits)
-		return bad_field(q, "bits", err, "the length that the ID has");
+		return request_bad_field(q, "bits", err,
+					 "the length that the ID has");
 	*id = p.id;
 	*bits = p.bits;
 	return 0;
@@ -109,21 +104,10 @@ static int get_prefix(struct request *q, struct service_id *id, uint16_t *bits,
 
 /* ---- lists ------------------------------------------------------------ */
 
-struct list {
-	json_t *array;
-	bool failed;
-};
-
-static void list_add(struct list *l, json_t *value)
+void list_add(struct list *l, json_t *value)
 {
 	if (json_array_append_new(l->array, value))
 		l->failed = true;
-}
-
-static void list_rule(void *to, const struct sal_rule *r, uint64_t hits,
-		      const struct control_name *name)
-{
-	list_add(to, json_of_rule(r, hits, name));
 }
 
 static void list_flow(void *to, const struct sal_flow_info *f)
@@ -136,8 +120,8 @@ static void list_address(void *to, const struct control_address *a)
 	list_add(to, json_of_address(a));
 }
 
-static int put_list(struct request *q, const char *key, struct list *l,
-		    struct err *err)
+int request_put_list(struct request *q, const char *key, struct list *l,
+		     struct err *err)
 {
 	if (json_object_set_new(q->out, key, l->array) || l->failed)
 		return err_errno(err, ENOMEM, "the answer");
@@ -168,67 +152,17 @@ static int do_name_set(struct request *q, struct err *err)
 	int r;
 
 	if (!name || !name[0] || strlen(name) > CONTROL_NAME_MAX)
-		return bad_field(q, "name", err, "a name of 1 to 63 bytes");
+		return request_bad_field(q, "name", err,
+					 "a name of 1 to 63 bytes");
 	memcpy(n.name, name, strlen(name));
-	r = get_prefix(q, &n.id, &bits, err);
+	r = request_get_prefix(q, &n.id, &bits, err);
 	if (!r && bits != SERVICE_ID_BITS)
-		r = bad_field(q, "service", err, "a whole service ID");
+		r = request_bad_field(q, "service", err, "a whole service ID");
 	if (!r)
-		r = get_addr(q, "addr4", AF_INET, &n.addr4, err);
+		r = request_get_addr(q, "addr4", AF_INET, &n.addr4, err);
 	if (!r)
-		r = get_addr(q, "addr6", AF_INET6, &n.addr6, err);
+		r = request_get_addr(q, "addr6", AF_INET6, &n.addr6, err);
 	return r ? r : q->ops->name_set(q->ops->arg, &n, err);
-}
-
-static int get_rule(struct request *q, struct sal_rule *rule, struct err *err)
-{
-	const char *kind = json_string_value(json_object_get(q->in, "kind"));
-	int r = get_prefix(q, &rule->id, &rule->bits, err);
-
-	if (r)
-		return r;
-	if (kind && !strcmp(kind, "demux"))
-		rule->kind = SAL_RULE_DEMUX;
-	else if (kind && !strcmp(kind, "forward"))
-		rule->kind = SAL_RULE_FORWARD;
-	else
-		return bad_field(q, "kind", err, "\"demux\" or \"forward\"");
-	r = get_addr(q, "to", AF_UNSPEC, &rule->to, err);
-	if (r)
-		return r;
-	if ((rule->to.family != AF_UNSPEC) != (rule->kind == SAL_RULE_FORWARD))
-		return bad_field(q, "to", err,
-				 rule->kind == SAL_RULE_FORWARD ?
-					 "the address to forward to" :
-					 "none, as \"demux\" is this host");
-	r = get_uint(q, "priority", UINT16_MAX, 0, &rule->priority, err);
-	if (!r)
-		r = get_uint(q, "weight", UINT16_MAX, 1, &rule->weight, err);
-	return r;
-}
-
-static int do_service_add(struct request *q, struct err *err)
-{
-	struct sal_rule rule = { 0 };
-	int r = get_rule(q, &rule, err);
-
-	return r ? r : q->ops->rule_add(q->ops->arg, &rule, err);
-}
-
-static int do_service_delete(struct request *q, struct err *err)
-{
-	struct sal_rule rule = { 0 };
-	int r = get_rule(q, &rule, err);
-
-	return r ? r : q->ops->rule_delete(q->ops->arg, &rule, err);
-}
-
-static int do_service_list(struct request *q, struct err *err)
-{
-	struct list l = { .array = json_array() };
-
-	q->ops->rules(q->ops->arg, list_rule, &l);
-	return put_list(q, "services", &l, err);
 }
 
 static int do_flow_list(struct request *q, struct err *err)
@@ -236,7 +170,7 @@ static int do_flow_list(struct request *q, struct err *err)
 	struct list l = { .array = json_array() };
 
 	q->ops->flows(q->ops->arg, list_flow, &l);
-	return put_list(q, "flows", &l, err);
+	return request_put_list(q, "flows", &l, err);
 }
 
 static int do_interface_list(struct request *q, struct err *err)
@@ -244,7 +178,7 @@ static int do_interface_list(struct request *q, struct err *err)
 	struct list l = { .array = json_array() };
 
 	q->ops->addresses(q->ops->arg, list_address, &l);
-	return put_list(q, "interfaces", &l, err);
+	return request_put_list(q, "interfaces", &l, err);
 }
 
 /* A field that is not there leaves *out as it is. */
@@ -254,7 +188,7 @@ static int get_bool(struct request *q, const char *field, bool *out,
 	json_t *v = json_object_get(q->in, field);
 
 	if (v && !json_is_boolean(v))
-		return bad_field(q, field, err, "true or false");
+		return request_bad_field(q, field, err, "true or false");
 	if (v)
 		*out = json_is_true(v);
 	return 0;
@@ -269,8 +203,9 @@ static int do_interface_set(struct request *q, struct err *err)
 	int r;
 
 	if (!name)
-		return bad_field(q, "interface", err, "an interface's name");
-	r = get_uint(q, "cost", UINT32_MAX, 0, &cost, err);
+		return request_bad_field(q, "interface", err,
+					 "an interface's name");
+	r = request_get_uint(q, "cost", UINT32_MAX, 0, &cost, err);
 	if (!r)
 		r = get_bool(q, "metered", &metered, err);
 	if (r)
@@ -302,7 +237,7 @@ static int do_policy_set(struct request *q, struct err *err)
 	int r;
 
 	if (v && (!by || (strcmp(by, "order") != 0 && strcmp(by, "cost") != 0)))
-		return bad_field(q, "by", err, "\"order\" or \"cost\"");
+		return request_bad_field(q, "by", err, "\"order\" or \"cost\"");
 	if (v)
 		p.by_cost = !strcmp(by, "cost");
 	r = get_bool(q, "avoid_metered", &p.avoid_metered, err);
@@ -317,12 +252,12 @@ static int do_flow_migrate(struct request *q, struct err *err)
 {
 	struct ip_addr to;
 	uint32_t flow;
-	int r = get_uint(q, "flow", UINT32_MAX, 0, &flow, err);
+	int r = request_get_uint(q, "flow", UINT32_MAX, 0, &flow, err);
 
 	if (!r && !flow)
-		r = bad_field(q, "flow", err, "a flow's ID");
+		r = request_bad_field(q, "flow", err, "a flow's ID");
 	if (!r)
-		r = get_addr(q, "to", AF_UNSPEC, &to, err);
+		r = request_get_addr(q, "to", AF_UNSPEC, &to, err);
 	return r ? r : q->ops->flow_migrate(q->ops->arg, flow, &to, err);
 }
 
@@ -340,7 +275,7 @@ static int do_stats(struct request *q, struct err *err)
 	struct list l = { .array = json_object() };
 
 	q->ops->counters(q->ops->arg, add_counter, &l);
-	return put_list(q, "stats", &l, err);
+	return request_put_list(q, "stats", &l, err);
 }
 
 static int do_subscribe(struct request *q, struct err *err)
@@ -350,7 +285,12 @@ static int do_subscribe(struct request *q, struct err *err)
 	return 0;
 }
 
-#define FIELDS_MAX 6
+#define FIELDS_MAX 10
+
+/* Of those that make or change a rule. */
+#define RULE_FIELDS                                                            \
+	"service", "bits", "kind", "to", "priority", "weight", "refuse",       \
+		"hold_ms", "idle_ms", "hard_ms", NULL
 
 static const struct command {
 	const char *name;
@@ -361,13 +301,19 @@ static const struct command {
 	{ "name set",
 	  do_name_set,
 	  { "name", "service", "addr4", "addr6", NULL } },
-	{ "service add",
-	  do_service_add,
-	  { "service", "bits", "kind", "to", "priority", "weight", NULL } },
+	{ "service add", command_service_add, { RULE_FIELDS } },
+	{ "service change", command_service_change, { RULE_FIELDS } },
+	{ "service replace", command_service_replace, { RULE_FIELDS } },
 	{ "service delete",
-	  do_service_delete,
+	  command_service_delete,
 	  { "service", "bits", "kind", "to", NULL } },
-	{ "service list", do_service_list, { NULL } },
+	{ "service list",
+	  command_service_list,
+	  { "limit", "after", "service", "bits", NULL } },
+	{ "service delayed", command_service_delayed, { NULL } },
+	{ "service verdict",
+	  command_service_verdict,
+	  { "flow", "verdict", "to", NULL } },
 	{ "flow list", do_flow_list, { NULL } },
 	{ "flow migrate", do_flow_migrate, { "flow", "to", NULL } },
 	{ "interface list", do_interface_list, { NULL } },
@@ -412,9 +358,10 @@ static int find_command(struct request *q, const struct command **out,
 			       CONTROL_VERSION);
 	}
 	if (id && !json_is_integer(id))
-		return bad_field(q, "id", err, "a whole number");
+		return request_bad_field(q, "id", err, "a whole number");
 	if (!name)
-		return bad_field(q, "cmd", err, "the name of a command");
+		return request_bad_field(q, "cmd", err,
+					 "the name of a command");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (!strcmp(commands[i].name, name)) {
 			*out = &commands[i];

@@ -31,8 +31,10 @@ struct control_name {
 	struct ip_addr addr4, addr6;
 };
 
-typedef void (*control_rule_fn)(void *to, const struct sal_rule *r,
-				uint64_t hits, const struct control_name *name);
+/* False: enough. */
+typedef bool (*control_rule_fn)(void *to, const struct sal_rule_info *r,
+				const struct control_name *name);
+typedef void (*control_delayed_fn)(void *to, const struct sal_delayed *d);
 typedef void (*control_flow_fn)(void *to, const struct sal_flow_info *f);
 typedef void (*control_address_fn)(void *to, const struct control_address *a);
 typedef void (*control_counter_fn)(void *to, const char *name, uint64_t value);
@@ -46,10 +48,19 @@ struct control_ops {
 	int (*name_set)(void *arg, const struct control_name *n,
 			struct err *err);
 	int (*rule_add)(void *arg, const struct sal_rule *r, struct err *err);
+	int (*rule_change)(void *arg, const struct sal_rule *r, unsigned what,
+			   struct err *err);
 	int (*rule_delete)(void *arg, const struct sal_rule *r,
 			   struct err *err);
+	int (*rules_delete)(void *arg, const struct service_prefix *p,
+			    struct err *err);
+	int (*verdict)(void *arg, uint32_t flow, enum sal_verdict verdict,
+		       const struct ip_addr *to, struct err *err);
+	int64_t (*now_ns)(void *arg); /* of all times that are told */
 	/* Call visit for each; name may be NULL. */
-	void (*rules)(void *arg, control_rule_fn visit, void *to);
+	void (*rules)(void *arg, const struct sal_rules_at *after,
+		      control_rule_fn visit, void *to);
+	void (*delayed)(void *arg, control_delayed_fn visit, void *to);
 	void (*flows)(void *arg, control_flow_fn visit, void *to);
 	void (*addresses)(void *arg, control_address_fn visit, void *to);
 	/* What is to be thought of an interface, be it there or not. */

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 json_t *json_of_addr(const struct ip_addr *a)
 {
@@ -87,20 +88,102 @@ json_t *json_of_flow(const struct sal_flow_info *f)
 	return o;
 }
 
-json_t *json_of_rule(const struct sal_rule *r, uint64_t hits,
-		     const struct control_name *name)
-{
-	bool named = name && name->name[0];
+static const char *const kind_names[] = {
+	[SAL_RULE_DEMUX] = "demux",
+	[SAL_RULE_FORWARD] = "forward",
+	[SAL_RULE_DELAY] = "delay",
+	[SAL_RULE_DROP] = "drop",
+};
 
-	return json_pack(
-		"{s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "service",
-		json_of_id(&r->id), "bits", (int)r->bits, "kind",
-		r->kind == SAL_RULE_DEMUX ? "demux" : "forward", "to",
-		json_of_addr(&r->to), "priority", json_of_u64(r->priority),
-		"weight", json_of_u64(r->weight), "hits", json_of_u64(hits),
-		"name", named ? json_string(name->name) : json_null(), "addr4",
-		name ? json_of_addr(&name->addr4) : json_null(), "addr6",
-		name ? json_of_addr(&name->addr6) : json_null());
+bool json_rule_kind_of(const char *text, enum sal_rule_kind *out)
+{
+	for (size_t i = 0; i < sizeof(kind_names) / sizeof(*kind_names); i++) {
+		if (strcmp(kind_names[i], text) != 0)
+			continue;
+		*out = (enum sal_rule_kind)i;
+		return true;
+	}
+	return false;
+}
+
+/* Adds a new reference, which may be NULL; false where memory ran out. */
+static bool put(json_t *o, const char *key, json_t *value)
+{
+	return json_object_set_new(o, key, value) == 0;
+}
+
+/* What the rule says, without what became of it. Consumes o where it fails. */
+static json_t *put_rule(json_t *o, const struct sal_rule *r)
+{
+	bool whole = o && put(o, "service", json_of_id(&r->id)) &&
+		     put(o, "bits", json_integer(r->bits)) &&
+		     put(o, "kind", json_string(kind_names[r->kind])) &&
+		     put(o, "to", json_of_addr(&r->to)) &&
+		     put(o, "priority", json_of_u64(r->priority)) &&
+		     put(o, "weight", json_of_u64(r->weight));
+
+	if (whole && r->kind == SAL_RULE_DROP)
+		whole = put(o, "refuse", json_boolean(r->refuse));
+	if (whole && r->kind == SAL_RULE_DELAY)
+		whole = put(o, "hold_ms",
+			    json_of_u64(r->hold_ms ? r->hold_ms : SAL_HOLD_MS));
+	if (whole && r->idle_ms)
+		whole = put(o, "idle_ms", json_of_u64(r->idle_ms));
+	if (whole && r->hard_ms)
+		whole = put(o, "hard_ms", json_of_u64(r->hard_ms));
+	if (!whole) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+/* From now to then; 0 where that is in the past. */
+static json_t *json_of_ms(int64_t ns, int64_t now_ns)
+{
+	return json_integer(ns > now_ns ? (ns - now_ns) / 1000000 : 0);
+}
+
+json_t *json_of_rule(const struct sal_rule_info *r,
+		     const struct control_name *name, int64_t now_ns)
+{
+	bool named = name && name->name[0], used = r->flows || r->packets;
+	json_t *o = put_rule(
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+			  named ? json_string(name->name) : json_null(),
+			  "addr4",
+			  name ? json_of_addr(&name->addr4) : json_null(),
+			  "addr6",
+			  name ? json_of_addr(&name->addr6) : json_null(),
+			  "hits", json_of_u64(r->flows), "packets",
+			  json_of_u64(r->packets), "bytes",
+			  json_of_u64(r->bytes)),
+		&r->rule);
+	bool whole = o && put(o, "age_ms", json_of_ms(now_ns, r->added_ns)) &&
+		     put(o, "used_ms",
+			 used ? json_of_ms(now_ns, r->used_ns) : json_null()) &&
+		     put(o, "down", json_boolean(r->down)) &&
+		     put(o, "aside_ms", json_of_ms(r->aside_ns, now_ns));
+
+	if (whole && r->end_ns != INT64_MAX)
+		whole = put(o, "expires_ms", json_of_ms(r->end_ns, now_ns));
+	if (!whole) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+json_t *json_of_delayed(const struct sal_delayed *d, int64_t now_ns)
+{
+	json_t *o = json_of_flow(&d->info);
+
+	if (o && put(o, "waiting_ms", json_of_ms(now_ns, d->since_ns)) &&
+	    put(o, "left_ms", json_of_ms(d->until_ns, now_ns)) &&
+	    put(o, "packets", json_of_u64(d->packets)))
+		return o;
+	json_decref(o);
+	return NULL;
 }
 
 static const char *const reason_names[] = {
@@ -122,10 +205,11 @@ static json_t *json_of_reason(uint16_t reason)
 	return json_integer(reason);
 }
 
-/* Adds a new reference, which may be NULL; false where memory ran out. */
-static bool put(json_t *o, const char *key, json_t *value)
+static bool is_of_rule(enum sal_event_kind kind)
 {
-	return json_object_set_new(o, key, value) == 0;
+	return kind == SAL_EVENT_SERVICE_DELAYED ||
+	       kind == SAL_EVENT_SERVICE_EXPIRED ||
+	       kind == SAL_EVENT_SERVICE_UNREACHABLE;
 }
 
 json_t *json_of_event(const struct sal_event *e)
@@ -144,6 +228,11 @@ json_t *json_of_event(const struct sal_event *e)
 		whole = put(o, "reason", json_of_reason(e->reason));
 	if (whole && e->kind == SAL_EVENT_RESENT)
 		whole = put(o, "count", json_of_u64(e->count));
+	if (whole && is_of_rule(e->kind)) {
+		json_t *rule = put_rule(json_object(), &e->rule);
+
+		whole = put(o, "rule", rule);
+	}
 	if (!whole) {
 		json_decref(o);
 		return NULL;

@@ -12,8 +12,11 @@
 
 json_t *json_of_addr(const struct ip_addr *a); /* AF_UNSPEC: null */
 json_t *json_of_flow(const struct sal_flow_info *f);
-json_t *json_of_rule(const struct sal_rule *r, uint64_t hits,
-		     const struct control_name *name);
+/* Of "demux" ...; false: it is none. */
+bool json_rule_kind_of(const char *text, enum sal_rule_kind *out);
+json_t *json_of_rule(const struct sal_rule_info *r,
+		     const struct control_name *name, int64_t now_ns);
+json_t *json_of_delayed(const struct sal_delayed *d, int64_t now_ns);
 json_t *json_of_event(const struct sal_event *e);
 json_t *json_of_address(const struct control_address *a);
 

@@ -60,6 +60,7 @@ static void send_segment(struct sal *s, struct sal_flow *f,
 		return;
 	}
 	sal_unacked_out(s, f, kept, segment);
+	sal_rule_count(s, f, kept->len);
 	sal_send_data(s, f, kept, segment);
 }
 
@@ -294,6 +295,7 @@ bool sal_data_deliver(struct sal *s, struct sal_flow *f,
 		return false;
 	f->info.packets_in++;
 	f->info.bytes_in += in.len;
+	sal_rule_count(s, f, in.len);
 	f->info.last_used_ns = s->now_ns;
 	if (kind == SAL_INNER_SEGMENT && in.protocol == IPPROTO_TCP)
 		sal_unacked_in(s, f, in.segment, in.len);

@@ -11,6 +11,8 @@
  *
  *     data.c       segments between programs and flows; what waits
  *     resolve.c    names and rules: which instance, and another one
+ *     rules.c      rules come, change and go
+ *     delay.c      conversations that wait for a verdict
  *     handshake.c  SYN, SYN-ACK, ACK: two engines get to know each other
  *     pressure.c   SYNs answered without state
  *     migrate.c    RSYN, RSYN-ACK, ACK: an end moves
@@ -48,6 +50,7 @@
 #include "node/sal/engine.h"
 
 #include <errno.h>
+#include <sodium/crypto_shorthash.h>
 #include <string.h>
 
 /* ---- life --------------------------------------------------------------- */
@@ -56,6 +59,8 @@ void sal_config_defaults(struct sal_config *c)
 {
 	c->max_flows = 1024;
 	c->max_services = 64;
+	c->max_rules = 1024;
+	c->max_delayed = 64;
 	c->max_half_open = 256;
 	c->unacked_bytes = 2u << 20;
 	c->queue_bytes = 1u << 20;
@@ -83,7 +88,8 @@ void sal_config_defaults(struct sal_config *c)
 static bool config_ok(const struct sal_config *c)
 {
 	return c->max_flows && c->max_flows <= 1u << 24 && c->max_services &&
-	       c->max_services <= 1u << 20 && c->max_half_open &&
+	       c->max_services <= 1u << 20 && c->max_rules &&
+	       c->max_rules <= SERVICE_TABLE_MAX && c->max_half_open &&
 	       c->unacked_bytes <= 1u << 30 && c->queue_bytes <= 1u << 30 &&
 	       c->idle_udp_ns > 0 && c->idle_icmp_ns > 0 &&
 	       c->idle_tcp_ns > 0 && c->max_listeners <= 1u << 16 &&
@@ -108,17 +114,31 @@ static void *carve(struct carver *c, size_t size)
 	return c->base ? c->base + at : NULL;
 }
 
+/* Not for those who choose service IDs to know. */
+static uint64_t table_seed(const struct sal *s)
+{
+	static const uint8_t what[] = "service table";
+	uint8_t out[crypto_shorthash_BYTES];
+	uint64_t seed;
+
+	crypto_shorthash(out, what, sizeof(what), s->hash_key);
+	memcpy(&seed, out, sizeof(seed));
+	return seed;
+}
+
 /* Where all of the memory goes; sal_memory() and sal_init() agree because both
  * come here. Of the large pieces nothing is touched before it is used. */
 static size_t lay_out(struct sal *s, void *mem, const struct sal_config *c)
 {
-	size_t rules = service_table_bytes(c->max_services, c->max_services);
+	size_t here = service_table_bytes(c->max_services, c->max_services);
+	size_t rules = service_table_bytes(c->max_rules, c->max_rules);
 	size_t slots = hash_index_slots(c->max_flows);
 	struct hash_slot *index[SAL_INDEX_COUNT_];
 	void *queue, *unacked, *forward, *demux;
 	struct carver carver = { .base = mem };
 	struct sal_timer *heap;
 	uint32_t *place;
+	uint64_t seed;
 
 	carve(&carver, sizeof(struct sal));
 	s->flows = carve(&carver, c->max_flows * sizeof(*s->flows));
@@ -130,7 +150,7 @@ static size_t lay_out(struct sal *s, void *mem, const struct sal_config *c)
 	s->native.sockets =
 		carve(&carver, c->max_listeners * sizeof(*s->native.sockets));
 	forward = carve(&carver, rules);
-	demux = carve(&carver, rules);
+	demux = carve(&carver, here);
 	s->scratch = carve(&carver, SAL_SEGMENT_MAX);
 	queue = carve(&carver, sal_store_memory(c->queue_bytes));
 	unacked = carve(&carver, sal_store_memory(c->unacked_bytes));
@@ -139,8 +159,11 @@ static size_t lay_out(struct sal *s, void *mem, const struct sal_config *c)
 	for (int i = 0; i < SAL_INDEX_COUNT_; i++)
 		hash_index_init(&s->index[i], index[i], c->max_flows);
 	sal_timers_init(&s->timers, heap, place, c->max_flows);
-	service_table_init(&s->forward, forward, rules);
-	service_table_init(&s->demux, demux, rules);
+	seed = table_seed(s);
+	service_table_init(&s->forward, forward, rules, c->max_rules,
+			   c->max_rules, seed);
+	service_table_init(&s->demux, demux, here, c->max_services,
+			   c->max_services, ~seed);
 	sal_store_init(&s->queue, queue, c->queue_bytes);
 	sal_store_init(&s->unacked, unacked, c->unacked_bytes);
 	return carver.used;
@@ -166,12 +189,12 @@ int sal_init(void *mem, size_t size, const struct sal_config *c,
 	s->sink = *sink;
 	s->now_ns = now_ns;
 	s->rst_credit_ns = INT64_MIN / 2;
-	lay_out(s, mem, c);
 	sal_rand_init(&s->rand, c->key);
 	s->rand.source = c->random;
 	s->rand.source_arg = c->random_arg;
 	sal_rand_bytes(&s->rand, s->hash_key, sizeof(s->hash_key));
 	sal_rand_bytes(&s->rand, s->syn_key, sizeof(s->syn_key));
+	lay_out(s, mem, c);
 	*out = s;
 	return 0;
 }
@@ -341,8 +364,10 @@ void sal_unreachable(struct sal *s, const struct sal_path *path,
 	if (sal_decode(&p, header, len) != SAL_OK || f->resolve_again)
 		return;
 	c = sal_find_control(&p);
-	if (c && c->nonce == f->tie.nonce)
-		sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE);
+	if (!c || c->nonce != f->tie.nonce)
+		return;
+	sal_set_aside(s, f, SAL_ASIDE_NS);
+	sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE);
 }
 
 /* Who quotes both flow IDs has seen a packet of ours, and so sits on the path;
@@ -424,7 +449,10 @@ static void wake(struct sal *s, struct sal_flow *f)
 
 int64_t sal_next_ns(const struct sal *s)
 {
-	return sal_timers_next(&s->timers, NULL);
+	int64_t flows = sal_timers_next(&s->timers, NULL);
+	int64_t rules = sal_rules_next_ns(s);
+
+	return flows < rules ? flows : rules;
 }
 
 void sal_tick(struct sal *s, int64_t now_ns)
@@ -433,6 +461,7 @@ void sal_tick(struct sal *s, int64_t now_ns)
 	uint32_t flow;
 
 	s->now_ns = now_ns;
+	sal_rules_expire(s);
 	/* A flow that wants to be woken again by now has to wait for the next
 	 * call: whatever the clock does, this one ends. */
 	while (budget-- && sal_timers_next(&s->timers, &flow) <= now_ns)

@@ -54,6 +54,19 @@
 #define SAL_RST_BURST 50
 #define SAL_RST_RATE 100
 
+/*
+ * A FORWARD's target that leaves two SYNs unanswered, over 3 s, is set aside,
+ * as is one that is said to be unreachable; one that has no instance comes back
+ * soon, for services move. A flow that looks for an instance goes to the next
+ * one in this way for 30 s at most.
+ */
+#define SAL_SILENT_TRIES 2
+#define SAL_SILENT_TOTAL_NS (30 * SECOND)
+#define SAL_ASIDE_NS (10 * SECOND)
+#define SAL_ASIDE_REFUSED_NS (1 * SECOND)
+/* Rules that one tick takes out at most. */
+#define SAL_EXPIRE_MAX 256
+
 #define SAL_ADDRESSES_MAX 64
 #define SAL_TTL 64
 
@@ -94,6 +107,7 @@ struct sal {
 	 * from here, the other "is it here" for those who call us; a host may
 	 * well have both rules for a service, and neither overrules. */
 	struct service_table forward, demux;
+	uint32_t delayed; /* flows that are held */
 
 	/* By the policy, the best first; and as they were given. */
 	struct sal_local_address addresses[SAL_ADDRESSES_MAX];
@@ -278,21 +292,57 @@ struct sal_name *sal_name_by_id(const struct sal *s,
 /* Picks an instance for the flow, and an address to reach it from. 0, -ENOENT
  * (no rule), -EHOSTUNREACH (none that can be reached from here). */
 int sal_resolve(struct sal *s, struct sal_flow *f);
+/* What sal_resolve() says besides; nothing is bound then. */
+enum { SAL_RESOLVED_DELAY = 1, SAL_RESOLVED_DROP, SAL_RESOLVED_REFUSE };
 /* Where an instance of the service is now, by the rules; binds nothing. False:
  * nowhere. */
 bool sal_resolve_path(struct sal *s, const struct service_id *id,
 		      struct sal_path *path);
-enum sal_served { SAL_SERVED_NOT, SAL_SERVED_GONE, SAL_SERVED_HERE };
+enum sal_served {
+	SAL_SERVED_NOT,
+	SAL_SERVED_GONE,
+	SAL_SERVED_HERE,
+	SAL_SERVED_DROP, /* not, and a rule says what is done then */
+	SAL_SERVED_REFUSE,
+};
 enum sal_served sal_served(struct sal *s, const struct service_id *id);
 /* The first local address of the family; false: none. */
 bool sal_local_for(const struct sal *s, sa_family_t family,
 		   struct sal_path *path);
 /* An instance, or who we took for one, will not have the flow. */
 void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason);
-/* Counts a SYN on the rule that takes it. */
-void sal_demux_hit(struct sal *s, const struct service_id *id);
+/* The rule that takes a SYN, with the flow counted on it. */
+struct service_ref sal_demux_hit(struct sal *s, const struct service_id *id);
+/* A packet of the flow, for the rule that chose it. */
+void sal_rule_count(struct sal *s, const struct sal_flow *f, size_t bytes);
 /* After a change of the local addresses. */
 void sal_forward_reachable(struct sal *s);
+/* The target that the flow was bound to, if it is still there. */
+void sal_set_aside(struct sal *s, const struct sal_flow *f, int64_t ns);
+bool sal_rule_covered(const struct service_table *t,
+		      const struct service_id *id);
+/* Rules of this prefix have come or gone. to: of a FORWARD rule; else NULL. */
+void sal_forward_added(struct sal *s, const struct service_prefix *p,
+		       const struct ip_addr *to);
+void sal_forward_gone(struct sal *s, const struct service_prefix *p,
+		      const struct ip_addr *to);
+void sal_demux_gone(struct sal *s, const struct service_prefix *p);
+
+/* ---- delay.c ------------------------------------------------------------ */
+
+/* The flow is held no more, whatever becomes of it. */
+void sal_unhold(struct sal *s, struct sal_flow *f);
+bool sal_may_hold(struct sal *s);
+/* A DROP rule, or a verdict, ends a flow that has no instance yet. */
+void sal_end_unbound(struct sal *s, struct sal_flow *f, bool refuse);
+
+/* ---- rules.c ------------------------------------------------------------ */
+
+struct sal_rule sal_rule_of(const struct service_prefix *p,
+			    const struct service_target *target);
+/* When sal_rules_expire() wants to be called. */
+int64_t sal_rules_next_ns(const struct sal *s);
+void sal_rules_expire(struct sal *s);
 
 /* What a SYN says, and what becomes of it. */
 struct sal_syn {

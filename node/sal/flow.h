@@ -10,6 +10,7 @@
 #include "node/sal/native_parts.h"
 #include "node/sal/store.h"
 #include "node/sal/timers.h"
+#include "node/table/service_table.h"
 
 /*
  * The tie between the two engines of a flow: one SYN exchange makes it. A flow
@@ -85,6 +86,11 @@ struct sal_flow {
 	bool rebinding; /* an open conversation, looking for an instance */
 	bool resolve_again; /* when retry_ns comes, before the next SYN */
 	uint32_t refusals; /* of its SYN, in a row */
+	struct service_ref rule; /* that chose its instance, or took its SYN */
+	/* A DELAY rule holds it until then; 0: none does. */
+	int64_t held_ns, held_since_ns;
+	bool released; /* DELAY rules do not concern it any more */
+	struct ip_addr released_to; /* AF_UNSPEC: to where the rules say */
 
 	int64_t retry_ns; /* when to send the pending packet again */
 	int64_t retry_gap_ns;

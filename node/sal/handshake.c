@@ -152,6 +152,18 @@ void sal_open(struct sal *s, const struct sal_name *name,
 	f->info.client = true;
 	f->info.service = name->id;
 	r = sal_resolve(s, f);
+	if (r == SAL_RESOLVED_DELAY && sal_may_hold(s)) {
+		sal_flow_set_tuple(s, f, t);
+		sal_queue_add(s, f, &kept, p->segment);
+		sal_step(s, f, SAL_ON_DELAYED, NULL);
+		return;
+	}
+	if (r > 0) {
+		sal_flow_forget(s, f);
+		if (r != SAL_RESOLVED_DROP)
+			sal_refuse_inner(s, p, r == SAL_RESOLVED_REFUSE);
+		return;
+	}
 	if (r) {
 		sal_flow_forget(s, f);
 		/* A service of this host has its address here: what is sent to
@@ -191,6 +203,7 @@ static void rider_arrived(struct sal *s, struct sal_flow *f)
 	f->rider = false;
 	f->info.packets_out++;
 	f->info.bytes_out += k->len;
+	sal_rule_count(s, f, k->len);
 	sal_unacked_out(s, f, k,
 			sal_store_bytes(&s->queue, f->queue.first, s->scratch));
 	sal_store_pop(&s->queue, &f->queue);
@@ -260,6 +273,7 @@ void sal_do_take_peer(const struct sal_step *t)
 	if (!t->f->info.native)
 		sal_encap_worked(t->s, &tie->path);
 	t->f->refusals = 0;
+	service_table_set_aside(&t->s->forward, t->f->rule, INT64_MIN);
 	t->f->info.last_used_ns = t->s->now_ns;
 	sal_flow_retry_stop(t->s, t->f);
 }
@@ -419,7 +433,7 @@ void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 		sal_send_stray_rst(s, a, SAL_REASON_TABLE_FULL);
 		return;
 	}
-	sal_demux_hit(s, syn->service);
+	f->rule = sal_demux_hit(s, syn->service);
 	f->info.service = *syn->service;
 	f->info.protocol = a->packet.protocol;
 	f->info.inner_local = *syn->addr;
@@ -456,6 +470,12 @@ static bool inner_protocol(const struct ip_addr *client, uint8_t protocol)
 static void refuse_unserved(struct sal *s, const struct sal_arrival *a,
 			    enum sal_served served)
 {
+	if (served == SAL_SERVED_DROP)
+		return;
+	if (served == SAL_SERVED_REFUSE) {
+		sal_send_stray_rst(s, a, SAL_REASON_REFUSED);
+		return;
+	}
 	s->stats.no_service++;
 	sal_send_stray_rst(s, a,
 			   served == SAL_SERVED_GONE ? SAL_REASON_NO_INSTANCE :

@@ -74,6 +74,9 @@ const char *sal_event_name(enum sal_event_kind kind)
 		[SAL_EVENT_FLOW_REBOUND] = "flow.rebound",
 		[SAL_EVENT_RESENT] = "resent",
 		[SAL_EVENT_REFUSED] = "refused",
+		[SAL_EVENT_SERVICE_DELAYED] = "service.delayed",
+		[SAL_EVENT_SERVICE_EXPIRED] = "service.expired",
+		[SAL_EVENT_SERVICE_UNREACHABLE] = "service.unreachable",
 	};
 
 	return (unsigned)kind < sizeof(names) / sizeof(*names) ? names[kind] :

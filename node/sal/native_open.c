@@ -44,6 +44,9 @@ static int bind_path(struct sal *s, struct sal_flow *f,
 			r = -EHOSTUNREACH;
 	} else {
 		r = sal_resolve(s, f);
+		/* Sockets of this kind cannot be held: they may try again. */
+		if (r > 0)
+			r = r == SAL_RESOLVED_DELAY ? -EAGAIN : -ECONNREFUSED;
 	}
 	if (c->encapsulated) {
 		f->tie.path.local_port = SAL_UDP_PORT_CLIENT;

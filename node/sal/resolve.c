@@ -74,27 +74,54 @@ bool sal_local_for(const struct sal *s, sa_family_t family,
 	return false;
 }
 
+static struct service_query query(struct sal *s)
+{
+	struct service_query q = { .now_ns = s->now_ns };
+
+	sal_rand_bytes(&s->rand, &q.random, sizeof(q.random));
+	return q;
+}
+
+static void bind_to(struct sal *s, struct sal_flow *f, const struct ip_addr *to,
+		    uint16_t bits)
+{
+	f->bound_to = *to;
+	f->bound_bits = bits;
+	f->unbound = false;
+	memset(&f->tie.path, 0, sizeof(f->tie.path));
+	f->tie.path.remote = *to;
+	if (!f->info.native)
+		sal_encap_begin(s, &f->tie.path);
+	sal_local_for(s, to->family, &f->tie.path);
+}
+
 int sal_resolve(struct sal *s, struct sal_flow *f)
 {
 	const struct service_target *target;
-	struct service_prefix p;
-	uint64_t random;
+	struct service_query q = query(s);
 	int r;
 
-	sal_rand_bytes(&s->rand, &random, sizeof(random));
-	r = service_table_resolve(&s->forward, &f->info.service, random,
-				  s->now_ns, &target);
+	f->rule = (struct service_ref){ 0 };
+	if (ip_addr_size(&f->released_to)) {
+		/* By no rule: none that comes or goes concerns it. */
+		bind_to(s, f, &f->released_to, SERVICE_ID_BITS + 1);
+		return 0;
+	}
+	if (f->released)
+		q.without = 1u << SERVICE_DELAY;
+	r = service_table_resolve(&s->forward, &f->info.service, &q, &target);
 	if (r)
 		return r;
-	service_table_match(&s->forward, &f->info.service, &p);
-	f->bound_to = target->addr;
-	f->bound_bits = p.bits;
-	f->unbound = false;
-	memset(&f->tie.path, 0, sizeof(f->tie.path));
-	f->tie.path.remote = target->addr;
-	if (!f->info.native)
-		sal_encap_begin(s, &f->tie.path);
-	sal_local_for(s, target->addr.family, &f->tie.path);
+	f->rule = service_table_ref(&s->forward, target);
+	if (target->rule == SERVICE_DELAY)
+		return SAL_RESOLVED_DELAY;
+	service_table_use(&s->forward, f->rule, 1, 0, 0, s->now_ns);
+	if (target->rule == SERVICE_DROP) {
+		s->stats.service_dropped++;
+		return target->refuse ? SAL_RESOLVED_REFUSE : SAL_RESOLVED_DROP;
+	}
+	bind_to(s, f, &target->addr,
+		service_table_prefix(&s->forward, f->rule)->bits);
 	return 0;
 }
 
@@ -102,80 +129,140 @@ bool sal_resolve_path(struct sal *s, const struct service_id *id,
 		      struct sal_path *path)
 {
 	const struct service_target *target;
-	uint64_t random;
+	struct service_query q = query(s);
 
-	sal_rand_bytes(&s->rand, &random, sizeof(random));
-	if (service_table_resolve(&s->forward, id, random, s->now_ns, &target))
+	q.without = 1u << SERVICE_DELAY;
+	if (service_table_resolve(&s->forward, id, &q, &target) ||
+	    target->rule != SERVICE_FORWARD)
 		return false;
 	*path = (struct sal_path){ .remote = target->addr };
 	return sal_local_for(s, target->addr.family, path);
 }
 
-void sal_demux_hit(struct sal *s, const struct service_id *id)
+/* Of DEMUX rules a prefix has one: there is nothing to choose. */
+static const struct service_target *demux_of(const struct sal *s,
+					     const struct service_id *id)
 {
+	struct service_query q = { .now_ns = s->now_ns };
 	const struct service_target *target;
 
-	service_table_resolve(&s->demux, id, 0, s->now_ns, &target);
+	return service_table_resolve(&s->demux, id, &q, &target) ? NULL :
+								   target;
 }
 
-static bool has_rule(const struct service_table *t, const struct service_id *id)
+struct service_ref sal_demux_hit(struct sal *s, const struct service_id *id)
+{
+	const struct service_target *target = demux_of(s, id);
+	struct service_ref ref = { 0 };
+
+	if (!target)
+		return ref;
+	ref = service_table_ref(&s->demux, target);
+	service_table_use(&s->demux, ref, 1, 0, 0, s->now_ns);
+	return ref;
+}
+
+void sal_rule_count(struct sal *s, const struct sal_flow *f, size_t bytes)
+{
+	service_table_use(f->info.client ? &s->forward : &s->demux, f->rule, 0,
+			  1, bytes, s->now_ns);
+}
+
+bool sal_rule_covered(const struct service_table *t,
+		      const struct service_id *id)
 {
 	struct service_prefix p;
 
 	return service_table_match(t, id, &p);
 }
 
+/* What a rule says to a SYN for a service that is not here. */
+static enum sal_served elsewhere(struct sal *s, const struct service_id *id)
+{
+	const struct service_target *target;
+	struct service_query q;
+
+	if (!service_table_has(&s->forward, id, SERVICE_DROP))
+		return SAL_SERVED_GONE;
+	q = query(s);
+	if (service_table_resolve(&s->forward, id, &q, &target) ||
+	    target->rule != SERVICE_DROP)
+		return SAL_SERVED_GONE;
+	s->stats.service_dropped++;
+	service_table_use(&s->forward, service_table_ref(&s->forward, target),
+			  1, 0, 0, s->now_ns);
+	return target->refuse ? SAL_SERVED_REFUSE : SAL_SERVED_DROP;
+}
+
 enum sal_served sal_served(struct sal *s, const struct service_id *id)
 {
 	const struct sal_name *name;
 
-	if (has_rule(&s->demux, id))
+	if (demux_of(s, id))
 		return SAL_SERVED_HERE;
-	if (has_rule(&s->forward, id))
-		return SAL_SERVED_GONE;
+	if (sal_rule_covered(&s->forward, id))
+		return elsewhere(s, id);
 	name = sal_name_by_id(s, id);
-	if (name && name->gone &&
-	    s->now_ns - name->gone_ns < SAL_GONE_INSTANCE_NS)
+	if (sal_rule_covered(&s->demux, id) || /* drained */
+	    (name && name->gone &&
+	     s->now_ns - name->gone_ns < SAL_GONE_INSTANCE_NS))
 		return SAL_SERVED_GONE;
 	return SAL_SERVED_NOT;
 }
 
 /* A target that no address of ours can reach is passed over. */
-struct reachable {
-	struct sal *s;
-	struct service_prefix prefix;
-	struct service_target target;
-	bool found;
-};
-
-static int find_changed(const struct service_prefix *p,
-			const struct service_target *target, void *arg)
+static bool is_down(const struct service_target *target, void *arg)
 {
-	struct reachable *r = arg;
 	struct sal_path path;
-	bool down = !sal_local_for(r->s, target->addr.family, &path);
 
-	if (down == target->down)
-		return 0;
-	r->prefix = *p;
-	r->target = *target;
-	r->target.down = down;
-	r->found = true;
-	return 1;
+	return target->rule == SERVICE_FORWARD &&
+	       !sal_local_for(arg, target->addr.family, &path);
 }
 
-/* One at a time: the table must not change under a walk. Families come and go
- * rarely, and then most hosts have few rules. */
 void sal_forward_reachable(struct sal *s)
 {
-	struct reachable r = { .s = s };
+	service_table_set_down(&s->forward, is_down, s);
+}
 
-	do {
-		r.found = false;
-		service_table_walk(&s->forward, find_changed, &r);
-		if (r.found)
-			service_table_change(&s->forward, &r.prefix, &r.target);
-	} while (r.found);
+/* ---- set aside ---------------------------------------------------------- */
+
+void sal_set_aside(struct sal *s, const struct sal_flow *f, int64_t ns)
+{
+	const struct service_target *target =
+		service_table_at(&s->forward, f->rule);
+	struct sal_event e = { .kind = SAL_EVENT_SERVICE_UNREACHABLE };
+
+	if (!target || !f->info.client || target->rule != SERVICE_FORWARD ||
+	    target->aside_ns >= s->now_ns + ns)
+		return;
+	if (target->aside_ns <= s->now_ns) {
+		s->stats.service_aside++;
+		e.rule = sal_rule_of(service_table_prefix(&s->forward, f->rule),
+				     target);
+		sal_flow_report(s, f, &e);
+	}
+	service_table_set_aside(&s->forward, f->rule, s->now_ns + ns);
+}
+
+void sal_do_set_aside(const struct sal_step *t)
+{
+	sal_set_aside(t->s, t->f, SAL_ASIDE_NS);
+}
+
+/* Whether the rules have another target for the flow, that is not set aside. */
+static bool has_other(struct sal *s, const struct sal_flow *f)
+{
+	return service_table_has_other(&s->forward, f->rule, s->now_ns);
+}
+
+bool sal_if_target_silent(const struct sal_step *t)
+{
+	const struct sal_flow *f = t->f;
+
+	return !f->info.native && !f->resolve_again &&
+	       f->tries >= SAL_SILENT_TRIES &&
+	       t->s->now_ns - f->since_ns < SAL_SILENT_TOTAL_NS &&
+	       has_other(t->s, f);
 }
 
 /* ---- rebinding ---------------------------------------------------------- */
@@ -197,12 +284,23 @@ void sal_do_wait_for_rules(const struct sal_step *t)
 
 bool sal_if_waits_for_rules(const struct sal_step *t)
 {
-	return t->f->resolve_again;
+	return t->f->resolve_again && !sal_if_held_too_long(t);
 }
 
 void sal_do_resolve(const struct sal_step *t)
 {
-	if (sal_resolve(t->s, t->f)) {
+	int r = sal_resolve(t->s, t->f);
+
+	if (r == SAL_RESOLVED_DELAY) {
+		sal_do_hold(t);
+		return;
+	}
+	sal_unhold(t->s, t->f);
+	if (r > 0) {
+		sal_end_unbound(t->s, t->f, r == SAL_RESOLVED_REFUSE);
+		return;
+	}
+	if (r) {
 		sal_syn_refused(t->s, t->f, SAL_REASON_NO_INSTANCE);
 		return;
 	}
@@ -216,8 +314,12 @@ bool sal_if_may_not_ask_again(const struct sal_step *t)
 
 	if (f->rebinding)
 		return t->s->now_ns - f->since_ns > SAL_REFUSED_TOTAL_NS;
-	return f->reason != SAL_REASON_NO_INSTANCE ||
-	       f->refusals > SAL_REFUSED_TRIES;
+	if (f->refusals > SAL_REFUSED_TRIES)
+		return true;
+	if (f->reason == SAL_REASON_NO_SERVICE ||
+	    f->reason == SAL_REASON_TABLE_FULL)
+		return !has_other(t->s, f);
+	return f->reason != SAL_REASON_NO_INSTANCE;
 }
 
 bool sal_if_may_ask_again(const struct sal_step *t)
@@ -228,6 +330,7 @@ bool sal_if_may_ask_again(const struct sal_step *t)
 void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason)
 {
 	f->refusals++;
+	sal_set_aside(s, f, SAL_ASIDE_REFUSED_NS);
 	sal_step_because(s, f, SAL_ON_REFUSED, reason);
 }
 
@@ -235,6 +338,8 @@ void sal_do_drop_tie(const struct sal_step *t)
 {
 	struct sal_flow *f = t->f;
 
+	if (f->rsyn_unanswered && f->tries >= SAL_RSYN_TRIES_REBIND)
+		sal_set_aside(t->s, f, SAL_ASIDE_NS);
 	if (f->tie.remote_id) {
 		f->old = f->tie;
 		f->old_until_ns = t->s->now_ns + SAL_OLD_TIE_NS;
@@ -275,8 +380,8 @@ static bool can_rebind(const struct sal_flow *f)
 	       (sal_flow_stateless(f) && !sal_flow_closing(f));
 }
 
-static void forward_added(struct sal *s, const struct service_prefix *p,
-			  const struct ip_addr *to)
+void sal_forward_added(struct sal *s, const struct service_prefix *p,
+		       const struct ip_addr *to)
 {
 	struct sal_flow *f;
 	uint32_t at = 0;
@@ -287,6 +392,8 @@ static void forward_added(struct sal *s, const struct service_prefix *p,
 			continue;
 		if (f->info.state == SAL_SYN_SENT && f->resolve_again)
 			sal_step(s, f, SAL_ON_RETRY, NULL);
+		else if (!to)
+			continue;
 		else if ((f->unbound || p->bits > f->bound_bits) &&
 			 !ip_addr_equal(to, &f->bound_to))
 			sal_step(s, f, SAL_ON_REBIND, NULL);
@@ -297,25 +404,29 @@ static void forward_added(struct sal *s, const struct service_prefix *p,
 
 /* With nothing in its place the flow stays where it is: that is the gap between
  * two rules, not an order to leave. */
-static void forward_gone(struct sal *s, const struct service_prefix *p,
-			 const struct ip_addr *to)
+void sal_forward_gone(struct sal *s, const struct service_prefix *p,
+		      const struct ip_addr *to)
 {
 	struct sal_flow *f;
 	uint32_t at = 0;
 
 	while ((f = sal_flow_each(s, &at))) {
-		if (!f->info.client || f->info.native || !covers(p, f) ||
-		    p->bits != f->bound_bits ||
-		    !ip_addr_equal(to, &f->bound_to))
+		if (!f->info.client || f->info.native || !covers(p, f))
 			continue;
-		if (!can_rebind(f) || !has_rule(&s->forward, &f->info.service))
+		if (f->held_ns)
+			sal_step(s, f, SAL_ON_RETRY, NULL);
+		else if (!to || p->bits != f->bound_bits ||
+			 !ip_addr_equal(to, &f->bound_to))
+			continue;
+		else if (!can_rebind(f) ||
+			 !sal_rule_covered(&s->forward, &f->info.service))
 			f->unbound = true;
 		else
 			sal_step(s, f, SAL_ON_REBIND, NULL);
 	}
 }
 
-static void demux_gone(struct sal *s, const struct service_prefix *p)
+void sal_demux_gone(struct sal *s, const struct service_prefix *p)
 {
 	struct sal_flow *f;
 	uint32_t at = 0;
@@ -324,105 +435,14 @@ static void demux_gone(struct sal *s, const struct service_prefix *p)
 		struct sal_name *n = &s->names[i];
 
 		if (!service_prefix_contains(p, &n->id) ||
-		    has_rule(&s->demux, &n->id))
+		    sal_rule_covered(&s->demux, &n->id))
 			continue;
 		n->gone = true;
 		n->gone_ns = s->now_ns;
 	}
 	while ((f = sal_flow_each(s, &at)))
 		if (!f->info.client && !f->info.native && covers(p, f) &&
-		    !has_rule(&s->demux, &f->info.service))
+		    !sal_rule_covered(&s->demux, &f->info.service))
 			sal_step_because(s, f, SAL_ON_WITHDRAWN,
 					 SAL_REASON_NO_INSTANCE);
-}
-
-/* -EINVAL: what the table cannot say. */
-static int to_target(const struct sal *s, const struct sal_rule *r,
-		     struct service_prefix *p, struct service_target *t)
-{
-	struct sal_path path;
-
-	if (r->priority > UINT16_MAX || r->weight > UINT16_MAX)
-		return -EINVAL;
-	*p = (struct service_prefix){ .id = r->id, .bits = r->bits };
-	*t = (struct service_target){ .priority = (uint16_t)r->priority,
-				      .weight = (uint16_t)r->weight };
-	if (r->kind == SAL_RULE_DEMUX) {
-		t->rule = SERVICE_DEMUX;
-		return 0;
-	}
-	t->rule = SERVICE_FORWARD;
-	t->addr = r->to;
-	t->down = !sal_local_for(s, r->to.family, &path);
-	return 0;
-}
-
-int sal_rule_add(struct sal *s, const struct sal_rule *r, int64_t now_ns)
-{
-	bool forward = r->kind == SAL_RULE_FORWARD;
-	struct service_target target;
-	struct service_prefix p;
-	int error;
-
-	s->now_ns = now_ns;
-	error = to_target(s, r, &p, &target);
-	if (!error)
-		error = service_table_add(forward ? &s->forward : &s->demux, &p,
-					  &target, now_ns);
-	if (!error && forward)
-		forward_added(s, &p, &r->to);
-	return error;
-}
-
-int sal_rule_delete(struct sal *s, const struct sal_rule *r, int64_t now_ns)
-{
-	bool forward = r->kind == SAL_RULE_FORWARD;
-	struct service_target target;
-	struct service_prefix p;
-	int error;
-
-	s->now_ns = now_ns;
-	error = to_target(s, r, &p, &target);
-	if (!error)
-		error = service_table_delete(forward ? &s->forward : &s->demux,
-					     &p, &target);
-	if (!error && forward)
-		forward_gone(s, &p, &r->to);
-	else if (!error)
-		demux_gone(s, &p);
-	return error;
-}
-
-struct rule_visit {
-	void (*visit)(void *arg, const struct sal_rule *r, uint64_t hits);
-	void *arg;
-};
-
-static int visit_target(const struct service_prefix *p,
-			const struct service_target *target, void *arg)
-{
-	const struct rule_visit *v = arg;
-	struct sal_rule r = {
-		.id = p->id,
-		.bits = p->bits,
-		.kind = target->rule == SERVICE_DEMUX ? SAL_RULE_DEMUX :
-							SAL_RULE_FORWARD,
-		.to = target->addr,
-		.priority = target->priority,
-		.weight = target->weight,
-	};
-
-	v->visit(v->arg, &r, target->uses);
-	return 0;
-}
-
-void sal_rules(const struct sal *s,
-	       void (*visit)(void *arg, const struct sal_rule *r,
-			     uint64_t hits),
-	       void *arg)
-{
-	struct rule_visit v = { visit, arg };
-
-	service_table_walk(&s->demux, visit_target, &v);
-	service_table_walk(&s->forward, visit_target, &v);
 }

@@ -122,6 +122,9 @@ enum sal_event_kind {
 	SAL_EVENT_FLOW_REBOUND, /* resolved again, to another instance */
 	SAL_EVENT_RESENT, /* count: un-ACKed segments sent again */
 	SAL_EVENT_REFUSED, /* an RST went out or came in; reason */
+	SAL_EVENT_SERVICE_DELAYED, /* a DELAY rule holds the flow; rule */
+	SAL_EVENT_SERVICE_EXPIRED, /* rule: its time was over, it is gone */
+	SAL_EVENT_SERVICE_UNREACHABLE, /* rule: set aside for a while */
 };
 
 struct sal_flow_info {
@@ -138,6 +141,31 @@ struct sal_flow_info {
 	int64_t opened_ns, last_used_ns;
 };
 
+enum sal_rule_kind {
+	SAL_RULE_DEMUX, /* an instance is here */
+	SAL_RULE_FORWARD, /* there is one at an address, or who knows of one */
+	SAL_RULE_DELAY, /* packets of programs here wait for a verdict */
+	SAL_RULE_DROP,
+};
+
+struct sal_rule {
+	struct service_id id;
+	uint16_t bits; /* of the prefix; 256: this service */
+	enum sal_rule_kind kind;
+	struct ip_addr to; /* FORWARD: an instance's host, or a router */
+	uint32_t priority; /* the highest serves; up to 65535 */
+	uint32_t weight; /* share among equals, up to 65535; 0: nothing new */
+	bool refuse; /* DROP: say so, instead of silence */
+	/* DELAY: how long a packet is held; 0: SAL_HOLD_MS. */
+	uint32_t hold_ms;
+	/* The rule goes when it was not used for so long, and when it was added
+	 * (or renewed) so long ago; 0: it stays. A rule is used by each new
+	 * flow, and by each packet of those that it has chosen. */
+	uint32_t idle_ms, hard_ms;
+};
+
+#define SAL_HOLD_MS 5000u
+
 struct sal_event {
 	enum sal_event_kind kind;
 	int64_t now_ns;
@@ -145,6 +173,7 @@ struct sal_event {
 	enum sal_state old_state; /* FLOW_STATE */
 	uint16_t reason; /* REASON's code; 0: none */
 	uint32_t count;
+	struct sal_rule rule; /* SERVICE_* */
 };
 
 /* Called by the engine, any number of times within one call of it. They must
@@ -163,6 +192,8 @@ struct sal_config {
 			  */
 	struct ip_addr inner4, inner6; /* this host's; AF_UNSPEC: none */
 	uint32_t max_flows, max_services; /* bounds of the tables */
+	uint32_t max_rules; /* but DEMUX: of those, max_services */
+	uint32_t max_delayed; /* flows that DELAY rules hold; may be 0 */
 	uint32_t max_half_open; /* answered SYNs not yet confirmed; more are
 				   answered without state */
 	uint32_t unacked_bytes; /* copies kept, over all flows */
@@ -274,30 +305,98 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 int sal_name_set(struct sal *s, const struct service_id *id,
 		 const struct ip_addr *addr4, const struct ip_addr *addr6);
 
-enum sal_rule_kind { SAL_RULE_DEMUX, SAL_RULE_FORWARD };
+/*
+ * Rules. Those of the longest prefix count; of these the ones of the highest
+ * priority, by weight, for each new flow. Targets that did not answer or were
+ * unreachable are set aside for a while, as long as there are others: lower
+ * priorities serve then. Flows that are open stay where they are.
+ *
+ * DEMUX rules stand apart: they say what is here, for those who call us, and
+ * neither overrule the others nor are overruled. A SYN from outside for a
+ * service that is not here meets a DROP rule; DELAY rules hold only what
+ * programs of this host send, since who sends a SYN repeats it.
+ *
+ * What a program sees: of a DROP rule nothing, or, if it refuses, what it sees
+ * where nobody listens. Of a DELAY rule nothing either, until the verdict, or a
+ * rule that takes its place; after hold_ms, or where max_delayed flows are held
+ * already, that the host is unreachable.
+ */
 
-struct sal_rule {
-	struct service_id id;
-	uint16_t bits; /* of the prefix; 256: this service */
-	enum sal_rule_kind kind;
-	struct ip_addr to; /* FORWARD: an instance's host, or a router */
-	uint32_t priority; /* the highest serves; up to 65535 */
-	uint32_t weight; /* share among equals; 0: gets nothing new */
+/* What kind and place say is which rule it is; prefixes have one DELAY, one
+ * DROP, one DEMUX. */
+struct sal_rule_info {
+	struct sal_rule rule;
+	uint64_t flows, packets, bytes; /* that it has chosen for, and theirs */
+	int64_t added_ns; /* or renewed */
+	int64_t used_ns; /* the last time; added_ns if never */
+	int64_t aside_ns; /* not before; in the past: now */
+	int64_t end_ns; /* when it goes if it is not used; INT64_MAX */
+	bool down; /* no address here to reach it from */
+};
+
+/* Which fields sal_rule_change() takes over. */
+enum {
+	SAL_CHANGE_PRIORITY = 1,
+	SAL_CHANGE_WEIGHT = 2,
+	SAL_CHANGE_REFUSE = 4,
+	SAL_CHANGE_HOLD = 8,
+	SAL_CHANGE_IDLE = 16,
+	SAL_CHANGE_HARD = 32, /* which renews it, too */
+	SAL_CHANGE_ALL = 63,
 };
 
 /*
  * 0, -EEXIST, -ENOSPC, -EINVAL (bits of the ID beyond the prefix, a FORWARD
- * without an address, a number too large). A FORWARD rule that comes, changes
- * or goes makes the flows that it bound look for their instance again.
+ * without an address, a number too large). A FORWARD rule that comes or goes
+ * makes the flows that it bound look for their instance again.
  */
 int sal_rule_add(struct sal *s, const struct sal_rule *r, int64_t now_ns);
+/* what: SAL_CHANGE_*. 0, -ENOENT, -EINVAL. */
+int sal_rule_change(struct sal *s, const struct sal_rule *r, unsigned what,
+		    int64_t now_ns);
 /* 0, -ENOENT. Flows of a DEMUX rule that goes are reset (reason 2). */
 int sal_rule_delete(struct sal *s, const struct sal_rule *r, int64_t now_ns);
-/* Calls visit for each rule, with its hits. */
-void sal_rules(const struct sal *s,
-	       void (*visit)(void *arg, const struct sal_rule *r,
-			     uint64_t hits),
-	       void *arg);
+/* All rules of a prefix. 0, -ENOENT, -EINVAL. */
+int sal_rules_delete(struct sal *s, const struct service_prefix *p,
+		     int64_t now_ns);
+/* Whether a DEMUX rule stands at just this ID. */
+bool sal_rule_serves(const struct sal *s, const struct service_id *id);
+/*
+ * Calls visit for each rule: the DEMUX rules, then the others, each by prefix
+ * in ascending order, shorter ones first, then by priority. Visiting ends when
+ * it returns false. after: only those behind the rules of this prefix, of the
+ * same half; NULL: all. It must not call the engine.
+ */
+struct sal_rules_at {
+	bool demux;
+	struct service_prefix prefix;
+};
+typedef bool sal_rule_fn(void *arg, const struct sal_rule_info *r);
+void sal_rules(const struct sal *s, const struct sal_rules_at *after,
+	       sal_rule_fn *visit, void *arg);
+
+/* ---- what is held ------------------------------------------------------- */
+
+struct sal_delayed {
+	uint32_t flow; /* its local ID */
+	struct service_id service;
+	struct sal_flow_info info;
+	int64_t since_ns, until_ns;
+	uint32_t packets; /* that wait */
+};
+void sal_delayed(const struct sal *s,
+		 void (*visit)(void *arg, const struct sal_delayed *d),
+		 void *arg);
+
+enum sal_verdict {
+	SAL_VERDICT_RELEASE, /* to an address, or as the other rules say */
+	SAL_VERDICT_REFUSE, /* as a DROP rule that refuses */
+	SAL_VERDICT_DROP, /* as one that does not */
+};
+/* to: RELEASE only; AF_UNSPEC: none. 0, -ENOENT (nothing is held by that ID),
+ * -EHOSTUNREACH (no address here to reach it from: it is still held). */
+int sal_verdict(struct sal *s, uint32_t flow, enum sal_verdict verdict,
+		const struct ip_addr *to, int64_t now_ns);
 
 /* ---- flows ------------------------------------------------------------- */
 
@@ -325,6 +424,11 @@ unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
 	X(bad_nonce, "dropped: control packet with a wrong nonce")             \
 	X(stale_version, "old versions, answered by an ACK")                   \
 	X(no_service, "packets to a service that we do not know")              \
+	X(service_dropped, "packets that a DROP rule met")                     \
+	X(service_delayed, "flows that a DELAY rule held")                     \
+	X(delay_expired, "of which none was released in time")                 \
+	X(delay_full, "flows that were not held, as too many are")             \
+	X(service_aside, "targets that were set aside")                        \
 	X(table_full, "dropped: no room for another flow")                     \
 	X(queue_full, "dropped: too much waits for its flow")                  \
 	X(not_inner, "dropped: an inner packet that we do not carry")          \

@@ -31,6 +31,7 @@
 
 #define SAL_HAPPENINGS(X)                                                      \
 	X(OPEN, OWN, "a program's first packet to a service's address")        \
+	X(DELAYED, OWN, "the same, and the rules want it to be held")          \
 	X(SYN, OWN, "a SYN for a service that has a DEMUX rule here")          \
 	X(PROVED, OWN, "an ACK to a SYN-ACK that was given without state")     \
 	X(CROSSING, PACKET,                                                    \
@@ -78,6 +79,8 @@
 	X(tries_left, "sent fewer times than its bound")                       \
 	X(no_tries_left, "sent as often as it may be")                         \
 	X(waits_for_rules, "no instance was there to be asked")                \
+	X(held_too_long, "a DELAY rule holds it, and no verdict has come")     \
+	X(target_silent, "two SYNs over 3 s, another target is there; 30 s")   \
 	X(may_ask_again, "an instance may still come; within the bounds")      \
 	X(may_not_ask_again, "refused for good, or beyond the bounds")         \
 	X(instance_answers, "not so often that another will be looked for")    \
@@ -101,6 +104,8 @@
 	X(send_synack_again, "the same SYN-ACK; back off")                     \
 	X(resolve, "ask the rules; SYN, or wait for them")                     \
 	X(wait_for_rules, "ask them again later")                              \
+	X(hold, "wait for a verdict, or other rules; start the time")          \
+	X(set_aside, "the target is none for new flows, for 10 s")             \
 	X(stop_retry, "stop the back-off")                                     \
 	X(send_rsyn, "RSYN, the next verno; start the back-off")               \
 	X(send_rsyn_again, "the latest RSYN again, to where the peer is now")  \
@@ -178,12 +183,16 @@
 /* clang-format off */
 #define SAL_OPENING(T)                                                         \
 	T(CLOSED, OPEN, always, nothing, SYN_SENT, (send_syn))                 \
+	T(CLOSED, DELAYED, always, nothing, SYN_SENT, (hold))                  \
 	T(CLOSED, SYN, always, nothing, SYN_RCVD, (send_synack))               \
 	T(CLOSED, PROVED, always, nothing, ESTABLISHED, (confirm))             \
 	T(SYN_SENT, SYNACK, wants_proof, nothing, SYN_SENT, (send_proof))      \
 	T(SYN_SENT, SYNACK, names_syn, take_peer, ESTABLISHED,                 \
 	  (send_syn_ack_ack, start))                                           \
+	T(SYN_SENT, RETRY, held_too_long, tell_unreachable, CLOSED, (nothing)) \
 	T(SYN_SENT, RETRY, waits_for_rules, nothing, SYN_SENT, (resolve))      \
+	T(SYN_SENT, RETRY, target_silent, drop_tie, SYN_SENT,                  \
+	  (set_aside, resolve))                                                \
 	T(SYN_SENT, RETRY, tries_left, nothing, SYN_SENT, (send_syn_again))    \
 	T(SYN_SENT, RETRY, no_tries_left, tell_unreachable, CLOSED, (nothing)) \
 	T(SYN_SENT, REFUSED, may_ask_again, nothing, SYN_SENT,                 \

@@ -40,79 +40,90 @@
  *
  * By (2), without the root, there are fewer nodes without targets than with:
  * P prefixes take up at most 2P nodes, root included. Depth is at most 256
- * whatever an adversary registers, about log2 P for random IDs. A hash table
- * per length, the obvious design, costs up to 257 probes a lookup for anybody
- * who may register, and gives no order to list by.
+ * whatever an adversary registers, about log2 P for random IDs. Going down from
+ * the root is therefore only how the trie is understood; service_index.c finds
+ * the same node by at most nine questions.
  *
- * Memory is an array of equal cells; a cell is a node or a target. Nodes and
- * targets refer to others by index, 0 being none (cell 0 is the root, which
- * nothing needs to refer to). Free cells that have been used form a list; those
- * that never were start at n_fresh, so that a table for a million prefixes
- * takes up no more memory than it has rules.
+ * That node has targets or not. If not, the longest above it that has decides,
+ * and each node keeps who that is (best), for it may be 256 steps up. With the
+ * first target of a node, or without its last, that changes for the nodes below
+ * it, as far as there are none with targets in between: such a change costs as
+ * much as there are of those. The root is the exception. It covers everything,
+ * and a rule for everything is the one that comes and goes while all others are
+ * there: who has no best looks at the root himself.
+ *
+ * Nodes are an array, and refer to each other by index, 0 being none (node 0 is
+ * the root, which nothing needs to refer to). Free ones that have been used
+ * form a list; those that never were start at "fresh", so that a table for a
+ * million prefixes takes up no more memory than it has rules.
  */
 #include "node/table/service_trie.h"
 
-#include <string.h>
+/* ---- memory ------------------------------------------------------------- */
 
-uint32_t trie_cell_take(struct service_table *t)
+uint32_t trie_target_take(struct service_table *t)
 {
-	uint32_t i = t->free;
+	struct service_pool *pool = &t->target_pool;
+	uint32_t i = pool->free;
 
-	assert(t->n_free);
-	t->n_free--;
+	assert(pool->n_free);
+	pool->n_free--;
 	if (i == TRIE_NONE)
-		return t->n_fresh++;
-	t->free = t->cells[i].next_free;
+		return pool->fresh++;
+	pool->free = trie_target(t, i)->next;
 	return i;
 }
 
-void trie_cell_put(struct service_table *t, uint32_t i)
+void trie_target_put(struct service_table *t, uint32_t i)
 {
-	t->cells[i].next_free = t->free;
-	t->free = i;
-	t->n_free++;
+	trie_target(t, i)->generation = 0;
+	trie_target(t, i)->next = t->target_pool.free;
+	t->target_pool.free = i;
+	t->target_pool.n_free++;
 }
 
-void trie_init(struct service_table *t, union service_cell *cells, uint32_t n)
+static uint32_t node_take(struct service_table *t)
 {
-	*t = (struct service_table){
-		.cells = cells,
-		.n_cells = n,
-		.n_fresh = TRIE_ROOT + 1,
-		.free = TRIE_NONE,
-		.n_free = n - 1,
+	struct service_pool *pool = &t->node_pool;
+	uint32_t i = pool->free;
+
+	assert(pool->n_free);
+	pool->n_free--;
+	if (i == TRIE_NONE)
+		return pool->fresh++;
+	pool->free = trie_node(t, i)->parent;
+	return i;
+}
+
+static void node_put(struct service_table *t, uint32_t i)
+{
+	trie_node(t, i)->parent = t->node_pool.free;
+	t->node_pool.free = i;
+	t->node_pool.n_free++;
+}
+
+/* Number 0 of both is not for use. */
+static struct service_pool pool_of(uint32_t n)
+{
+	return (struct service_pool){
+		.n = n, .fresh = 1, .free = TRIE_NONE, .n_free = n - 1
 	};
-	*trie_node(t, TRIE_ROOT) = (struct trie_node){ 0 };
 }
 
-/* bit < SERVICE_ID_BITS, counted from the left. */
-static unsigned bit_of(const struct service_id *id, unsigned bit)
+void trie_init(struct service_table *t, uint32_t nodes, uint32_t targets)
 {
-	return id->bytes[bit / 8] >> (7 - bit % 8) & 1;
+	t->node_pool = pool_of(nodes);
+	t->target_pool = pool_of(targets);
+	*trie_node(t, TRIE_ROOT) = (struct trie_node){ .best = TRIE_NONE };
 }
 
-/* How many leading bits a and b have in common, at most max. */
-static unsigned common_bits(const struct service_id *a,
-			    const struct service_id *b, unsigned max)
-{
-	for (unsigned i = 0; i * 8 < max; i++) {
-		unsigned differ = a->bytes[i] ^ b->bytes[i];
-
-		if (differ) {
-			unsigned n = i * 8 + (unsigned)__builtin_clz(differ) -
-				     (unsigned)(sizeof(int) - 1) * 8;
-
-			return n < max ? n : max;
-		}
-	}
-	return max;
-}
+/* ---- looking ------------------------------------------------------------ */
 
 static bool covers(const struct trie_node *n, const struct service_id *id,
 		   unsigned bits)
 {
 	return n->prefix.bits <= bits &&
-	       service_prefix_contains(&n->prefix, id);
+	       trie_common(&n->prefix.id, id) >= n->prefix.bits;
 }
 
 /*
@@ -127,47 +138,99 @@ static uint32_t step(const struct service_table *t, uint32_t i,
 
 	if (n->prefix.bits >= bits)
 		return TRIE_NONE;
-	c = n->child[bit_of(id, n->prefix.bits)];
+	c = n->child[trie_bit(id, n->prefix.bits)];
 	return c != TRIE_NONE && covers(trie_node(t, c), id, bits) ? c :
 								     TRIE_NONE;
+}
+
+static uint32_t descend(const struct service_table *t,
+			const struct service_id *id, unsigned bits)
+{
+	uint32_t i = TRIE_ROOT, next;
+
+	if (t->index_whole)
+		return trie_index_find(t, id, bits);
+	while ((next = step(t, i, id, bits)) != TRIE_NONE)
+		i = next;
+	return i;
 }
 
 uint32_t trie_descend(const struct service_table *t,
 		      const struct service_prefix *p)
 {
-	uint32_t i = TRIE_ROOT, next;
-
-	while ((next = step(t, i, &p->id, p->bits)) != TRIE_NONE)
-		i = next;
-	return i;
+	return descend(t, &p->id, p->bits);
 }
 
 bool trie_longest(const struct service_table *t, const struct service_id *id,
 		  uint32_t *out)
 {
-	bool found = false;
-	uint32_t i = TRIE_ROOT, next;
-
-	for (;;) {
-		if (trie_node(t, i)->targets != TRIE_NONE) {
-			*out = i;
-			found = true;
-		}
-		next = step(t, i, id, SERVICE_ID_BITS);
-		if (next == TRIE_NONE)
-			return found;
-		i = next;
-	}
+	*out = trie_node(t, descend(t, id, SERVICE_ID_BITS))->best;
+	return *out != TRIE_NONE ||
+	       trie_node(t, TRIE_ROOT)->targets != TRIE_NONE;
 }
+
+/* ---- who decides -------------------------------------------------------- */
+
+/* The next node after i below top; what is below i as well, if down. top: that
+ * was the last. */
+static uint32_t next_below(const struct service_table *t, uint32_t top,
+			   uint32_t i, bool down)
+{
+	const struct trie_node *n = trie_node(t, i);
+
+	if (down && n->child[0] != TRIE_NONE)
+		return n->child[0];
+	if (down && n->child[1] != TRIE_NONE)
+		return n->child[1];
+	while (i != top) {
+		const struct trie_node *parent =
+			trie_node(t, trie_node(t, i)->parent);
+
+		if (parent->child[0] == i && parent->child[1] != TRIE_NONE)
+			return parent->child[1];
+		i = trie_node(t, i)->parent;
+	}
+	return top;
+}
+
+/* From node i downwards, to where others decide. */
+static void decide(struct service_table *t, uint32_t top, uint32_t from,
+		   uint32_t to)
+{
+	uint32_t i = top;
+
+	do {
+		bool its = trie_node(t, i)->best == from;
+
+		if (its)
+			trie_node(t, i)->best = to;
+		i = next_below(t, top, i, its);
+	} while (i != top);
+}
+
+void trie_marked(struct service_table *t, uint32_t i)
+{
+	if (i != TRIE_ROOT)
+		decide(t, i, trie_node(t, i)->best, i);
+}
+
+void trie_unmarked(struct service_table *t, uint32_t i)
+{
+	if (i != TRIE_ROOT)
+		decide(t, i, i, trie_node(t, trie_node(t, i)->parent)->best);
+}
+
+/* ---- growing and shrinking ---------------------------------------------- */
 
 static uint32_t node_new(struct service_table *t, const struct service_id *id,
 			 unsigned bits, uint32_t parent)
 {
-	uint32_t i = trie_cell_take(t);
+	uint32_t i = node_take(t);
 	struct trie_node *n = trie_node(t, i);
 
 	*n = (struct trie_node){ .prefix.bits = (uint16_t)bits,
-				 .parent = parent };
+				 .parent = parent,
+				 .best = trie_node(t, parent)->best };
 	memcpy(n->prefix.id.bytes, id->bytes, (bits + 7) / 8);
 	if (bits % 8)
 		n->prefix.id.bytes[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
@@ -179,8 +242,10 @@ static void attach(struct service_table *t, uint32_t i, uint32_t c)
 {
 	struct trie_node *n = trie_node(t, i), *child = trie_node(t, c);
 
-	n->child[bit_of(&child->prefix.id, n->prefix.bits)] = c;
+	n->child[trie_bit(&child->prefix.id, n->prefix.bits)] = c;
 	child->parent = i;
+	child->above = n->prefix.bits;
+	trie_index_add(t, c);
 }
 
 uint32_t trie_insert(struct service_table *t, uint32_t at,
@@ -192,16 +257,16 @@ uint32_t trie_insert(struct service_table *t, uint32_t at,
 
 	if (n->prefix.bits == p->bits)
 		return at;
-	c = n->child[bit_of(&p->id, n->prefix.bits)];
+	trie_index_reserve(t, 2);
+	c = n->child[trie_bit(&p->id, n->prefix.bits)];
 	leaf = node_new(t, &p->id, p->bits, at);
 	if (c == TRIE_NONE) {
 		attach(t, at, leaf);
 		return leaf;
 	}
-	shared = trie_node(t, c)->prefix.bits;
-	shared = common_bits(&p->id, &trie_node(t, c)->prefix.id,
-			     p->bits < shared ? p->bits : shared);
-	if (shared == p->bits) {
+	trie_index_remove(t, c);
+	shared = trie_common(&p->id, &trie_node(t, c)->prefix.id);
+	if (shared >= p->bits) {
 		attach(t, at, leaf);
 		attach(t, leaf, c);
 		return leaf;
@@ -216,12 +281,17 @@ uint32_t trie_insert(struct service_table *t, uint32_t at,
 /* Puts c, or nothing, into the place that i has at its parent. */
 static void replace(struct service_table *t, uint32_t i, uint32_t c)
 {
-	struct trie_node *parent = trie_node(t, trie_node(t, i)->parent);
+	uint32_t above = trie_node(t, i)->parent;
+	struct trie_node *parent = trie_node(t, above);
 
-	parent->child[parent->child[1] == i] = c;
-	if (c != TRIE_NONE)
-		trie_node(t, c)->parent = trie_node(t, i)->parent;
-	trie_cell_put(t, i);
+	trie_index_remove(t, i);
+	if (c != TRIE_NONE) {
+		trie_index_remove(t, c);
+		attach(t, above, c);
+	} else {
+		parent->child[parent->child[1] == i] = TRIE_NONE;
+	}
+	node_put(t, i);
 }
 
 void trie_prune(struct service_table *t, uint32_t i)
@@ -239,22 +309,30 @@ void trie_prune(struct service_table *t, uint32_t i)
 	}
 }
 
-/* Down first, and else the next branch to the right. */
+/* ---- in order ----------------------------------------------------------- */
+
 uint32_t trie_next(const struct service_table *t, uint32_t i)
 {
+	return next_below(t, TRIE_ROOT, i, true);
+}
+
+uint32_t trie_after(const struct service_table *t,
+		    const struct service_prefix *p)
+{
+	uint32_t i = trie_descend(t, p);
 	const struct trie_node *n = trie_node(t, i);
+	unsigned bit;
+	uint32_t c;
 
-	if (n->child[0] != TRIE_NONE)
-		return n->child[0];
-	if (n->child[1] != TRIE_NONE)
+	if (n->prefix.bits == p->bits)
+		return trie_next(t, i);
+	/* What is below i at p's bit lies below p, or beside it. */
+	bit = trie_bit(&p->id, n->prefix.bits);
+	c = n->child[bit];
+	if (c != TRIE_NONE &&
+	    memcmp(&trie_node(t, c)->prefix.id, &p->id, sizeof(p->id)) >= 0)
+		return c;
+	if (!bit && n->child[1] != TRIE_NONE)
 		return n->child[1];
-	while (i != TRIE_ROOT) {
-		const struct trie_node *parent =
-			trie_node(t, trie_node(t, i)->parent);
-
-		if (parent->child[0] == i && parent->child[1] != TRIE_NONE)
-			return parent->child[1];
-		i = trie_node(t, i)->parent;
-	}
-	return TRIE_ROOT;
+	return next_below(t, TRIE_ROOT, i, false);
 }

@@ -11,6 +11,7 @@
  *     @N   a program's packet to the address of the N-th service
  *     #N   2^N ms go by
  *     !N   the kernel will not take the address after the next N
+ *     ?N   a verdict about the first conversation that is held
  */
 #include "node/app/services.h"
 #include "node/control/command.h"
@@ -45,6 +46,7 @@ static struct {
 	struct ip_addr addresses[4 * MAX_SERVICES];
 	unsigned n_addresses;
 	int until_failure; /* -1: none to come */
+	bool expired; /* a rule, in this tick */
 } world;
 
 /* ---- instead of the kernel ----------------------------------------------- */
@@ -120,6 +122,62 @@ static int delete_rule(void *arg, const struct sal_rule *r, struct err *err)
 	return result;
 }
 
+static int change_rule(void *arg, const struct sal_rule *r, unsigned what,
+		       struct err *err)
+{
+	int at = rule_at(r), result;
+
+	(void)arg;
+	result = services_rule_change(world.services, r, what, world.now_ns,
+				      err);
+	MUST(!result == (at >= 0));
+	MUST(!result || result == -ENOENT);
+	if (result)
+		return result;
+	if (what & SAL_CHANGE_PRIORITY)
+		world.rules[at].priority = r->priority;
+	if (what & SAL_CHANGE_WEIGHT)
+		world.rules[at].weight = r->weight;
+	if (what & SAL_CHANGE_IDLE)
+		world.rules[at].idle_ms = r->idle_ms;
+	return 0;
+}
+
+static int delete_rules(void *arg, const struct service_prefix *p,
+			struct err *err)
+{
+	unsigned was = world.n_rules, i = 0;
+	int result;
+
+	(void)arg;
+	result = services_rules_delete(world.services, p, world.now_ns, err);
+	while (i < world.n_rules) {
+		const struct sal_rule *r = &world.rules[i];
+
+		if (r->bits == p->bits && service_id_equal(&r->id, &p->id))
+			world.rules[i] = world.rules[--world.n_rules];
+		else
+			i++;
+	}
+	MUST(!result == (world.n_rules < was));
+	return result;
+}
+
+static int give_verdict(void *arg, uint32_t flow, enum sal_verdict verdict,
+			const struct ip_addr *to, struct err *err)
+{
+	int r = sal_verdict(world.sal, flow, verdict, to, world.now_ns);
+
+	(void)arg;
+	return r ? err_errno(err, -r, "the verdict") : 0;
+}
+
+static int64_t now_ns(void *arg)
+{
+	(void)arg;
+	return world.now_ns;
+}
+
 static int set_name(void *arg, const struct control_name *n, struct err *err)
 {
 	int result = services_name_set(world.services, n, err);
@@ -144,20 +202,39 @@ struct visit {
 	void *to;
 };
 
-static void visit_rule(void *arg, const struct sal_rule *r, uint64_t hits)
+/* It is there, and says what it was told to. */
+static void check_rule(const struct sal_rule_info *r)
+{
+	int at = rule_at(&r->rule);
+
+	MUST(at >= 0);
+	MUST(world.rules[at].priority == r->rule.priority);
+	MUST(world.rules[at].weight == r->rule.weight);
+	MUST(world.rules[at].idle_ms == r->rule.idle_ms);
+	MUST(r->end_ns > world.now_ns);
+}
+
+static bool visit_rule(void *arg, const struct sal_rule_info *r)
 {
 	struct visit *v = arg;
 
-	MUST(rule_at(r) >= 0);
-	v->visit(v->to, r, hits, services_find(world.services, &r->id));
+	check_rule(r);
+	return v->visit(v->to, r, services_find(world.services, &r->rule.id));
 }
 
-static void rules(void *arg, control_rule_fn visit, void *to)
+static void rules(void *arg, const struct sal_rules_at *after,
+		  control_rule_fn visit, void *to)
 {
 	struct visit v = { visit, to };
 
 	(void)arg;
-	sal_rules(world.sal, visit_rule, &v);
+	sal_rules(world.sal, after, visit_rule, &v);
+}
+
+static void delayed(void *arg, control_delayed_fn visit, void *to)
+{
+	(void)arg;
+	sal_delayed(world.sal, visit, to);
 }
 
 static void flows(void *arg, control_flow_fn visit, void *to)
@@ -227,7 +304,12 @@ static const struct control_ops ops = {
 	.tun = "sal0",
 	.name_set = set_name,
 	.rule_add = add_rule,
+	.rule_change = change_rule,
 	.rule_delete = delete_rule,
+	.rules_delete = delete_rules,
+	.verdict = give_verdict,
+	.now_ns = now_ns,
+	.delayed = delayed,
 	.rules = rules,
 	.flows = flows,
 	.addresses = addresses,
@@ -257,7 +339,14 @@ static void on_event(void *arg, const struct sal_event *e)
 {
 	json_t *o = json_of_event(e);
 	char *text = json_dumps(o, JSON_COMPACT);
+	int at;
 
+	if (e->kind == SAL_EVENT_SERVICE_EXPIRED) {
+		at = rule_at(&e->rule);
+		MUST(at >= 0 && (e->rule.idle_ms || e->rule.hard_ms));
+		world.rules[at] = world.rules[--world.n_rules];
+		world.expired = true;
+	}
 	(void)arg;
 	MUST(text && !strchr(text, '\n'));
 	free(text);
@@ -279,7 +368,8 @@ static void *start(void)
 	sal_config_defaults(&c);
 	c.inner4 = (struct ip_addr){ AF_INET, { 10, 9, 0, 1 } };
 	c.max_flows = 8;
-	c.max_services = MAX_SERVICES;
+	c.max_services = c.max_rules = MAX_SERVICES;
+	c.max_delayed = 2;
 	c.queue_bytes = c.unacked_bytes = 4096;
 	mem = malloc(sal_memory(&c));
 	MUST(mem && !sal_init(mem, sal_memory(&c), &c, &sink, world.now_ns,
@@ -312,17 +402,40 @@ static void time_goes_by(unsigned by)
 		MUST(i < 1000);
 		sal_tick(world.sal, world.now_ns);
 	}
+	if (world.expired)
+		services_sweep(world.services);
+	world.expired = false;
+}
+
+static void note_flow(void *arg, const struct sal_delayed *d)
+{
+	MUST(d->until_ns > world.now_ns && d->flow);
+	*(uint32_t *)arg = d->flow;
+}
+
+static void judge(unsigned how)
+{
+	static const struct ip_addr where[] = { { 0 },
+						{ AF_INET, { 10, 0, 0, 3 } },
+						{ AF_INET6, { 0xfd } } };
+	uint32_t flow = 0;
+	int r;
+
+	sal_delayed(world.sal, note_flow, &flow);
+	r = sal_verdict(world.sal, flow, (enum sal_verdict)(how % 3),
+			&where[how / 3 % 3], world.now_ns);
+	MUST(flow ? r != -ENOENT : r == -ENOENT);
 }
 
 /* ---- lines --------------------------------------------------------------- */
 
-static void count_rule(void *arg, const struct sal_rule *r, uint64_t hits)
+static bool count_rule(void *arg, const struct sal_rule_info *r)
 {
 	unsigned *n = arg;
 
-	(void)hits;
-	MUST(rule_at(r) >= 0);
+	check_rule(r);
 	++*n;
+	return true;
 }
 
 static bool is_here(const struct service_id *id)
@@ -338,7 +451,7 @@ static void look(void)
 {
 	unsigned n = 0, expected = 0;
 
-	sal_rules(world.sal, count_rule, &n);
+	sal_rules(world.sal, NULL, count_rule, &n);
 	MUST(n == world.n_rules && !sal_stats(world.sal)->broken);
 	for (unsigned i = 0; i < world.n_names; i++) {
 		const struct control_name *c = &world.names[i];
@@ -379,6 +492,9 @@ static void take_line(const char *line, size_t len)
 		break;
 	case '#':
 		time_goes_by(n);
+		break;
+	case '?':
+		judge(n);
 		break;
 	case '!':
 		world.until_failure = (int)(n % 4);

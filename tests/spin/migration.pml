@@ -191,6 +191,8 @@ inline put_all(h) {
 #define if_tries_left(h) false
 #define if_no_tries_left(h) false
 #define if_waits_for_rules(h) false
+#define if_held_too_long(h) false
+#define if_target_silent(h) false
 #define if_names_synack(h) false
 #define if_crossed(h) false
 #define if_not_crossed(h) false
@@ -209,6 +211,8 @@ inline put_all(h) {
 #define do_tell_unreachable(h) assert(false)
 #define do_abort(h) assert(false)
 #define do_resolve(h) assert(false)
+#define do_hold(h) assert(false)
+#define do_set_aside(h) assert(false)
 #define do_drop_tie(h) assert(false)
 #define do_close_if_over(h) assert(false)
 #define do_take_fin_ack(h) assert(false)

@@ -83,6 +83,8 @@ bool silent[2]; /* about flows that are not there */
 #define if_no_tries_left(h) false
 #define if_wants_proof(h) false
 #define if_waits_for_rules(h) false
+#define if_held_too_long(h) false
+#define if_target_silent(h) false
 #define if_names_peer_rsyn(h) false
 #define if_names_fin(h) false
 #define if_names_last_fin(h) false
@@ -114,6 +116,8 @@ bool silent[2]; /* about flows that are not there */
 #define do_fin_done(h) assert(false)
 #define do_next_path(h) assert(false)
 #define do_resolve(h) assert(false)
+#define do_hold(h) assert(false)
+#define do_set_aside(h) assert(false)
 #define do_resume(h) assert(false)
 #define do_send_fin_again(h) assert(false)
 #define do_send_proof(h) assert(false)

@@ -11,15 +11,20 @@
 #include <string.h>
 
 static struct {
-	unsigned names, added, deleted;
+	unsigned names, added, changed, deleted, whole, verdicts;
 	struct control_name name;
 	struct sal_rule rule;
 	char ifname[64];
 	uint32_t cost, flow;
 	bool metered;
 	struct sal_policy policy;
+	unsigned what; /* of rule_change */
+	struct service_prefix prefix;
+	enum sal_verdict verdict;
 	struct ip_addr to;
 	int fail; /* errno of the next rule_add */
+	bool has_rule; /* for rule_change to find */
+	unsigned many; /* rules of the list besides */
 } host;
 
 static int fake_name_set(void *arg, const struct control_name *n,
@@ -42,6 +47,46 @@ static int fake_rule_add(void *arg, const struct sal_rule *r, struct err *err)
 	return 0;
 }
 
+static int fake_rule_change(void *arg, const struct sal_rule *r, unsigned what,
+			    struct err *err)
+{
+	(void)arg;
+	if (!host.has_rule)
+		return err_set(err, ENOENT, "there is no such rule");
+	host.changed++;
+	host.rule = *r;
+	host.what = what;
+	return 0;
+}
+
+static int fake_rules_delete(void *arg, const struct service_prefix *p,
+			     struct err *err)
+{
+	(void)arg;
+	(void)err;
+	host.whole++;
+	host.prefix = *p;
+	return 0;
+}
+
+static int fake_verdict(void *arg, uint32_t flow, enum sal_verdict verdict,
+			const struct ip_addr *to, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	host.verdicts++;
+	host.flow = flow;
+	host.verdict = verdict;
+	host.to = *to;
+	return 0;
+}
+
+static int64_t fake_now(void *arg)
+{
+	(void)arg;
+	return INT64_C(10000000000);
+}
+
 static int fake_rule_delete(void *arg, const struct sal_rule *r,
 			    struct err *err)
 {
@@ -52,21 +97,61 @@ static int fake_rule_delete(void *arg, const struct sal_rule *r,
 	return 0;
 }
 
-static void fake_rules(void *arg, control_rule_fn visit, void *to)
+/* As the engine does: DEMUX first, then by prefix. */
+static void fake_rules(void *arg, const struct sal_rules_at *after,
+		       control_rule_fn visit, void *to)
 {
 	struct control_name name = { .name = "web" };
-	struct sal_rule r = {
-		.bits = 256, .kind = SAL_RULE_DEMUX, .priority = 3, .weight = 2
+	struct sal_rule_info r = {
+		.rule = { .bits = 256,
+			  .kind = SAL_RULE_DEMUX,
+			  .priority = 3,
+			  .weight = 2 },
+		.flows = 42,
+		.bytes = 4200,
+		.used_ns = INT64_C(8000000000),
+		.end_ns = INT64_MAX,
 	};
 
 	(void)arg;
-	r.id.bytes[2] = 0x40;
-	r.id.bytes[3] = 1;
+	r.rule.id.bytes[2] = 0x40;
+	r.rule.id.bytes[3] = 1;
 	ck_assert_int_eq(ip_parse_addr("10.255.0.1", &name.addr4), 0);
-	visit(to, &r, 42, &name);
-	r.kind = SAL_RULE_FORWARD;
-	ck_assert_int_eq(ip_parse_addr("fd00::2", &r.to), 0);
-	visit(to, &r, 0, NULL);
+	if (!after && !visit(to, &r, &name))
+		return;
+	r.rule.kind = SAL_RULE_FORWARD;
+	r.flows = 0;
+	r.rule.idle_ms = 7000;
+	r.end_ns = INT64_C(15000000000);
+	r.aside_ns = INT64_C(11500000000);
+	ck_assert_int_eq(ip_parse_addr("fd00::2", &r.rule.to), 0);
+	if ((!after || after->demux) && !visit(to, &r, NULL))
+		return;
+	for (unsigned i = 1; i <= host.many; i++) {
+		r.rule.id.bytes[2] = (uint8_t)(0x40 + (i >> 8));
+		r.rule.id.bytes[3] = (uint8_t)i;
+		r.rule.id.bytes[4] = 1;
+		if (after && !after->demux &&
+		    memcmp(&r.rule.id, &after->prefix.id, 32) <= 0)
+			continue;
+		/* Two of a prefix stay together. */
+		if (!visit(to, &r, NULL) || !visit(to, &r, NULL))
+			return;
+	}
+}
+
+static void fake_delayed(void *arg, control_delayed_fn visit, void *to)
+{
+	struct sal_delayed d = {
+		.flow = 0xfffffffe,
+		.info = { .local_id = 0xfffffffe, .state = SAL_SYN_SENT },
+		.since_ns = INT64_C(9000000000),
+		.until_ns = INT64_C(14000000000),
+		.packets = 3,
+	};
+
+	(void)arg;
+	visit(to, &d);
 }
 
 static inline struct sal_flow_info fake_flow(void)
@@ -146,8 +231,13 @@ static const struct control_ops ops = {
 	.tun = "sal0",
 	.name_set = fake_name_set,
 	.rule_add = fake_rule_add,
+	.rule_change = fake_rule_change,
 	.rule_delete = fake_rule_delete,
+	.rules_delete = fake_rules_delete,
+	.verdict = fake_verdict,
+	.now_ns = fake_now,
 	.rules = fake_rules,
+	.delayed = fake_delayed,
 	.flows = fake_flows,
 	.addresses = fake_addresses,
 	.interface_set = fake_interface_set,

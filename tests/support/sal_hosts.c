@@ -349,12 +349,12 @@ struct kept_rules {
 	size_t n;
 };
 
-static void keep_rule(void *arg, const struct sal_rule *r, uint64_t hits)
+static bool keep_rule(void *arg, const struct sal_rule_info *r)
 {
 	struct kept_rules *k = arg;
 
-	(void)hits;
-	k->v[k->n++] = *r;
+	k->v[k->n++] = r->rule;
+	return true;
 }
 
 void host_reboot(struct host *h)
@@ -362,7 +362,7 @@ void host_reboot(struct host *h)
 	struct kept_rules k = { .n = 0 };
 	struct sal_local_address list[8];
 
-	sal_rules(h->sal, keep_rule, &k);
+	sal_rules(h->sal, NULL, keep_rule, &k);
 	start(h);
 	for (size_t i = 0; i < h->address_count; i++)
 		list[i] = (struct sal_local_address){ .addr = h->addresses[i],

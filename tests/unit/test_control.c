@@ -54,8 +54,15 @@ static void check_refused(const char *line, const char *code, const char *field)
 	ck_assert_msg(field ? named && !strcmp(named, field) : !named,
 		      "%s: blames %s", line, named ? named : "nothing");
 	json_decref(o);
-	ck_assert_uint_eq(host.names + host.added + host.deleted, 0);
+	ck_assert_uint_eq(host.names + host.added + host.changed +
+				  host.deleted + host.whole + host.verdicts,
+			  0);
 }
+
+#define ADD "{\"v\":1,\"cmd\":\"service add\","
+#define VERDICT "{\"v\":1,\"cmd\":\"service verdict\","
+#define LIST "{\"v\":1,\"cmd\":\"service list\","
+#define NAME "{\"v\":1,\"cmd\":\"name set\","
 
 START_TEST(rules_are_added_and_deleted)
 {
@@ -91,6 +98,122 @@ START_TEST(rules_are_added_and_deleted)
 	check_ok("{\"v\":1,\"cmd\":\"service add\",\"service\":\"0xfd/8\","
 		 "\"bits\":8,\"kind\":\"demux\"}");
 	ck_assert_uint_eq(host.rule.bits, 8);
+}
+END_TEST
+
+#define RULE(cmd, more)                                                        \
+	"{\"v\":1,\"cmd\":\"service " cmd "\",\"service\":\"16385\"" more "}"
+
+START_TEST(every_kind_of_rule)
+{
+	check_ok(RULE("add", ",\"kind\":\"delay\",\"hold_ms\":1500,"
+			     "\"idle_ms\":60000,\"hard_ms\":4294967295"));
+	ck_assert_int_eq(host.rule.kind, SAL_RULE_DELAY);
+	ck_assert_uint_eq(host.rule.hold_ms, 1500);
+	ck_assert_uint_eq(host.rule.idle_ms, 60000);
+	ck_assert_uint_eq(host.rule.hard_ms, UINT32_MAX);
+	check_ok(RULE("add", ",\"kind\":\"drop\",\"refuse\":true"));
+	ck_assert_int_eq(host.rule.kind, SAL_RULE_DROP);
+	ck_assert(host.rule.refuse);
+	ck_assert_uint_eq(host.added, 2);
+	/* Only what is said is changed. */
+	host.has_rule = true;
+	check_ok(RULE("change", ",\"kind\":\"drop\",\"weight\":0"));
+	ck_assert_uint_eq(host.what, SAL_CHANGE_WEIGHT);
+	ck_assert_uint_eq(host.rule.weight, 0);
+	check_ok(RULE("change", ",\"kind\":\"delay\",\"hold_ms\":1,"
+				"\"priority\":2,\"idle_ms\":3,\"hard_ms\":4"));
+	ck_assert_uint_eq(host.what, SAL_CHANGE_ALL & ~SAL_CHANGE_WEIGHT &
+					     ~SAL_CHANGE_REFUSE);
+	/* Replaced where it is, added where it is not. */
+	check_ok(RULE("replace", ",\"kind\":\"demux\""));
+	ck_assert_uint_eq(host.what, SAL_CHANGE_ALL);
+	ck_assert_uint_eq(host.changed, 3);
+	host.has_rule = false;
+	check_ok(RULE("replace", ",\"kind\":\"demux\""));
+	ck_assert_uint_eq(host.added, 3);
+	/* One, and all of a prefix. */
+	check_ok(RULE("delete", ",\"kind\":\"drop\""));
+	ck_assert_uint_eq(host.deleted, 1);
+	check_ok(RULE("delete", ",\"bits\":32"));
+	ck_assert_uint_eq(host.whole, 1);
+	ck_assert_uint_eq(host.prefix.bits, 32);
+}
+END_TEST
+
+START_TEST(verdicts)
+{
+	json_t *o = ask("{\"v\":1,\"cmd\":\"service delayed\"}"), *row;
+
+	row = json_array_get(json_object_get(o, "delayed"), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "flow")),
+			 0xfffffffe);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "waiting_ms")),
+			 1000);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "left_ms")),
+			 4000);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "packets")),
+			 3);
+	json_decref(o);
+	check_ok("{\"v\":1,\"cmd\":\"service verdict\",\"flow\":4294967294,"
+		 "\"verdict\":\"release\",\"to\":\"10.0.0.2\"}");
+	ck_assert_uint_eq(host.flow, 0xfffffffe);
+	ck_assert_int_eq(host.verdict, SAL_VERDICT_RELEASE);
+	ck_assert_int_eq(host.to.family, AF_INET);
+	check_ok("{\"v\":1,\"cmd\":\"service verdict\",\"flow\":7,"
+		 "\"verdict\":\"refuse\"}");
+	ck_assert_int_eq(host.verdict, SAL_VERDICT_REFUSE);
+	ck_assert_int_eq(host.to.family, AF_UNSPEC);
+}
+END_TEST
+
+/* All rules are told once, in answers of a few, and none is torn apart. */
+START_TEST(lists_come_in_parts)
+{
+	static const unsigned limits[] = { 1, 2, 3, 100, 1000 };
+	char line[256] = "";
+
+	host.many = 600;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		unsigned rules = 0, answers = 0;
+		char next[128] = "";
+
+		do {
+			json_t *o, *v;
+
+			snprintf(line, sizeof(line), LIST "\"limit\":%u%s%s%s}",
+				 limits[i], *next ? ",\"after\":\"" : "", next,
+				 *next ? "\"" : "");
+			o = ask(line);
+			v = json_object_get(o, "services");
+			ck_assert(json_is_array(v));
+			ck_assert_uint_le(json_array_size(v), limits[i] + 1);
+			rules += (unsigned)json_array_size(v);
+			v = json_object_get(o, "next");
+			snprintf(next, sizeof(next), "%s",
+				 v ? json_string_value(v) : "");
+			json_decref(o);
+			ck_assert_uint_lt(++answers, 2000);
+		} while (*next);
+		ck_assert_uint_eq(rules, 1202);
+	}
+}
+END_TEST
+
+START_TEST(lists_tell_only_what_is_asked_for)
+{
+	json_t *o;
+
+	host.many = 600;
+	o = ask(LIST "\"service\":\"0x00004001/32\"}");
+	ck_assert_uint_eq(json_array_size(json_object_get(o, "services")), 4);
+	json_decref(o);
+	o = ask(LIST "\"service\":\"16385\"}");
+	ck_assert_uint_eq(json_array_size(json_object_get(o, "services")), 2);
+	json_decref(o);
+	o = ask(LIST "\"service\":\"77\"}");
+	ck_assert_uint_eq(json_array_size(json_object_get(o, "services")), 0);
+	json_decref(o);
 }
 END_TEST
 
@@ -178,6 +301,12 @@ START_TEST(lists_tell_what_there_is)
 	row = json_array_get(json_object_get(o, "services"), 1);
 	text = json_string_value(json_object_get(row, "to"));
 	ck_assert_str_eq(text, "fd00::2");
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "idle_ms")),
+			 7000);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "expires_ms")),
+			 5000);
+	ck_assert_int_eq(json_integer_value(json_object_get(row, "aside_ms")),
+			 1500);
 	json_decref(o);
 
 	o = ask("{\"v\":1,\"cmd\":\"flow list\"}");
@@ -216,9 +345,6 @@ START_TEST(answers_carry_the_number_of_the_request)
 }
 END_TEST
 
-#define ADD "{\"v\":1,\"cmd\":\"service add\","
-#define NAME "{\"v\":1,\"cmd\":\"name set\","
-
 START_TEST(mistakes_are_named)
 {
 	static const struct {
@@ -243,8 +369,44 @@ START_TEST(mistakes_are_named)
 		{ ADD "\"service\":\"xyz\",\"kind\":\"demux\"}", "EINVAL",
 		  "service" },
 		{ ADD "\"service\":\"16385\"}", "EINVAL", "kind" },
-		{ ADD "\"service\":\"16385\",\"kind\":\"drop\"}", "EINVAL",
+		{ ADD "\"service\":\"16385\",\"kind\":\"fly\"}", "EINVAL",
 		  "kind" },
+		{ ADD "\"service\":\"1\",\"kind\":\"delay\",\"to\":\"::1\"}",
+		  "EINVAL", "to" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\",\"refuse\":true}",
+		  "EINVAL", "refuse" },
+		{ ADD "\"service\":\"1\",\"kind\":\"drop\",\"refuse\":1}",
+		  "EINVAL", "refuse" },
+		{ ADD "\"service\":\"1\",\"kind\":\"drop\",\"hold_ms\":1}",
+		  "EINVAL", "hold_ms" },
+		{ ADD "\"service\":\"1\",\"kind\":\"delay\","
+		      "\"hold_ms\":3600001}",
+		  "EINVAL", "hold_ms" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\",\"idle_ms\":-1}",
+		  "EINVAL", "idle_ms" },
+		{ ADD "\"service\":\"1\",\"kind\":\"demux\","
+		      "\"hard_ms\":4294967296}",
+		  "EINVAL", "hard_ms" },
+		{ "{\"v\":1,\"cmd\":\"service delete\",\"service\":\"1\","
+		  "\"to\":\"::1\"}",
+		  "EINVAL", "to" },
+		{ VERDICT "\"verdict\":\"drop\"}", "EINVAL", "flow" },
+		{ VERDICT "\"flow\":1}", "EINVAL", "verdict" },
+		{ VERDICT "\"flow\":1,\"verdict\":\"later\"}", "EINVAL",
+		  "verdict" },
+		{ VERDICT "\"flow\":4294967296,\"verdict\":\"drop\"}", "EINVAL",
+		  "flow" },
+		{ VERDICT "\"flow\":1,\"verdict\":\"drop\",\"to\":\"::1\"}",
+		  "EINVAL", "to" },
+		{ VERDICT "\"flow\":1,\"verdict\":\"release\",\"to\":\"x\"}",
+		  "EINVAL", "to" },
+		{ LIST "\"limit\":1001}", "EINVAL", "limit" },
+		{ LIST "\"after\":\"1\"}", "EINVAL", "after" },
+		{ LIST "\"after\":\"demux x\"}", "EINVAL", "after" },
+		{ LIST "\"service\":\"x\"}", "EINVAL", "service" },
+		{ "{\"v\":1,\"cmd\":\"service change\",\"service\":\"1\","
+		  "\"kind\":\"demux\"}",
+		  "ENOENT", NULL },
 		{ ADD "\"service\":\"16385\",\"kind\":\"forward\"}", "EINVAL",
 		  "to" },
 		{ ADD
@@ -331,6 +493,10 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, rules_are_added_and_deleted);
+	tcase_add_test(tc, every_kind_of_rule);
+	tcase_add_test(tc, verdicts);
+	tcase_add_test(tc, lists_come_in_parts);
+	tcase_add_test(tc, lists_tell_only_what_is_asked_for);
 	tcase_add_test(tc, names_are_set);
 	tcase_add_test(tc, paths_are_chosen);
 	tcase_add_test(tc, lists_tell_what_there_is);

@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,25 @@ static struct world world_make(uint32_t prefixes, uint32_t targets)
 
 	ck_assert_ptr_nonnull(w.mem);
 	memset(w.mem, 0xa5, size); /* nothing may count on zeros */
-	ck_assert(!service_table_init(&w.table, w.mem, size));
+	ck_assert(!service_table_init(&w.table, w.mem, size, prefixes, targets,
+				      prefixes));
 	return w;
+}
+
+/* What an ID gets, as service_table_resolve() says it. */
+static int find(const struct world *w, const struct service_id *id,
+		uint64_t random, int64_t now_ns,
+		const struct service_target **out)
+{
+	struct service_query q = { .random = random, .now_ns = now_ns };
+
+	return service_table_resolve(&w->table, id, &q, out);
+}
+
+static void use(struct world *w, const struct service_target *t, int64_t now_ns)
+{
+	service_table_use(&w->table, service_table_ref(&w->table, t), 1, 2, 100,
+			  now_ns);
 }
 
 /* The target an ID gets, or NULL. */
@@ -57,7 +75,7 @@ static const struct service_target *resolve(struct world *w, const char *id,
 	const struct service_target *t = NULL;
 	struct service_prefix p = prefix(id);
 
-	service_table_resolve(&w->table, &p.id, random, 0, &t);
+	find(w, &p.id, random, 0, &t);
 	return t;
 }
 
@@ -113,23 +131,23 @@ START_TEST(priorities_and_weights)
 
 	/* With the upper ones drained or down, the lower one serves. */
 	t = demux(3, 20, 0);
-	ck_assert(!service_table_change(&w.table, &p, &t));
+	ck_assert(!service_table_change(&w.table, &p, &t, false, 0));
 	t = demux(2, 20, 1);
 	t.down = true;
-	ck_assert(!service_table_change(&w.table, &p, &t));
+	ck_assert(!service_table_change(&w.table, &p, &t, false, 0));
 	ck_assert_uint_eq(resolve(&w, "7", 99)->instance, 1);
 	t = demux(1, 10, 0);
-	ck_assert(!service_table_change(&w.table, &p, &t));
+	ck_assert(!service_table_change(&w.table, &p, &t, false, 0));
 	/* Nothing is left here, and a shorter prefix is not asked. */
 	add(&w, "0/0", demux(9, 0, 1));
-	ck_assert_int_eq(service_table_resolve(&w.table, &p.id, 0, 0, &out),
-			 -EHOSTUNREACH);
+	ck_assert_int_eq(find(&w, &p.id, 0, 0, &out), -EHOSTUNREACH);
 	/* Back to life, and above the others now. */
 	t = demux(4, 30, 5);
-	ck_assert(!service_table_change(&w.table, &p, &t));
+	ck_assert(!service_table_change(&w.table, &p, &t, false, 0));
 	ck_assert_uint_eq(resolve(&w, "7", 99)->instance, 4);
 	t = demux(5, 30, 5);
-	ck_assert_int_eq(service_table_change(&w.table, &p, &t), -ENOENT);
+	ck_assert_int_eq(service_table_change(&w.table, &p, &t, false, 0),
+			 -ENOENT);
 	free(w.mem);
 }
 END_TEST
@@ -151,6 +169,9 @@ START_TEST(what_tells_targets_apart)
 	add(&w, "7", demux(0, 0, 1));
 	add(&w, "7", demux(1, 0, 1));
 	add(&w, "7", (struct service_target){ .rule = SERVICE_DELAY });
+	ck_assert_ptr_null(service_table_find(
+		&w.table, &p,
+		&(struct service_target){ .rule = SERVICE_DROP }));
 	t = (struct service_target){ .rule = SERVICE_DROP, .instance = 1 };
 	add(&w, "7", t);
 	t.instance = 2;
@@ -186,9 +207,14 @@ START_TEST(invalid)
 	ck_assert_int_eq(service_table_add(&w.table, &p, &t, 0), -EINVAL);
 	p.bits = 257;
 	ck_assert_int_eq(service_table_add(&w.table, &p, &t, 0), -EINVAL);
-	ck_assert_int_eq(service_table_init(&w.table, mem, sizeof(mem)),
+	ck_assert_int_eq(
+		service_table_init(&w.table, mem, sizeof(mem), 1, 1, 0),
+		-ENOSPC);
+	ck_assert_int_eq(service_table_init(&w.table, mem, 0, 1, 1, 0),
 			 -ENOSPC);
-	ck_assert_int_eq(service_table_init(&w.table, mem, 0), -ENOSPC);
+	ck_assert_int_eq(
+		service_table_init(&w.table, mem, sizeof(mem), 0, 0, 0),
+		-ENOSPC);
 	free(w.mem);
 }
 END_TEST
@@ -199,15 +225,123 @@ START_TEST(counts_uses)
 	struct service_prefix p = prefix("7");
 	struct service_target t = demux(1, 0, 1);
 	const struct service_target *out;
+	struct service_ref ref;
 
-	t.uses = 99;
+	t.flows = t.packets = t.bytes = 99;
 	t.used_ns = 99;
 	ck_assert(!service_table_add(&w.table, &p, &t, 1000));
-	ck_assert(!service_table_resolve(&w.table, &p.id, 0, 2000, &out));
-	ck_assert(!service_table_resolve(&w.table, &p.id, 0, 3000, &out));
-	ck_assert_uint_eq(out->uses, 2);
+	ck_assert(!find(&w, &p.id, 0, 2000, &out));
+	ck_assert_int_eq(out->used_ns, 1000); /* looking is not using */
+	use(&w, out, 2000);
+	ref = service_table_ref(&w.table, out);
+	service_table_use(&w.table, ref, 1, 1, 50, 3000);
+	ck_assert_uint_eq(out->flows, 2);
+	ck_assert_uint_eq(out->packets, 3);
+	ck_assert_uint_eq(out->bytes, 150);
 	ck_assert_int_eq(out->added_ns, 1000);
 	ck_assert_int_eq(out->used_ns, 3000);
+	ck_assert_ptr_eq(service_table_at(&w.table, ref), out);
+	ck_assert_uint_eq(service_table_prefix(&w.table, ref)->bits, 256);
+	/* Another that gets the place of one that is gone is not taken for it.
+	 */
+	ck_assert(!service_table_delete(&w.table, &p, NULL));
+	ck_assert_ptr_null(service_table_at(&w.table, ref));
+	ck_assert(!service_table_add(&w.table, &p, &t, 4000));
+	ck_assert_ptr_null(service_table_at(&w.table, ref));
+	service_table_use(&w.table, ref, 1, 1, 50, 5000);
+	service_table_set_aside(&w.table, ref, 9000);
+	ck_assert(!find(&w, &p.id, 0, 2000, &out));
+	ck_assert_uint_eq(out->flows, 0);
+	ck_assert_int_lt(out->aside_ns, 0);
+	free(w.mem);
+}
+END_TEST
+
+/* Set aside, a target leaves the field to others of lower priority, for its
+ * time; but not to nobody. */
+START_TEST(set_aside)
+{
+	struct world w = world_make(8, 8);
+	struct service_prefix p = prefix("7");
+	const struct service_target *out;
+	struct service_query q = { .now_ns = 10 };
+
+	add(&w, "7", demux(1, 20, 1));
+	ck_assert(!find(&w, &p.id, 0, 10, &out));
+	service_table_set_aside(&w.table, service_table_ref(&w.table, out), 50);
+	ck_assert_uint_eq(resolve(&w, "7", 0)->instance, 1);
+	add(&w, "7", demux(2, 20, 0));
+	add(&w, "7", demux(3, 10, 1));
+	for (int64_t now = 10; now < 60; now++) {
+		ck_assert(!find(&w, &p.id, 0, now, &out));
+		ck_assert_uint_eq(out->instance, now < 50 ? 3 : 1);
+	}
+	/* A kind that is passed over is passed over for good. */
+	q.without = 1 << SERVICE_DEMUX;
+	ck_assert_int_eq(service_table_resolve(&w.table, &p.id, &q, &out),
+			 -EHOSTUNREACH);
+	ck_assert(service_table_has(&w.table, &p.id, SERVICE_DEMUX));
+	ck_assert(!service_table_has(&w.table, &p.id, SERVICE_DROP));
+	free(w.mem);
+}
+END_TEST
+
+#define MS_NS INT64_C(1000000)
+
+static unsigned expire(struct world *w, int64_t now_ns)
+{
+	struct service_target t;
+	struct service_prefix p;
+	unsigned n = 0;
+
+	while (service_table_expire(&w->table, now_ns, &p, &t)) {
+		ck_assert_int_le(service_target_end_ns(&t), now_ns);
+		n++;
+	}
+	return n;
+}
+
+START_TEST(time_outs)
+{
+	struct world w = world_make(8, 8);
+	struct service_prefix p = prefix("7");
+	const struct service_target *out;
+	struct service_target t = demux(1, 0, 1);
+
+	ck_assert_int_eq(service_table_next_ns(&w.table), SERVICE_NEVER);
+	t.idle_ms = 10;
+	add(&w, "7", t);
+	t = demux(2, 0, 1);
+	t.hard_ms = 25;
+	add(&w, "8", t);
+	add(&w, "9", demux(3, 0, 1));
+	ck_assert_int_eq(service_table_next_ns(&w.table), 10 * MS_NS);
+	ck_assert_uint_eq(expire(&w, 10 * MS_NS - 1), 0);
+	/* Used, the one lives on; the other does not care. */
+	for (int64_t ms = 5; ms < 25; ms += 5) {
+		ck_assert(!find(&w, &p.id, 0, ms * MS_NS, &out));
+		use(&w, out, ms * MS_NS);
+		use(&w, resolve(&w, "8", 0), ms * MS_NS);
+		ck_assert_uint_eq(expire(&w, ms * MS_NS), 0);
+	}
+	ck_assert_uint_eq(expire(&w, 25 * MS_NS), 1);
+	ck_assert_ptr_null(resolve(&w, "8", 0));
+	ck_assert_uint_eq(expire(&w, 29 * MS_NS), 0);
+	ck_assert_uint_eq(expire(&w, 30 * MS_NS), 1);
+	ck_assert_ptr_null(resolve(&w, "7", 0));
+	ck_assert_int_eq(service_table_next_ns(&w.table), SERVICE_NEVER);
+	/* Given, taken away and renewed. */
+	t = demux(3, 0, 1);
+	t.hard_ms = 5;
+	p = prefix("9");
+	ck_assert(!service_table_change(&w.table, &p, &t, false, 50 * MS_NS));
+	ck_assert_int_eq(service_table_next_ns(&w.table), 5 * MS_NS);
+	ck_assert(!service_table_change(&w.table, &p, &t, true, 50 * MS_NS));
+	ck_assert_int_eq(service_table_next_ns(&w.table), 55 * MS_NS);
+	t.hard_ms = 0;
+	ck_assert(!service_table_change(&w.table, &p, &t, false, 50 * MS_NS));
+	ck_assert_int_eq(service_table_next_ns(&w.table), SERVICE_NEVER);
+	ck_assert_uint_eq(expire(&w, INT64_MAX - 1), 0);
 	free(w.mem);
 }
 END_TEST
@@ -219,7 +353,6 @@ START_TEST(promised_size_is_enough)
 	struct world w = world_make(PREFIXES, PREFIXES);
 	struct service_prefix p = { .bits = SERVICE_ID_BITS };
 	struct service_target t = demux(1, 0, 1);
-	int r = 0;
 
 	/* All paths of ten bits: each inner node is a fork without targets. */
 	for (unsigned i = 0; i < PREFIXES; i++) {
@@ -227,17 +360,14 @@ START_TEST(promised_size_is_enough)
 		p.id.bytes[1] = (uint8_t)(i << 6);
 		ck_assert_int_eq(service_table_add(&w.table, &p, &t, 0), 0);
 	}
-	/* Beyond that the table fills up, and then stays as it is. */
-	for (unsigned i = 0; !r && i < 2 * PREFIXES; i++) {
-		t.instance++;
-		r = service_table_add(&w.table, &p, &t, 0);
-	}
-	ck_assert_int_eq(r, -ENOSPC);
-	ck_assert_uint_eq(w.table.n_free, 0);
+	ck_assert_uint_eq(w.table.target_pool.n_free, 0);
 	ck_assert_uint_eq(w.table.n_prefixes, PREFIXES);
+	/* Beyond that it is full, and stays as it is. */
 	p.id.bytes[31] = 1;
 	ck_assert_int_eq(service_table_add(&w.table, &p, &t, 0), -ENOSPC);
 	p.id.bytes[31] = 0;
+	t.instance = 2;
+	ck_assert_int_eq(service_table_add(&w.table, &p, &t, 0), -ENOSPC);
 	t.instance = 1;
 	ck_assert_int_eq(service_table_delete(&w.table, &p, &t), 0);
 	t.instance = 9999;
@@ -246,29 +376,38 @@ START_TEST(promised_size_is_enough)
 }
 END_TEST
 
-/* With any number of cells left, an addition fits or leaves no trace. */
+/* With any number of nodes left, an addition fits or leaves no trace. */
 START_TEST(nearly_full)
 {
 	struct service_prefix a = prefix("0x80/8"), b = prefix("0x88/8");
 	struct service_target t = demux(1, 0, 1);
 
-	for (uint32_t left = 0; left <= 4; left++) {
-		struct world w = world_make(4, 4);
+	for (uint32_t left = 0; left <= 3; left++) {
+		struct world w = world_make(4, 8);
 		const struct service_target *out;
+		uint32_t taken;
 		int r;
 
 		ck_assert(!service_table_add(&w.table, &a, &t, 0));
-		for (t.instance = 2; w.table.n_free > left; t.instance++)
-			ck_assert(!service_table_add(&w.table, &a, &t, 0));
-		t.instance = 1;
-		/* A leaf, the fork where it parts from the other, a target. */
+		/* Far from the root, and each below the one before. */
+		for (unsigned i = 9; w.table.node_pool.n_free > left; i++) {
+			struct service_prefix deep = a;
+
+			deep.bits = (uint16_t)i;
+			ck_assert(!service_table_add(&w.table, &deep, &t, 0) ||
+				  w.table.node_pool.n_free < 2);
+			if (w.table.node_pool.n_free < 2)
+				break;
+		}
+		taken = w.table.node_pool.n_free;
+		/* A leaf, and the fork where it parts from the other. */
 		r = service_table_add(&w.table, &b, &t, 0);
-		ck_assert_int_eq(r, left < 3 ? -ENOSPC : 0);
-		ck_assert_uint_eq(w.table.n_free, left < 3 ? left : left - 3);
-		ck_assert_int_eq(
-			service_table_resolve(&w.table, &b.id, 0, 0, &out),
-			left < 3 ? -ENOENT : 0);
-		ck_assert(!service_table_resolve(&w.table, &a.id, 0, 0, &out));
+		ck_assert_int_eq(r, taken < 2 ? -ENOSPC : 0);
+		ck_assert_uint_eq(w.table.node_pool.n_free,
+				  taken < 2 ? taken : taken - 2);
+		ck_assert_int_eq(find(&w, &b.id, 0, 0, &out),
+				 taken < 2 ? -ENOENT : 0);
+		ck_assert(!find(&w, &a.id, 0, 0, &out));
 		free(w.mem);
 	}
 }
@@ -295,7 +434,7 @@ START_TEST(deepest)
 		struct service_id other = id;
 
 		other.bytes[bits / 8] ^= (uint8_t)(0x80 >> bits % 8);
-		ck_assert(!service_table_resolve(&w.table, &other, 0, 0, &out));
+		ck_assert(!find(&w, &other, 0, 0, &out));
 		ck_assert_uint_eq(out->instance, bits);
 		ck_assert(service_table_match(&w.table, &other, &p));
 		ck_assert_uint_eq(p.bits, bits);
@@ -325,6 +464,79 @@ START_TEST(walk_stops)
 }
 END_TEST
 
+static int next_one(const struct service_prefix *p,
+		    const struct service_target *t, void *arg)
+{
+	(void)t;
+	*(struct service_prefix *)arg = *p;
+	return 1;
+}
+
+/* Prefix by prefix, also where the last one has gone meanwhile. */
+START_TEST(walk_goes_on)
+{
+	static const char *const in_order[] = {
+		"0/0",	  "0x00/8", "0x10/4", "0x1000/12", "0x1008/16",
+		"0x18/5", "0x40/2", "0x80/1", "0xc0/2",	   "0xff/8",
+	};
+	enum { N = sizeof(in_order) / sizeof(*in_order) };
+	struct service_prefix at, out;
+
+	/* i: which of them are there; each is asked what comes behind it. */
+	for (unsigned i = 0; i < 1 << N; i++) {
+		struct world w = world_make(N, N);
+
+		for (unsigned k = 0; k < N; k++)
+			if (i >> k & 1)
+				add(&w, in_order[k], demux(1, 0, 1));
+		for (unsigned k = 0; k < N; k++) {
+			unsigned next = k + 1;
+
+			while (next < N && !(i >> next & 1))
+				next++;
+			at = prefix(in_order[k]);
+			ck_assert_int_eq(service_table_walk_after(
+						 &w.table, &at, next_one, &out),
+					 next < N);
+			if (next == N)
+				continue;
+			at = prefix(in_order[next]);
+			ck_assert_uint_eq(out.bits, at.bits);
+			ck_assert(service_id_equal(&out.id, &at.id));
+		}
+		free(w.mem);
+	}
+}
+END_TEST
+
+/* It comes and goes without looking at the others, and yet decides where no
+ * other does. */
+START_TEST(a_rule_for_everything_is_cheap)
+{
+	struct world w = world_make(70, 70);
+	struct service_prefix p = prefix("0x40/2");
+	char text[16];
+
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(text, sizeof(text), "0x%02x/8", 0x40 + i);
+		add(&w, text, demux(i, 0, 1));
+	}
+	ck_assert_ptr_null(resolve(&w, "0xff/8", 0));
+	add(&w, "0/0", demux(100, 0, 1));
+	add(&w, "0x40/2", demux(101, 0, 1));
+	ck_assert_uint_eq(resolve(&w, "0xff/8", 0)->instance, 100);
+	ck_assert_uint_eq(resolve(&w, "0x44/8", 0)->instance, 4);
+	p.id.bytes[0] = 0x44;
+	p.bits = 8;
+	ck_assert(!service_table_delete(&w.table, &p, NULL));
+	ck_assert_uint_eq(resolve(&w, "0x44/8", 0)->instance, 101);
+	p = prefix("0x40/2");
+	ck_assert(!service_table_delete(&w.table, &p, NULL));
+	ck_assert_uint_eq(resolve(&w, "0x44/8", 0)->instance, 100);
+	free(w.mem);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("service_table");
@@ -342,6 +554,10 @@ int main(void)
 	tcase_add_test(tc, nearly_full);
 	tcase_add_test(tc, deepest);
 	tcase_add_test(tc, walk_stops);
+	tcase_add_test(tc, walk_goes_on);
+	tcase_add_test(tc, set_aside);
+	tcase_add_test(tc, time_outs);
+	tcase_add_test(tc, a_rule_for_everything_is_cheap);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
