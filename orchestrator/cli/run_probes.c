@@ -48,12 +48,14 @@ struct prober {
 static int prober_child(void *arg, int status_fd)
 {
 	const struct prober *p = arg;
-	sigset_t flush;
+	sigset_t ours;
 
-	/* It may come as soon as we are known. */
-	sigemptyset(&flush);
-	sigaddset(&flush, PROBES_FLUSH);
-	sigprocmask(SIG_BLOCK, &flush, NULL);
+	/* They may come as soon as we are known. */
+	sigemptyset(&ours);
+	sigaddset(&ours, PROBES_FLUSH);
+	sigaddset(&ours, PROBES_CRASH);
+	sigaddset(&ours, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ours, NULL);
 	close(status_fd);
 	return probes_main(p->configs, p->n, -1, STDERR_FILENO,
 			   p->shared->probes, &p->shared->process);

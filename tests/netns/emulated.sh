@@ -299,6 +299,22 @@ for signal in TERM STOP; do
   host_is_as_before "when the emulator got SIG$signal"
 done
 
+# One that hangs when an action asks it for something: not for long, since nothing else
+# of the lab goes on meanwhile.
+{
+  sed -e 's/for: 60s/for: 20s/' "$mine/long.yaml"
+  printf 'timeline:\n  - { at: 1500ms, link: wire, state: down }\n'
+} >"$mine/asks.yaml"
+start_run "$mine/asks.yaml"
+inner=$(jq -r 'select(.event == "emulator.start").pid' "$(only_record)/events.jsonl")
+kill -STOP "$(in_lab "$pid" "$inner")"
+code=0
+wait "$pid" || code=$?
+[ "$code" = 4 ] || fail "an emulator that hangs: exit code $code: $(<"$records/out") $(<"$records/err")"
+grep -q 'it had not answered for 3 s, and was killed' "$records/out" ||
+  fail "nobody is told why it was killed: $(<"$records/out")"
+host_is_as_before "when the emulator hung in an action"
+
 # One that is held up comes late to frames that wait for it, which no frame shows.
 sed -e 's/for: 60s/for: 4s/' -e 's/delay: 1ms/&, tolerance: 1s/' \
   -e 's/loss: 1%/loss: 1%, tolerance: 1s/' "$mine/long.yaml" >"$mine/held.yaml"
