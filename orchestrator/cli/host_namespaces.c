@@ -107,7 +107,7 @@ static int see_lived_in(seen_vec *all, const char *pid, bool ours)
 	int r = 0;
 
 	for (size_t i = 0; i < KINDS && !r; i++) {
-		char path[64], link[64];
+		char path[288], link[64];
 		struct seen *s;
 
 		snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, kinds[i]);
@@ -127,14 +127,14 @@ static int see_lived_in(seen_vec *all, const char *pid, bool ours)
 static int see_open(seen_vec *all, const char *pid, bool ours)
 {
 	const struct dirent *e;
-	char path[64];
+	char path[288];
 	DIR *dir;
 	int r = 0;
 
 	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
 	dir = opendir(path);
 	while (dir && !r && (e = readdir(dir))) {
-		char link[64], full[400];
+		char link[64], full[576];
 		struct seen *s;
 
 		snprintf(full, sizeof(full), "%s/%s", path, e->d_name);
@@ -158,7 +158,7 @@ static int see_mounted(seen_vec *all, const char *pid, bool ours)
 {
 	CLEANUP_FCLOSE FILE *f = NULL;
 	CLEANUP_FREE char *line = NULL;
-	char path[64];
+	char path[288];
 	size_t size = 0;
 	int r = 0;
 
@@ -204,7 +204,7 @@ static int remember(inode_vec *v, uint64_t inode)
 
 static int see_process(seen_vec *all, inode_vec *mounts, const char *pid)
 {
-	char path[64], ours[64], its[64];
+	char path[288], ours[64], its[64];
 	bool same, network;
 	uint64_t inode;
 	int r;
@@ -266,7 +266,7 @@ void host_namespaces_own(struct host_namespaces *h, uint64_t inode)
 void host_namespaces_own_process(struct host_namespaces *h, pid_t pid)
 {
 	for (size_t i = 0; i < KINDS; i++) {
-		char path[64], its[64], ours[64];
+		char path[288], its[64], ours[64];
 		uint64_t inode;
 		bool network;
 
