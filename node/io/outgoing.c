@@ -18,6 +18,8 @@ static void put_cmsg(struct cmsg_writer *w, int level, int type,
 	c->cmsg_level = level;
 	c->cmsg_type = type;
 	c->cmsg_len = CMSG_LEN(len);
+	/* The gap behind it too: memcheck would have it. */
+	memset(CMSG_DATA(c), 0, CMSG_SPACE(len) - CMSG_LEN(0));
 	memcpy(CMSG_DATA(c), data, len);
 	w->used += CMSG_SPACE(len);
 	w->next = (struct cmsghdr *)((uint8_t *)c + CMSG_SPACE(len));

@@ -39,8 +39,11 @@ int rtnl_open(struct mnl_socket **out, unsigned groups, struct err *err)
 void *rtnl_request(uint8_t buf[RTNL_MESSAGE_BYTES], uint16_t type,
 		   uint16_t flags, size_t body, struct nlmsghdr **out)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlmsghdr *nlh;
 
+	/* Also what is left between attributes. */
+	memset(buf, 0, RTNL_MESSAGE_BYTES);
+	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	*out = nlh;

@@ -139,9 +139,11 @@ static inline void host_start_sald(struct host *h)
 	if (h->sald == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pipe_fds[0]);
-		execl(SALD, "sald", "--inner", inner4, "--inner", inner6,
-		      "--services", "10.255.0.0/16", "--services", "fd5f::/64",
-		      "--control", h->control, "--ready-fd", ready, NULL);
+		/* SALD_UNDER in the environment: what it is to run under. */
+		execl("/bin/sh", "sh", "-c", "exec $SALD_UNDER \"$0\" \"$@\"",
+		      SALD, "--inner", inner4, "--inner", inner6, "--services",
+		      "10.255.0.0/16", "--services", "fd5f::/64", "--control",
+		      h->control, "--ready-fd", ready, NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);
