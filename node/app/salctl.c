@@ -393,7 +393,9 @@ static int converse(FILE *f, const struct command *c, json_t *request,
 #define LINE_WORDS_MAX 32
 
 struct batch {
-	FILE *sald, *in;
+	FILE *sald; /* for reading; what is read ahead would be in the way */
+	FILE *to_sald;
+	FILE *in;
 	const char *name;
 	unsigned long line; /* its number, from 1 */
 	unsigned long lines[AHEAD_MAX]; /* of those that are under way */
@@ -457,7 +459,7 @@ static void batch_line(struct batch *b, char *text)
 	} else {
 		char *json = json_dumps(request, JSON_COMPACT);
 
-		if (!json || fprintf(b->sald, "%s\n", json) < 0)
+		if (!json || fprintf(b->to_sald, "%s\n", json) < 0)
 			b->status = EXIT_NO_SALD;
 		free(json);
 		b->lines[(b->first + b->n++) % AHEAD_MAX] = b->line;
@@ -476,12 +478,12 @@ static int run_batch(struct batch *b)
 		if (b->n < AHEAD_MAX)
 			continue;
 		/* Half of them: so that sald has something to do meanwhile. */
-		if (fflush(b->sald))
+		if (fflush(b->to_sald))
 			return EXIT_NO_SALD;
 		while (!b->status && b->n > AHEAD_MAX / 2)
 			batch_answer(b, &line, &line_size);
 	}
-	if (fflush(b->sald))
+	if (fflush(b->to_sald))
 		return EXIT_NO_SALD;
 	while (b->n && b->status != EXIT_NO_SALD)
 		batch_answer(b, &line, &line_size);
@@ -499,10 +501,13 @@ static int batch(const char *socket_path, const char *file)
 		return EXIT_USAGE;
 	}
 	b.sald = open_socket(socket_path);
-	if (b.sald) {
+	b.to_sald = b.sald ? fdopen(dup(fileno(b.sald)), "w") : NULL;
+	if (b.to_sald)
 		status = run_batch(&b);
+	if (b.to_sald)
+		fclose(b.to_sald);
+	if (b.sald)
 		fclose(b.sald);
-	}
 	if (b.in != stdin)
 		fclose(b.in);
 	return status;

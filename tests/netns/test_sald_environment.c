@@ -42,6 +42,8 @@ START_TEST(wrong_command_lines_are_refused)
 		{ INNER " --probe-gap-ms 0", "--probe-gap-ms" },
 		{ INNER " --keepalive-ms 1s", "--keepalive-ms" },
 		{ INNER " --probes 0", "--probes" },
+		{ INNER " --rules 0", "--rules" },
+		{ INNER " --rules 16000001", "--rules" },
 		{ INNER " --fly", "--fly" },
 		{ INNER " word", "word" },
 	};
