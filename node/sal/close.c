@@ -89,6 +89,7 @@ void sal_do_resume_closing(const struct sal_step *t)
 {
 	if (!t->f->rsyn_unanswered)
 		return;
+	sal_path_settle(t->f);
 	sal_flow_retry_stop(t->s, t->f);
 	sal_flow_event(t->s, t->f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
 	sal_unacked_resend(t->s, t->f);

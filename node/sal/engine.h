@@ -433,6 +433,8 @@ void sal_paths_changed(struct sal *s);
 bool sal_path_best(struct sal *s, struct sal_flow *f, struct sal_path *out);
 /* A move begins, on the tie's present path. */
 void sal_path_begin(struct sal_flow *f);
+/* The peer is where that leads to. */
+void sal_path_settle(struct sal_flow *f);
 /* The peer is where this came from, and reaches us where it came to. */
 void sal_path_take(struct sal *s, struct sal_flow *f,
 		   const struct sal_path *from);

@@ -71,7 +71,7 @@ struct sal_flow {
 	uint32_t list_told, list_tries;
 	int64_t list_ns; /* when it is to be sent; 0: not at all */
 	struct ip_addr prefers; /* one of ours; AF_UNSPEC: none */
-	struct sal_path home; /* where the move under way began */
+	struct sal_path home; /* where the peer was heard last */
 	uint32_t path_turn;
 	bool peer_moved; /* since our last RSYN was first sent */
 

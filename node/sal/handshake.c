@@ -270,6 +270,7 @@ void sal_do_take_peer(const struct sal_step *t)
 	tie->path.remote_port = from->remote_port;
 	tie->path.local_port = from->local_port;
 	sal_native_took_peer(t->s, t->f, t->a);
+	sal_path_settle(t->f);
 	if (!t->f->info.native)
 		sal_encap_worked(t->s, &tie->path);
 	t->f->refusals = 0;

@@ -44,7 +44,8 @@ void sal_path_remember(struct sal_flow *f, const struct sal_path *path)
 
 bool sal_path_known(const struct sal_flow *f, const struct sal_path *path)
 {
-	if (sal_path_equal(&f->tie.path, path))
+	if (sal_path_equal(&f->tie.path, path) ||
+	    (ip_addr_size(&f->home.remote) && sal_path_equal(&f->home, path)))
 		return true;
 	for (int i = 0; i < SAL_FORMER_PATHS; i++)
 		if (ip_addr_size(&f->former[i].remote) &&

@@ -168,15 +168,32 @@ static bool same_way(const struct sal_path *a, const struct sal_path *b)
 	return sal_path_equal(a, b) && ip_addr_equal(&a->local, &b->local);
 }
 
+/*
+ * The present path may be one that is only being tried, so where the peer was
+ * heard last is kept beside it. Before it was heard, that is where its name
+ * led.
+ */
+static void know_home(struct sal_flow *f)
+{
+	if (!f->tie.remote_id || !ip_addr_size(&f->home.remote))
+		f->home = f->tie.path;
+}
+
 bool sal_path_best(struct sal *s, struct sal_flow *f, struct sal_path *out)
 {
 	unsigned n;
 
-	f->home = f->tie.path;
+	know_home(f);
 	return candidate(s, f, 0, out, &n);
 }
 
 void sal_path_begin(struct sal_flow *f)
+{
+	know_home(f);
+	f->path_turn = 0;
+}
+
+void sal_path_settle(struct sal_flow *f)
 {
 	f->home = f->tie.path;
 	f->path_turn = 0;
@@ -189,11 +206,10 @@ void sal_do_other_path(const struct sal_step *t)
 	struct sal_path path;
 	unsigned n;
 
-	f->home = f->tie.path;
+	know_home(f);
 	for (unsigned k = 0; candidate(t->s, f, k, &path, &n); k++) {
 		if (same_way(&path, &f->tie.path))
 			continue;
-		sal_path_remember(f, &f->tie.path);
 		f->tie.path = path;
 		return;
 	}
@@ -261,8 +277,9 @@ void sal_path_take(struct sal *s, struct sal_flow *f,
 {
 	struct sal_path *path = &f->tie.path;
 
-	if (!same_way(path, from))
-		sal_path_remember(f, path);
+	know_home(f);
+	if (!same_way(&f->home, from))
+		sal_path_remember(f, &f->home);
 	path->remote = from->remote;
 	path->remote_port = from->remote_port;
 	path->local_port = from->local_port;
@@ -279,7 +296,7 @@ void sal_path_take(struct sal *s, struct sal_flow *f,
 		path->ifindex = from->ifindex;
 	}
 	/* A move of ours that is under way goes on from here. */
-	sal_path_begin(f);
+	sal_path_settle(f);
 }
 
 /* ---- lists -------------------------------------------------------------- */
@@ -415,7 +432,6 @@ static void go_back(struct sal *s)
 		    !sal_path_best(s, f, &best) ||
 		    ip_addr_equal(&best.local, &f->tie.path.local))
 			continue;
-		sal_path_remember(f, &f->tie.path);
 		f->tie.path = best;
 		sal_step(s, f, SAL_ON_ADDRESS, NULL);
 	}
@@ -460,7 +476,7 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 	f->prefers = *to;
 	if (!ip_addr_size(to))
 		return 0;
-	f->home = f->tie.path;
+	know_home(f);
 	if (!candidate(s, f, 0, &path, &n) || !ip_addr_equal(&path.local, to)) {
 		f->prefers = (struct ip_addr){ 0 };
 		return -EADDRNOTAVAIL;
@@ -468,7 +484,6 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 	if (f->info.state == SAL_SYN_SENT ||
 	    ip_addr_equal(&path.local, &f->tie.path.local))
 		return 0;
-	sal_path_remember(f, &f->tie.path);
 	f->tie.path = path;
 	sal_step(s, f, SAL_ON_ADDRESS, NULL);
 	return 0;

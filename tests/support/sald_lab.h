@@ -104,7 +104,7 @@ static inline void lab_hosts(int n)
 		sh("ip link set %s master br0", port);
 	}
 	for (int i = 2; i <= n; i++) {
-		char address[16];
+		char address[32];
 
 		snprintf(address, sizeof(address), "10.0.0.%d", i);
 		WAIT_FOR(host_reaches(&hosts[1], address));

@@ -339,6 +339,29 @@ START_TEST(there_is_no_other_way)
 }
 END_TEST
 
+/* It moves on while it tries where the peer was before: the peer is where it
+ * was heard last, nevertheless. */
+START_TEST(a_move_while_ways_are_tried)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+
+	pinged(w);
+	host_addresses(c, "10.0.0.77", NULL);
+	world_run_for(w, 20 * MSEC);
+	w->cut = true;
+	host_addresses(a, "10.0.1.77", NULL);
+	world_run_for(w, 650 * MSEC);
+	WORLD_OK(w, goes(a, "10.0.1.77", "10.0.0.1"));
+	w->cut = false;
+	host_addresses(a, "10.0.1.78", NULL);
+	world_run_for(w, 5 * MSEC);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	WORLD_OK(w, goes(a, "10.0.1.78", "10.0.0.77"));
+	world_free(w);
+}
+END_TEST
+
 /* ---- policy -------------------------------------------------------------- */
 
 struct local {
@@ -506,6 +529,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, a_way_falls_silent, 0, 2);
 	tcase_add_test(tc, both_ways_fall_silent);
 	tcase_add_test(tc, there_is_no_other_way);
+	tcase_add_test(tc, a_move_while_ways_are_tried);
 	tcase_add_loop_test(tc, the_policy_says_which, 0, 4);
 	tcase_add_loop_test(tc, and_whether_to_go_back, 0, 2);
 	tcase_add_test(tc, flows_have_their_own_mind);
