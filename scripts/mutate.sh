@@ -12,7 +12,7 @@ list=$PWD/tests/mutations/sal.txt
 
 export CK_DEFAULT_TIMEOUT=120
 # The quick ones first.
-tests=(open close pressure encap liveness paths refuse instance parts attack native native_peer crossing
+tests=(open close pressure encap liveness paths refuse instance parts asked attack native native_peer crossing
   replay move storm)
 work=$(mktemp -d)
 trap 'rm -r -- "$work"' EXIT
@@ -21,7 +21,7 @@ git ls-files -z --cached --others --exclude-standard |
 cd "$work"
 
 build() {
-  cmake --build build/dev --target sal_sim sal_table \
+  cmake --build build/dev --target sal_sim sal_table fuzz_sal_play \
     "${tests[@]/#/test_sal_}" >build.log 2>&1
 }
 
@@ -39,6 +39,10 @@ caught_by() {
       return 0
     }
   done
+  timeout 300 build/dev/tests/fuzz_sal_play tests/fuzz/corpus/sal_play/* >test.log 2>&1 || {
+    printf 'fuzz/sal_play'
+    return 0
+  }
   timeout 600 build/dev/tests/sal_sim --seeds 1000 >test.log 2>&1 || {
     printf 'sim/storms'
     return 0

@@ -10,9 +10,8 @@
 #include <sys/socket.h>
 
 #define RECEIVE_BUFFER (1 << 20) /* asked for; capped unless we are root */
-/* The kernel keeps some packets for each of 1,024 absent neighbours (gc_thresh3
- * in arp(7)), then it drops them at once: with room for more new clients still
- * get their answers. Likewise. */
+/* Likewise. The more room, the more absent neighbours it takes until new
+ * clients do not get their answers. */
 #define STRANGERS_BUFFER (4 << 20)
 
 struct option {

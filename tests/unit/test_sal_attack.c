@@ -471,55 +471,6 @@ START_TEST(a_stolen_tuple)
 END_TEST
 
 /* An engine that is our peer speaks into a conversation that is not its own. */
-/* A stranger makes A ask C, which has not had A's answer yet, whether it has
- * the flow: by a reset, or by a SYN of his own for the same conversation. */
-START_TEST(asked_before_the_synack)
-{
-	struct world *w = world_usual(1);
-	struct host *c = world_c(w), *a = world_a(w);
-	struct sal_flow_info cf, af;
-	struct sal_packet p;
-	struct service_id id = service(1);
-	uint8_t bytes[256];
-	int n;
-
-	world_lose(w, a, SAL_FLAG_SYN | SAL_FLAG_ACK, 1);
-	host_ping(c, "10.8.0.1", 7, 1, 56);
-	world_run_for(w, 300 * MSEC);
-	cf = host_flow(c);
-	af = host_flow(a);
-	WORLD_OK(w, cf.state == SAL_SYN_SENT && af.state == SAL_SYN_RCVD);
-	if (_i == 0) {
-		sal_packet_init(&p, cf.local_id, af.local_id, IPPROTO_ICMP);
-		sal_add_control(&p, SAL_FLAG_RST, 1, 2, 3);
-		sal_add_reason(&p, SAL_REASON_UNKNOWN_FLOW);
-		n = sal_encode(&p, bytes, sizeof(bytes));
-	} else {
-		sal_packet_init(&p, 4711, 0, IPPROTO_ICMP);
-		sal_add_control(&p, SAL_FLAG_SYN, 1, 0, 3);
-		sal_add_service(&p, &id);
-		sal_add_identity(&p, &c->inner4);
-		n = sal_encode(&p, bytes, sizeof(bytes));
-		memcpy(bytes + n, "\10\0\365\371\0\7\0\1", 8);
-		n += 8;
-	}
-	ck_assert_int_gt(n, 0);
-	world_inject(w, "10.0.66.1", a, bytes, (size_t)n);
-	WORLD_OK(w, sal_stats(a->sal)->challenges_sent == 1);
-	world_run_for(w, 10 * SEC);
-	/* The request was delivered once, and its flow is still the same. */
-	WORLD_OK(w, a->requests == 1);
-	WORLD_OK(w, host_flow(a).local_id == af.local_id);
-	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
-	WORLD_OK(w, host_flow(c).state == SAL_ESTABLISHED);
-	WORLD_OK(w, sal_stats(a->sal)->challenges_sent == 1);
-	host_ping(c, "10.8.0.1", 7, 2, 56);
-	world_run_for(w, 10 * MSEC);
-	WORLD_OK(w, c->last_reply_seq == 2);
-	world_free(w);
-}
-END_TEST
-
 START_TEST(a_peer_lies)
 {
 	struct scene s;
@@ -578,7 +529,6 @@ static Suite *suite(void)
 	tcase_add_test(tc, resets_are_rationed);
 	tcase_add_test(tc, icmp_is_a_hint);
 	tcase_add_test(tc, a_stolen_tuple);
-	tcase_add_loop_test(tc, asked_before_the_synack, 0, 2);
 	tcase_add_test(tc, a_peer_lies);
 	tcase_add_test(tc, native_flows);
 	suite_add_tcase(s, tc);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A client is asked whether it has a flow before it has had the SYN-ACK. */
+#include "tests/support/sal_world.h"
+
+#include <check.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A stranger makes A ask C, which has not had A's answer yet, whether it has
+ * the flow: by a reset, or by a SYN of his own for the same conversation. */
+START_TEST(asked_before_the_synack)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct sal_flow_info cf, af;
+	struct sal_packet p;
+	struct service_id id = service(1);
+	uint8_t bytes[256];
+	int n;
+
+	world_lose(w, a, SAL_FLAG_SYN | SAL_FLAG_ACK, 1);
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 300 * MSEC);
+	cf = host_flow(c);
+	af = host_flow(a);
+	WORLD_OK(w, cf.state == SAL_SYN_SENT && af.state == SAL_SYN_RCVD);
+	if (_i == 0) {
+		sal_packet_init(&p, cf.local_id, af.local_id, IPPROTO_ICMP);
+		sal_add_control(&p, SAL_FLAG_RST, 1, 2, 3);
+		sal_add_reason(&p, SAL_REASON_UNKNOWN_FLOW);
+		n = sal_encode(&p, bytes, sizeof(bytes));
+	} else {
+		sal_packet_init(&p, 4711, 0, IPPROTO_ICMP);
+		sal_add_control(&p, SAL_FLAG_SYN, 1, 0, 3);
+		sal_add_service(&p, &id);
+		sal_add_identity(&p, &c->inner4);
+		n = sal_encode(&p, bytes, sizeof(bytes));
+		memcpy(bytes + n, "\10\0\365\371\0\7\0\1", 8);
+		n += 8;
+	}
+	ck_assert_int_gt(n, 0);
+	world_inject(w, "10.0.66.1", a, bytes, (size_t)n);
+	WORLD_OK(w, sal_stats(a->sal)->challenges_sent == 1);
+	world_run_for(w, 10 * SEC);
+	/* The request was delivered once, and its flow is still the same. */
+	WORLD_OK(w, a->requests == 1);
+	WORLD_OK(w, host_flow(a).local_id == af.local_id);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	WORLD_OK(w, host_flow(c).state == SAL_ESTABLISHED);
+	WORLD_OK(w, sal_stats(a->sal)->challenges_sent == 1);
+	host_ping(c, "10.8.0.1", 7, 2, 56);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, c->last_reply_seq == 2);
+	world_free(w);
+}
+END_TEST
+
+/* Whoever asks, be it a thousand times a second. */
+START_TEST(asked_for_the_syn_too_often)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct sal_packet p;
+	uint64_t before;
+	uint8_t bytes[64];
+	int n;
+
+	world_lose(w, a, SAL_FLAG_SYN | SAL_FLAG_ACK, 1);
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 300 * MSEC);
+	before = sal_stats(c->sal)->retransmissions;
+	sal_packet_init(&p, 4711, host_flow(c).local_id, 0);
+	sal_add_challenge(&p, SAL_CHALLENGE_ASK, 1);
+	n = sal_encode(&p, bytes, sizeof(bytes));
+	ck_assert_int_gt(n, 0);
+	for (int i = 0; i < 150; i++) {
+		world_inject(w, "10.0.66.1", c, bytes, (size_t)n);
+		world_run_for(w, MSEC);
+	}
+	WORLD_OK(w, sal_stats(c->sal)->retransmissions == before + 1);
+	world_free(w);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("sal: asked");
+	TCase *tc = tcase_create("asked");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tc, asked_before_the_synack, 0, 2);
+	tcase_add_test(tc, asked_for_the_syn_too_often);
+	suite_add_tcase(s, tc);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
