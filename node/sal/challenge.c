@@ -62,6 +62,7 @@ void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 {
 	/* The stack of 2012 knows no challenges. */
 	if (f->info.native || f->ask != SAL_ASK_NOTHING || !f->tie.remote_id ||
+	    sal_flow_still(f) ||
 	    (f->ask_ns && s->now_ns - f->ask_ns < SAL_ASK_GAP_NS))
 		return;
 	f->ask = why;

@@ -78,6 +78,8 @@ void sal_queue_flush(struct sal *s, struct sal_flow *f)
 
 static bool can_send(const struct sal_flow *f)
 {
+	if (sal_flow_still(f))
+		return false;
 	switch (f->info.state) {
 	case SAL_ESTABLISHED:
 	case SAL_FIN_WAIT:
@@ -229,6 +231,10 @@ void sal_from_inner(struct sal *s, const struct sal_inner *p, int64_t now_ns)
 	    (ip_addr_equal(&t.local, &s->config.inner4) ||
 	     ip_addr_equal(&t.local, &s->config.inner6)))
 		f = sal_flow_by_port(s, &t);
+	if (f && f->hand == SAL_HAND_GIVEN) {
+		s->stats.still++;
+		return;
+	}
 	if (f && kind == SAL_INNER_SEGMENT && starts_anew(f, p)) {
 		sal_step(s, f, SAL_ON_DISPLACED, NULL);
 		f = NULL;
@@ -320,6 +326,10 @@ void sal_data_arrived(struct sal *s, const struct sal_arrival *a)
 		if (a->packet.dst_flow && a->packet.src_flow &&
 		    !sal_native_looks_so(a))
 			sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
+		return;
+	}
+	if (sal_flow_still(f)) {
+		s->stats.still++;
 		return;
 	}
 	if (f->info.native) {

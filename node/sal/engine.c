@@ -256,6 +256,10 @@ static void control_arrived(struct sal *s, const struct sal_arrival *a,
 			sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
 		return;
 	}
+	if (sal_flow_still(f)) {
+		s->stats.still++;
+		return;
+	}
 	if (c->flags & SAL_FLAG_RST)
 		sal_rst_arrived(s, f, a);
 	else if (c->flags & SAL_FLAG_SYN)
@@ -275,7 +279,9 @@ static void challenge_arrived(struct sal *s, const struct sal_arrival *a,
 {
 	struct sal_flow *f = sal_flow_by_id(s, a->packet.dst_flow);
 
-	if (f && f->info.native) {
+	if (f && sal_flow_still(f)) {
+		s->stats.still++;
+	} else if (f && f->info.native) {
 		s->stats.unknown_extension++;
 	} else if (f && c->kind == SAL_CHALLENGE_ASK) {
 		sal_asked(s, f, a);
@@ -353,7 +359,8 @@ void sal_unreachable(struct sal *s, const struct sal_path *path,
 		return;
 	f = sal_flow_by_id(s, get32(header));
 	/* A native flow's end may be the old stack, which nobody can ask. */
-	if (!f || f->info.native || !sal_path_equal(&f->tie.path, path))
+	if (!f || f->info.native || !sal_path_equal(&f->tie.path, path) ||
+	    sal_flow_still(f))
 		return;
 	if (f->info.state != SAL_SYN_SENT) {
 		sal_ask(s, f, SAL_ASK_ALIVE, &f->tie.path,
@@ -416,6 +423,10 @@ void sal_path_mtu(struct sal *s, const struct sal_path *path,
 
 static void end(struct sal *s, struct sal_flow *f)
 {
+	if (f->hand == SAL_HAND_HELD || f->hand == SAL_HAND_IMPORTED) {
+		sal_handoff_timeout(s, f);
+		return;
+	}
 	if (s->now_ns >= sal_flow_end_ns(s, f))
 		sal_step_because(s, f, SAL_ON_EXPIRED, 0);
 }
@@ -431,15 +442,17 @@ static void retry(struct sal *s, struct sal_flow *f)
 /* Each step may free the flow. */
 static void wake(struct sal *s, struct sal_flow *f)
 {
-	if (sal_ask_due_ns(s, f) <= s->now_ns)
+	bool still = sal_flow_still(f);
+
+	if (!still && sal_ask_due_ns(s, f) <= s->now_ns)
 		sal_ask_timeout(s, f);
-	if (f->in_use && f->retry_ns <= s->now_ns)
+	if (!still && f->in_use && f->retry_ns <= s->now_ns)
 		retry(s, f);
-	if (f->in_use && sal_keepalive_due_ns(s, f) <= s->now_ns)
+	if (!still && f->in_use && sal_keepalive_due_ns(s, f) <= s->now_ns)
 		sal_keepalive(s, f);
-	if (f->in_use && sal_alive_due_ns(s, f) <= s->now_ns)
+	if (!still && f->in_use && sal_alive_due_ns(s, f) <= s->now_ns)
 		sal_alive_probe(s, f);
-	if (f->in_use && sal_list_due_ns(f) <= s->now_ns)
+	if (!still && f->in_use && sal_list_due_ns(f) <= s->now_ns)
 		sal_list_send(s, f);
 	if (f->in_use)
 		end(s, f);

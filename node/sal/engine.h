@@ -48,6 +48,8 @@
 #define SAL_REFUSED_TOTAL_NS (60 * SECOND)
 #define SAL_OLD_TIE_NS (5 * SECOND)
 #define SAL_GONE_INSTANCE_NS (10 * SECOND)
+/* A handoff that nobody completes: at its old host. */
+#define SAL_HOLD_NS (10 * SECOND)
 #define SAL_ASK_GAP_NS (200 * MS)
 #define SAL_ASK_TRIES 3
 /* Resets to strangers: so many at once, so many a second. */
@@ -455,6 +457,33 @@ const struct sal_local_address *sal_local_address(const struct sal *s,
 						  const struct ip_addr *addr);
 void sal_path_remember(struct sal_flow *f, const struct sal_path *path);
 bool sal_path_known(const struct sal_flow *f, const struct sal_path *path);
+
+/* The address of this end may be another one now; an RSYN in any case. */
+void sal_flow_go_on(struct sal *s, struct sal_flow *f);
+
+/* ---- handoff.c ---------------------------------------------------------- */
+
+/* It takes no packet, sends none, and waits for nothing but its time. */
+bool sal_flow_still(const struct sal_flow *f);
+void sal_handoff_timeout(struct sal *s, struct sal_flow *f);
+
+/* ---- handoff_bytes.c ---------------------------------------------------- */
+
+/* The length; out NULL: nothing is written. */
+size_t sal_handoff_put(const struct sal *s, const struct sal_flow *f,
+		       uint8_t *out);
+struct sal_handoff_segments {
+	const uint8_t *bytes; /* within those that were read */
+	size_t len;
+	uint32_t n;
+};
+/* Fills f with what was written, and nothing else. 0, -EBADMSG,
+ * -EPROTONOSUPPORT; why: in words. */
+int sal_handoff_get(const struct sal *s, const uint8_t *bytes, size_t len,
+		    struct sal_flow *f, struct sal_handoff_segments *segments,
+		    const char **why);
+void sal_handoff_take(struct sal *s, struct sal_flow *f,
+		      const struct sal_handoff_segments *segments);
 
 /* ---- close.c ------------------------------------------------------------ */
 

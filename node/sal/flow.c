@@ -220,6 +220,14 @@ void sal_flow_set_tuple(struct sal *s, struct sal_flow *f,
 
 /* ---- slots -------------------------------------------------------------- */
 
+/* Of two that may go: tombstones (handoff.c) later than others. */
+static bool goes_before(const struct sal_flow *a, const struct sal_flow *b)
+{
+	if (sal_flow_still(a) != sal_flow_still(b))
+		return sal_flow_still(b);
+	return a->since_ns < b->since_ns;
+}
+
 /*
  * A flow in TIME_WAIT has nothing left to do but to let late segments pass;
  * where there is no room for a new conversation, the oldest of them makes room.
@@ -231,7 +239,7 @@ static struct sal_flow *evict(struct sal *s)
 
 	while ((f = sal_flow_each(s, &at)))
 		if (f->info.state == SAL_TIME_WAIT &&
-		    (!oldest || f->since_ns < oldest->since_ns))
+		    (!oldest || goes_before(f, oldest)))
 			oldest = f;
 	return oldest;
 }
@@ -298,10 +306,16 @@ struct sal_flow *sal_flow_each(const struct sal *s, uint32_t *at)
 
 struct sal_flow_info sal_flow_seen(const struct sal_flow *f)
 {
+	static const char *const hands[] = {
+		[SAL_HAND_HELD] = "held",
+		[SAL_HAND_IMPORTED] = "imported",
+		[SAL_HAND_GIVEN] = "given",
+	};
 	struct sal_flow_info info = f->info;
 
 	info.remote_id = f->tie.remote_id;
 	info.path = f->tie.path;
+	info.hand = hands[f->hand];
 	return info;
 }
 
@@ -350,6 +364,8 @@ static int64_t idle_ns(const struct sal *s, const struct sal_flow *f)
 
 int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f)
 {
+	if (f->hand == SAL_HAND_HELD || f->hand == SAL_HAND_IMPORTED)
+		return f->hand_until_ns;
 	switch (f->info.state) {
 	case SAL_SYN_SENT:
 	case SAL_SYN_RCVD:
@@ -378,17 +394,24 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t next_task_ns(const struct sal *s, const struct sal_flow *f)
+{
+	int64_t due = earlier(f->retry_ns, sal_ask_due_ns(s, f));
+
+	due = earlier(due, sal_keepalive_due_ns(s, f));
+	due = earlier(due, sal_alive_due_ns(s, f));
+	return earlier(due, sal_list_due_ns(f));
+}
+
 void sal_flow_arm(struct sal *s, struct sal_flow *f)
 {
 	/* Packets that come later make the end later, and don't touch the
 	 * timer: whoever is woken looks again. */
 	int64_t due = sal_flow_end_ns(s, f);
 
-	due = earlier(due, f->retry_ns);
-	due = earlier(due, sal_ask_due_ns(s, f));
-	due = earlier(due, sal_keepalive_due_ns(s, f));
-	due = earlier(due, sal_alive_due_ns(s, f));
-	due = earlier(due, sal_list_due_ns(f));
+	/* One that stands still waits for nothing else. */
+	if (!sal_flow_still(f))
+		due = earlier(due, next_task_ns(s, f));
 	f->armed_ns = due;
 	sal_timers_set(&s->timers, number(s, f), due);
 }

@@ -41,6 +41,14 @@ enum sal_challenge_why {
 	SAL_ASK_SILENT, /* a program waits, and nothing comes */
 };
 
+/* Whose the flow is, while it moves to another host (handoff.c). */
+enum sal_hand {
+	SAL_HAND_NONE, /* ours */
+	SAL_HAND_HELD, /* ours, and it stands still */
+	SAL_HAND_IMPORTED, /* not yet ours */
+	SAL_HAND_GIVEN, /* not ours any more: what is left is a tombstone */
+};
+
 /* Addresses that the peer had before, from which packets may still arrive. */
 #define SAL_FORMER_PATHS 2
 
@@ -116,6 +124,9 @@ struct sal_flow {
 	int64_t ask_ns; /* when the last one was sent; 0: never */
 	uint32_t ask_tries;
 	uint16_t ask_reason;
+
+	enum sal_hand hand;
+	int64_t hand_until_ns; /* when a hold or an import ends by itself */
 
 	struct sal_store_list queue, unacked;
 	uint16_t mtu; /* of the path; 0: as configured */

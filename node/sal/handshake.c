@@ -405,6 +405,10 @@ static void client_is_at(struct sal *s, struct sal_flow *f,
 void sal_syn_again(struct sal *s, struct sal_flow *f,
 		   const struct sal_arrival *a)
 {
+	if (sal_flow_still(f)) {
+		s->stats.still++;
+		return;
+	}
 	/* The client may have moved before it had our answer. Later it says so
 	 * by an RSYN, and a SYN from elsewhere is just late. */
 	if (!f->confirmed)

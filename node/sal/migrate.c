@@ -163,6 +163,8 @@ static void check_address(struct sal *s, struct sal_flow *f)
 		     f->info.state == SAL_NOADDRESS_RSYN_RCVD;
 	bool found;
 
+	if (sal_flow_still(f))
+		return; /* later, if it goes on here */
 	if (a && !waits) {
 		f->tie.path.ifindex = a->ifindex;
 		return;
@@ -171,6 +173,25 @@ static void check_address(struct sal *s, struct sal_flow *f)
 	found = sal_path_best(s, f, &best);
 	if (found)
 		f->tie.path = best;
+	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
+}
+
+void sal_flow_go_on(struct sal *s, struct sal_flow *f)
+{
+	const struct sal_local_address *a =
+		sal_local_address(s, &f->tie.path.local);
+	static const struct ip_addr none;
+	struct sal_path best;
+	bool found = a;
+
+	if (a) {
+		f->tie.path.ifindex = a->ifindex;
+	} else {
+		f->tie.path.local = none;
+		found = sal_path_best(s, f, &best);
+		if (found)
+			f->tie.path = best;
+	}
 	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 

@@ -428,7 +428,8 @@ static void go_back(struct sal *s)
 	while ((f = sal_flow_each(s, &at))) {
 		struct sal_path best;
 
-		if (f->info.native || f->info.state != SAL_ESTABLISHED ||
+		if (f->info.native || sal_flow_still(f) ||
+		    f->info.state != SAL_ESTABLISHED ||
 		    !sal_path_best(s, f, &best) ||
 		    ip_addr_equal(&best.local, &f->tie.path.local))
 			continue;
@@ -473,6 +474,8 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 	s->now_ns = now_ns;
 	if (!f)
 		return -ENOENT;
+	if (sal_flow_still(f))
+		return -EBUSY;
 	f->prefers = *to;
 	if (!ip_addr_size(to))
 		return 0;

@@ -443,6 +443,7 @@ void sal_demux_gone(struct sal *s, const struct service_prefix *p)
 	}
 	while ((f = sal_flow_each(s, &at)))
 		if (!f->info.client && !f->info.native && covers(p, f) &&
+		    !sal_flow_still(f) &&
 		    !sal_rule_covered(&s->demux, &f->info.service))
 			sal_step_because(s, f, SAL_ON_WITHDRAWN,
 					 SAL_REASON_NO_INSTANCE);

@@ -137,6 +137,7 @@ struct sal_flow_info {
 	uint16_t port_local, port_remote; /* ICMP: the echo id in both */
 	uint8_t protocol;
 	struct sal_path path;
+	const char *hand; /* "held", "imported", "given"; NULL: it is ours */
 	uint64_t packets_in, packets_out, bytes_in, bytes_out;
 	int64_t opened_ns, last_used_ns;
 };
@@ -411,6 +412,30 @@ bool sal_flow_find(const struct sal *s, uint32_t local_id,
 unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
 			  struct ip_addr out[SAL_STANDBY_MAX]);
 
+/*
+ * A flow's end moves to another host (handoff.c): hold, export and release at
+ * the old one, import and commit at the new one, abort at either before that.
+ * 0, or a negative errno and in *why the reason, as a text that lasts.
+ */
+/* -ENOENT, -EBUSY, -EOPNOTSUPP (a client's), -EAGAIN (it opens, moves or closes
+ * just now). A hold ends by itself after 10 s. */
+int sal_flow_hold(struct sal *s, uint32_t local_id, int64_t now_ns,
+		  const char **why);
+/* Into out. *len: the length; out may be NULL. -ENOSPC. */
+int sal_flow_export(struct sal *s, uint32_t local_id, uint8_t *out, size_t size,
+		    size_t *len, int64_t now_ns, const char **why);
+/* Refused where the hold is over: the flow has gone on here. */
+int sal_flow_release(struct sal *s, uint32_t local_id, int64_t now_ns,
+		     const char **why);
+/* Any bytes. Its service must be served here. Forgotten after 30 s. */
+int sal_flow_import(struct sal *s, const uint8_t *bytes, size_t len,
+		    uint32_t *local_id, int64_t now_ns, const char **why);
+/* Only after the old host's release. */
+int sal_flow_commit(struct sal *s, uint32_t local_id, int64_t now_ns,
+		    const char **why);
+int sal_flow_abort(struct sal *s, uint32_t local_id, int64_t now_ns,
+		   const char **why);
+
 /* Everything that is counted. */
 #define SAL_STATS(X)                                                           \
 	X(inner_in, "packets from programs")                                   \
@@ -430,6 +455,7 @@ unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
 	X(delay_full, "flows that were not held, as too many are")             \
 	X(service_aside, "targets that were set aside")                        \
 	X(table_full, "dropped: no room for another flow")                     \
+	X(still, "dropped: of a flow that moves to another host, or has")      \
 	X(queue_full, "dropped: too much waits for its flow")                  \
 	X(not_inner, "dropped: an inner packet that we do not carry")          \
 	X(syn_stateless, "SYNs answered without state")                        \

@@ -52,7 +52,10 @@
 	X(LOST, OWN, "it is proved that the instance is gone")                 \
 	X(REBIND, OWN, "the rules name another instance")                      \
 	X(WITHDRAWN, OWN, "its service is not served here any more")           \
-	X(DISPLACED, OWN, "its tuple or its slot is wanted")
+	X(DISPLACED, OWN, "its tuple or its slot is wanted")                   \
+	X(GIVEN, OWN, "another host has it now: a tombstone is left")          \
+	X(IMPORT, OWN, "it came from another host; it does nothing yet")       \
+	X(DROPPED, OWN, "it came, and was not committed")
 
 #define SAL_CONDITIONS(X)                                                      \
 	X(always, "")                                                          \
@@ -341,13 +344,19 @@
 	SAL_EACH_CLOSING(T, WITHDRAWN, always, abort, CLOSED, (nothing))       \
 	SAL_EACH_CLOSING(T, DISPLACED, always, nothing, CLOSED, (nothing))
 
+#define SAL_HANDING_OVER(T)                                                    \
+	T(ESTABLISHED, GIVEN, always, nothing, TIME_WAIT, (stop_retry))        \
+	T(CLOSED, IMPORT, always, nothing, NOADDRESS, (stop_retry))            \
+	T(NOADDRESS, DROPPED, always, nothing, CLOSED, (nothing))
+
 /* T(state, happening, condition, first, next state, (others)) */
 #define SAL_TRANSITIONS(T)                                                     \
 	SAL_OPENING(T)                                                         \
 	SAL_WE_MOVE(T)                                                         \
 	SAL_PEER_MOVES(T)                                                      \
 	SAL_CLOSING(T)                                                         \
-	SAL_ENDING(T)
+	SAL_ENDING(T)                                                          \
+	SAL_HANDING_OVER(T)
 /* clang-format on */
 
 #endif
