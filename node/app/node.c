@@ -14,6 +14,7 @@
 #include "node/app/node.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "node/app/handoffs.h"
 #include "node/app/interfaces.h"
 #include "node/app/services.h"
 #include "node/control/control.h"
@@ -51,6 +52,7 @@ struct node {
 	struct netconf *netconf;
 	struct services *services;
 	struct interfaces interfaces;
+	struct handoffs *handoffs;
 	struct control *control;
 	struct sal *sal; /* in memory */
 	void *memory;
@@ -65,6 +67,7 @@ struct node *node_free(struct node *n)
 	if (!n)
 		return NULL;
 	n->control = control_free(n->control);
+	handoffs_free(n->handoffs);
 	services_free(n->services);
 	netconf_free(n->netconf);
 	monitor_free(n->monitor);
@@ -274,6 +277,30 @@ static int64_t ops_now(void *arg)
 	return n->now_ns;
 }
 
+static int ops_handoff(void *arg, enum control_handoff step, uint32_t flow,
+		       struct err *err)
+{
+	struct node *n = arg;
+
+	return handoffs_step(n->handoffs, step, flow, n->now_ns, err);
+}
+
+static int ops_export(void *arg, uint32_t flow, struct control_part *part,
+		      struct err *err)
+{
+	struct node *n = arg;
+
+	return handoffs_export(n->handoffs, flow, part, n->now_ns, err);
+}
+
+static int ops_import(void *arg, const struct control_part *part,
+		      uint32_t *flow, struct err *err)
+{
+	struct node *n = arg;
+
+	return handoffs_import(n->handoffs, part, flow, n->now_ns, err);
+}
+
 static void ops_flows(void *arg, control_flow_fn visit, void *to)
 {
 	struct node *n = arg;
@@ -434,7 +461,10 @@ static int open_devices(struct node *n, const struct node_config *c,
 	if (r)
 		return r;
 	n->services = services_new(n->sal, n->netconf, max_services);
-	return n->services ? 0 : err_errno(err, ENOMEM, "the services");
+	n->handoffs = handoffs_new(n->sal);
+	return n->services && n->handoffs ?
+		       0 :
+		       err_errno(err, ENOMEM, "the services");
 }
 
 static int open_control(struct node *n, const struct node_config *c,
@@ -455,6 +485,9 @@ static int open_control(struct node *n, const struct node_config *c,
 		.delayed = ops_delayed,
 		.verdict = ops_verdict,
 		.now_ns = ops_now,
+		.handoff = ops_handoff,
+		.flow_export = ops_export,
+		.flow_import = ops_import,
 		.flows = ops_flows,
 		.addresses = ops_addresses,
 		.interface_set = ops_interface_set,

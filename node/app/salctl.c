@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* salctl(8): one request to sald's control socket, and its answer. */
 #include "base/cleanup.h"
+#include "node/app/salctl_flow.h"
 #include "node/app/salctl_print.h"
 #include "node/app/salctl_words.h"
 
@@ -31,6 +32,9 @@ static const char usage[] =
 	"  name set NAME ID [ADDR4] [ADDR6]\n"
 	"  flow list\n"
 	"  flow migrate FLOW ADDR|any\n"
+	"  flow hold|release|commit|abort FLOW\n"
+	"  flow export FLOW > FILE\n"
+	"  flow import < FILE\n"
 	"  interface list\n"
 	"  interface set NAME [cost N] [metered]\n"
 	"  policy show\n"
@@ -164,6 +168,17 @@ static int build_policy(struct words *w, json_t *request)
 	return 0;
 }
 
+static int build_flow(struct words *w, json_t *request)
+{
+	const char *flow = next_word(w);
+
+	if (!get_number(flow, request, "flow"))
+		return usage_error("expected a flow's ID, as \"flow list\" has "
+				   "it",
+				   flow);
+	return build_nothing(w, request);
+}
+
 struct command {
 	const char *object, *verb; /* verb NULL: the command is one word */
 	const char *cmd; /* as sald calls it */
@@ -202,6 +217,12 @@ static const struct command commands[] = {
 	{ "name", "set", "name set", build_name, print_done, BATCH },
 	{ "flow", "list", "flow list", build_nothing, print_flows, 0 },
 	{ "flow", "migrate", "flow migrate", build_migrate, print_done, 0 },
+	{ "flow", "hold", "flow hold", build_flow, print_done, 0 },
+	{ "flow", "release", "flow release", build_flow, print_done, 0 },
+	{ "flow", "commit", "flow commit", build_flow, print_done, 0 },
+	{ "flow", "abort", "flow abort", build_flow, print_done, 0 },
+	{ "flow", "export", "flow export", build_flow, print_done, 0 },
+	{ "flow", "import", "flow import", build_nothing, print_done, 0 },
 	{ "interface", "list", "interface list", build_nothing,
 	  print_interfaces, 0 },
 	{ "interface", "set", "interface set", build_interface, print_done, 0 },
@@ -259,7 +280,7 @@ static FILE *open_socket(const char *path)
 	return f;
 }
 
-static bool send_request(FILE *f, const json_t *request)
+bool send_request(FILE *f, const json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
 	bool sent;
@@ -275,8 +296,7 @@ static bool send_request(FILE *f, const json_t *request)
 	return sent;
 }
 
-/* The next line as an object, or NULL; *line is kept for printing it. */
-static json_t *receive(FILE *f, char **line, size_t *size)
+json_t *receive(FILE *f, char **line, size_t *size)
 {
 	ssize_t len = getline(line, size, f);
 	json_error_t problem;
@@ -562,6 +582,16 @@ static int parse_options(struct options *o, int argc, char **argv)
 	return -1;
 }
 
+/* A request and an answer; or several of them. */
+static int talk(FILE *f, const struct command *c, json_t *request, bool as_json)
+{
+	if (!strcmp(c->cmd, "flow export"))
+		return salctl_export(f, request);
+	if (!strcmp(c->cmd, "flow import"))
+		return salctl_import(f, request);
+	return converse(f, c, request, as_json);
+}
+
 int main(int argc, char **argv)
 {
 	const char *from_environment = getenv("SALCTL_SOCKET");
@@ -589,7 +619,7 @@ int main(int argc, char **argv)
 	status = c->build(&words, request);
 	if (!status) {
 		f = open_socket(o.path);
-		status = f ? converse(f, c, request, o.as_json) : EXIT_NO_SALD;
+		status = f ? talk(f, c, request, o.as_json) : EXIT_NO_SALD;
 		if (f)
 			fclose(f);
 	}

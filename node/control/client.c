@@ -140,6 +140,8 @@ static bool execute_some(struct client *c, const struct control_ops *ops)
 	return done;
 }
 
+_Static_assert(CONTROL_LINE_MAX == 65536, "as the message below says");
+
 static bool execute_lines(struct client *c, const struct control_ops *ops)
 {
 	while (!client_is_writing(c) && line_len(c, 0))
@@ -148,7 +150,7 @@ static bool execute_lines(struct client *c, const struct control_ops *ops)
 	if (c->in_len == sizeof(c->in) && !line_len(c, 0)) {
 		c->closing = true;
 		return answer(c, control_refuse(EMSGSIZE,
-						"a command is at most 8191 "
+						"a command is at most 65535 "
 						"bytes long; closing"));
 	}
 	return true;

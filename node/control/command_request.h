@@ -45,4 +45,13 @@ int command_service_list(struct request *q, struct err *err);
 int command_service_delayed(struct request *q, struct err *err);
 int command_service_verdict(struct request *q, struct err *err);
 
+/* ---- command_handoff.c -------------------------------------------------- */
+
+int command_flow_hold(struct request *q, struct err *err);
+int command_flow_release(struct request *q, struct err *err);
+int command_flow_commit(struct request *q, struct err *err);
+int command_flow_abort(struct request *q, struct err *err);
+int command_flow_export(struct request *q, struct err *err);
+int command_flow_import(struct request *q, struct err *err);
+
 #endif

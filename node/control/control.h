@@ -13,7 +13,7 @@
 #include "node/sal/sal.h"
 
 #define CONTROL_VERSION 1
-#define CONTROL_LINE_MAX 8192 /* bytes of a command, its newline included */
+#define CONTROL_LINE_MAX 65536 /* bytes of a command, its newline included */
 #define CONTROL_NAME_MAX 63 /* bytes of a service's name */
 
 /* An interface's address on the underlay. */
@@ -39,6 +39,21 @@ typedef void (*control_flow_fn)(void *to, const struct sal_flow_info *f);
 typedef void (*control_address_fn)(void *to, const struct control_address *a);
 typedef void (*control_counter_fn)(void *to, const char *name, uint64_t value);
 
+/* A flow that goes to another host (node/sal/handoff.c), in bytes. */
+#define CONTROL_PART_MAX 45000 /* a line's, as base64 */
+struct control_part {
+	size_t offset, total; /* of the whole */
+	const uint8_t *bytes; /* borrowed */
+	size_t len;
+};
+
+enum control_handoff {
+	CONTROL_FLOW_HOLD,
+	CONTROL_FLOW_RELEASE,
+	CONTROL_FLOW_COMMIT,
+	CONTROL_FLOW_ABORT,
+};
+
 /* Those that return int: 0, or a negative errno with its words in err. */
 struct control_ops {
 	void *arg;
@@ -57,6 +72,14 @@ struct control_ops {
 	int (*verdict)(void *arg, uint32_t flow, enum sal_verdict verdict,
 		       const struct ip_addr *to, struct err *err);
 	int64_t (*now_ns)(void *arg); /* of all times that are told */
+	int (*handoff)(void *arg, enum control_handoff step, uint32_t flow,
+		       struct err *err);
+	/* offset is given; bytes are good until the next command. */
+	int (*flow_export)(void *arg, uint32_t flow, struct control_part *part,
+			   struct err *err);
+	/* *flow: its ID, once it is whole; 0: it is not yet. */
+	int (*flow_import)(void *arg, const struct control_part *part,
+			   uint32_t *flow, struct err *err);
 	/* Call visit for each; name may be NULL. */
 	void (*rules)(void *arg, const struct sal_rules_at *after,
 		      control_rule_fn visit, void *to);

@@ -61,12 +61,12 @@ static json_t *json_of_path(const struct sal_path *p)
 json_t *json_of_flow(const struct sal_flow_info *f)
 {
 	json_t *o = json_pack(
-		"{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:i, s:o, s:i, "
+		"{s:o, s:o, s:s, s:s?, s:s, s:o, s:o, s:o, s:i, s:o, s:i, "
 		"s:o}",
 		"flow", json_of_u64(f->local_id), "peer_flow",
 		json_of_u64(f->remote_id), "state", sal_state_name(f->state),
-		"role", f->client ? "client" : "server", "service",
-		json_of_id(&f->service), "protocol",
+		"handoff", f->hand, "role", f->client ? "client" : "server",
+		"service", json_of_id(&f->service), "protocol",
 		json_of_protocol(f->protocol), "inner_local",
 		json_of_addr(&f->inner_local), "port_local", (int)f->port_local,
 		"inner_remote", json_of_addr(&f->inner_remote), "port_remote",

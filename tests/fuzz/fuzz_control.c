@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// scripts/fuzz.sh: +node/app/services.c -node/io/netconf.c
+// scripts/fuzz.sh: +node/app/services.c +node/app/handoffs.c -node/io/netconf.c
 /*
  * Lines of commands, one after the other, to the real engine and service table.
  * To each one line comes back, it is a JSON object, and it is either "ok" or an
@@ -13,6 +13,7 @@
  *     !N   the kernel will not take the address after the next N
  *     ?N   a verdict about the first conversation that is held
  */
+#include "node/app/handoffs.h"
 #include "node/app/services.h"
 #include "node/control/command.h"
 #include "node/control/json.h"
@@ -36,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct {
 	struct sal *sal;
 	struct services *services;
+	struct handoffs *handoffs;
 	int64_t now_ns;
 	/* What ought to be there. */
 	struct sal_rule rules[2 * MAX_SERVICES];
@@ -289,6 +291,27 @@ static int migrate(void *arg, uint32_t flow, const struct ip_addr *to,
 	return r ? err_errno(err, -r, "the flow") : 0;
 }
 
+static int handoff(void *arg, enum control_handoff step, uint32_t flow,
+		   struct err *err)
+{
+	(void)arg;
+	return handoffs_step(world.handoffs, step, flow, world.now_ns, err);
+}
+
+static int give_flow(void *arg, uint32_t flow, struct control_part *part,
+		     struct err *err)
+{
+	(void)arg;
+	return handoffs_export(world.handoffs, flow, part, world.now_ns, err);
+}
+
+static int take_flow(void *arg, const struct control_part *part, uint32_t *flow,
+		     struct err *err)
+{
+	(void)arg;
+	return handoffs_import(world.handoffs, part, flow, world.now_ns, err);
+}
+
 static void counters(void *arg, control_counter_fn visit, void *to)
 {
 	const struct sal_stats *s = sal_stats(world.sal);
@@ -311,6 +334,9 @@ static const struct control_ops ops = {
 	.now_ns = now_ns,
 	.delayed = delayed,
 	.rules = rules,
+	.handoff = handoff,
+	.flow_export = give_flow,
+	.flow_import = take_flow,
 	.flows = flows,
 	.addresses = addresses,
 	.interface_set = set_interface,
@@ -376,7 +402,8 @@ static void *start(void)
 			      &world.sal));
 	sal_set_addresses(world.sal, &local, 1, world.now_ns);
 	world.services = services_new(world.sal, NULL, MAX_SERVICES);
-	MUST(world.services != NULL);
+	world.handoffs = handoffs_new(world.sal);
+	MUST(world.services && world.handoffs);
 	return mem;
 }
 
@@ -517,6 +544,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		take_line(line, len);
 		line += len + 1;
 	}
+	handoffs_free(world.handoffs);
 	services_free(world.services);
 	free(mem);
 	return 0;

@@ -25,6 +25,10 @@ static struct {
 	int fail; /* errno of the next rule_add */
 	bool has_rule; /* for rule_change to find */
 	unsigned many; /* rules of the list besides */
+	unsigned steps; /* of handoffs */
+	enum control_handoff step;
+	struct control_part part; /* imported; its bytes are below */
+	uint8_t bytes[CONTROL_PART_MAX];
 } host;
 
 static int fake_name_set(void *arg, const struct control_name *n,
@@ -94,6 +98,46 @@ static int fake_rule_delete(void *arg, const struct sal_rule *r,
 	(void)err;
 	host.deleted++;
 	host.rule = *r;
+	return 0;
+}
+
+static int fake_handoff(void *arg, enum control_handoff step, uint32_t flow,
+			struct err *err)
+{
+	(void)arg;
+	if (host.fail)
+		return err_set(err, host.fail, "the words of the host");
+	host.steps++;
+	host.step = step;
+	host.flow = flow;
+	return 0;
+}
+
+/* 100,000 bytes, each of which says where it is. */
+static int fake_export(void *arg, uint32_t flow, struct control_part *part,
+		       struct err *err)
+{
+	(void)arg;
+	(void)err;
+	host.flow = flow;
+	part->total = 100000;
+	part->bytes = host.bytes;
+	part->len = part->total - part->offset;
+	if (part->len > CONTROL_PART_MAX)
+		part->len = CONTROL_PART_MAX;
+	for (size_t i = 0; i < part->len; i++)
+		host.bytes[i] = (uint8_t)((part->offset + i) * 7);
+	return 0;
+}
+
+static int fake_import(void *arg, const struct control_part *part,
+		       uint32_t *flow, struct err *err)
+{
+	(void)arg;
+	(void)err;
+	host.part = *part;
+	memcpy(host.bytes, part->bytes, part->len);
+	*flow = part->offset + part->len == part->total ? 4711 : 0;
 	return 0;
 }
 
@@ -238,6 +282,9 @@ static const struct control_ops ops = {
 	.now_ns = fake_now,
 	.rules = fake_rules,
 	.delayed = fake_delayed,
+	.handoff = fake_handoff,
+	.flow_export = fake_export,
+	.flow_import = fake_import,
 	.flows = fake_flows,
 	.addresses = fake_addresses,
 	.interface_set = fake_interface_set,

@@ -484,6 +484,100 @@ START_TEST(the_hosts_words_are_passed_on)
 }
 END_TEST
 
+START_TEST(the_steps_of_a_handoff)
+{
+	static const struct {
+		const char *name;
+		enum control_handoff step;
+	} steps[] = {
+		{ "hold", CONTROL_FLOW_HOLD },
+		{ "release", CONTROL_FLOW_RELEASE },
+		{ "commit", CONTROL_FLOW_COMMIT },
+		{ "abort", CONTROL_FLOW_ABORT },
+	};
+	char line[160];
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		host.flow = 0;
+		snprintf(line, sizeof(line),
+			 "{\"v\":1,\"cmd\":\"flow %s\",\"flow\":4294967294}",
+			 steps[i].name);
+		check_ok(line);
+		ck_assert_uint_eq(host.steps, i + 1);
+		ck_assert_int_eq(host.step, steps[i].step);
+		ck_assert_uint_eq(host.flow, 0xfffffffe);
+		snprintf(line, sizeof(line), "{\"v\":1,\"cmd\":\"flow %s\"}",
+			 steps[i].name);
+		check_refused(line, "EINVAL", "flow");
+	}
+	check_refused("{\"v\":1,\"cmd\":\"flow hold\",\"flow\":\"7\"}",
+		      "EINVAL", "flow");
+	check_refused("{\"v\":1,\"cmd\":\"flow hold\",\"flow\":4294967296}",
+		      "EINVAL", "flow");
+	host.fail = EAGAIN;
+	check_refused("{\"v\":1,\"cmd\":\"flow hold\",\"flow\":7}", "EAGAIN",
+		      NULL);
+}
+END_TEST
+
+/* One part of the flow, from one host to the other. */
+static size_t carry_part(char *line, size_t offset, size_t *total)
+{
+	json_t *o, *answer;
+	const char *bytes;
+	int n;
+
+	snprintf(line, CONTROL_LINE_MAX,
+		 "{\"v\":1,\"cmd\":\"flow export\",\"flow\":7,"
+		 "\"offset\":%zu}",
+		 offset);
+	o = ask(line);
+	*total = (size_t)json_integer_value(json_object_get(o, "total"));
+	bytes = json_string_value(json_object_get(o, "bytes"));
+	ck_assert_uint_eq(*total, 100000);
+	ck_assert_ptr_nonnull(bytes);
+	n = snprintf(line, CONTROL_LINE_MAX,
+		     "{\"v\":1,\"cmd\":\"flow import\",\"offset\":%zu,"
+		     "\"total\":%zu,\"bytes\":\"%s\"}",
+		     offset, *total, bytes);
+	ck_assert_int_lt(n, CONTROL_LINE_MAX - 1);
+	memset(host.bytes, 0, sizeof(host.bytes));
+	answer = ask(line);
+	ck_assert(json_is_true(json_object_get(answer, "ok")));
+	ck_assert_uint_eq(host.part.offset, offset);
+	for (size_t i = 0; i < host.part.len; i++)
+		ck_assert_uint_eq(host.bytes[i], (uint8_t)((offset + i) * 7));
+	offset += host.part.len;
+	ck_assert_int_eq(json_integer_value(json_object_get(answer, "flow")),
+			 offset == *total ? 4711 : 0);
+	json_decref(answer);
+	json_decref(o);
+	return offset;
+}
+
+/* What one host exports part by part the other takes part by part. */
+START_TEST(a_flow_travels_in_parts)
+{
+	char *line = malloc(CONTROL_LINE_MAX);
+	size_t offset = 0, total = 1;
+
+	ck_assert_ptr_nonnull(line);
+	while (offset < total)
+		offset = carry_part(line, offset, &total);
+	free(line);
+	check_refused("{\"v\":1,\"cmd\":\"flow import\",\"total\":3,"
+		      "\"bytes\":\"?\"}",
+		      "EINVAL", "bytes");
+	check_refused("{\"v\":1,\"cmd\":\"flow import\",\"total\":3}", "EINVAL",
+		      "bytes");
+	check_refused("{\"v\":1,\"cmd\":\"flow import\",\"bytes\":\"AAAA\"}",
+		      "EINVAL", "total");
+	check_refused("{\"v\":1,\"cmd\":\"flow export\",\"flow\":7,"
+		      "\"offset\":-1}",
+		      "EINVAL", "offset");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("control");
@@ -504,6 +598,8 @@ int main(void)
 	tcase_add_test(tc, mistakes_are_named);
 	tcase_add_test(tc, error_messages_stay_text);
 	tcase_add_test(tc, the_hosts_words_are_passed_on);
+	tcase_add_test(tc, the_steps_of_a_handoff);
+	tcase_add_test(tc, a_flow_travels_in_parts);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
