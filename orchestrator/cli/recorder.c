@@ -425,6 +425,13 @@ void recorder_action_step(struct recorder *r, unsigned id, const char *step,
 	put_at(r, now_ns, "action.step", fields);
 }
 
+void recorder_action_rolled_back(struct recorder *r, unsigned id,
+				 int64_t now_ns, const char *why)
+{
+	put_at(r, now_ns, "action.rolled_back",
+	       json_pack("{s:i, s:s}", "id", (int)id, "reason", why));
+}
+
 void recorder_entry_applied(struct recorder *r, const struct scn_entry *e,
 			    int64_t begin_ns, int64_t spread_ns)
 {

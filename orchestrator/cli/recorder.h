@@ -106,6 +106,8 @@ void recorder_action_started(struct recorder *r, unsigned id,
 /* field: a number of that name goes with it; NULL: none does. */
 void recorder_action_step(struct recorder *r, unsigned id, const char *step,
 			  int64_t now_ns, const char *field, int64_t value);
+void recorder_action_rolled_back(struct recorder *r, unsigned id,
+				 int64_t now_ns, const char *why);
 void recorder_entry_applied(struct recorder *r, const struct scn_entry *e,
 			    int64_t begin_ns, int64_t spread_ns);
 void recorder_node_booted(struct recorder *r, size_t node);

@@ -124,6 +124,14 @@ static void action_step(void *arg, unsigned id, const char *step,
 	recorder_action_step(run->recorder, id, step, now_ns, field, value);
 }
 
+static void action_rolled_back(void *arg, unsigned id, int64_t now_ns,
+			       const struct err *why)
+{
+	struct run *run = arg;
+
+	recorder_action_rolled_back(run->recorder, id, now_ns, why->msg);
+}
+
 static void entry_applied(void *arg, const struct scn_entry *e,
 			  int64_t begin_ns, int64_t spread_ns)
 {
@@ -233,6 +241,7 @@ struct timeline_listener run_timeline_listener(struct run *run)
 		.arg = run,
 		.started = action_started,
 		.step = action_step,
+		.rolled_back = action_rolled_back,
 		.done = action_done,
 		.applied = entry_applied,
 		.failed = action_failed,

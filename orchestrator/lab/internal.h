@@ -34,6 +34,7 @@ struct lab_process {
 	int64_t ready_deadline_ns;
 	int ready_fd; /* echo server: readable once it is bound; or -1 */
 	sd_event_source *ready_timer, *grace_timer;
+	int handoff_fd; /* to one that can hand over (handoff.c); or -1 */
 	int log[2]; /* the pipe to its log; the lab keeps the writing end */
 	long log_read; /* of its log, already searched */
 };
@@ -84,6 +85,10 @@ void lab_sald_expect_end(struct lab *lab, size_t node);
 int lab_cut(struct lab *lab, const struct plan_op *op, struct err *err);
 int lab_silence(struct lab *lab, size_t node, struct err *err);
 int lab_masquerade(struct lab *lab, const struct plan_op *op, struct err *err);
+/* handoff.c: its end of a new socket for orders, owned by the caller; -1: it
+ * is none that hands over. */
+int lab_handoff_prepare(struct lab_process *p, int *theirs, struct err *err);
+void lab_handoff_forget(struct lab_process *p);
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);
@@ -118,5 +123,9 @@ int lab_sald_start(struct lab *lab, size_t node, struct err *err);
 int lab_sald_request(struct lab *lab, size_t node, size_t tag,
 		     struct json_t *request, struct err *err);
 int lab_sald_settle(struct lab *lab, size_t *failed_tag, struct err *err);
+/* One request and its answer, which the caller owns (NULL: not wanted). request
+ * is stolen. -EAGAIN where the sald says so; -EPROTO: it refuses otherwise. */
+int lab_sald_call(struct lab *lab, size_t node, struct json_t *request,
+		  struct json_t **out, struct err *err);
 
 #endif

@@ -121,6 +121,24 @@ int lab_hand_over(struct lab *lab, size_t service, unsigned *deleted,
 		  struct err *err);
 int lab_hand_over_end(struct lab *lab, size_t service, struct err *err);
 
+/*
+ * Hands a sal service's live TCP connections over from one node's process to
+ * another's, which must be ready, and both must serve. 0. LAB_ROLLED_BACK: they
+ * go on where they were, err says why not. Negative: it failed when there was
+ * no way back any more.
+ */
+#define LAB_ROLLED_BACK 1
+struct lab_handoff {
+	size_t service, from, to;
+	enum scn_handoff_step fail; /* the new process is killed after it */
+	/* As timeline_listener's. */
+	void (*step)(void *arg, const char *step, const char *field,
+		     int64_t value);
+	void *arg;
+};
+int lab_hand_flows_over(struct lab *lab, const struct lab_handoff *what,
+			struct err *err);
+
 /* Of a node: all of them (service SCN_NONE), or those of a service. */
 int lab_flush_node(struct lab *lab, size_t node, size_t service,
 		   unsigned *deleted, struct err *err);

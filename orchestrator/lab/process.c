@@ -43,7 +43,7 @@ int lab_processes_init(struct lab *lab, struct err *err)
 	for (size_t i = 0; i < n; i++) {
 		lab->processes[i].lab = lab;
 		lab->processes[i].index = i;
-		lab->processes[i].ready_fd = -1;
+		lab->processes[i].ready_fd = lab->processes[i].handoff_fd = -1;
 		lab->processes[i].log[0] = lab->processes[i].log[1] = -1;
 	}
 	return 0;
@@ -59,6 +59,7 @@ void lab_processes_deinit(struct lab *lab)
 		sd_event_source_unref(p->grace_timer);
 		if (p->ready_fd >= 0)
 			close(p->ready_fd);
+		lab_handoff_forget(p);
 	}
 	free(lab->processes);
 }
@@ -68,6 +69,7 @@ void lab_processes_deinit(struct lab *lab)
 struct child_arg {
 	struct lab_process *process;
 	int ready_fd; /* the writing end, of a built-in server */
+	int handoff_fd; /* its end, of one that can hand over; -1 */
 };
 
 /* Standard input from nowhere, output to the descriptor. */
@@ -119,15 +121,31 @@ static int change_dir(const char *node, struct err *err)
 	return 0;
 }
 
-/* What a program needs to find its way, and nothing else of ours. */
-static char **make_env(char *const *more, char *node_var, char *socket_var)
+/* In the place of an earlier one of the same name. */
+static void put_env(char **env, size_t *n, char *var)
+{
+	const char *equals = strchr(var, '=');
+	size_t len = equals ? (size_t)(equals - var) + 1 : strlen(var);
+	size_t k = 0;
+
+	while (k < *n && strncmp(env[k], var, len))
+		k++;
+	env[k] = var;
+	*n += k == *n;
+}
+
+/* What a program needs to find its way, and nothing else of ours: own, and what
+ * the scenario gives it (NULL: nothing). */
+static char **make_env(char *const *more, char *const *own)
 {
 	static const char *const keep[] = { "PATH=", "HOME=",	"TERM=",
 					    "LANG=", "LC_ALL=", "TZ=" };
-	size_t n = 0, most = 3; /* NODE, SALCTL_SOCKET, and the NULL */
+	size_t n = 0, most = 1;
 	char **env;
 
 	for (char **e = environ; *e; e++)
+		most++;
+	for (char *const *e = own; *e; e++)
 		most++;
 	for (char *const *e = more; e && *e; e++)
 		most++;
@@ -138,20 +156,27 @@ static char **make_env(char *const *more, char *node_var, char *socket_var)
 		for (size_t k = 0; k < sizeof(keep) / sizeof(keep[0]); k++)
 			if (!strncmp(*e, keep[k], strlen(keep[k])))
 				env[n++] = *e;
-	env[n++] = node_var;
-	env[n++] = socket_var;
-	/* Each in the place of an earlier one of the same name. */
-	for (char *const *e = more; e && *e; e++) {
-		const char *equals = strchr(*e, '=');
-		size_t len = equals ? (size_t)(equals - *e) + 1 : strlen(*e);
-		size_t k = 0;
-
-		while (k < n && strncmp(env[k], *e, len))
-			k++;
-		env[k] = *e;
-		n += k == n;
-	}
+	for (char *const *e = own; *e; e++)
+		put_env(env, &n, *e);
+	for (char *const *e = more; e && *e; e++)
+		put_env(env, &n, *e);
 	return env;
+}
+
+/* The programs that came along (salctl, serval-handoff-echo) are found, behind
+ * all others. */
+static char *path_var(const struct lab_options *o)
+{
+	const char *path = getenv("PATH"), *end;
+	char *var = NULL;
+
+	end = o->sald ? strrchr(o->sald, '/') : NULL;
+	if (!path || !end)
+		return NULL;
+	if (asprintf(&var, "PATH=%s:%.*s", path, (int)(end - o->sald),
+		     o->sald) < 0)
+		return NULL;
+	return var;
 }
 
 /* What the lab changed for itself, and what a program would measure of it. */
@@ -164,11 +189,13 @@ static int restore_limits(const struct lab_options *o, struct err *err)
 	return 0;
 }
 
-/* Returns only where that failed. */
+/* Returns only where that failed. handoff_fd: as above, or -1. */
 static void become(const struct lab *lab, size_t node, char *const *argv,
-		   char *const *more, struct err *err)
+		   char *const *more, int handoff_fd, struct err *err)
 {
-	char **env, node_var[160], socket_var[128];
+	char node_var[160], socket_var[128], handoff_var[40];
+	char *own[5] = { node_var, socket_var }, **env;
+	size_t n = 2;
 
 	if (restore_limits(&lab->options, err))
 		return;
@@ -177,7 +204,13 @@ static void become(const struct lab *lab, size_t node, char *const *argv,
 	/* Where the node's sald listens, if it has one: salctl(8). */
 	snprintf(socket_var, sizeof(socket_var), "SALCTL_SOCKET=%s/sald.sock",
 		 lab->nodes[node].dir);
-	env = make_env(more, node_var, socket_var);
+	if (handoff_fd >= 0) {
+		snprintf(handoff_var, sizeof(handoff_var),
+			 "SERVALAB_HANDOFF_FD=%d", handoff_fd);
+		own[n++] = handoff_var;
+	}
+	own[n] = path_var(&lab->options);
+	env = make_env(more, own);
 	if (env)
 		execvpe(argv[0], argv, env);
 	err_errno(err, errno, "run '%s'", argv[0]);
@@ -201,7 +234,7 @@ static int command_main(void *arg, int status_fd)
 
 	if (log >= 0 && !connect_output(log, &err) &&
 	    !change_dir(a->lab->plan->scenario->nodes.v[c->node].name, &err))
-		become(a->lab, c->node, c->argv, NULL, &err);
+		become(a->lab, c->node, c->argv, NULL, -1, &err);
 	lab_child_failed(status_fd, &err);
 	return LAB_CHILD_FAILED;
 }
@@ -231,7 +264,9 @@ static int child_main(void *arg, int status_fd)
 						    p->index, a->ready_fd,
 						    STDERR_FILENO);
 	}
-	become(p->lab, s->node, s->argv, s->env, &err);
+	if (a->handoff_fd >= 0)
+		fcntl(a->handoff_fd, F_SETFD, 0); /* goes with it */
+	become(p->lab, s->node, s->argv, s->env, a->handoff_fd, &err);
 failed:
 	lab_child_failed(status_fd, &err);
 	return LAB_CHILD_FAILED;
@@ -392,7 +427,9 @@ int lab_start_process(struct lab *lab, size_t process, struct err *err)
 {
 	struct lab_process *p = &lab->processes[process];
 	const struct scn_process *s = scenario_process(p);
-	struct child_arg arg = { .process = p, .ready_fd = -1 };
+	struct child_arg arg = { .process = p,
+				 .ready_fd = -1,
+				 .handoff_fd = -1 };
 	int ready[2] = { -1, -1 };
 	int r;
 
@@ -401,6 +438,9 @@ int lab_start_process(struct lab *lab, size_t process, struct err *err)
 			       s->name);
 	if (!s->argv && pipe2(ready, O_CLOEXEC))
 		return err_errno(err, errno, "pipe");
+	r = lab_handoff_prepare(p, &arg.handoff_fd, err);
+	if (r)
+		return r;
 	arg.ready_fd = ready[1];
 	/* What an earlier life printed is no sign. */
 	p->log_read =
@@ -411,6 +451,8 @@ int lab_start_process(struct lab *lab, size_t process, struct err *err)
 		      &p->pid, err);
 	if (ready[1] >= 0)
 		close(ready[1]);
+	if (arg.handoff_fd >= 0)
+		close(arg.handoff_fd);
 	if (r) {
 		p->pid = 0;
 		if (ready[0] >= 0)

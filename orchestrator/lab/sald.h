@@ -21,6 +21,7 @@ struct lab_sald {
 	size_t unanswered; /* requests */
 	size_t refused; /* the tag of the first that was, SALD_NO_TAG: err is
 			   not of a request */
+	struct json_t **wanted; /* where the answer goes; NULL: nowhere */
 	struct err err; /* the first failure since it was settled */
 };
 

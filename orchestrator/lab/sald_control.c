@@ -53,6 +53,13 @@ static void keep_error(struct lab_sald *s, size_t tag, const struct err *err)
 	s->refused = tag;
 }
 
+static const char *code_of(json_t *error)
+{
+	const char *code = json_string_value(json_object_get(error, "code"));
+
+	return code ? code : "";
+}
+
 static void take_answer(struct lab_sald *s, json_t *answer)
 {
 	json_t *error = json_object_get(answer, "error");
@@ -62,10 +69,13 @@ static void take_answer(struct lab_sald *s, json_t *answer)
 
 	if (s->unanswered)
 		s->unanswered--;
+	if (!error && s->wanted && !*s->wanted)
+		*s->wanted = json_incref(answer);
 	if (!error)
 		return;
 	text = json_string_value(json_object_get(error, "message"));
-	err_set(&err, EPROTO, "sald says: %s", text ? text : "(nothing)");
+	err_set(&err, !strcmp(code_of(error), "EAGAIN") ? EAGAIN : EPROTO,
+		"sald says: %s", text ? text : "(nothing)");
 	text = json_string_value(json_object_get(error, "hint"));
 	if (text)
 		err_hint(&err, "%s", text);
@@ -346,5 +356,27 @@ int lab_sald_settle(struct lab *lab, size_t *failed_tag, struct err *err)
 		s->refused = SALD_NO_TAG;
 		r = -err->code;
 	}
+	return r;
+}
+
+int lab_sald_call(struct lab *lab, size_t node, json_t *request, json_t **out,
+		  struct err *err)
+{
+	struct lab_sald *s = &lab->salds[node];
+	json_t *answer = NULL;
+	size_t unused;
+	int r = lab_sald_request(lab, node, 0, request, err);
+
+	if (r)
+		return r;
+	s->wanted = &answer;
+	r = lab_sald_settle(lab, &unused, err);
+	s->wanted = NULL;
+	if (out && !r)
+		*out = answer;
+	else
+		json_decref(answer);
+	if (out && !r && !answer)
+		return err_set(err, EPROTO, "sald does not answer");
 	return r;
 }

@@ -21,14 +21,30 @@ static const struct type type_flush = {
 static const struct word mode_words[] = {
 	{ "replace", SCN_MIGRATE_REPLACE, NULL },
 	{ "overlap", SCN_MIGRATE_OVERLAP, NULL },
+	{ "handoff", SCN_MIGRATE_HANDOFF, NULL },
 	{ 0 },
 };
 
 static const struct type type_mode = {
-	.expects = "replace or overlap",
+	.expects = "replace, overlap or handoff",
 	.scalar = SCALAR_WORD,
 	.thing = "a way to migrate",
 	.words = mode_words,
+};
+
+static const struct word fail_words[] = {
+	{ "hold", SCN_HANDOFF_HOLD, NULL },
+	{ "dump", SCN_HANDOFF_DUMP, NULL },
+	{ "restore", SCN_HANDOFF_RESTORE, NULL },
+	{ "import", SCN_HANDOFF_IMPORT, NULL },
+	{ 0 },
+};
+
+static const struct type type_fail = {
+	.expects = "hold, dump, restore or import",
+	.scalar = SCALAR_WORD,
+	.thing = "a step of a handoff",
+	.words = fail_words,
 };
 
 enum {
@@ -38,6 +54,7 @@ enum {
 	MIGRATE_MODE,
 	MIGRATE_FLUSH,
 	MIGRATE_GAP,
+	MIGRATE_FAIL,
 };
 
 static const struct field migrate_fields[] = {
@@ -60,7 +77,8 @@ static const struct field migrate_fields[] = {
 			   .type = &type_mode,
 			   .fallback = "replace",
 			   .doc = "overlap: the new instance is up before the "
-				  "old one goes" },
+				  "old one goes; handoff: and takes its live "
+				  "TCP connections over" },
 	[MIGRATE_FLUSH] = { .name = "flush",
 			    .type = &type_flush,
 			    .fallback = "after",
@@ -70,6 +88,10 @@ static const struct field migrate_fields[] = {
 			  .type = &type_delay,
 			  .fallback = "0s",
 			  .doc = "the time between the rule and the flush" },
+	[MIGRATE_FAIL] = { .name = "fail",
+			   .type = &type_fail,
+			   .doc = "handoff: the step after which the new "
+				  "instance's process is killed" },
 };
 
 static const struct mapping mapping_migrate_service = {
@@ -119,6 +141,64 @@ static bool check_nat_only(struct loader *l, const struct value *v)
 	return good;
 }
 
+/* One program of its own at a node, which could be told to hand over. */
+static bool has_one_program(struct loader *l, const struct scn_service *svc,
+			    size_t node)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < svc->run.n; i++) {
+		const struct scn_process *p = &l->s->processes.v[svc->run.v[i]];
+
+		n += p->node == node && p->argv ? 1 : 0;
+	}
+	return n == 1;
+}
+
+static bool check_handoff(struct loader *l, const struct value *v,
+			  const struct scn_action *a)
+{
+	const struct scn_service *svc = &l->s->services.v[a->migrate.service];
+	bool good = true;
+
+	if (svc->resolver != SCN_RESOLVER_SAL) {
+		tree_error(l->diag, v[MIGRATE_MODE].node,
+			   "connections can be handed over only by a sal "
+			   "service");
+		return false;
+	}
+	for (size_t i = MIGRATE_FROM; i <= MIGRATE_TO; i++) {
+		size_t node =
+			i == MIGRATE_FROM ? a->migrate.from : a->migrate.to;
+
+		if (!v[i].ok || has_one_program(l, svc, node))
+			continue;
+		tree_error(l->diag, v[i].node,
+			   "for a handoff, the service's 'run' must name "
+			   "exactly one program at '%s'",
+			   v[i].node->text);
+		good = false;
+	}
+	if (!good)
+		diag_help(l->diag, "a program that can hand its connections "
+				   "over, such as 'serval-handoff-echo'");
+	return good;
+}
+
+static bool check_mode(struct loader *l, const struct value *v,
+		       const struct scn_action *a)
+{
+	if (!v[MIGRATE_SERVICE].ok || !v[MIGRATE_MODE].ok)
+		return false;
+	if (a->migrate.mode == SCN_MIGRATE_HANDOFF)
+		return check_handoff(l, v, a);
+	if (!v[MIGRATE_FAIL].node)
+		return true;
+	tree_error(l->diag, v[MIGRATE_FAIL].node,
+		   "'fail' is only for 'mode: handoff'");
+	return false;
+}
+
 static bool read_migrate(struct loader *l, const struct value *outer,
 			 struct step *step, step_vec *also)
 {
@@ -144,6 +224,8 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 	a->migrate.mode = v[MIGRATE_MODE].word;
 	a->migrate.flush = v[MIGRATE_FLUSH].word;
 	a->migrate.gap_ns = v[MIGRATE_GAP].ns;
+	a->migrate.fail =
+		v[MIGRATE_FAIL].node ? v[MIGRATE_FAIL].word : SCN_HANDOFF_NONE;
 	step->subject = v[MIGRATE_SERVICE].node;
 	step->from = v[MIGRATE_FROM].node;
 	if (v[MIGRATE_TO].node)
@@ -156,6 +238,7 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 			   v[MIGRATE_TO].node->text);
 		good = false;
 	}
+	good = check_mode(l, v, a) && good;
 	if (v[MIGRATE_SERVICE].ok &&
 	    l->s->services.v[a->migrate.service].resolver == SCN_RESOLVER_SAL)
 		return check_nat_only(l, v) && good;
@@ -179,11 +262,17 @@ const struct action_form form_migrate = {
 static void migrate_text(const struct scenario *s, const struct scn_action *a,
 			 char *buf, size_t size)
 {
-	snprintf(buf, size, "migrate %s: %s -> %s%s",
+	static const char *const modes[] = {
+		[SCN_MIGRATE_REPLACE] = "",
+		[SCN_MIGRATE_OVERLAP] = ", overlapping",
+		[SCN_MIGRATE_HANDOFF] = ", handing over",
+	};
+
+	snprintf(buf, size, "migrate %s: %s -> %s%s%s",
 		 s->services.v[a->migrate.service].name,
 		 s->nodes.v[a->migrate.from].name,
-		 s->nodes.v[a->migrate.to].name,
-		 a->migrate.mode == SCN_MIGRATE_OVERLAP ? ", overlapping" : "");
+		 s->nodes.v[a->migrate.to].name, modes[a->migrate.mode],
+		 a->migrate.fail ? ", to fail" : "");
 }
 
 /* Where the service is, in words. */
@@ -208,6 +297,7 @@ static void check_migrate(struct loader *l, struct state *st,
 	size_t service = step->action.migrate.service;
 	size_t from = step->action.migrate.from, to = step->action.migrate.to;
 	const struct step *before = st->moved[service];
+	bool failed = step->action.migrate.fail;
 	bool was = state_serves(l, st, service, from);
 	const char *at = was ? NULL : place_text(l, st, service);
 	const struct scenario *s = l->s;
@@ -220,14 +310,16 @@ static void check_migrate(struct loader *l, struct state *st,
 		    s->processes.v[process].node != to)
 			continue;
 		st->touched[process] = step;
-		st->life[process] = s->processes.v[process].node == to ?
-					    LIFE_STARTED :
-					    LIFE_ENDING;
+		st->life[process] =
+			(s->processes.v[process].node == to) != failed ?
+				LIFE_STARTED :
+				LIFE_ENDING;
 	}
 	for (size_t i = 0; !was && i < s->nodes.n; i++)
 		state_set_serves(l, st, service, i, false);
-	state_set_serves(l, st, service, from, false);
-	state_set_serves(l, st, service, to, true);
+	/* One that is made to fail leaves it where it was. */
+	state_set_serves(l, st, service, from, failed);
+	state_set_serves(l, st, service, to, !failed);
 	if (was || !action_is_known(l, SCN_ACTION_MIGRATE) ||
 	    !action_is_known(l, SCN_ACTION_REGISTER) ||
 	    !action_is_known(l, SCN_ACTION_UNREGISTER))

@@ -240,6 +240,16 @@ enum scn_flush { SCN_FLUSH_AFTER, SCN_FLUSH_NONE, SCN_FLUSH_BEFORE };
 enum scn_migrate_mode {
 	SCN_MIGRATE_REPLACE, /* the old instance goes, then the new one comes */
 	SCN_MIGRATE_OVERLAP, /* the other way round */
+	SCN_MIGRATE_HANDOFF, /* and its live connections go along */
+};
+
+/* The steps of a handoff, after which its new process can be made to die. */
+enum scn_handoff_step {
+	SCN_HANDOFF_NONE,
+	SCN_HANDOFF_HOLD,
+	SCN_HANDOFF_DUMP,
+	SCN_HANDOFF_RESTORE,
+	SCN_HANDOFF_IMPORT,
 };
 
 enum scn_route_change { SCN_ROUTE_ADD, SCN_ROUTE_DELETE, SCN_ROUTE_REPLACE };
@@ -260,6 +270,7 @@ struct scn_action {
 			enum scn_flush
 				flush; /* conntrack: when, as to the rule */
 			int64_t gap_ns; /* between rule and flush */
+			enum scn_handoff_step fail; /* NONE: not */
 			struct src_pos to_pos;
 		} migrate;
 		struct {

@@ -5,13 +5,14 @@
 
 /* What may be waited for: docs/record.md and docs/control.md. */
 static const char *const event_names[] = {
-	"lab.ready",	     "timeline.start",	  "process.start",
-	"process.ready",     "process.exit",	  "probe.start",
-	"probe.end",	     "action.start",	  "action.step",
-	"action.done",	     "sald.exit",	  "sal.flow.opened",
-	"sal.flow.state",    "sal.flow.closed",	  "sal.rsyn.sent",
-	"sal.rsyn.received", "sal.flow.migrated", "sal.flow.rebound",
-	"sal.resent",	     "sal.refused",	  "sal.addresses",
+	"lab.ready",	      "timeline.start",	   "process.start",
+	"process.ready",      "process.exit",	   "probe.start",
+	"probe.end",	      "action.start",	   "action.step",
+	"action.rolled_back", "action.done",	   "sald.exit",
+	"sal.flow.opened",    "sal.flow.state",	   "sal.flow.closed",
+	"sal.rsyn.sent",      "sal.rsyn.received", "sal.flow.migrated",
+	"sal.flow.rebound",   "sal.resent",	   "sal.refused",
+	"sal.addresses",
 };
 
 static const struct type type_times = {

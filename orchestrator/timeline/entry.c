@@ -61,6 +61,14 @@ void performance_step(const struct performance *p, const char *step,
 		l->step(l->arg, p->id, step, clock_mono_ns(), field, value);
 }
 
+void performance_rolled_back(const struct performance *p, const struct err *why)
+{
+	const struct timeline_listener *l = &p->tl->listener;
+
+	if (l->rolled_back)
+		l->rolled_back(l->arg, p->id, clock_mono_ns(), why);
+}
+
 void performance_failed(struct performance *p, struct err *err)
 {
 	timeline_fail(p->tl, p->id, p->action, err);

@@ -34,6 +34,7 @@ struct performance {
 	sd_event_source *timer; /* where it waits; stopped with the timeline */
 	unsigned next; /* where it goes on: the performer's own, as below */
 	unsigned char program[PROGRAM_MAX];
+	bool undone; /* it has changed nothing in the end */
 	size_t process;
 	pid_t pid;
 	bool timed_out;
@@ -87,6 +88,10 @@ struct timeline {
 /* A step of it is done. field: as in timeline_listener. */
 void performance_step(const struct performance *p, const char *step,
 		      const char *field, int64_t value);
+/* It could not be done, and all is as it was; it will be done() all the same.
+ */
+void performance_rolled_back(const struct performance *p,
+			     const struct err *why);
 void performance_done(struct performance *p);
 void performance_failed(struct performance *p, struct err *err);
 /* One of the three, by what a performer would return. */

@@ -11,6 +11,9 @@
  *     overlap   the new instance's processes start, the name is bound to the
  *               new one, and when nobody is on the way to the old one any more,
  *               its processes end
+ *     handoff   as overlap, but when all know of the new instance, the live TCP
+ *               connections are handed over to its process; where that does not
+ *               work out, all is as it was (what was begun is undone)
  *
  * Binding a nat service's name is a rule and a flush: connections that exist
  * follow the rule by which they began until they are forgotten. In an overlap,
@@ -43,6 +46,11 @@ enum step {
 	STEP_OVERLAP,
 	STEP_HAND_OVER,
 	STEP_HANDED_OVER,
+	STEP_FLOWS,
+	STEP_UNDO_FORWARD,
+	STEP_UNDO_START,
+	STEP_NEW_ENDS,
+	STEP_NEW_ENDED,
 };
 
 static void add(struct performance *p, size_t *n, enum step step)
@@ -64,12 +72,26 @@ static void add_nat(struct performance *p, size_t *n)
 	add(p, n, before ? STEP_RULE : STEP_FLUSH);
 }
 
+/* From behind the step under way on: back to the old instance. */
+static void write_undo(struct performance *p)
+{
+	size_t n = p->next + 1;
+
+	add(p, &n, STEP_UNDO_FORWARD);
+	add(p, &n, STEP_UNDO_START);
+	add(p, &n, STEP_NEW_ENDS);
+	add(p, &n, STEP_NEW_ENDED);
+	add(p, &n, STEP_END);
+	p->undone = true;
+}
+
 static void write_program(struct performance *p)
 {
 	const struct scn_action *a = p->action;
 	const struct scn_service *s =
 		&p->tl->plan->scenario->services.v[a->migrate.service];
-	bool overlap = a->migrate.mode == SCN_MIGRATE_OVERLAP;
+	bool handoff = a->migrate.mode == SCN_MIGRATE_HANDOFF;
+	bool overlap = handoff || a->migrate.mode == SCN_MIGRATE_OVERLAP;
 	size_t n = 0;
 
 	if (s->run.n && !overlap) {
@@ -92,7 +114,7 @@ static void write_program(struct performance *p)
 		add(p, &n, STEP_SAL_START);
 		add(p, &n, STEP_SAL_FORWARD);
 		if (overlap)
-			add(p, &n, STEP_OVERLAP);
+			add(p, &n, handoff ? STEP_FLOWS : STEP_OVERLAP);
 		add(p, &n, STEP_SAL_STOP);
 	}
 	if (s->run.n && overlap) {
@@ -126,13 +148,13 @@ static int start_new(const struct performance *p, const struct scn_service *s,
 	return r;
 }
 
-static int stop_old(const struct performance *p, const struct scn_service *s,
-		    struct err *err)
+static int stop_at(const struct performance *p, const struct scn_service *s,
+		   size_t node, struct err *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < s->run.n && r >= 0; i++)
-		if (is_at(p, s->run.v[i], p->action->migrate.from) &&
+		if (is_at(p, s->run.v[i], node) &&
 		    lab_process_runs(p->tl->lab, s->run.v[i]))
 			r = lab_stop_process(p->tl->lab, s->run.v[i], err);
 	if (r >= 0)
@@ -142,11 +164,9 @@ static int stop_old(const struct performance *p, const struct scn_service *s,
 
 /* Waits for the first that is not yet as it is to be; is asked again then. */
 static int wait_for_processes(struct performance *p,
-			      const struct scn_service *s, bool started)
+			      const struct scn_service *s, size_t node,
+			      bool started)
 {
-	const struct scn_action *a = p->action;
-	size_t node = started ? a->migrate.to : a->migrate.from;
-
 	for (size_t i = 0; i < s->run.n; i++) {
 		size_t process = s->run.v[i];
 
@@ -192,6 +212,50 @@ static int bind_sal(const struct performance *p, enum plan_sal_step step,
 	return perform_ops(p, name, r, &ops, err);
 }
 
+/* Back from the new instance to the old one. */
+static int unbind_sal(const struct performance *p, enum plan_sal_step step,
+		      const char *name, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 };
+	int r = plan_sal_bind_ops(
+		p->tl->live, a->migrate.service, a->migrate.to,
+		step == PLAN_SAL_FORWARD ? a->migrate.from : SCN_NONE, step,
+		a->pos, &ops);
+
+	return perform_ops(p, name, r, &ops, err);
+}
+
+static void tell_step(void *arg, const char *step, const char *field,
+		      int64_t value)
+{
+	performance_step(arg, step, field, value);
+}
+
+static int hand_flows_over(struct performance *p, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	const struct lab_handoff what = {
+		.service = a->migrate.service,
+		.from = a->migrate.from,
+		.to = a->migrate.to,
+		.fail = a->migrate.fail,
+		.step = tell_step,
+		.arg = p,
+	};
+	struct err why = ERR_INIT;
+	int r = lab_hand_flows_over(p->tl->lab, &what, &why);
+
+	if (r == LAB_ROLLED_BACK) {
+		performance_rolled_back(p, &why);
+		write_undo(p);
+		return 0;
+	}
+	if (r)
+		*err = why;
+	return r;
+}
+
 static int bind_nat(const struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
@@ -213,13 +277,25 @@ static int do_step(struct performance *p, enum step step, bool *again,
 
 	switch (step) {
 	case STEP_OLD_ENDS:
-		return stop_old(p, s, err);
+		return stop_at(p, s, a->migrate.from, err);
+	case STEP_NEW_ENDS:
+		return stop_at(p, s, a->migrate.to, err);
 	case STEP_NEW_STARTS:
 		return start_new(p, s, err);
 	case STEP_OLD_ENDED:
-	case STEP_NEW_READY:
 		*again = true;
-		return wait_for_processes(p, s, step == STEP_NEW_READY);
+		return wait_for_processes(p, s, a->migrate.from, false);
+	case STEP_NEW_READY:
+	case STEP_NEW_ENDED:
+		*again = true;
+		return wait_for_processes(p, s, a->migrate.to,
+					  step == STEP_NEW_READY);
+	case STEP_FLOWS:
+		return hand_flows_over(p, err);
+	case STEP_UNDO_FORWARD:
+		return unbind_sal(p, PLAN_SAL_FORWARD, "forward", err);
+	case STEP_UNDO_START:
+		return unbind_sal(p, PLAN_SAL_STOP, "stop", err);
 	case STEP_RULE:
 		return bind_nat(p, err);
 	case STEP_FLUSH:
@@ -255,7 +331,7 @@ static int advance(struct performance *p, struct err *err)
 		if (r)
 			return r;
 	}
-	return performance_take(p, err);
+	return p->undone ? 0 : performance_take(p, err);
 }
 
 static void resume(struct performance *p)

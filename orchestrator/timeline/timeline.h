@@ -23,6 +23,9 @@ struct timeline_listener {
 	 * goes with it, by its name; NULL: none. */
 	void (*step)(void *arg, unsigned id, const char *step, int64_t now_ns,
 		     const char *field, int64_t value);
+	/* It could not be done, and what it had begun is taken back. */
+	void (*rolled_back)(void *arg, unsigned id, int64_t now_ns,
+			    const struct err *why);
 	void (*done)(void *arg, unsigned id, int64_t now_ns);
 	/* All actions of a list have been applied: how far apart, from the
 	 * beginning of the first to the end of the last. */
