@@ -97,10 +97,11 @@ struct sal_connect {
 };
 
 /*
- * 0 and the flow's local ID, -ENOENT (no rule), -EHOSTUNREACH (no address to
- * send from), -ENOSPC (too many flows), -EINVAL. Then comes FLOW_OPENED, or
- * FLOW_CLOSED with the state that it ended in: SYN_SENT, and reason "refused"
- * or none (timed out).
+ * 0 and the flow's local ID, -ENOENT (no rule; those of DELAY are passed over),
+ * -EHOSTUNREACH (no address to send from, or a rule of DROP), -ECONNREFUSED
+ * (one that refuses), -ENOSPC (too many flows), -EINVAL. Then comes
+ * FLOW_OPENED, or FLOW_CLOSED with the state that it ended in: SYN_SENT, and
+ * reason "refused" or none (timed out).
  */
 int sal_native_connect(struct sal *s, const struct sal_connect *c,
 		       uint32_t *flow, int64_t now_ns);

@@ -406,6 +406,36 @@ START_TEST(the_last_of_source_is_the_peer)
 }
 END_TEST
 
+/* Rules that have no place to go to. */
+START_TEST(rules_of_other_kinds)
+{
+	static const struct {
+		enum sal_rule_kind kind;
+		bool refuse;
+		int result;
+	} cases[] = {
+		{ SAL_RULE_DROP, false, -EHOSTUNREACH },
+		{ SAL_RULE_DROP, true, -ECONNREFUSED },
+		{ SAL_RULE_DELAY, false, 0 }, /* passed over */
+	};
+	struct sal_rule r = { .id = service(NATIVE_SERVICE),
+			      .bits = SERVICE_ID_BITS,
+			      .kind = cases[_i].kind,
+			      .refuse = cases[_i].refuse,
+			      .priority = 9,
+			      .weight = 1 };
+	struct native_scene s;
+
+	native_begin(&s);
+	ck_assert_int_eq(sal_rule_add(s.c.h->sal, &r, s.w->now_ns), 0);
+	ck_assert_int_eq(
+		native_connect(&s.c, NATIVE_SERVICE, IPPROTO_UDP, 0, NULL),
+		cases[_i].result);
+	WORLD_OK(s.w, host_flows(s.c.h) == (cases[_i].result == 0));
+	native_finish(&s);
+}
+END_TEST
+
 START_TEST(what_is_asked_wrongly)
 {
 	struct native_scene s;
@@ -483,6 +513,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, datagrams);
 	tcase_add_test(tc, source_comes_back);
 	tcase_add_test(tc, the_last_of_source_is_the_peer);
+	tcase_add_loop_test(tc, rules_of_other_kinds, 0, 3);
 	tcase_add_test(tc, what_is_asked_wrongly);
 	suite_add_tcase(s, tc);
 	return s;
