@@ -183,7 +183,9 @@ static void arrive(struct net *net, const struct flight *f)
 {
 	struct sal_path path = { .local = f->path.remote,
 				 .remote = f->path.local,
-				 .ifindex = 1 };
+				 .ifindex = 1,
+				 .local_port = f->path.remote_port,
+				 .remote_port = f->path.local_port };
 
 	/* 10.0.0.x is the one's, all else the other's. */
 	sal_from_outer(net->sal[path.local.bytes[2] ? 1 : 0], &path, &f->ip,
