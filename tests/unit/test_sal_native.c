@@ -239,6 +239,49 @@ START_TEST(closed_within_the_handshake)
 }
 END_TEST
 
+/* ---- what inner flows do besides ------------------------------------------
+ */
+
+static bool in_the_clear(struct world *w, struct sal_path *path, void *arg)
+{
+	unsigned *udp = arg;
+
+	(void)w;
+	*udp += path->remote_port != 0;
+	return true;
+}
+
+/* Second addresses are not told, nobody is asked whether he lives, and nothing
+ * goes in UDP: the old stack would make nothing of it. (What a packet has in it
+ * is watched in any case.) */
+START_TEST(none_of_the_extensions)
+{
+	struct native_scene s;
+	unsigned udp = 0;
+
+	native_opened(&s, IPPROTO_UDP);
+	s.w->middle = in_the_clear;
+	s.w->middle_arg = &udp;
+	host_addresses(s.c.h, "10.0.0.1", "10.0.0.2");
+	host_addresses(s.a.h, "10.0.1.1", "fd00:1::1");
+	native_run(&s, 10 * SEC);
+	for (int i = 0; i < 50; i++) {
+		native_say(&s.c, s.c.flow, "anybody there?");
+		native_run(&s, 100 * MSEC);
+	}
+	WORLD_OK(s.w, native_both(&s, SAL_ESTABLISHED));
+	WORLD_OK(s.w, s.n.packets == 3 + 50);
+	world_lose(s.w, s.c.h, RSYN, 6);
+	host_addresses(s.c.h, "10.0.0.2", NULL);
+	native_run(&s, 20 * SEC);
+	WORLD_OK(s.w, native_both(&s, SAL_ESTABLISHED) && !udp);
+	WORLD_OK(s.w, !sal_stats(s.c.h->sal)->lists_sent);
+	WORLD_OK(s.w, !sal_stats(s.a.h->sal)->lists_sent);
+	WORLD_OK(s.w, !sal_stats(s.c.h->sal)->probes);
+	native_finish(&s);
+}
+END_TEST
+
 /* ---- nobody there ---------------------------------------------------------
  */
 
@@ -503,6 +546,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, over_ipv6);
 	tcase_add_test(tc, fins_cross);
 	tcase_add_loop_test(tc, an_end_aborts, 0, 2);
+	tcase_add_test(tc, none_of_the_extensions);
 	tcase_add_loop_test(tc, a_packet_is_lost, 0,
 			    2 * sizeof(losses) / sizeof(losses[0]));
 	tcase_add_test(tc, a_lost_handshake_ack_is_repaired);
