@@ -23,16 +23,11 @@ topology:
 
 # run CODE WHAT [OPTION...]: the scenario on standard input ends with that code.
 run() {
-  local expected=$1 code=0
   what=$2
   rm -rf "${records:?}"/*
   { printf '%s\n' "$head" && cat; } >"$stage/lab.yaml"
-  "$program" run -q -r "$records" "${@:3}" "$stage/lab.yaml" \
-    >"$records/out" 2>"$records/err" || code=$?
-  [ "$code" = "$expected" ] ||
-    fail "$what: exit code $code instead of $expected: $(cat "$records/out" "$records/err")"
+  run_scenario "$1" "$records" "$stage/lab.yaml" "${@:3}"
   mapfile -t found < <(find "$records" -mindepth 2 -maxdepth 2 -type d | sort)
-  record=${found[0]}
 }
 
 says() {

@@ -18,14 +18,8 @@ mkdir "$records" "$mine"
 
 # run CODE SCENARIO [OPTION...]: sets record.
 run() {
-  local code=0 want=$1 scenario=$2
-  shift 2
   rm -rf "${records:?}"/*
-  "$program" run -q -r "$records" "$@" "$scenario" >"$records/out" 2>"$records/err" ||
-    code=$?
-  [ "$code" = "$want" ] ||
-    fail "$scenario: exit code $code, not $want: $(<"$records/out") $(<"$records/err")"
-  record=$(only_record)
+  run_scenario "$1" "$records" "${@:2}"
 }
 
 # Of a record's fate lists, what is promised: how many ARP requests are sent

@@ -39,7 +39,15 @@ Y
   } >"$stage/lab.yaml"
 }
 
-# begin, end CODE WHAT: a run in the background, and its end.
+# run CODE WHAT
+run() {
+  what=$2
+  rm -rf "${records:?}"/*
+  run_scenario "$1" "$records" "$stage/lab.yaml"
+}
+
+# begin, end CODE WHAT: a run in the background, and its end; of one that is invalid
+# it returns 4 (until_valid).
 begin() {
   rm -rf "${records:?}"/*
   "$program" run -q -r "$records" "$stage/lab.yaml" >"$records/out" 2>&1 &
@@ -50,8 +58,23 @@ end() {
   local code=0
   what=$2
   wait "$pid" || code=$?
+  [ "$code" != 4 ] || return 4
   [ "$code" = "$1" ] || fail "$what: exit code $code instead of $1: $(<"$records/out")"
+  record=$(only_record)
 }
+
+# What the tests below have left on the host.
+tidy() {
+  ip link delete left0
+  umount /tmp/left
+  rm -rf /tmp/left
+  exec 8<&-
+} 2>/dev/null
+
+leave_nobody() {
+  kill "$holder"
+  wait "$holder"
+} 2>/dev/null
 
 says() {
   grep -qE -- "$1" "$records/out" || fail "$what: nothing says '$1': $(<"$records/out")"
@@ -61,43 +84,42 @@ host_remember "$records"
 
 # An expectation is waited for as long as it takes, and no longer than need be.
 scenario "expect: [{ process: late, exit: 0, prints: done, within: 60s }]"
-begin
-wait_until 30 has_event "$records" timeline.start || fail "it never started"
-record=$(only_record)
-last_is_over() {
-  [ "$(wc -l <"$record/probes/rtt.csv")" -gt 1 ]
+ends_late() {
+  begin
+  wait_until 30 has_event "$records" timeline.start || fail "it never started"
+  record=$(only_record)
+  last_is_over() {
+    [ "$(wc -l <"$record/probes/rtt.csv")" -gt 1 ]
+  }
+  wait_until 30 last_is_over || fail "the probe never ended"
+  # By now the run would be over, or will soon be.
+  touch "$record/files/a/go"
+  end 0 "a process that ends late" || return
 }
-wait_until 30 last_is_over || fail "the probe never ended"
-# By now the run would be over, or will soon be.
-touch "$record/files/a/go"
-end 0 "a process that ends late"
+until_valid ends_late
 jq -se 'map(select(.event == "expect.polled")) | length == 2 and all(.held)' \
   "$record/events.jsonl" >/dev/null || fail "$what: no event says so"
 host_is_as_before "after: $what"
 
 # What it does when it is told to stop comes too late, though it is there.
 scenario "expect: [{ process: never, prints: done, within: 100ms }]"
-begin
-end 1 "a process that ends only when it is told to"
+run 1 "a process that ends only when it is told to"
 says 'never: printed "done", but not within 100 ms'
-grep -q done "$(only_record)/processes/never.log" || fail "$what: it was not told to"
+grep -q done "$record/processes/never.log" || fail "$what: it was not told to"
 
 scenario "expect: [{ capture: icmp, node: a, interface: eth0, count: { min: 100 }, within: 60s }]"
-begin
-end 0 "packets that are there"
+run 0 "packets that are there"
 scenario "expect: [{ capture: icmp, node: a, interface: eth0, count: { min: 5000 }, within: 100ms }]"
-begin
-end 1 "packets that never are"
+run 1 "packets that never are"
 says 'not within 100 ms; expected at least 5000'
 
 # A probe that runs is looked at while it does. The end of the run waits for it, and
 # not longer than need be: it would ping for a minute.
 scenario 'expect: [{ probe: long, received: { min: 150 }, within: 50s }]'
 sed -i 's/^probes:/&\n  long: { kind: ping, node: a, to: c, interval: 10ms, for: 60s }/' "$stage/lab.yaml"
-begin
-end 0 "a probe that runs on"
+run 0 "a probe that runs on"
 jq -se 'map(select(.event == "expect.polled"))[0] | .held and .waited_ns > 0 and .waited_ns < 50e9' \
-  "$(only_record)/events.jsonl" >/dev/null || fail "$what: not seen in time"
+  "$record/events.jsonl" >/dev/null || fail "$what: not seen in time"
 
 # From an action on: it comes true in its time, once the cable is back, and is seen
 # while the probe still runs; where the time is too short, that is seen as well. A
@@ -111,115 +133,129 @@ s/^probes:/&\n  up: { kind: tcp_stream, node: a, to: d, port: 80, direction: upl
 s/^processes:/&\n  server: { node: d, serve: tcp\/80 }/
 s/^timeline:/&\n  - { at: 500ms, name: cut, link: "a:eth0-lan", state: down }\n  - { after: cut, plus: 500ms, name: back, link: "a:eth0-lan", state: up }/
 s/^duration: 1s/duration: 10s/' "$stage/lab.yaml"
-begin
-end 1 "from an action on"
+run 1 "from an action on"
 says 'long: received within 300 ms after .cut.: [0-9]+; expected at least 20'
 says "long: received within 8 s after 'cut': 20, in [0-9.]+ m?s"
 says "up: bytes within 8 s after 'back': [0-9.]+ kB, in"
 jq -se '(map(select(.event == "probe.end" and .probe == "long"))[0].mono_ns) as $last |
   map(select(.event == "expect.polled")) |
-  map(.held) == [false, true, true] and all(.mono_ns < $last)' "$(only_record)/events.jsonl" >/dev/null ||
-  fail "$what: not seen in time: $(grep -h polled "$(only_record)/events.jsonl")"
+  map(.held) == [false, true, true] and all(.mono_ns < $last)' "$record/events.jsonl" >/dev/null ||
+  fail "$what: not seen in time: $(grep -h polled "$record/events.jsonl")"
 
 # Half and half, by a migration; a busy machine moves the border a little.
 scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 80 }]"
-begin
-end 0 "half and half"
+run 0 "half and half"
 scenario "expect: [{ service: echo, share: { c: 90%, d: 10% }, over: 80 }]"
-begin
-end 1 "nine to one"
+run 1 "nine to one"
 says 'further off than chance goes \(chi-square'
 says 'lab.yaml:[0-9]+$'
 scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 91 }]"
-begin
-end 1 "more than there are"
+run 1 "more than there are"
 says 'too few to tell; expected c 50%, d 50% of at least 91'
 scenario "expect: [{ service: echo, share: { c: 100% }, over: 80 }]"
-begin
-end 1 "all of them"
+run 1 "all of them"
 says 'd and others [0-9.]+%'
 
 # Nothing is left; and what somebody else leaves meanwhile is found.
 scenario "expect: [{ host: unchanged }]"
-begin
-end 0 "a run leaves nothing"
+run 0 "a run leaves nothing"
 says 'the host is unchanged'
-jq -e '.left == []' "$(only_record)/host.json" >/dev/null || fail "$what: host.json"
+jq -e '.left == []' "$record/host.json" >/dev/null || fail "$what: host.json"
 host_is_as_before "after: $what"
 
 scenario "expect: [{ host: unchanged, within: 200ms }]"
-begin
-wait_until 30 has_event "$records" timeline.start || fail "it never started"
-ip link add left0 type veth peer name left1
-mkdir /tmp/left
-mount -t tmpfs left /tmp/left
-end 1 "an interface and a mount"
+interface_and_mount() {
+  tidy || true
+  begin
+  wait_until 30 has_event "$records" timeline.start || fail "it never started"
+  ip link add left0 type veth peer name left1
+  mkdir /tmp/left
+  mount -t tmpfs left /tmp/left
+  end 1 "an interface and a mount" || return
+}
+until_valid interface_and_mount
 says 'the host is changed: interface left0, and 2 more; expected unchanged'
 jq -e '.left | length == 3 and (.[2] | startswith("mount /tmp/left"))' \
-  "$(only_record)/host.json" >/dev/null || fail "$what: $(<"$(only_record)/host.json")"
-ip link delete left0
-umount /tmp/left
-rmdir /tmp/left
+  "$record/host.json" >/dev/null || fail "$what: $(<"$record/host.json")"
+tidy || true
 host_is_as_before "after: $what"
 
 # Namespaces that nobody is in: one that is mounted, one that is open, and one of
 # the lab's own.
 scenario "expect: [{ host: unchanged, within: 200ms }]"
-begin
-wait_until 30 has_event "$records" timeline.start || fail "it never started"
-touch /tmp/left
-unshare --net=/tmp/left true
-end 1 "a namespace that is mounted"
+mounted_namespace() {
+  tidy || true
+  begin
+  wait_until 30 has_event "$records" timeline.start || fail "it never started"
+  touch /tmp/left
+  unshare --net=/tmp/left true
+  end 1 "a namespace that is mounted" || return
+}
+until_valid mounted_namespace
 says 'the host is changed: mount /tmp/left of net:'
 jq -e '.left | map(select(test("^network namespace [0-9]+, mounted at /tmp/left$"))) | length == 1' \
-  "$(only_record)/host.json" >/dev/null || fail "$what: $(<"$(only_record)/host.json")"
-umount /tmp/left
-rm /tmp/left
+  "$record/host.json" >/dev/null || fail "$what: $(<"$record/host.json")"
+tidy || true
 host_is_as_before "after: $what"
 
-begin
-wait_until 30 has_event "$records" timeline.start || fail "it never started"
-unshare --net sleep 1000 &
-holder=$!
-lives_apart() {
-  [ "$(readlink "/proc/$holder/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+open_namespace() {
+  tidy || true
+  begin
+  wait_until 30 has_event "$records" timeline.start || fail "it never started"
+  unshare --net sleep 1000 &
+  holder=$!
+  lives_apart() {
+    [ "$(readlink "/proc/$holder/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+  }
+  wait_until 30 lives_apart || fail "no namespace was made"
+  exec 8<"/proc/$holder/ns/net"
+  leave_nobody || true
+  end 1 "a namespace that is open" || return
 }
-wait_until 30 lives_apart || fail "no namespace was made"
-exec 8<"/proc/$holder/ns/net"
-kill "$holder"
-wait "$holder" || true
-end 1 "a namespace that is open"
+until_valid open_namespace
 says 'the host is changed: network namespace [0-9]+, open in process [0-9]+; expected unchanged'
-exec 8<&-
+tidy || true
 host_is_as_before "after: $what"
 
-begin
-wait_until 30 has_event "$records" timeline.start || fail "it never started"
-exec 8<"/proc/$(pgrep -f 'while ! test -e go' | tail -n 1)/ns/net"
-end 1 "a node's namespace that is open"
+open_node() {
+  tidy || true
+  begin
+  wait_until 30 has_event "$records" timeline.start || fail "it never started"
+  exec 8<"/proc/$(pgrep -f 'while ! test -e go' | tail -n 1)/ns/net"
+  end 1 "a node's namespace that is open" || return
+}
+until_valid open_node
 says 'the host is changed: network namespace [0-9]+, open in process [0-9]+; expected unchanged'
-exec 8<&-
+tidy || true
 host_is_as_before "after: $what"
 
 # Whoever lives in one, too.
-begin
-wait_until 30 has_event "$records" timeline.start || fail "it never started"
-nsenter --net="/proc/$(pgrep -f 'while ! test -e go' | tail -n 1)/ns/net" sleep 1000 &
-holder=$!
-wait_until 30 lives_apart || fail "nobody entered"
-end 1 "a process in a node's namespace"
+lived_in_node() {
+  tidy || true
+  leave_nobody || true
+  begin
+  wait_until 30 has_event "$records" timeline.start || fail "it never started"
+  nsenter --net="/proc/$(pgrep -f 'while ! test -e go' | tail -n 1)/ns/net" sleep 1000 &
+  holder=$!
+  wait_until 30 lives_apart || fail "nobody entered"
+  end 1 "a process in a node's namespace" || return
+}
+until_valid lived_in_node
 says 'the host is changed: network namespace [0-9]+, held by process [0-9]+; expected unchanged'
-kill "$holder"
-wait "$holder" || true
+leave_nobody || true
 host_is_as_before "after: $what"
 
 # They go in time.
 scenario "expect: [{ host: unchanged, within: 60s }]"
-begin
-wait_until 30 has_event "$records" timeline.start || fail "it never started"
-ip link add left0 type veth peer name left1
-wait_until 30 has_event "$records" run.end || fail "it never ended"
-ip link delete left0
-end 0 "an interface that goes"
+goes_in_time() {
+  tidy || true
+  begin
+  wait_until 30 has_event "$records" timeline.start || fail "it never started"
+  ip link add left0 type veth peer name left1
+  wait_until 30 has_event "$records" run.end || fail "it never ended"
+  ip link delete left0
+  end 0 "an interface that goes" || return
+}
+until_valid goes_in_time
 
 echo "expectations hold where they should, and only there"

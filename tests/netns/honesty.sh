@@ -32,13 +32,9 @@ line_of() {
 
 # run CODE WHAT [OPTION...]: the scenario ends with that code.
 run() {
-  local expected=$1 code=0
   what=$2
   rm -rf "${records:?}"/*
-  "$program" run -q -r "$records" "${@:3}" "$stage/lab.yaml" \
-    >"$records/out" 2>"$records/err" || code=$?
-  [ "$code" = "$expected" ] ||
-    fail "$what: exit code $code instead of $expected: $(cat "$records/out" "$records/err")"
+  run_scenario "$1" "$records" "$stage/lab.yaml" "${@:3}"
 }
 
 says() {

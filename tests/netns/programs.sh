@@ -32,9 +32,8 @@ Y
 ulimit -Sn 300
 export LANG=caller SECRET=of-the-caller
 read -r slack </proc/self/timerslack_ns
-"$program" run -q -r "$records" "$work/programs.yaml" \
-  7</etc/passwd >"$records/out" 2>&1 || fail "exit code $?: $(<"$records/out")"
-logs=$(only_record)/processes
+run_scenario 0 "$records" "$work/programs.yaml" 7</etc/passwd
+logs=$record/processes
 
 ! grep passwd "$logs/fds.log" || fail "a descriptor of the caller is open"
 [ "$(grep -vcE '^/dev/null$|^pipe:\[[0-9]+\]$|^/proc/[0-9]+/fd$' "$logs/fds.log")" = 0 ] ||
@@ -72,10 +71,7 @@ expect:
   - { process: quiet, prints: last }
   - { process: loud, prints: nothing-that-is-kept }
 Y
-code=0
-"$program" run -q -r "$records" "$work/logs.yaml" >"$records/out" 2>&1 || code=$?
-[ "$code" = 1 ] || fail "exit code $code: $(<"$records/out")"
-record=$(only_record)
+run_scenario 1 "$records" "$work/logs.yaml"
 mark='[servalab: this log ends here, at 64 MiB; what was printed after that was not kept]'
 [ "$(tail -c $((${#mark} + 1)) "$record/processes/loud.log")" = "$mark" ] ||
   fail "a log that was cut does not say so"

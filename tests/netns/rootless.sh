@@ -63,9 +63,9 @@ shorten "$2/scenarios/ping-migration.yaml" "$folder/5.yaml" \
 shorten "$2/scenarios/emulated-delay.yaml" "$folder/6.yaml" \
   's/for: 2s/for: 300ms/;s/sent: 200/sent: 30/'
 
+program=$1
+mkdir "$folder/results"
 for i in 1 2 3 4 5 6; do
-  "$1" run -q -r "$folder/results" "$folder/$i.yaml" >"$folder/out" 2>&1 ||
-    fail "exit code $?: $(<"$folder/out")"
-  record=$(sed -n 's/^record: //p' "$folder/out")
+  run_scenario 0 "$folder/results" "$folder/$i.yaml"
   [ -z "$(find "$record" ! -user "$(id -u)")" ] || fail "$record has files of others"
 done

@@ -39,6 +39,6 @@ grep -A 2 "^MISSING  tun" "$records/doctor" | grep -q "help: .*chmod 666 /dev/ne
   fail "the doctor does not say what to do: $(<"$records/doctor")"
 grep -q "^links of backend emulated: no, for want of tun" "$records/doctor" ||
   fail "the doctor does not tell of links: $(<"$records/doctor")"
-"$program" run -q -r "$records" "$scenarios/two-hosts.yaml" >"$records/out" 2>&1 ||
-  fail "a lab without sal services: exit code $?: $(<"$records/out")"
+what="a lab without sal services"
+run_scenario 0 "$records" "$scenarios/two-hosts.yaml"
 umount /dev/net/tun

@@ -15,7 +15,7 @@ shorten "$scenarios/ping-migration-nat.yaml" "$work/ping.yaml" \
 host_remember "$records"
 
 at_once() {
-  local n=$1 i code folder
+  local n=$1 i code folder busy=0
   local -a pids=() folders=()
   rm -rf "${records:?}"/*
   for ((i = 0; i < n; i++)); do
@@ -25,6 +25,8 @@ at_once() {
   for ((i = 0; i < n; i++)); do
     code=0
     wait "${pids[i]}" || code=$?
+    [ "$code" != 4 ] || busy=4
+    [ "$busy" = 0 ] || continue
     [ "$code" = 0 ] || fail "$n at once: one ends with $code: $(<"$records/out.$i")"
     folder=$(sed -n 's/^record: //p' "$records/out.$i")
     [ -d "$folder" ] || fail "$n at once: '$folder' is no record"
@@ -33,6 +35,7 @@ at_once() {
       .probes.rtt.received >= 89 and .probes.rtt.duplicated == 0' \
       "$folder/results.json" >/dev/null || fail "$n at once: wrong figures in $folder"
   done
+  [ "$busy" = 0 ] || return "$busy"
   [ "$(printf '%s\n' "${folders[@]}" | sort -u | wc -l)" = "$n" ] ||
     fail "$n at once share a record: ${folders[*]}"
   [ "$(find "$records" -mindepth 2 -maxdepth 2 | wc -l)" = "$n" ] ||
@@ -40,5 +43,5 @@ at_once() {
   host_is_as_before "by $n at once"
 }
 
-at_once 2
-at_once 4
+until_valid at_once 2
+until_valid at_once 4

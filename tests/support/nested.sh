@@ -194,6 +194,44 @@ shorten() {
   sed "$3" "$1" >"$2"
 }
 
+# ---- runs ----------------------------------------------------------------------
+
+# A run that the machine was too busy for is invalid (exit code 4), and says nothing
+# of what is tested: so it is made again, so many times at most, and that is told.
+RETRIES=3
+
+# run_scenario CODE FOLDER SCENARIO [OPTION...]: the run, with its records below
+# FOLDER, ends with that code; its output is in FOLDER/out and FOLDER/err. Sets
+# record, that of the last try.
+run_scenario() {
+  local want=$1 folder=$2 scenario=$3 code=0 found
+  local -a retry=(--retry-invalid "$RETRIES")
+  [ "$want" != 4 ] || retry=()
+  "$program" run -q -r "$folder" "${retry[@]}" "${@:4}" "$scenario" \
+    >"$folder/out" 2>"$folder/err" || code=$?
+  grep '^runs: [1-9]' "$folder/out" || true
+  [ "$code" = "$want" ] ||
+    fail "${what:-$scenario}: exit code $code instead of $want: $(cat "$folder/out" "$folder/err")"
+  found=$(find "$folder" -mindepth 2 -maxdepth 2 -type d -printf '%T@ %p\n' | sort -n | tail -n 1)
+  # shellcheck disable=SC2034 # for the caller
+  record=${found#* }
+}
+
+# until_valid FUNCTION [ARGUMENT...]: the same for one that takes part in its run,
+# and returns its exit code where that is 4.
+until_valid() {
+  local try code
+  for ((try = 0; try <= RETRIES; try++)); do
+    code=0
+    "$@" || code=$?
+    if [ "$code" != 4 ]; then
+      [ "$try" = 0 ] || printf 'runs of %s: %d invalid\n' "$*" "$try"
+      return "$code"
+    fi
+  done
+  fail "$*: $try runs were invalid, and none valid"
+}
+
 # The only record below $records.
 only_record() {
   local found
