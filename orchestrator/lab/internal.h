@@ -39,6 +39,11 @@ struct lab_process {
 	long log_read; /* of its log, already searched */
 };
 
+/* The last line of a log that was cut, with its MiB. */
+#define LAB_LOG_MARK                                                           \
+	"\n[servalab: this log ends here, at %u MiB; what was printed "        \
+	"after that was not kept]\n"
+
 struct lab_sald; /* sald.c */
 struct lab_emulator; /* emulator.c */
 

@@ -85,9 +85,6 @@ static void cut(struct keeper *k, size_t process, int code)
 
 static void keep(struct keeper *k, size_t process, const char *p, size_t n)
 {
-	static const char mark[] =
-		"\n[servalab: this log ends here, at %u MiB; what was printed "
-		"after that was not kept]\n";
 	uint64_t room = LAB_LOG_BYTES_MAX - k->kept;
 	size_t part = n < room ? n : (size_t)room;
 	int code = 0;
@@ -106,7 +103,8 @@ static void keep(struct keeper *k, size_t process, const char *p, size_t n)
 	if (!code)
 		k->kept += part;
 	if (!code && part < n)
-		dprintf(k->fd, mark, (unsigned)(LAB_LOG_BYTES_MAX >> 20));
+		dprintf(k->fd, LAB_LOG_MARK,
+			(unsigned)(LAB_LOG_BYTES_MAX >> 20));
 	if (code || part < n)
 		cut(k, process, code);
 }

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 int lab_salds_init(struct lab *lab, struct err *err)
@@ -51,12 +52,26 @@ struct child_arg {
 	int ready_fd;
 };
 
+static void log_path(const char *node, char *path, size_t size)
+{
+	snprintf(path, size, "sald/%s.log", node);
+}
+
+/*
+ * It is bounded by the sald's own limit for files, of which it writes no other;
+ * what it prints beyond is not written, and it goes on. (A program of a
+ * scenario may write files, so that its log goes through a pipe: log.c.)
+ */
 static int open_log(const char *node, struct err *err)
 {
+	const struct rlimit bound = { LAB_LOG_BYTES_MAX, LAB_LOG_BYTES_MAX };
 	char path[160];
 	int log;
 
-	snprintf(path, sizeof(path), "sald/%s.log", node);
+	log_path(node, path, sizeof(path));
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &bound))
+		return err_errno(err, errno, "bound the log of sald");
 	if (mkdir("sald", 0755) && errno != EEXIST)
 		return err_errno(err, errno, "mkdir sald");
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -145,6 +160,21 @@ static unsigned close_sockets(struct lab_sald *s)
 	return closed;
 }
 
+/* As process logs have it, where it has come to its bound. */
+static void mark_cut_log(const char *node)
+{
+	CLEANUP_CLOSE int log = -1;
+	struct stat st;
+	char path[160];
+
+	log_path(node, path, sizeof(path));
+	if (stat(path, &st) || (uint64_t)st.st_size != LAB_LOG_BYTES_MAX)
+		return;
+	log = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (log >= 0)
+		dprintf(log, LAB_LOG_MARK, (unsigned)(LAB_LOG_BYTES_MAX >> 20));
+}
+
 static void sald_exited(void *arg, int status)
 {
 	struct lab_sald *s = arg;
@@ -152,6 +182,7 @@ static void sald_exited(void *arg, int status)
 	unsigned closed = 0;
 
 	s->pid = 0;
+	mark_cut_log(lab_sald_node(s));
 	if (!s->ending)
 		closed = close_sockets(s);
 	if (s->fd >= 0 || !s->ending)

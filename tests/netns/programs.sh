@@ -89,3 +89,21 @@ jq -es '[.[] | select(.process == "again" and
     (.event == "process.start" or .event == "process.ready"))] |
   length == 4 and .[1].mono_ns - .[0].mono_ns > 9e7 and .[3].mono_ns - .[2].mono_ns > 9e7' \
   "$record/events.jsonl" >/dev/null || fail "what an earlier life printed made it ready"
+
+# So has a sald's, whatever it prints.
+cat >"$work/sald" <<Y
+#!/bin/sh
+head -c 70M /dev/zero >&2
+exec "$stage/sald" "\$@"
+Y
+chmod +x "$work/sald"
+rm -rf "${records:?}"/*
+shorten "$scenarios/ping-migration.yaml" "$work/ping.yaml" \
+  's/for: 6s/for: 900ms/;s/at: 2s/at: 300ms/;s/at: 4s/at: 600ms/;s/sent: 600/sent: 90/'
+SERVALAB_SALD=$work/sald run_scenario 0 "$records" "$work/ping.yaml"
+for node in a c d; do
+  [ "$(tail -c $((${#mark} + 1)) "$record/sald/$node.log")" = "$mark" ] ||
+    fail "a sald's log that was cut does not say so"
+  [ "$(stat -c %s "$record/sald/$node.log")" = $(((64 << 20) + ${#mark} + 2)) ] ||
+    fail "a sald's log of $(stat -c %s "$record/sald/$node.log") bytes"
+done
