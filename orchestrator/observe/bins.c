@@ -15,8 +15,6 @@ void bins_flush(struct bins_writer *w)
 			"%" PRId64 ",%" PRIu64 ",%" PRId64 ",%" PRId64 "\n",
 			w->bin.begin_ns, w->bin.bytes, w->bin.first_ns,
 			w->bin.last_ns);
-	if (w->f && w->at_once)
-		fflush(w->f);
 	w->bin.bytes = 0;
 }
 

@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "base/vec.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -28,7 +27,6 @@ typedef VEC(struct bin) bin_vec;
 
 struct bins_writer {
 	FILE *f; /* borrowed; NULL: nothing is written */
-	bool at_once; /* each bin is in the file when the next one begins */
 	struct bin bin; /* the one that is being filled; bytes 0: none */
 };
 

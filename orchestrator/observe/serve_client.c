@@ -147,7 +147,6 @@ static const char *upload_begin(const struct serve_config *config,
 		fputs(BINS_CSV_HEADER, c->csv);
 	}
 	c->bins.f = c->csv;
-	c->bins.at_once = true; /* nobody asks for it in time */
 	return NULL;
 }
 
