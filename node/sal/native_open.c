@@ -46,16 +46,14 @@ static int bind_path(struct sal *s, struct sal_flow *f,
 		/* There is no packet yet that a DELAY rule could hold. */
 		f->released = true;
 		r = sal_resolve(s, f);
-		/* Sockets of this kind cannot be held: they may try again. */
 		if (r > 0)
-			r = r == SAL_RESOLVED_DELAY ? -EAGAIN : -ECONNREFUSED;
+			r = r == SAL_RESOLVED_REFUSE ? -ECONNREFUSED :
+						       -EHOSTUNREACH;
 	}
 	if (c->encapsulated) {
 		f->tie.path.local_port = SAL_UDP_PORT_CLIENT;
 		f->tie.path.remote_port = SAL_UDP_PORT_SERVER;
 	}
-	if (r > 0)
-		return r == SAL_RESOLVED_REFUSE ? -ECONNREFUSED : -EHOSTUNREACH;
 	return r;
 }
 
