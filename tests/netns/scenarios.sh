@@ -137,6 +137,33 @@ outage_agrees() {
       }' >"$records/outage" || fail "$name: $1: $(<"$records/outage")"
 }
 
+# stream_outage_agrees PROBE NODE END: the longest time between two pieces that went
+# on to the program at NODE, where the probe's port is the source or the destination
+# (END). A piece goes on with the segment that closes the hole in front of it. The
+# probe tells when it has read it, in bins of 10 ms: so near, or 5 %, for a machine
+# that lets it wait.
+stream_outage_agrees() {
+  local port
+  port=$(jq .local_port "$record/probes/$1.json")
+  see "$(on "$2:eth0" in) && tcp.${3}port == $port && tcp.len > 0" \
+    frame.time_epoch tcp.seq tcp.len |
+    awk -v ours="$(jq ".probes[\"$1\"].outage.length_ns" "$results")" '
+      NR == 1 { next_byte = $2 }
+      $2 > next_byte { if (held[$2] < $2 + $3) held[$2] = $2 + $3; next }
+      $2 + $3 > next_byte {
+        next_byte = $2 + $3
+        while (next_byte in held) next_byte = held[next_byte]
+        if (last && $1 - last > gap) gap = $1 - last
+        last = $1
+      }
+      END {
+        off = gap * 1000 - ours / 1e6
+        most = ours / 2e7 > 10 ? ours / 2e7 : 10
+        printf "outage %.3f ms, by tshark %.3f ms\n", ours / 1e6, gap * 1000
+        exit !(NR > 1 && off < most && off > -most)
+      }' >"$records/outage" || fail "$name: $1: $(<"$records/outage")"
+}
+
 # ping_agrees PROTOCOL FAMILY REQUEST REPLY SEQUENCE: sent, received, outage, who
 # answered, of the only probe, "rtt".
 ping_agrees() {
@@ -167,6 +194,10 @@ rewrites_in_router icmpv6 ipv6 128 fe00::1 fc01::1 fc02::1
 # Every fault is a comment in the trace: tshark shows both migrations.
 same "migrations told in the trace" "$(jq '.actions | length' "$results")" \
   "$(see 'frame.comment contains "migrate"' frame.number | wc -l)"
+
+open_record stream-plain
+stream_outage_agrees download phone dst
+stream_outage_agrees upload server src
 
 open_record ping-migration-nat4
 ping_agrees icmp ip 8 0 icmp.seq
