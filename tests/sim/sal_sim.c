@@ -96,12 +96,12 @@ static void print_cost(const struct storm_totals *t, uint64_t seeds,
 	       (unsigned long long)seeds, took, (double)seeds / took);
 	printf("%llu packets, %llu moves, %llu crashes, %llu forged; "
 	       "%llu of %llu streams complete, %llu segments re-sent, "
-	       "%llu RSYNs by name\n",
+	       "%llu RSYNs by name, %llu native datagrams received\n",
 	       (unsigned long long)t->packets, (unsigned long long)t->moves,
 	       (unsigned long long)t->crashes, (unsigned long long)t->forged,
 	       (unsigned long long)t->streams_done,
 	       (unsigned long long)t->streams, (unsigned long long)t->resent,
-	       (unsigned long long)t->by_name);
+	       (unsigned long long)t->by_name, (unsigned long long)t->native);
 	printf("%u hosts at most, %ld MiB\n", t->hosts, usage.ru_maxrss / 1024);
 }
 

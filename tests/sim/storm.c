@@ -14,6 +14,8 @@
  */
 #include "tests/sim/storm.h"
 
+#include "tests/sim/storm_native.h"
+
 #include "tests/support/sal_world_parts.h"
 #include "tests/support/toy_tcp.h"
 
@@ -60,6 +62,7 @@ struct storm {
 	unsigned n, instances;
 	struct version versions[1024];
 	struct storm_totals *totals;
+	struct storm_native *native;
 	unsigned dark, dark_but; /* a place that is cut off, but for these */
 };
 
@@ -183,6 +186,7 @@ static void add_actor(struct storm *st, unsigned k)
 	a->serves = k < st->instances;
 	if (a->serves)
 		host_serve(a->h, 1);
+	storm_native_start(st->native, k, a->h, a->serves);
 }
 
 /* Few instances a client, as a controller would give it. */
@@ -278,6 +282,7 @@ static void crash(struct storm *st, unsigned k)
 	st->totals->crashes++;
 	st->actors[k].crashed = true;
 	host_reboot(st->actors[k].h);
+	storm_native_start(st->native, k, st->actors[k].h, k < st->instances);
 }
 
 static void withdraw(struct storm *st, unsigned k, bool back)
@@ -499,6 +504,12 @@ static void happens(struct storm *st)
 	case 8:
 		host_udp(client->h, NULL, SERVICE_ADDR, 5000, 53, "hello");
 		break;
+	case 9:
+	case 10:
+		storm_native_happens(st->native,
+				     (unsigned)(client - st->actors), instance,
+				     st->actors[instance].addr);
+		break;
 	default:
 		ping(st, client);
 	}
@@ -641,6 +652,8 @@ static void streams_end(struct storm *st)
 
 static void ends(struct storm *st)
 {
+	for (unsigned k = 0; k < st->n; k++)
+		storm_native_end(st->native, k);
 	world_run_for(st->w, 3 * 3600 * SEC);
 	for (unsigned k = 0; k < st->n; k++) {
 		WORLD_OK(st->w, !host_flows(st->actors[k].h));
@@ -650,6 +663,8 @@ static void ends(struct storm *st)
 		world_print_ladder(st->w);
 	for (unsigned k = 0; k < st->n; k++)
 		free(st->actors[k].stream);
+	st->totals->native += storm_native_received(st->native);
+	storm_native_free(st->native);
 	free(st->actors);
 	world_free(st->w);
 }
@@ -666,6 +681,7 @@ void storm_play(uint64_t seed, unsigned hosts, bool calm,
 	if (st.n > totals->hosts)
 		totals->hosts = st.n;
 	st.w = world_new_of(seed, st.n);
+	st.native = storm_native_new(st.n);
 	st.w->owner = owner_of;
 	st.w->tap = watch;
 	st.w->tap_arg = &st;

@@ -7,7 +7,7 @@
 
 struct storm_totals {
 	uint64_t packets, steps, moves, crashes, forged, streams, streams_done,
-		resent, by_name;
+		resent, by_name, native; /* received on native flows */
 	unsigned hosts;
 };
 
