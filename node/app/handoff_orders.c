@@ -152,9 +152,26 @@ static int pass_on(struct connection *c, int to, struct err *err)
 static int go_back(struct connection *c, struct err *err)
 {
 	c->still = false;
-	free(c->queues);
-	c->queues = NULL;
 	return tcp_repair_back(c->fd, &c->state, err);
+}
+
+/* What an earlier handoff has left to be written is unsent, too. */
+static int add_rest(struct connection *c, uint8_t *queues,
+		    const uint8_t *before, struct err *err)
+{
+	size_t len = (size_t)c->state.recv_len + c->state.send_len;
+	size_t more = c->rest_end - c->rest;
+
+	c->queues = realloc(queues, len + more + 1);
+	if (!c->queues) {
+		c->queues = queues;
+		return err_errno(err, ENOMEM, "dump the connection");
+	}
+	if (more)
+		memcpy(c->queues + len, before + c->rest, more);
+	c->state.send_len += (uint32_t)more;
+	c->state.unsent += (uint32_t)more;
+	return 0;
 }
 
 static int dump(struct server *s, unsigned number, const char *ends, int to,
@@ -162,6 +179,7 @@ static int dump(struct server *s, unsigned number, const char *ends, int to,
 {
 	char local[64], remote[64];
 	struct tcp_ends e = { 0 };
+	uint8_t *before, *queues;
 	struct connection *c;
 	int r;
 
@@ -174,13 +192,19 @@ static int dump(struct server *s, unsigned number, const char *ends, int to,
 	c = find_ends(s, &e);
 	if (!c)
 		return err_set(err, ENOENT, "there is no such connection");
-	r = tcp_repair_dump(c->fd, &c->state, &c->queues, err);
+	before = c->queues;
+	r = tcp_repair_dump(c->fd, &c->state, &queues, err);
 	if (r)
 		return r;
 	c->still = true;
 	c->fresh = false;
 	c->number = number;
-	r = pass_on(c, to, err);
+	r = add_rest(c, queues, before, err);
+	if (!r)
+		r = pass_on(c, to, err);
+	/* Where it stays, the rest is still to be written from where it was. */
+	free(c->queues);
+	c->queues = before;
 	if (r)
 		go_back(c, NULL);
 	return r;
@@ -248,10 +272,14 @@ static int take(struct server *s, unsigned number, int from, struct err *err)
 
 static int begin(struct connection *c, struct err *err)
 {
-	int r = tcp_repair_go(c->fd, &c->state, c->queues, err);
+	int r = tcp_repair_go(c->fd, err);
 
-	free(c->queues);
-	c->queues = NULL;
+	c->rest_end = (size_t)c->state.recv_len + c->state.send_len;
+	c->rest = c->rest_end - c->state.unsent;
+	if (c->rest == c->rest_end) {
+		free(c->queues);
+		c->queues = NULL;
+	}
 	c->still = c->fresh = false;
 	c->wake_ns = INT64_MAX;
 	tcp_socket_setup(c->fd);

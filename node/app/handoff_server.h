@@ -35,6 +35,8 @@ struct connection {
 	unsigned number;
 	struct tcp_state state;
 	uint8_t *queues;
+	/* After one: what is to be written before all else, within queues. */
+	size_t rest, rest_end;
 };
 
 struct server {

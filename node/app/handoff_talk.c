@@ -72,6 +72,8 @@ short connection_wants(const struct connection *c)
 {
 	short events = 0;
 
+	if (c->rest < c->rest_end)
+		return POLLOUT;
 	/* A download's client says nothing but "enough". */
 	if (!c->closing && c->have < BUFFER)
 		events |= POLLIN;
@@ -174,9 +176,33 @@ static const char *receive(struct connection *c)
 	return NULL;
 }
 
+/* What the old host's kernel had not sent. */
+static const char *send_rest(struct connection *c)
+{
+	ssize_t n = send(c->fd, c->queues + c->rest, c->rest_end - c->rest,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ?
+			       NULL :
+			       tcp_error_text(errno);
+	c->rest += (size_t)n;
+	if (c->rest == c->rest_end) {
+		free(c->queues);
+		c->queues = NULL;
+	}
+	return NULL;
+}
+
 static const char *talk(struct connection *c, short events)
 {
 	const char *end = NULL;
+
+	if (c->rest < c->rest_end) {
+		end = send_rest(c);
+		if (end || c->rest < c->rest_end)
+			return end;
+	}
 
 	if (events & (POLLIN | POLLHUP | POLLERR) && c->have < BUFFER &&
 	    !c->closing)

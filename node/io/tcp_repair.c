@@ -326,16 +326,22 @@ static int set_options(int fd, const struct tcp_state *s)
 			       0;
 }
 
-/* Room for the queues, whatever the limits are. */
+/* Beyond the limits only for root of the machine; else up to them. */
+static void set_buffer(int fd, int force, int option, uint32_t bytes)
+{
+	int size = (int)(2 * bytes);
+
+	if (bytes && setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
+}
+
+/* Room for the queues. */
 static void make_room(int fd, const struct tcp_state *s)
 {
-	int in = (int)(2 * s->recv_len), out = (int)(2 * s->send_len);
 	const int unlocked = 0;
 
-	if (in)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &in, sizeof(in));
-	if (out)
-		setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &out, sizeof(out));
+	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, s->recv_len);
+	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, s->send_len);
 	/* And they go on growing by themselves (Linux 5.14). */
 	setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &unlocked, sizeof(unlocked));
 }
@@ -400,26 +406,11 @@ int tcp_repair_restore(const struct tcp_state *s, const uint8_t *queues,
 	return r ? r : TAKE_FD(fd);
 }
 
-int tcp_repair_go(int fd, const struct tcp_state *s, const uint8_t *queues,
-		  struct err *err)
+int tcp_repair_go(int fd, struct err *err)
 {
 	int r = set_int(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
 
-	if (r)
-		return err_errno(err, -r, "leave TCP_REPAIR");
-	/* What had not been sent is sent from here. */
-	for (size_t done = s->send_len - s->unsent; done < s->send_len;) {
-		ssize_t n =
-			send(fd, queues + s->recv_len + done,
-			     s->send_len - done, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, errno, "send what was queued");
-		done += (size_t)n;
-	}
-	return 0;
+	return r ? err_errno(err, -r, "leave TCP_REPAIR") : 0;
 }
 
 /* ---- in bytes ----------------------------------------------------------- */

@@ -66,9 +66,9 @@ void tcp_repair_close(int fd);
  */
 int tcp_repair_restore(const struct tcp_state *s, const uint8_t *queues,
 		       struct err *err);
-/* Out of repair mode: the connection goes on. */
-int tcp_repair_go(int fd, const struct tcp_state *s, const uint8_t *queues,
-		  struct err *err);
+/* Out of repair mode: the connection goes on. The last unsent bytes of queues
+ * are to be written to it as usual, before anything else. */
+int tcp_repair_go(int fd, struct err *err);
 
 /* A state in bytes, of one version; both ends are on one machine. */
 #define TCP_REPAIR_STATE_LEN 108
