@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Live TCP connections move to another host: whole, at once, and where the new host
+# fails not at all. In a world of its own, as root of a user namespace: what
+# TCP_REPAIR needs is there too.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+need jq cmp setpriv
+nested_enter "$@"
+host_remember "$work"
+
+# run NAME [OPTION...]: sets events and results.
+run() {
+  name=$1
+  "$program" run -q --retry-invalid 3 "${@:2}" "$name.yaml" >"$name.out" 2>&1 ||
+    fail "$name: exit code $?: $(<"$name.out") $(grep -h rolled_back results/"$name"/*/events.jsonl)"
+  record=$(sed -n 's/^record: //p' "$name.out" | tail -n 1)
+  events=$record/events.jsonl results=$record/results.json
+}
+
+# lab NAME TIMELINE PROBES: a client, two hosts of a service.
+lab() {
+  cat >"$1.yaml" <<YAML
+version: 1
+name: $1
+topology:
+  nodes: { a: {}, c: {}, d: {}, lan: { kind: bridge, subnet: [10.0.0.0/24, "fd00:1::/64"] } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+services:
+  bulk: { resolver: sal, port: tcp/5001, instances: [c], run: [at-c, at-d] }
+processes:
+  at-c: { node: c, run: "exec serval-handoff-echo", ready: { listens: tcp/5001 } }
+  at-d: { node: d, run: "exec serval-handoff-echo", ready: { listens: tcp/5001 } }
+$3
+timeline:
+$2
+YAML
+}
+
+# steps ID: of action ID, in their order.
+steps() {
+  jq -r "select(.event == \"action.step\" and .id == $1) | .step" "$events"
+}
+
+# why PATTERN: why it was rolled back.
+why() {
+  jq -r 'select(.event == "action.rolled_back") | .reason' "$events" | grep -e "$1"
+}
+
+# What the salds tell: at any moment at most one of them leads the flow, that is
+# has it in a state in which it sends, and is not told to stand still.
+one_owner() {
+  jq -rs '[.[] | select(.event | startswith("sal.")) | select(.role == "server")] |
+    sort_by(.mono_ns) | .[] | [.node, .flow, .state, .handoff // "own"] | @tsv' "$events" |
+    awk '{ acts = $4 == "own" && $3 != "CLOSED"
+           if (acts) { owner[$2, $1] = 1 } else delete owner[$2, $1]
+           n = 0
+           for (k in owner) { split(k, part, SUBSEP); if (part[1] == $2) n++ }
+           # Who holds a flow tells nothing of it: it is the giving that is told.
+           if (n > 1) { print "two lead flow " $2 ": " $0; exit 1 } }' >&2 ||
+    fail "$name: a flow has two owners"
+}
+
+# ---- a stream as fast as it goes, and one against its direction -------------
+
+lab fast '
+  - { at: 200ms, migrate: { service: bulk, from: c, to: d, mode: handoff } }
+  - { at: 900ms, migrate: { service: bulk, from: d, to: c, mode: handoff } }' '
+probes:
+  down: { kind: tcp_stream, node: a, to: bulk, bytes: 30MB }
+  up:   { kind: tcp_stream, node: a, to: bulk, direction: upload, bytes: 20MB, family: 6, rate: 100mbit }
+expect:
+  - { probe: down, survives: true, intact: true }
+  - { probe: up, survives: true }'
+run fast
+jq -e '.sha256 == .peer_sha256 and .bytes == 20000000' "$record"/probes/up.json >/dev/null ||
+  fail "the upload is not what was sent: $(<"$record"/probes/up.json)"
+for id in 0 1; do
+  [ "$(steps $id | grep -c '^handoff.committed$')" -ge 1 ] ||
+    fail "action $id handed nothing over: $(steps $id)"
+done
+one_owner
+grep -q "handed over" "$record/processes/at-c.log" || fail "at-c kept its connections"
+
+# ---- an unmodified client: what it sends comes back the same ------------------
+
+cat >client.sh <<'SH'
+head -c 3000000 /dev/urandom >sent
+exec 3<>/dev/tcp/198.18.0.1/5001
+for ((i = 0; i < 30; i++)); do
+  tail -c +$((i * 100000 + 1)) sent | head -c 100000 >&3
+  sleep 0.05
+done &
+head -c 3000000 <&3 >got
+cmp sent got && echo "all came back"
+# Both ends close before the lab does: an orphaned socket would keep its namespace.
+exec 3>&-
+for ((i = 0; i < 200; i++)); do
+  grep -q ' [0-9A-F]*:1389 0[1245] ' /proc/net/tcp || break
+  sleep 0.05
+done
+SH
+lab echo '
+  - { at: 100ms, start: client }
+  - { at: 900ms, migrate: { service: bulk, from: c, to: d, mode: handoff } }' '
+  client: { node: a, start: manual, run: [bash, '"$work"'/client.sh] }
+expect:
+  - { process: client, exit: 0 }'
+run echo
+one_owner
+steps 1 | grep -qx handoff.committed || fail "the echo was not handed over: $(steps 1)"
+grep -qx "all came back" "$record/processes/client.log" || fail "not all came back"
+
+# ---- the new host fails after each step --------------------------------------
+
+for step in hold dump restore import; do
+  lab "fails-$step" "
+  - { at: 300ms, migrate: { service: bulk, from: c, to: d, mode: handoff, fail: $step } }" '
+probes:
+  down: { kind: tcp_stream, node: a, to: bulk, for: 1500ms, rate: 40mbit }
+expect:
+  - { probe: down, survives: true, intact: true }
+  - { service: bulk, answered_by: [c] }'
+  run "fails-$step"
+  one_owner
+  steps 0 | grep -qx handoff.rolled_back || fail "$name: nothing was rolled back"
+  ! steps 0 | grep -qx handoff.committed || fail "$name: it was committed all the same"
+  why '.' >/dev/null || fail "$name: no reason is told"
+done
+
+# ---- without the right ---------------------------------------------------------
+
+lab no-right '
+  - { at: 300ms, migrate: { service: bulk, from: c, to: d, mode: handoff } }' '
+probes:
+  down: { kind: tcp_stream, node: a, to: bulk, for: 1s, rate: 40mbit }
+expect:
+  - { probe: down, survives: true, intact: true }'
+sed -i 's|at-c: .*|at-c: { node: c, run: "exec setpriv --bounding-set -net_admin serval-handoff-echo", ready: { listens: tcp/5001 } }|' \
+  no-right.yaml
+run no-right
+one_owner
+why CAP_NET_ADMIN >/dev/null || fail "it is not said what is missing: $(why . || true)"
+
+host_is_as_before "by the handoffs"
