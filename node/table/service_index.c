@@ -335,6 +335,7 @@ uint32_t trie_index_find(const struct service_table *t,
 		}
 		found = slot_node(slot);
 		found_f = f;
+		__builtin_prefetch(trie_node(t, found));
 		a = slot_length(slot);
 		if (a == f) {
 			f = found_next_f;
