@@ -14,6 +14,7 @@
  */
 #include "node/io/monitor.h"
 #include "base/cleanup.h"
+#include "node/io/gateways.h"
 #include "node/io/rtnl.h"
 
 #include <errno.h>
@@ -69,7 +70,8 @@ int monitor_open(struct monitor **out, const char *tun, struct err *err)
 		return err_errno(err, ENOMEM, "the address monitor");
 	snprintf(m->tun, sizeof(m->tun), "%s", tun);
 	r = rtnl_open(&m->bell,
-		      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+		      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+			      RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
 		      err);
 	if (!r)
 		r = rtnl_open(&m->nl, 0, err);
@@ -235,7 +237,10 @@ int monitor_dispatch(struct monitor *m, struct err *err)
 			r = rtnl_dump(m->nl, RTM_GETADDR, add_address, &m->pass,
 				      err);
 		if (!r) {
+			struct err ignored = ERR_INIT;
+
 			m->state = m->pass.state;
+			gateways_learn(m->nl, &m->state, &ignored);
 			return 0;
 		}
 		if (r != -EINTR)
