@@ -301,6 +301,13 @@ struct kmasq {
 int kmasq_set(struct kns *ns, const struct kmasq *m, struct err *err);
 int kmasq_clear(struct kns *ns, struct err *err);
 
+/*
+ * The next count packets of the SAL (protocol 144, or in UDP) that come into ns
+ * for itself, whose first extension is CONTROL with just these flags, are
+ * dropped; in place of what was to be dropped before. One transaction.
+ */
+int kdrop_set(struct kns *ns, uint8_t flags, uint32_t count, struct err *err);
+
 /* ---- MPTCP ----------------------------------------------------------------
  */
 

@@ -429,6 +429,7 @@ static int step(struct run *run, size_t i, size_t *next)
 		return add_request(run, i);
 	case PLAN_OP_CARRIER_SYNC:
 	case PLAN_OP_MASQUERADE:
+	case PLAN_OP_DROP:
 	case PLAN_OP_MPTCP_LIMITS:
 	case PLAN_OP_MPTCP_ADD:
 	case PLAN_OP_MPTCP_DEL:
@@ -490,6 +491,8 @@ static int step(struct run *run, size_t i, size_t *next)
 		return add_endpoint(run, op, ns);
 	case PLAN_OP_MPTCP_DEL:
 		return kmptcp_del(ns, &op->addr.address.addr, run->err);
+	case PLAN_OP_DROP:
+		return kdrop_set(ns, op->drop.flags, op->drop.count, run->err);
 	case PLAN_OP_MASQUERADE:
 		return lab_masquerade(run->lab, op, run->err);
 	case PLAN_OP_CARRIER_SYNC:

@@ -350,6 +350,21 @@ static int cut_ops(const struct plan_live *l, const struct scn_action *a,
 	return 0;
 }
 
+static int drop_ops(const struct plan_live *l, const struct scn_action *a,
+		    plan_op_vec *out)
+{
+	struct plan_op *op;
+
+	if (l->nodes[a->drop.node] == PLAN_NODE_OFF)
+		return 0;
+	op = plan_op_add(out, PLAN_OP_DROP, a->drop.node, a->pos);
+	if (!op)
+		return -ENOMEM;
+	op->drop.flags = a->drop.flags;
+	op->drop.count = a->drop.count;
+	return 0;
+}
+
 int plan_change_ops(const struct plan_live *l, const struct scn_action *a,
 		    plan_op_vec *out)
 {
@@ -368,6 +383,8 @@ int plan_change_ops(const struct plan_live *l, const struct scn_action *a,
 		return mtu_ops(l, a, out);
 	case SCN_ACTION_ROUTE:
 		return route_change_ops(l, a, out);
+	case SCN_ACTION_DROP:
+		return drop_ops(l, a, out);
 	case SCN_ACTION_PARTITION:
 	case SCN_ACTION_HEAL:
 		return cut_ops(l, a, out);

@@ -233,6 +233,7 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_IFACE_CONF:
 	case PLAN_OP_CARRIER_SYNC: /* changes nothing */
 	case PLAN_OP_MASQUERADE:
+	case PLAN_OP_DROP: /* how many are left only the kernel knows */
 	case PLAN_OP_MPTCP_LIMITS:
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:

@@ -118,6 +118,7 @@ enum plan_op_kind {
 	PLAN_OP_NAT_DEL,
 	PLAN_OP_NAT_ADD, /* a service's binding, to its first instance */
 	PLAN_OP_NAT_BIND, /* to another instance, in place of the old one */
+	PLAN_OP_DROP, /* the next control packets that come to a sald */
 	PLAN_OP_MASQUERADE, /* at all interfaces of a router that do */
 	PLAN_OP_MPTCP_LIMITS, /* as many subflows as it can have */
 	PLAN_OP_MPTCP_ADD, /* an endpoint: one of its addresses */
@@ -202,6 +203,10 @@ struct plan_op {
 		struct {
 			size_t iface, bridge, old_bridge; /* of the lab */
 		} port;
+		struct {
+			uint8_t flags;
+			uint32_t count;
+		} drop;
 		struct {
 			unsigned rebinds; /* so far: each has other ports */
 		} masquerade;

@@ -248,6 +248,10 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		       ip_format_addr(&op->addr.address.addr, to, sizeof(to)),
 		       p->ifaces.v[op->addr.iface].name);
 		break;
+	case PLAN_OP_DROP:
+		append(buf, size, "drop %u control packets of flags 0x%02x",
+		       op->drop.count, op->drop.flags);
+		break;
 	case PLAN_OP_MASQUERADE:
 		append(buf, size, "masquerade%s",
 		       op->masquerade.rebinds ? " by other ports" : "");

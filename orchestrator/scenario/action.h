@@ -43,14 +43,14 @@ struct action_kind {
 		&mapping_action_unregister, &mapping_action_flush,             \
 		&mapping_action_link, &mapping_action_interface,               \
 		&mapping_action_route, &mapping_action_partition,              \
-		&mapping_action_nat_rebind, &mapping_action_heal,              \
-		&mapping_action_crash, &mapping_action_boot,                   \
-		&mapping_action_freeze, &mapping_action_thaw,                  \
-		&mapping_action_start, &mapping_action_stop,                   \
-		&mapping_action_kill, &mapping_action_pause,                   \
-		&mapping_action_resume, &mapping_action_restart,               \
-		&mapping_action_exec, &mapping_action_mark,                    \
-		&mapping_action_wait
+		&mapping_action_nat_rebind, &mapping_action_drop,              \
+		&mapping_action_heal, &mapping_action_crash,                   \
+		&mapping_action_boot, &mapping_action_freeze,                  \
+		&mapping_action_thaw, &mapping_action_start,                   \
+		&mapping_action_stop, &mapping_action_kill,                    \
+		&mapping_action_pause, &mapping_action_resume,                 \
+		&mapping_action_restart, &mapping_action_exec,                 \
+		&mapping_action_mark, &mapping_action_wait
 
 extern const struct mapping mapping_action; /* one of a list */
 extern const struct type type_do; /* an action, or a list of them */
@@ -88,6 +88,10 @@ extern const struct action_kind kind_readdress, kind_presence, kind_rename,
 extern const struct mapping mapping_action_nat_rebind;
 extern const struct action_form form_nat_rebind;
 extern const struct action_kind kind_nat_rebind;
+/* action_drop.c */
+extern const struct mapping mapping_action_drop;
+extern const struct action_form form_drop;
+extern const struct action_kind kind_drop;
 /* action_route.c */
 extern const struct mapping mapping_action_route;
 extern const struct action_form form_route;

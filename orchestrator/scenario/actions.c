@@ -12,7 +12,7 @@ static const struct action_form *const forms[] = {
 	&form_heal,    &form_crash,	&form_boot,	  &form_freeze,
 	&form_thaw,    &form_start,	&form_stop,	  &form_kill,
 	&form_pause,   &form_resume,	&form_restart,	  &form_exec,
-	&form_mark,    &form_wait,	&form_nat_rebind,
+	&form_mark,    &form_wait,	&form_nat_rebind, &form_drop,
 };
 
 const struct mapping mapping_action = {
@@ -50,6 +50,7 @@ static const struct action_kind *const kinds[] = {
 	[SCN_ACTION_GUEST] = &kind_guest,
 	[SCN_ACTION_MTU] = &kind_mtu,
 	[SCN_ACTION_ROUTE] = &kind_route,
+	[SCN_ACTION_DROP] = &kind_drop,
 	[SCN_ACTION_NAT_REBIND] = &kind_nat_rebind,
 	[SCN_ACTION_PARTITION] = &kind_partition,
 	[SCN_ACTION_HEAL] = &kind_heal,

@@ -211,6 +211,7 @@ enum scn_action_kind {
 	SCN_ACTION_MTU,
 	SCN_ACTION_ROUTE,
 	SCN_ACTION_NAT_REBIND, /* a router that masquerades forgets its flows */
+	SCN_ACTION_DROP, /* control packets of the SAL, on their way in */
 	SCN_ACTION_PARTITION,
 	SCN_ACTION_HEAL,
 	SCN_ACTION_CRASH,
@@ -316,6 +317,11 @@ struct scn_action {
 			struct ip_addr via; /* AF_UNSPEC: on link */
 			uint32_t metric; /* 0: the kernel's default */
 		} route;
+		struct {
+			size_t node;
+			uint8_t flags; /* of the packets: SAL_FLAG_* */
+			uint32_t count; /* the next ones */
+		} drop;
 		struct {
 			scn_groups groups; /* of nodes */
 		} partition;

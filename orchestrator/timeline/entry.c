@@ -29,6 +29,7 @@ static perform_fn *const performers[] = {
 	[SCN_ACTION_GUEST] = perform_guest,
 	[SCN_ACTION_MTU] = NULL,
 	[SCN_ACTION_ROUTE] = NULL,
+	[SCN_ACTION_DROP] = NULL,
 	[SCN_ACTION_NAT_REBIND] = perform_nat_rebind,
 	[SCN_ACTION_PARTITION] = NULL,
 	[SCN_ACTION_HEAL] = NULL,
