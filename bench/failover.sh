@@ -7,8 +7,9 @@
 #     bench/failover.sh PROGRAM SOURCES [ROUNDS]       (10 rounds; SHORT=1: one)
 #
 # All four are under way in the same lab, and so see the same event at the same
-# moment; the five events are taken in turns. Medians of the longest time without a
-# byte, or an answer, from the event on. The sald that stands beside PROGRAM is used.
+# moment; the five events are taken in turns. Silence is noticed by asking: the SAL
+# asks who has not answered for 40 ms, twice, 20 ms apart. Medians of the longest time
+# without a byte, or an answer, from the event on. The sald beside PROGRAM is used.
 set -euo pipefail
 # shellcheck source=bench/lib.sh
 . "$2/bench/lib.sh"
@@ -58,6 +59,7 @@ topology:
     - { endpoints: ["r1:eth1", core], delay: 1ms }
     - { endpoints: ["r2:eth1", core], delay: 1ms }
     - { endpoints: ["server:eth0", core], delay: 1ms }
+sal: { liveness: 40ms, probe_gap: 20ms, probes: 2 }
 services:
   bulk: { resolver: sal, port: tcp/5001, instances: [server] }
   talk: { resolver: sal, port: udp/7, instances: [server] }

@@ -81,7 +81,33 @@ static int open_log(const char *node, struct err *err)
 	return 0;
 }
 
-#define ARGS_MAX (2 * (PLAN_SAL_PREFIXES_MAX + 6) + 1)
+#define ARGS_MAX (2 * (PLAN_SAL_PREFIXES_MAX + 12) + 1)
+
+static size_t add_number(const char *argv[ARGS_MAX], size_t n,
+			 char texts[ARGS_MAX][80], const char *option,
+			 int64_t value)
+{
+	if (!value)
+		return n;
+	argv[n++] = option;
+	snprintf(texts[n], sizeof(texts[n]), "%lld", (long long)value);
+	argv[n] = texts[n];
+	return n + 1;
+}
+
+static size_t add_options(const char *argv[ARGS_MAX], size_t n,
+			  char texts[ARGS_MAX][80], const struct scn_sal *s)
+{
+	n = add_number(argv, n, texts, "--liveness-ms", s->liveness_ms);
+	n = add_number(argv, n, texts, "--probe-gap-ms", s->probe_gap_ms);
+	n = add_number(argv, n, texts, "--probes", s->probes);
+	n = add_number(argv, n, texts, "--keepalive-ms", s->keepalive_ms);
+	if (s->encapsulate == SCN_ENCAPSULATE_NEVER) {
+		argv[n++] = "--encapsulate";
+		argv[n++] = "never";
+	}
+	return n;
+}
 
 /* The command line; texts is where its words are kept. */
 static void fill_args(const struct child_arg *a, const char *argv[ARGS_MAX],
@@ -117,6 +143,7 @@ static void fill_args(const struct child_arg *a, const char *argv[ARGS_MAX],
 		snprintf(texts[n] + 2 * i, 3, "%02x", key[i]);
 	argv[n] = texts[n];
 	n++;
+	n = add_options(argv, n, texts, &lab->plan->scenario->sal);
 	argv[n++] = "--ready-fd";
 	snprintf(texts[n], sizeof(texts[n]), "%d", a->ready_fd);
 	argv[n] = texts[n];

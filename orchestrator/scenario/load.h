@@ -267,14 +267,15 @@ bool prefixes_read(struct loader *l, const struct type *item,
 
 /* ---- the sections, in the order they are read --------------------------- */
 
-extern const struct type type_nodes, type_links, type_defaults, type_services,
-	type_processes, type_probes, type_timeline, type_expects;
+extern const struct type type_nodes, type_links, type_defaults, type_sal,
+	type_services, type_processes, type_probes, type_timeline, type_expects;
 
 void nodes_read(struct loader *l, const struct tree_node *node);
 void links_read(struct loader *l, const struct tree_node *node,
 		const struct tree_node *defaults);
 void guests_check(struct loader *l);
 void services_read(struct loader *l, const struct tree_node *node);
+void sal_options_read(struct loader *l, const struct tree_node *node);
 void processes_read(struct loader *l, const struct tree_node *node);
 void probes_read(struct loader *l, const struct tree_node *node);
 void timeline_read(struct loader *l, const struct tree_node *node);

@@ -485,6 +485,16 @@ struct scn_file {
 	};
 };
 
+/* ---- salds ------------------------------------------------------------- */
+
+enum scn_encapsulate { SCN_ENCAPSULATE_AUTO, SCN_ENCAPSULATE_NEVER };
+
+struct scn_sal { /* 0: a sald's own default */
+	int64_t liveness_ms, probe_gap_ms, keepalive_ms;
+	unsigned probes;
+	enum scn_encapsulate encapsulate;
+};
+
 /* ---- all of it --------------------------------------------------------- */
 
 struct scenario {
@@ -494,6 +504,7 @@ struct scenario {
 	uint64_t seed;
 	int64_t duration_ns; /* 0: until the last probe or process is done */
 	struct src_pos topology_pos; /* "topology:", for what all of it needs */
+	struct scn_sal sal;
 	int64_t spin_ns; /* the emulator's busy-wait before a frame is due */
 	VEC(struct scn_node) nodes;
 	VEC(struct scn_link) links;
