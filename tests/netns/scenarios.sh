@@ -326,6 +326,16 @@ open_record readdress-sal
 same "addresses from which the client speaks" "10.0.0.1 10.0.0.3" \
   "$(see "$(on client:eth0 out) && ip.proto == 144" ip.src | sort -u | xargs)"
 
+# A guest speaks from an address of each network that it is in, and of no other.
+open_record guest-migration
+same "addresses from which the guest speaks" "10.0.1.2 10.0.1.77 10.0.2.2" \
+  "$(see "$(on vm:eth0 out) && ip.proto == 144" ip.src | sort -u | xargs)"
+
+# Nothing of a home's network is seen outside, and two flows of the same port are two.
+open_record nat-rebind-plain
+same "addresses at the server" "203.0.113.1" \
+  "$(see "$(on server:eth0 in) && (udp || tcp)" ip.src | grep . | sort -u | xargs)"
+
 # While the carrier is gone nothing crosses the link.
 open_record link-flap
 zero=$(zero_real_ns)
