@@ -368,8 +368,28 @@ static void go_on_when_changed(void *arg)
 		performance_failed(p, &err);
 }
 
+/* It should be, by the timeline; but a handoff may have been rolled back. */
+static int check_from(const struct performance *p, struct err *err)
+{
+	const struct scenario *s = p->tl->plan->scenario;
+	const struct scn_action *a = p->action;
+
+	if (s->services.v[a->migrate.service].resolver != SCN_RESOLVER_SAL ||
+	    plan_live_serves(p->tl->live, a->migrate.service, a->migrate.from))
+		return 0;
+	return err_set(err, ENOENT,
+		       "service '%s' is not at '%s': an earlier handoff was "
+		       "rolled back",
+		       s->services.v[a->migrate.service].name,
+		       s->nodes.v[a->migrate.from].name);
+}
+
 int perform_migrate(struct performance *p, struct err *err)
 {
+	int r = check_from(p, err);
+
+	if (r)
+		return r;
 	write_program(p);
 	return advance(p, err);
 }
