@@ -6,6 +6,8 @@
  *     sal_sim --seed S                  plays one; a failure prints its ladder
  *     sal_sim --ladder --seed S         prints it in any case
  *     sal_sim --hosts N [--calm]        so many hosts; without any faults
+ *     sal_sim --ops FILE --seed S       writes what happens to two hosts as a
+ * play for tests/fuzz/fuzz_sal_play
  *
  * A seed is all there is to a run: the same one gives the same packets.
  */
@@ -41,6 +43,7 @@ static bool number(const char *text, uint64_t *out)
 struct options {
 	uint64_t first, seeds, hosts;
 	bool calm, ladder;
+	const char *ops;
 };
 
 static bool parse(int argc, char **argv, struct options *o)
@@ -55,6 +58,11 @@ static bool parse(int argc, char **argv, struct options *o)
 		}
 		if (!strcmp(name, "--ladder")) {
 			o->ladder = true;
+			continue;
+		}
+		if (!strcmp(name, "--ops") && i + 1 < argc) {
+			o->ops = argv[++i];
+			o->hosts = 2;
 			continue;
 		}
 		if (i + 1 == argc || !number(argv[++i], &value))
@@ -151,8 +159,13 @@ int main(int argc, char **argv)
 {
 	if (!parse(argc, argv, &options)) {
 		fprintf(stderr, "usage: sal_sim [--first S] [--seeds N] | "
-				"[--ladder] --seed S | --hosts N [--calm]\n");
+				"[--ladder] --seed S | --hosts N [--calm] | "
+				"--ops FILE --seed S\n");
 		return 2;
+	}
+	if (options.ops && !(storm_ops = fopen(options.ops, "w"))) {
+		perror(options.ops);
+		return 1;
 	}
 	world_failed = failed;
 	storm_prints_ladder = options.ladder;

@@ -14,6 +14,7 @@
  */
 #include "tests/sim/storm.h"
 
+#include "tests/fuzz/sal_ops.h"
 #include "tests/sim/storm_native.h"
 
 #include "tests/support/sal_world_parts.h"
@@ -30,6 +31,7 @@
 #define PLACES 4
 
 bool storm_prints_ladder;
+FILE *storm_ops;
 
 struct stream {
 	struct toy_tcp client, server;
@@ -74,6 +76,27 @@ static void *zeroed(size_t size)
 
 	ck_assert_ptr_nonnull(p);
 	return p;
+}
+
+static void note(enum sal_op op, unsigned a, unsigned b, unsigned c)
+{
+	uint8_t bytes[SAL_OP_BYTES] = { (uint8_t)op, (uint8_t)a, (uint8_t)b,
+					(uint8_t)c };
+
+	if (storm_ops)
+		fwrite(bytes, sizeof(bytes), 1, storm_ops);
+}
+
+/* Here the instance comes first, there the client. */
+static unsigned end_of(unsigned k)
+{
+	return k ? 0 : 1;
+}
+
+/* RULE's last argument: the i-th of the instance's addresses. */
+static unsigned whereto(unsigned i)
+{
+	return 4 + i % 3;
 }
 
 /* ---- addresses ----------------------------------------------------------- */
@@ -148,6 +171,13 @@ static void stream_starts(struct storm *st, struct actor *a)
 	a->stream->client.closes = true;
 	a->h->program = program;
 	st->totals->streams++;
+	/* SYN, SYN-ACK, ACK, some data. */
+	note(SAL_OP_TCP, 0, 0, 0);
+	note(SAL_OP_RUN, 3, 0, 0);
+	note(SAL_OP_TCP, 1, 1 << 1, 0);
+	note(SAL_OP_RUN, 3, 0, 0);
+	note(SAL_OP_TCP, 0, 2 << 1, 0);
+	note(SAL_OP_TCP, 0, 3 << 1, 100);
 }
 
 /* ---- building it --------------------------------------------------------- */
@@ -219,6 +249,8 @@ static void weather(struct world *w)
 		.loss = world_random(w, 4) * 100,
 		.duplicate = world_random(w, 3) * 100,
 	};
+	note(SAL_OP_WEATHER, (unsigned)(w->weather.delay_ns / MSEC),
+	     w->weather.loss / 4, w->weather.duplicate / 4);
 }
 
 /* Of what goes from or to one of the places nothing passes any more, or no
@@ -266,9 +298,15 @@ static void move(struct storm *st, unsigned k)
 	st->totals->moves++;
 	if (world_random(st->w, 4) == 0) {
 		host_addresses(a->h, NULL, NULL);
+		note(SAL_OP_ADDRESS, end_of(k), 0, 0);
 		return;
 	}
+	if (!k)
+		note(SAL_OP_RULE, 0, 1, whereto(a->place));
 	a->place = world_random(st->w, PLACES);
+	note(SAL_OP_ADDRESS, end_of(k), 1u << a->place % 3, 0);
+	if (!k)
+		note(SAL_OP_RULE, 0, 0, whereto(a->place));
 	place_text(k, a->place, to);
 	/* Every third has a second address, and may tell of it. */
 	place_text(k, (a->place + 1) % PLACES, also);
@@ -279,6 +317,7 @@ static void move(struct storm *st, unsigned k)
 
 static void crash(struct storm *st, unsigned k)
 {
+	note(SAL_OP_REBOOT, end_of(k), 0, 0);
 	st->totals->crashes++;
 	st->actors[k].crashed = true;
 	host_reboot(st->actors[k].h);
@@ -295,6 +334,8 @@ static void withdraw(struct storm *st, unsigned k, bool back)
 		host_serve(a->h, 1);
 	else
 		host_unserve(a->h, 1);
+	note(SAL_OP_RULE, 1, back ? 2 : 3, 0);
+	note(SAL_OP_RULE, 0, back ? 0 : 1, whereto(a->place));
 	/* What was there is as gone as after a crash. */
 	a->crashed = true;
 	for (unsigned c = st->instances; c < st->n; c++) {
@@ -461,14 +502,14 @@ static void forge(struct storm *st)
 static void ping(struct storm *st, struct actor *a)
 {
 	host_ping(a->h, SERVICE_ADDR, 7, ++a->pings, 40);
-	(void)st;
+	note(SAL_OP_PING, end_of((unsigned)(a - st->actors)), 0, 40);
 }
 
 static void happens(struct storm *st)
 {
 	struct world *w = st->w;
 	unsigned any = world_random(w, st->n);
-	unsigned instance = world_random(w, st->instances);
+	unsigned instance = world_random(w, st->instances), ms;
 	struct actor *client =
 		&st->actors[st->instances +
 			    world_random(w, st->n - st->instances)];
@@ -500,8 +541,11 @@ static void happens(struct storm *st)
 	case 6:
 	case 7:
 		forge(st);
+		note(SAL_OP_STRANGER, any, (unsigned)w->random & 255,
+		     (unsigned)(w->random >> 8) & 0xf7);
 		break;
 	case 8:
+		note(SAL_OP_UDP, 0, 0, 5);
 		host_udp(client->h, NULL, SERVICE_ADDR, 5000, 53, "hello");
 		break;
 	case 9:
@@ -513,7 +557,9 @@ static void happens(struct storm *st)
 	default:
 		ping(st, client);
 	}
-	world_run_for(w, world_random(w, 150) * MSEC);
+	ms = world_random(w, 150);
+	note(SAL_OP_RUN, ms, 0, 0);
+	world_run_for(w, ms * MSEC);
 }
 
 /* ---- what must hold ------------------------------------------------------ */

@@ -5,6 +5,8 @@
 
 #include "tests/support/sal_world.h"
 
+#include <stdio.h>
+
 struct storm_totals {
 	uint64_t packets, steps, moves, crashes, forged, streams, streams_done,
 		resent, by_name, native; /* received on native flows */
@@ -17,6 +19,10 @@ struct storm_totals {
  */
 void storm_play(uint64_t seed, unsigned hosts, bool calm,
 		struct storm_totals *totals);
+
+/* Where what happens is also written as operations of tests/fuzz/sal_ops.h; to
+ * be set for runs of two hosts only. NULL: nowhere. */
+extern FILE *storm_ops;
 
 /* Prints the ladder of each run at its end. */
 extern bool storm_prints_ladder;
