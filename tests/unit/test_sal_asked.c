@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A client is asked whether it has a flow before it has had the SYN-ACK. */
+/* While the handshake is under way: a client is asked whether it has the flow,
+ * and both ends move. */
 #include "tests/support/sal_world.h"
 
 #include <check.h>
@@ -83,6 +84,48 @@ START_TEST(asked_for_the_syn_too_often)
 }
 END_TEST
 
+struct kept {
+	uint8_t bytes[256];
+	size_t len;
+};
+
+static void keep_syn(struct world *w, const struct wire_packet *p, void *arg)
+{
+	struct kept *k = arg;
+
+	(void)w;
+	if (k->len || p->len > sizeof(k->bytes))
+		return;
+	memcpy(k->bytes, p->bytes, p->len);
+	k->len = p->len;
+}
+
+/* The SYN from where the client was comes last, the instance's address goes and
+ * comes back, and only then comes the ACK, from where the client is. */
+START_TEST(both_move_in_the_handshake)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct kept syn = { .len = 0 };
+
+	w->tap = keep_syn;
+	w->tap_arg = &syn;
+	world_lose(w, c, SAL_FLAG_SYN, 1);
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	host_addresses(c, "10.0.0.9", NULL);
+	world_run_for(w, MSEC + MSEC / 2);
+	WORLD_OK(w, host_flow(a).state == SAL_SYN_RCVD && syn.len);
+	world_inject(w, "10.0.0.1", a, syn.bytes, syn.len);
+	host_addresses(a, NULL, NULL);
+	host_addresses(a, "10.0.1.1", NULL);
+	WORLD_OK(w, host_flow(a).state == SAL_RSYN_SENT);
+	world_run_for(w, 500 * MSEC);
+	WORLD_OK(w, host_flow(c).state == SAL_ESTABLISHED);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	world_free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sal: asked");
@@ -92,6 +135,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, asked_before_the_synack, 0, 2);
 	tcase_add_test(tc, asked_for_the_syn_too_often);
+	tcase_add_test(tc, both_move_in_the_handshake);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_NORMAL);
