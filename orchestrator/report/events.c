@@ -389,6 +389,23 @@ static int on_action_failed(struct record *rec, const struct event *ev)
 	return keep_text(ev, error, a ? &a->error : &rec->failure);
 }
 
+static int on_action_rolled_back(struct record *rec, const struct event *ev)
+{
+	struct record_action *a;
+	const char *reason;
+	int64_t id;
+	int r = need_int(ev, "id", &id);
+
+	if (!r)
+		r = need_text(ev, "reason", &reason);
+	if (r)
+		return r;
+	a = find_action(rec, id);
+	if (!a)
+		return bad(ev, "no action of this id began");
+	return keep_text(ev, reason, &a->rolled_back);
+}
+
 /* One that nobody told to end: what came after says nothing about the SAL. */
 static int on_sald_exit(struct record *rec, const struct event *ev)
 {
@@ -541,6 +558,7 @@ static const struct {
 	{ "action.done", on_action_done },
 	{ "action.step", on_action_step },
 	{ "action.failed", on_action_failed },
+	{ "action.rolled_back", on_action_rolled_back },
 	{ "sald.exit", on_sald_exit },
 	{ "expect.polled", on_polled },
 	{ "emulator.start", on_emulator_start },

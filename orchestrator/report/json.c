@@ -382,6 +382,7 @@ static json_t *action_value(struct builder *b, size_t i)
 	set(b, o, "exit_signal",
 	    a->signal ? json_integer(a->signal) : json_null());
 	set(b, o, "error", text_value(a->error));
+	set(b, o, "rolled_back", text_value(a->rolled_back));
 	return o;
 }
 

@@ -264,6 +264,7 @@ void record_unload(struct record *rec)
 	for (size_t i = 0; i < rec->actions.n; i++) {
 		free(rec->actions.v[i].text);
 		free(rec->actions.v[i].error);
+		free(rec->actions.v[i].rolled_back);
 		free(rec->actions.v[i].entry);
 	}
 	VEC_FREE(&rec->actions);

@@ -89,6 +89,9 @@ static void add_action(struct table *t, const struct report *r, size_t i)
 	summary_duration(report_late_ns(r, i), late, sizeof(late));
 	if (a->error)
 		table_add_text(t, "%s  %s  (failed)", at, a->text);
+	else if (a->rolled_back)
+		table_add_text(t, "%s  %s  (rolled back: %.100s)", at, a->text,
+			       a->rolled_back);
 	else if (a->end_ns == RECORD_NONE)
 		table_add_text(t, "%s  %s  (never done)", at, a->text);
 	else

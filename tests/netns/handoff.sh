@@ -131,6 +131,9 @@ expect:
   steps 0 | grep -qx handoff.rolled_back || fail "$name: nothing was rolled back"
   ! steps 0 | grep -qx handoff.committed || fail "$name: it was committed all the same"
   why '.' >/dev/null || fail "$name: no reason is told"
+  [ "$(why .)" = "$(jq -r '.actions[0].rolled_back' "$results")" ] ||
+    fail "$name: the results know of no reason"
+  grep -q '(rolled back: ' "$record/summary.txt" || fail "$name: nobody is told of it"
 done
 
 # ---- without the right ---------------------------------------------------------
