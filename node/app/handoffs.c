@@ -75,9 +75,10 @@ int handoffs_step(struct handoffs *h, enum control_handoff step, uint32_t flow,
 		[CONTROL_FLOW_ABORT] = sal_flow_abort,
 	};
 	const char *why = "";
+	int r = steps[step](h->sal, flow, now_ns, &why);
 
 	whole_drop(&h->out);
-	return told(steps[step](h->sal, flow, now_ns, &why), flow, why, err);
+	return told(r, flow, why, err);
 }
 
 static int export_whole(struct handoffs *h, uint32_t flow, int64_t now_ns,

@@ -150,4 +150,33 @@ run no-right
 one_owner
 why CAP_NET_ADMIN >/dev/null || fail "it is not said what is missing: $(why . || true)"
 
+# ---- by hand ---------------------------------------------------------------------
+
+cat >by-hand.sh <<'SH'
+set -x
+id=$(salctl -f json flow list | jq '.flows[0].flow')
+salctl flow hold "$id"
+salctl flow hold "$id"
+salctl flow export "$id" >flow
+salctl flow list | grep -w "$id"
+salctl flow import <flow
+salctl flow abort "$id"
+salctl flow release "$id"
+salctl flow import </dev/null
+sed 's/[A-Z]/a/' flow | salctl flow import
+SH
+lab by-hand '
+  - { at: 500ms, start: hand }' '
+  hand: { node: c, start: manual, run: [bash, '"$work"'/by-hand.sh] }
+probes:
+  down: { kind: tcp_stream, node: a, to: bulk, for: 2s, rate: 40mbit }
+expect:
+  - { probe: down, survives: true, intact: true }'
+run by-hand
+for said in 'a handoff of this flow is under way' 'its flow ID is that of another flow here' \
+  'the flow is not held' 'there is no flow on standard input' 'this is no flow'; do
+  grep -q "^salctl: .*$said" "$record/processes/hand.log" ||
+    fail "salctl does not say \"$said\": $(<"$record/processes/hand.log")"
+done
+
 host_is_as_before "by the handoffs"
