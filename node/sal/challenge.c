@@ -57,14 +57,33 @@ static void ask_emit(struct sal *s, struct sal_flow *f)
 	sal_flow_arm(s, f);
 }
 
+/*
+ * One question at a time, and not too often. But where somebody speaks from
+ * elsewhere, what goes on being asked at the peer's old address may have no
+ * answer just for that reason: he is asked at once.
+ */
+static bool may_ask(const struct sal *s, const struct sal_flow *f,
+		    enum sal_challenge_why why)
+{
+	/* The stack of 2012 knows no challenges. */
+	if (f->info.native || !f->tie.remote_id || sal_flow_still(f))
+		return false;
+	if (why == SAL_ASK_PATH && f->ask != SAL_ASK_PATH &&
+	    f->ask != SAL_ASK_NOTHING)
+		return !f->ask_path_ns ||
+		       s->now_ns - f->ask_path_ns >= SAL_ASK_GAP_NS;
+	return f->ask == SAL_ASK_NOTHING &&
+	       (!f->ask_ns || s->now_ns - f->ask_ns >= SAL_ASK_GAP_NS);
+}
+
 void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	     const struct sal_path *path, uint16_t reason)
 {
 	/* The stack of 2012 knows no challenges. */
-	if (f->info.native || f->ask != SAL_ASK_NOTHING || !f->tie.remote_id ||
-	    sal_flow_still(f) ||
-	    (f->ask_ns && s->now_ns - f->ask_ns < SAL_ASK_GAP_NS))
+	if (!may_ask(s, f, why))
 		return;
+	if (why == SAL_ASK_PATH)
+		f->ask_path_ns = s->now_ns;
 	f->ask = why;
 	f->ask_path = *path;
 	f->ask_reason = reason;

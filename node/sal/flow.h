@@ -122,6 +122,7 @@ struct sal_flow {
 	uint64_t ask_value;
 	struct sal_path ask_path;
 	int64_t ask_ns; /* when the last one was sent; 0: never */
+	int64_t ask_path_ns; /* when it was asked of another path last */
 	uint32_t ask_tries;
 	uint16_t ask_reason;
 

@@ -336,6 +336,34 @@ START_TEST(the_nat_binds_anew)
 }
 END_TEST
 
+/* The router that has lost the binding says that nobody is there: the server
+ * asks where the client was, again and again. That must not keep it from asking
+ * where it is. */
+START_TEST(the_old_port_is_unreachable)
+{
+	struct toy_tcp client, server;
+	struct nat n;
+	struct world *w = stream_behind(&n, &client, &server, false, true);
+	struct host *a = world_a(w);
+	struct sal_path path = host_flow(a).path;
+	uint32_t id = host_flow(a).local_id;
+	uint8_t quoted[8] = { (uint8_t)(id >> 24), (uint8_t)(id >> 16),
+			      (uint8_t)(id >> 8), (uint8_t)id };
+
+	nat_forgets(&n);
+	for (int i = 0; i < 120; i++) {
+		sal_unreachable(a->sal, &path, quoted, 8, w->now_ns);
+		world_run_for(w, 10 * MSEC);
+	}
+	WORLD_OK(w, host_flow(a).path.remote_port != path.remote_port);
+	toy_close(&client);
+	toy_close(&server);
+	world_run_for(w, 20 * SEC);
+	WORLD_OK(w, toy_done(&client) && toy_done(&server));
+	world_free(w);
+}
+END_TEST
+
 /* Nobody speaks when it happens: a keep-alive shows it, and what the server has
  * to say then gets there. */
 START_TEST(an_idle_flow_is_kept)
@@ -445,6 +473,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_move_to_where_only_udp_passes);
 	tcase_add_test(tc, two_behind_one_nat);
 	tcase_add_loop_test(tc, the_nat_binds_anew, 0, 3);
+	tcase_add_test(tc, the_old_port_is_unreachable);
 	tcase_add_test(tc, an_idle_flow_is_kept);
 	tcase_add_loop_test(tc, keep_alives, 0, 2);
 	tcase_add_test(tc, a_keep_alive_is_no_proof);
