@@ -22,7 +22,9 @@
  *
  * The last look before the release is at who must be alive after it. A new
  * server or sald that dies after that takes the flows with it, as the old ones
- * would have: they are its own by then.
+ * would have: they are its own by then. Flows are released one by one, and a
+ * hold may have ended by itself before its turn came (who directs was stopped
+ * for ten seconds): then those before it have moved, and the action fails.
  *
  * All of this is waited for, outside of the event loop (as sald_control.c does,
  * and why): some milliseconds, bounded for the case that somebody is stuck.
@@ -357,6 +359,10 @@ static int prepare(struct handoff *h, struct err *err)
 			err);
 	if (!r)
 		r = all(h, "handoff.imported", SCN_HANDOFF_IMPORT, import, err);
+	if (!r)
+		r = lab_sald_call(h->lab, h->what->to,
+				  json_pack("{s:s}", "cmd", "hello"), NULL,
+				  err);
 	if (!r && !is_alive(h->new))
 		r = err_set(err, ECONNRESET,
 			    "process '%s' ended before the handoff was "
