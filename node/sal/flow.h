@@ -81,6 +81,7 @@ struct sal_flow {
 	struct ip_addr prefers; /* one of ours; AF_UNSPEC: none */
 	struct sal_path home; /* where the peer was heard last */
 	uint32_t path_turn;
+	bool back_later; /* when its move is over, to the best way there is */
 	bool peer_moved; /* since our last RSYN was first sent */
 
 	int64_t waits_ns; /* when a program began to wait; 0: it doesn't */

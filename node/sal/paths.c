@@ -310,6 +310,8 @@ void sal_list_changed(struct sal *s, struct sal_flow *f)
 {
 	f->list_ns = SAL_NEVER;
 	f->list_tries = 0;
+	if (f->back_later && f->info.state == SAL_ESTABLISHED)
+		f->list_ns = s->now_ns + LIST_DELAY_NS;
 	if (f->info.native || f->info.state != SAL_ESTABLISHED ||
 	    is_told(s, f) || (s->address_count < 2 && !f->list_sent))
 		return;
@@ -322,6 +324,8 @@ int64_t sal_list_due_ns(const struct sal_flow *f)
 	return f->info.state == SAL_ESTABLISHED && f->list_ns ? f->list_ns :
 								SAL_NEVER;
 }
+
+static void back_to_best(struct sal *s, struct sal_flow *f);
 
 static void list_emit(struct sal *s, struct sal_flow *f)
 {
@@ -339,6 +343,11 @@ static void list_emit(struct sal *s, struct sal_flow *f)
 
 void sal_list_send(struct sal *s, struct sal_flow *f)
 {
+	if (f->back_later) {
+		back_to_best(s, f);
+		sal_list_changed(s, f);
+		return;
+	}
 	s->stats.lists_sent++;
 	list_emit(s, f);
 	f->list_tries++;
@@ -420,21 +429,31 @@ void sal_list_arrived(struct sal *s, struct sal_flow *f,
 /* ---- policy ------------------------------------------------------------- */
 
 /* To the best there is, from one that would do. */
+static void back_to_best(struct sal *s, struct sal_flow *f)
+{
+	struct sal_path best;
+
+	f->back_later = false;
+	if (!sal_path_best(s, f, &best) ||
+	    ip_addr_equal(&best.local, &f->tie.path.local))
+		return;
+	f->tie.path = best;
+	sal_step(s, f, SAL_ON_ADDRESS, NULL);
+}
+
+/* What is on the move just now goes when it has arrived; once, or a best way
+ * that is dead would have it go to and fro. */
 static void go_back(struct sal *s)
 {
 	struct sal_flow *f;
 	uint32_t at = 0;
 
 	while ((f = sal_flow_each(s, &at))) {
-		struct sal_path best;
-
-		if (f->info.native || sal_flow_still(f) ||
-		    f->info.state != SAL_ESTABLISHED ||
-		    !sal_path_best(s, f, &best) ||
-		    ip_addr_equal(&best.local, &f->tie.path.local))
+		if (f->info.native)
 			continue;
-		f->tie.path = best;
-		sal_step(s, f, SAL_ON_ADDRESS, NULL);
+		f->back_later = true;
+		if (f->info.state == SAL_ESTABLISHED)
+			back_to_best(s, f);
 	}
 }
 

@@ -462,6 +462,31 @@ START_TEST(and_whether_to_go_back)
 }
 END_TEST
 
+/* It is on the move when the better one comes: it goes when it has arrived. */
+START_TEST(back_when_the_move_is_over)
+{
+	struct sal_policy policy = { .by_cost = true, .go_back = true };
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w);
+
+	sal_set_policy(c->sal, &policy, w->now_ns);
+	has(c, three, 1);
+	pinged(w);
+	w->cut = true;
+	host_addresses(c, "10.0.0.9", NULL);
+	has(c, three, 3);
+	host_addresses(c, "10.0.0.1", NULL);
+	WORLD_OK(w, host_flow(c).state == SAL_RSYN_SENT);
+	has(c, three, 3);
+	WORLD_OK(w, host_flow(c).state == SAL_RSYN_SENT);
+	w->cut = false;
+	world_run_for(w, SEC);
+	WORLD_OK(w, goes(c, "10.0.0.2", "10.0.1.1"));
+	WORLD_OK(w, host_flow(c).state == SAL_ESTABLISHED);
+	world_free(w);
+}
+END_TEST
+
 struct paths_of {
 	struct sal_flow_info v[4];
 	unsigned n;
@@ -532,6 +557,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_move_while_ways_are_tried);
 	tcase_add_loop_test(tc, the_policy_says_which, 0, 4);
 	tcase_add_loop_test(tc, and_whether_to_go_back, 0, 2);
+	tcase_add_test(tc, back_when_the_move_is_over);
 	tcase_add_test(tc, flows_have_their_own_mind);
 	suite_add_tcase(s, tc);
 	return s;
