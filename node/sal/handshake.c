@@ -256,6 +256,16 @@ bool sal_if_synack_again(const struct sal_step *t)
 	return t->f->info.client && is_of_peer(t);
 }
 
+/* A SYN that was repeated went by both ways, and so may what the peer sends
+ * until it has heard by which one its answer came. */
+static void know_other_way(struct sal *s, struct sal_flow *f)
+{
+	struct sal_path other = f->tie.path;
+
+	sal_encap_other(s, &other);
+	sal_path_remember(f, &other);
+}
+
 void sal_do_take_peer(const struct sal_step *t)
 {
 	const struct sal_control *c = sal_find_control(&t->a->packet);
@@ -271,8 +281,11 @@ void sal_do_take_peer(const struct sal_step *t)
 	tie->path.local_port = from->local_port;
 	sal_native_took_peer(t->s, t->f, t->a);
 	sal_path_settle(t->f);
-	if (!t->f->info.native)
+	if (!t->f->info.native) {
 		sal_encap_worked(t->s, &tie->path);
+		if (t->f->tries > 1)
+			know_other_way(t->s, t->f);
+	}
 	t->f->refusals = 0;
 	service_table_set_aside(&t->s->forward, t->f->rule, INT64_MIN);
 	t->f->info.last_used_ns = t->s->now_ns;

@@ -54,9 +54,18 @@ bool sal_path_known(const struct sal_flow *f, const struct sal_path *path)
 	return false;
 }
 
+/*
+ * An RSYN of ours that is under way goes on from where it began, though the
+ * peer's has come to another address: the peer takes a version once, with the
+ * address that it came from first. Whatever leaves from elsewhere is a move of
+ * its own.
+ */
 static void peer_moved(struct sal *s, struct sal_flow *f,
 		       const struct sal_path *path)
 {
+	struct ip_addr local = f->tie.path.local;
+	const struct sal_local_address *ours = sal_local_address(s, &local);
+
 	f->peer_moved = true;
 	/* Whoever is asked, it is about where the peer was before. */
 	if (f->ask == SAL_ASK_PATH)
@@ -64,6 +73,10 @@ static void peer_moved(struct sal *s, struct sal_flow *f,
 	if (!sal_path_equal(&f->tie.path, path))
 		f->mtu = 0;
 	sal_path_take(s, f, path);
+	if (f->rsyn_unanswered && ours && local.family == path->local.family) {
+		f->tie.path.local = local;
+		f->tie.path.ifindex = ours->ifindex;
+	}
 }
 
 /* ---- packets ------------------------------------------------------------ */

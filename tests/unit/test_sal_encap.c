@@ -121,6 +121,27 @@ static void never(struct sal_config *c)
 	c->encapsulate = false;
 }
 
+/* The SYN and its repetition arrive together: the program's answer goes the way
+ * of the second, though the SYN-ACK to the first was there before. */
+START_TEST(both_ways_at_once)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w);
+
+	w->weather.delay_ns = 1200 * MSEC;
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 500 * MSEC);
+	w->weather.delay_ns = 200 * MSEC + MSEC / 200;
+	world_run_for(w, 600 * MSEC);
+	w->weather.delay_ns = MSEC;
+	world_run_for(w, 110 * MSEC);
+	WORLD_OK(w, sal_stats(c->sal)->retransmissions == 1);
+	WORLD_OK(w, !encapsulated(c) && c->replies == 1);
+	WORLD_OK(w, !sal_stats(c->sal)->challenges_sent);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(not_where_it_is_off)
 {
 	struct pass p = { .udp = true };
@@ -469,6 +490,7 @@ static Suite *suite(void)
 
 	tcase_add_test(tc, chosen_by_itself);
 	tcase_add_test(tc, in_turns);
+	tcase_add_test(tc, both_ways_at_once);
 	tcase_add_test(tc, not_where_it_is_off);
 	tcase_add_test(tc, a_move_to_where_only_udp_passes);
 	tcase_add_test(tc, two_behind_one_nat);
