@@ -33,204 +33,62 @@
 #include "orchestrator/kernel/kernel.h"
 
 #include "orchestrator/kernel/kns.h"
-#include "orchestrator/kernel/nft_txn.h"
-#include "base/cleanup.h"
+#include "orchestrator/kernel/nft_rule.h"
 
-#include <errno.h>
-#include <libnftnl/chain.h>
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
-#include <libnftnl/table.h>
 #include <netinet/in.h> /* ahead of linux/, which then yields to it */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_arp.h>
 #include <stdio.h>
-#include <string.h>
 
 #define CUT "servalab-cut"
 #define SILENCE "servalab-silence"
-#define PRIORITY_RAW (-300)
 #define ETHER_SOURCE 6 /* offset in the header */
 
 #ifndef NF_NETDEV_EGRESS /* headers before Linux 5.16 */
 #define NF_NETDEV_EGRESS 1
 #endif
 
-static void put_table(struct nft_txn *t, uint8_t family, uint16_t type,
-		      uint16_t flags, const char *name)
-{
-	struct nftnl_table *table = nftnl_table_alloc();
-	struct nlmsghdr *nlh;
-
-	t->family = family;
-	nlh = nft_txn_begin(t, type, flags, "%s table %s",
-			    type == NFT_MSG_NEWTABLE ? "create" : "delete",
-			    name);
-	if (nlh && table) {
-		nftnl_table_set_str(table, NFTNL_TABLE_NAME, name);
-		nftnl_table_nlmsg_build_payload(nlh, table);
-		nft_txn_end(t, nlh);
-	} else {
-		t->failed = true;
-	}
-	if (table)
-		nftnl_table_free(table);
-}
-
-/* hook: SIZE_MAX for one that is only jumped to; dev: of netdev chains. */
-static void put_chain(struct nft_txn *t, uint8_t family, const char *table,
-		      const char *name, size_t hook, int priority,
-		      const char *dev)
-{
-	struct nftnl_chain *chain = nftnl_chain_alloc();
-	struct nlmsghdr *nlh;
-
-	t->family = family;
-	nlh = nft_txn_begin(t, NFT_MSG_NEWCHAIN, NLM_F_CREATE,
-			    "create chain %s", name);
-	if (nlh && chain) {
-		nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, table);
-		nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, name);
-		if (hook != SIZE_MAX) {
-			nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter");
-			nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM,
-					    (uint32_t)hook);
-			nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, priority);
-		}
-		if (dev)
-			nftnl_chain_set_str(chain, NFTNL_CHAIN_DEV, dev);
-		nftnl_chain_nlmsg_build_payload(nlh, chain);
-		nft_txn_end(t, nlh);
-	} else {
-		t->failed = true;
-	}
-	if (chain)
-		nftnl_chain_free(chain);
-}
-
-/* What a rule looks at: len 0: nothing, it is for all packets. */
-struct match {
-	uint8_t nfproto; /* 0: any */
-	uint32_t base, offset;
-	const void *value;
-	size_t len;
-};
-
-static struct nftnl_expr *add_expr(struct nftnl_rule *rule, const char *name)
-{
-	struct nftnl_expr *e = rule ? nftnl_expr_alloc(name) : NULL;
-
-	if (e)
-		nftnl_rule_add_expr(rule, e);
-	return e;
-}
-
-static bool add_equals(struct nftnl_rule *rule, const void *value, size_t len)
-{
-	struct nftnl_expr *e = add_expr(rule, "cmp");
-
-	if (!e)
-		return false;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
-	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, value, (uint32_t)len);
-	return true;
-}
-
-static bool add_match(struct nftnl_rule *rule, const struct match *m)
-{
-	struct nftnl_expr *e;
-
-	if (m->nfproto) {
-		e = add_expr(rule, "meta");
-		if (!e)
-			return false;
-		nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_NFPROTO);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
-		if (!add_equals(rule, &m->nfproto, 1))
-			return false;
-	}
-	if (!m->len)
-		return true;
-	e = add_expr(rule, "payload");
-	if (!e)
-		return false;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, m->base);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, m->offset);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, (uint32_t)m->len);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
-	return add_equals(rule, m->value, m->len);
-}
-
-/* jump: NULL to drop. */
-static void put_rule(struct nft_txn *t, uint8_t family, const char *table,
-		     const char *chain, const struct match *m, const char *jump)
-{
-	struct nftnl_rule *rule = nftnl_rule_alloc();
-	struct nftnl_expr *e;
-	struct nlmsghdr *nlh;
-
-	t->family = family;
-	nlh = nft_txn_begin(t, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
-			    "add a rule to chain %s", chain);
-	if (rule) {
-		nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, table);
-		nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain);
-	}
-	e = rule && add_match(rule, m) ? add_expr(rule, "immediate") : NULL;
-	if (nlh && e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT,
-				   jump ? (uint32_t)NFT_JUMP :
-					  (uint32_t)NF_DROP);
-		if (jump)
-			nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, jump);
-		nftnl_rule_nlmsg_build_payload(nlh, rule);
-		nft_txn_end(t, nlh);
-	} else {
-		t->failed = true;
-	}
-	if (rule)
-		nftnl_rule_free(rule);
-}
-
 /* ---- partitions -----------------------------------------------------------
  */
 
-static struct match match_address(const struct ip_addr *a, bool source)
+static void put_verdict(struct nft_txn *t, struct nft_rule *r, const char *jump)
 {
-	bool v4 = a->family == AF_INET;
+	nft_rule_verdict(r, jump ? (int)NFT_JUMP : (int)NF_DROP, jump);
+	nft_put_rule(t, r);
+}
 
-	return (struct match){
-		.nfproto = v4 ? NFPROTO_IPV4 : NFPROTO_IPV6,
-		.base = NFT_PAYLOAD_NETWORK_HEADER,
-		.offset = (v4 ? 12u : 8u) +
-			  (source ? 0 : (uint32_t)ip_addr_size(a)),
-		.value = a->bytes,
-		.len = ip_addr_size(a),
-	};
+/* jump: NULL to drop. */
+static void put_address(struct nft_txn *t, const char *chain, enum nft_end end,
+			const struct ip_addr *a, const char *jump)
+{
+	struct nft_rule r = nft_rule_begin(CUT, chain);
+
+	nft_rule_address_is(&r, end, a);
+	put_verdict(t, &r, jump);
+}
+
+static void put_mac(struct nft_txn *t, uint8_t family, const char *chain,
+		    const uint8_t *mac)
+{
+	struct nft_rule r = nft_rule_begin(CUT, chain);
+
+	t->family = family;
+	nft_rule_payload_is(&r, NFT_PAYLOAD_LL_HEADER, ETHER_SOURCE, mac, 6);
+	put_verdict(t, &r, NULL);
 }
 
 /* What comes from there, in a node of another group. */
 static void put_strangers(struct nft_txn *t, const struct kcut_group *g)
 {
 	for (size_t i = 0; i < g->n_macs; i++) {
-		struct match m = {
-			.base = NFT_PAYLOAD_LL_HEADER,
-			.offset = ETHER_SOURCE,
-			.value = g->macs[i],
-			.len = 6,
-		};
-
-		put_rule(t, NFPROTO_INET, CUT, "prerouting", &m, NULL);
-		put_rule(t, NFPROTO_ARP, CUT, "input", &m, NULL);
+		put_mac(t, NFPROTO_INET, "prerouting", g->macs[i]);
+		put_mac(t, NFPROTO_ARP, "input", g->macs[i]);
 	}
-	for (size_t i = 0; i < g->n; i++) {
-		struct match m = match_address(&g->addresses[i], true);
-
-		put_rule(t, NFPROTO_INET, CUT, "prerouting", &m, NULL);
-	}
+	t->family = NFPROTO_INET;
+	for (size_t i = 0; i < g->n; i++)
+		put_address(t, "prerouting", NFT_SOURCE, &g->addresses[i],
+			    NULL);
 }
 
 static void put_pairs(struct nft_txn *t, const struct kcut_group *groups,
@@ -239,39 +97,52 @@ static void put_pairs(struct nft_txn *t, const struct kcut_group *groups,
 	char chain[32];
 
 	snprintf(chain, sizeof(chain), "g%zu", of);
-	put_chain(t, NFPROTO_INET, CUT, chain, SIZE_MAX, 0, NULL);
+	t->family = NFPROTO_INET;
+	nft_put_chain(t, 0, CUT, chain, NULL);
 	for (size_t g = 0; g < n; g++)
-		for (size_t i = 0; g != of && i < groups[g].n; i++) {
-			struct match m =
-				match_address(&groups[g].addresses[i], false);
-
-			put_rule(t, NFPROTO_INET, CUT, chain, &m, NULL);
-		}
-	for (size_t i = 0; i < groups[of].n; i++) {
-		struct match m = match_address(&groups[of].addresses[i], true);
-
-		put_rule(t, NFPROTO_INET, CUT, "prerouting", &m, chain);
-	}
+		for (size_t i = 0; g != of && i < groups[g].n; i++)
+			put_address(t, chain, NFT_DESTINATION,
+				    &groups[g].addresses[i], NULL);
+	for (size_t i = 0; i < groups[of].n; i++)
+		put_address(t, "prerouting", NFT_SOURCE,
+			    &groups[of].addresses[i], chain);
 }
 
-static void put_cut_tables(struct nft_txn *t, uint16_t type, uint16_t flags)
+/* In both families. */
+static void put_cut_tables(struct nft_txn *t,
+			   void (*put)(struct nft_txn *t, const char *name))
 {
-	put_table(t, NFPROTO_INET, type, flags, CUT);
-	put_table(t, NFPROTO_ARP, type, flags, CUT);
+	t->family = NFPROTO_INET;
+	put(t, CUT);
+	t->family = NFPROTO_ARP;
+	put(t, CUT);
+}
+
+static void put_new(struct nft_txn *t, const char *name)
+{
+	nft_put_table(t, NFT_MSG_NEWTABLE, NLM_F_CREATE, name);
+}
+
+static void put_gone(struct nft_txn *t, const char *name)
+{
+	nft_put_table(t, NFT_MSG_DELTABLE, 0, name);
 }
 
 int kcut_set(struct kns *ns, const struct kcut_group *groups, size_t n,
 	     size_t own, struct err *err)
 {
+	static const struct nft_hook ip = { .type = "filter",
+					    .hook = NF_INET_PRE_ROUTING,
+					    .priority = NFT_PRIORITY_RAW };
+	static const struct nft_hook arp = { .type = "filter",
+					     .hook = NF_ARP_IN };
 	struct nft_txn t = nft_txn_new();
 
-	/* Made, so that it can be deleted, if it was not there. */
-	put_cut_tables(&t, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	put_cut_tables(&t, NFT_MSG_DELTABLE, 0);
-	put_cut_tables(&t, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	put_chain(&t, NFPROTO_INET, CUT, "prerouting", NF_INET_PRE_ROUTING,
-		  PRIORITY_RAW, NULL);
-	put_chain(&t, NFPROTO_ARP, CUT, "input", NF_ARP_IN, 0, NULL);
+	put_cut_tables(&t, nft_put_no_table);
+	put_cut_tables(&t, put_new);
+	nft_put_chain(&t, 0, CUT, "input", &arp);
+	t.family = NFPROTO_INET;
+	nft_put_chain(&t, 0, CUT, "prerouting", &ip);
 	for (size_t g = 0; own != SIZE_MAX && g < n; g++)
 		if (g != own)
 			put_strangers(&t, &groups[g]);
@@ -284,30 +155,40 @@ int kcut_clear(struct kns *ns, struct err *err)
 {
 	struct nft_txn t = nft_txn_new();
 
-	put_cut_tables(&t, NFT_MSG_DELTABLE, 0);
+	put_cut_tables(&t, put_gone);
 	return nft_txn_commit(&t, ns, "heal a cut", err);
 }
 
 /* ---- silence --------------------------------------------------------------
  */
 
+static void put_silence(struct nft_txn *t, const char *way, size_t number,
+			uint32_t hook, const char *device)
+{
+	struct nft_hook at = { .type = "filter",
+			       .hook = hook,
+			       .priority = NFT_PRIORITY_RAW,
+			       .device = device };
+	struct nft_rule r;
+	char chain[32];
+
+	snprintf(chain, sizeof(chain), "%s%zu", way, number);
+	nft_put_chain(t, 0, SILENCE, chain, &at);
+	r = nft_rule_begin(SILENCE, chain);
+	nft_rule_verdict(&r, NF_DROP, NULL);
+	nft_put_rule(t, &r);
+}
+
 int ksilence_set(struct kns *ns, const char *const *names, size_t n,
 		 struct err *err)
 {
-	const struct match all = { 0 };
 	struct nft_txn t = nft_txn_new();
-	char chain[32];
 
-	put_table(&t, NFPROTO_NETDEV, NFT_MSG_NEWTABLE, NLM_F_CREATE, SILENCE);
+	t.family = NFPROTO_NETDEV;
+	put_new(&t, SILENCE);
 	for (size_t i = 0; i < n; i++) {
-		snprintf(chain, sizeof(chain), "in%zu", i);
-		put_chain(&t, NFPROTO_NETDEV, SILENCE, chain, NF_NETDEV_INGRESS,
-			  PRIORITY_RAW, names[i]);
-		put_rule(&t, NFPROTO_NETDEV, SILENCE, chain, &all, NULL);
-		snprintf(chain, sizeof(chain), "out%zu", i);
-		put_chain(&t, NFPROTO_NETDEV, SILENCE, chain, NF_NETDEV_EGRESS,
-			  PRIORITY_RAW, names[i]);
-		put_rule(&t, NFPROTO_NETDEV, SILENCE, chain, &all, NULL);
+		put_silence(&t, "in", i, NF_NETDEV_INGRESS, names[i]);
+		put_silence(&t, "out", i, NF_NETDEV_EGRESS, names[i]);
 	}
 	return nft_txn_commit(&t, ns, "silence the interfaces", err);
 }
@@ -316,6 +197,7 @@ int ksilence_clear(struct kns *ns, struct err *err)
 {
 	struct nft_txn t = nft_txn_new();
 
-	put_table(&t, NFPROTO_NETDEV, NFT_MSG_DELTABLE, 0, SILENCE);
+	t.family = NFPROTO_NETDEV;
+	put_gone(&t, SILENCE);
 	return nft_txn_commit(&t, ns, "end the silence", err);
 }
