@@ -33,7 +33,7 @@ run_preset() {
   rm -f "$log"
 }
 
-run_preset dev 600 5
+run_preset dev 720 5
 run_preset asan 600 1
 
 say ""

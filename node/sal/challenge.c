@@ -187,6 +187,24 @@ int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f)
 						       SAL_ASK_GAP_NS);
 }
 
+void sal_ask_owner(struct sal *s, struct sal_flow *owner)
+{
+	if (!owner->owner_ns)
+		owner->owner_ns = s->now_ns;
+	sal_ask(s, owner, SAL_ASK_OWNER, &owner->tie.path, 0);
+}
+
+/*
+ * Who claims a tuple has shown nothing, and its owner may be on its way to
+ * another address, or we are. So its silence has to last; but not where it
+ * never was seen.
+ */
+static bool owner_is_gone(const struct sal *s, const struct sal_flow *f)
+{
+	return sal_flow_unproven(f) ||
+	       s->now_ns - f->owner_ns >= SAL_OWNER_PATIENCE_NS;
+}
+
 void sal_ask_timeout(struct sal *s, struct sal_flow *f)
 {
 	enum sal_challenge_why why = f->ask;
@@ -199,7 +217,7 @@ void sal_ask_timeout(struct sal *s, struct sal_flow *f)
 	f->ask = SAL_ASK_NOTHING;
 	if (why == SAL_ASK_SILENT)
 		sal_alive_silent(s, f);
-	if (why == SAL_ASK_OWNER) {
+	if (why == SAL_ASK_OWNER && owner_is_gone(s, f)) {
 		/* Nobody leads this conversation any more. */
 		sal_step_because(s, f, SAL_ON_RESET, 0);
 		return;

@@ -66,8 +66,14 @@ void sal_do_send_fin(const struct sal_step *t)
 {
 	struct sal_flow *f = t->f;
 
-	if (f->rsyn_unanswered)
+	if (f->rsyn_unanswered) {
+		/* Given up, in CLOSE_WAIT; the FIN still has to get there. */
+		if (f->retry_ns == SAL_NEVER) {
+			sal_do_send_rsyn_again(t);
+			sal_flow_retry_start(t->s, f, SAL_RSYN_GAP_NS);
+		}
 		return;
+	}
 	f->fin = f->tie.next++;
 	f->fin_sent = true;
 	fin_emit(t->s, f);
@@ -128,6 +134,9 @@ static bool is_over(const struct sal_flow *f)
 	case SAL_CLOSE_WAIT:
 		return sal_flow_stateless(f) || sal_tcp_over(f);
 	case SAL_SYN_RCVD:
+		/* Else a SYN, from wherever it is, would bring it out of the
+		 * bound of those that are half open. */
+		return f->confirmed && sal_tcp_over(f);
 	case SAL_ESTABLISHED:
 		return sal_tcp_over(f);
 	default:
@@ -291,15 +300,18 @@ static bool says_gone(uint16_t reason)
 }
 
 /*
- * From where the name has led our RSYN, and no instance of this flow ever was:
- * it copies our nonce, and knows nothing of the flow. Its answer may come when
- * we have found our instance by then.
+ * From where an RSYN of ours has been tried, or the name has led it, and the
+ * peer is not: a host that has this address now copies our nonce, and knows
+ * nothing of the flow. Its answer may come when we have found the peer by then.
  */
 static bool from_elsewhere(const struct sal_flow *f,
 			   const struct sal_arrival *a)
 {
-	return f->info.client && !sal_path_known(f, a->path) &&
-	       sal_find_control(&a->packet)->nonce == f->tie.nonce;
+	if (sal_find_control(&a->packet)->nonce != f->tie.nonce)
+		return false;
+	if (f->rsyn_unanswered && !f->info.native)
+		return !ip_addr_equal(&f->home.remote, &a->path->remote);
+	return f->info.client && !sal_path_known(f, a->path);
 }
 
 /* To look for another is of use to what can go on with another, and has lost
@@ -307,7 +319,7 @@ static bool from_elsewhere(const struct sal_flow *f,
 static bool is_news(const struct sal_flow *f, const struct sal_arrival *a)
 {
 	return !from_elsewhere(f, a) ||
-	       (sal_flow_stateless(f) && f->rsyn_unanswered);
+	       (f->info.client && sal_flow_stateless(f) && f->rsyn_unanswered);
 }
 
 void sal_rst_arrived(struct sal *s, struct sal_flow *f,

@@ -266,13 +266,13 @@ static bool learn_tuple(struct sal *s, struct sal_flow *f,
 
 	if (t->protocol != f->info.protocol)
 		return false;
-	if (!other || sal_flow_closing(other)) {
+	if (!other || (sal_flow_closing(other) && !sal_flow_still(other))) {
 		if (other)
 			sal_step(s, other, SAL_ON_DISPLACED, NULL);
 		sal_flow_set_tuple(s, f, t);
 		return true;
 	}
-	sal_ask(s, other, SAL_ASK_OWNER, &other->tie.path, 0);
+	sal_ask_owner(s, other);
 	return false;
 }
 

@@ -25,6 +25,10 @@
  */
 #define SAL_SYN_GAP_NS (1 * SECOND)
 #define SAL_SYN_TRIES 6 /* sent at 0, 1, 3, 7, 15, 31 s; given up at 63 s */
+/* How long the owner of a tuple that another claims may say nothing. */
+#define SAL_OWNER_PATIENCE_NS (3000 * MS)
+#define SAL_UNPROVEN_MAX_NS (63000 * MS) /* as long as a SYN-ACK is repeated   \
+					  */
 #define SAL_RSYN_GAP_NS (200 * MS)
 #define SAL_RSYN_GAP_MAX_NS (10 * SECOND)
 /* Unanswered RSYNs after which a client of a stateless protocol looks for
@@ -216,6 +220,8 @@ bool sal_flow_stateless(const struct sal_flow *f);
 bool sal_flow_closing(const struct sal_flow *f);
 /* When the present state ends by itself; SAL_NEVER. */
 int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f);
+/* A server's flow whose client has not shown yet that it is where it says. */
+bool sal_flow_unproven(const struct sal_flow *f);
 
 /* ---- output.c ----------------------------------------------------------- */
 
@@ -508,6 +514,8 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 /* A reset from one without state, that brings our question back. */
 bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 		       const struct sal_arrival *a);
+/* Another's SYN has the tuple of this flow. */
+void sal_ask_owner(struct sal *s, struct sal_flow *owner);
 void sal_ask_timeout(struct sal *s, struct sal_flow *f);
 /* When that is due. */
 int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f);

@@ -362,7 +362,21 @@ static int64_t idle_ns(const struct sal *s, const struct sal_flow *f)
 	}
 }
 
-int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f)
+bool sal_flow_unproven(const struct sal_flow *f)
+{
+	switch (f->info.state) {
+	case SAL_CLOSED:
+	case SAL_SYN_SENT:
+	case SAL_ESTABLISHED:
+		return false;
+	case SAL_SYN_RCVD:
+		return true;
+	default:
+		return !f->info.client && !f->opened && !f->confirmed;
+	}
+}
+
+static int64_t end_ns(const struct sal *s, const struct sal_flow *f)
 {
 	if (f->hand == SAL_HAND_HELD || f->hand == SAL_HAND_IMPORTED)
 		return f->hand_until_ns;
@@ -392,6 +406,16 @@ int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f)
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
+}
+
+int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f)
+{
+	int64_t end = end_ns(s, f);
+
+	/* In SYN_RCVD its tries are counted; they come to the same. */
+	if (sal_flow_unproven(f) && f->info.state != SAL_SYN_RCVD)
+		end = earlier(end, f->info.opened_ns + SAL_UNPROVEN_MAX_NS);
+	return end;
 }
 
 static int64_t next_task_ns(const struct sal *s, const struct sal_flow *f)

@@ -63,6 +63,7 @@ struct sal_flow {
 	bool has_ports; /* a flow opened by an empty SYN learns them later */
 	bool opened; /* FLOW_OPENED was reported */
 	bool confirmed; /* the client has shown that it had our SYN-ACK */
+	bool half_open; /* counted as such: see sal_flow_unproven() */
 
 	struct sal_tie tie;
 	/* The tie before the last rebinding: what its instance had on its way
@@ -124,6 +125,8 @@ struct sal_flow {
 	struct sal_path ask_path;
 	int64_t ask_ns; /* when the last one was sent; 0: never */
 	int64_t ask_path_ns; /* when it was asked of another path last */
+	int64_t owner_ns; /* since when its tuple is claimed and the peer says
+			     nothing; 0: it isn't */
 	uint32_t ask_tries;
 	uint16_t ask_reason;
 

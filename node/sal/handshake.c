@@ -400,11 +400,11 @@ static bool tuple_is_free(struct sal *s, const struct sal_tuple *t)
 
 	if (!owner)
 		return true;
-	if (sal_flow_closing(owner)) {
+	if (sal_flow_closing(owner) && !sal_flow_still(owner)) {
 		sal_step(s, owner, SAL_ON_DISPLACED, NULL);
 		return true;
 	}
-	sal_ask(s, owner, SAL_ASK_OWNER, &owner->tie.path, 0);
+	sal_ask_owner(s, owner);
 	return false;
 }
 
@@ -427,8 +427,10 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 	if (!f->confirmed)
 		client_is_at(s, f, a->path);
 	/* Its nonce: the client lives. */
-	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER)
+	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER) {
 		f->ask = SAL_ASK_NOTHING;
+		f->owner_ns = 0;
+	}
 	sal_send_synack(s, f);
 }
 

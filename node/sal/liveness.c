@@ -46,7 +46,7 @@ void sal_alive_sent(struct sal *s, struct sal_flow *f,
 
 void sal_alive_heard(struct sal_flow *f)
 {
-	f->waits_ns = 0;
+	f->waits_ns = f->owner_ns = 0;
 	if (f->ask == SAL_ASK_SILENT)
 		f->ask = SAL_ASK_NOTHING;
 }

@@ -67,6 +67,7 @@ static void peer_moved(struct sal *s, struct sal_flow *f,
 	const struct sal_local_address *ours = sal_local_address(s, &local);
 
 	f->peer_moved = true;
+	f->owner_ns = 0;
 	/* Whoever is asked, it is about where the peer was before. */
 	if (f->ask == SAL_ASK_PATH)
 		f->ask = SAL_ASK_NOTHING;

@@ -161,7 +161,8 @@ static struct sal_flow *crossing(struct sal *s, const struct sal_arrival *a,
 		    f->native.has_local &&
 		    f->info.protocol == a->packet.protocol &&
 		    service_id_equal(&f->native.local, service) &&
-		    ip_addr_equal(&f->tie.path.remote, &a->path->remote))
+		    ip_addr_equal(&f->tie.path.remote, &a->path->remote) &&
+		    !f->tie.path.remote_port == !a->path->remote_port)
 			return f;
 	return NULL;
 }

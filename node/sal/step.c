@@ -79,21 +79,29 @@ static const struct row *find_row(const struct sal_step *t, enum sal_on on)
 	return NULL;
 }
 
+/* By what is known of the peer, not by the state: an end that moves, or whose
+ * program closes at once, knows no more of it than before. */
+static void count_half_open(struct sal *s, struct sal_flow *f)
+{
+	bool is = sal_flow_unproven(f);
+
+	s->half_open += is;
+	s->half_open -= f->half_open;
+	f->half_open = is;
+}
+
 static void set_state(struct sal *s, struct sal_flow *f, enum sal_state state)
 {
 	struct sal_event e = { .kind = SAL_EVENT_FLOW_STATE,
 			       .old_state = f->info.state };
 
-	if (f->info.state == SAL_SYN_RCVD)
-		s->half_open--;
-	if (state == SAL_SYN_RCVD)
-		s->half_open++;
 	if (f->native.has_local) {
 		s->native.may_cross -= f->info.state == SAL_SYN_SENT;
 		s->native.may_cross += state == SAL_SYN_SENT;
 	}
 	f->info.state = state;
 	f->since_ns = s->now_ns;
+	count_half_open(s, f);
 	sal_flow_report(s, f, &e);
 	if (state == SAL_ESTABLISHED && !f->opened) {
 		f->opened = true;

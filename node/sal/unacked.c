@@ -61,6 +61,13 @@ void sal_unacked_in(struct sal *s, struct sal_flow *f, const uint8_t *segment,
 
 	if (!sal_tcp_parse(segment, len, &tcp))
 		return;
+	if (tcp.flags & SAL_TCP_RST) {
+		/* The one that a kernel would take (RFC 5961, 3.2); of a
+		 * connection that it has not answered yet, any. */
+		f->tcp_reset |=
+			!f->tcp_has_ack_out || tcp.seq == f->tcp_ack_out;
+		return;
+	}
 	if (!f->tcp_seen_in || sal_after(tcp.seq_end, f->tcp_end_in))
 		f->tcp_end_in = tcp.seq_end;
 	f->tcp_seen_in = true;
@@ -68,8 +75,6 @@ void sal_unacked_in(struct sal *s, struct sal_flow *f, const uint8_t *segment,
 		f->tcp_fin_in = tcp.seq_end;
 		f->tcp_has_fin_in = true;
 	}
-	if (tcp.flags & SAL_TCP_RST)
-		f->tcp_reset = true;
 	if (!(tcp.flags & SAL_TCP_ACK) || !f->tcp_seen_out ||
 	    sal_after(tcp.ack, f->tcp_end_out))
 		return;

@@ -211,7 +211,7 @@ static void look_inside(const struct sal *s)
 		if (!f->in_use)
 			continue;
 		flows++;
-		half_open += f->info.state == SAL_SYN_RCVD;
+		half_open += sal_flow_unproven(f);
 		queue += f->queue.chunks;
 		unacked += f->unacked.chunks;
 		MUST(f->info.state != SAL_CLOSED);

@@ -471,9 +471,10 @@ static void clears_up(struct storm *st)
 	}
 	/* The longest back-off of a handshake, and of a move by name. */
 	world_run_for(w, 45 * SEC);
-	/* The first may find that its instance has lost the flow, the second
-	 * that another flow is in the way there. Such are lost. */
-	for (int i = 0; i < 3; i++) {
+	/* The first may find that its instance has lost the flow, the next that
+	 * another flow is in the way there, whose owner has to be silent for
+	 * 3 s: the SYN of 3 s later finds it so, that of 7 s is taken. */
+	for (int i = 0; i < 5; i++) {
 		for (unsigned k = st->instances; k < st->n; k++)
 			ping(st, &st->actors[k]);
 		world_run_for(w, 2 * SEC);

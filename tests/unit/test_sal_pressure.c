@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SYNs that are answered without state, when too many flows are half open. */
+#include "base/checksum.h"
 #include "node/wire/sal_text.h"
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
@@ -53,6 +54,70 @@ static struct world *pressed(void)
 	WORLD_OK(w, !sal_stats(world_a(w)->sal)->syn_stateless);
 	return w;
 }
+
+/* A kernel that has nobody there resets what comes. */
+static void nobody_listens(struct host *h, const struct sal_inner *p, void *arg)
+{
+	uint8_t rst[20] = { [12] = 0x50, [13] = 0x14 };
+	struct sal_inner out = *p;
+
+	(void)arg;
+	memcpy(rst, p->segment + 2, 2);
+	memcpy(rst + 2, p->segment, 2);
+	memcpy(rst + 8, p->segment + 4, 4);
+	rst[11]++;
+	out.src = p->dst;
+	out.dst = p->src;
+	out.segment = rst;
+	out.len = sizeof(rst);
+	ck_assert(transport_checksum_set(IPPROTO_TCP, &out.src, &out.dst, rst,
+					 sizeof(rst)));
+	host_send(h, &out);
+}
+
+/* Nor does a program that closes at once take a flow out of the bound: a SYN
+ * can come from anywhere. */
+START_TEST(a_closed_port_frees_no_room)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct toy_tcp client;
+
+	a->program = nobody_listens;
+	world_lose(w, c, ACK, 100);
+	world_lose(w, a, SYNACK, 100);
+	world_lose(w, a, LOSE_DATA, 100);
+	toy_connect(&client, c, "10.8.0.1", 4000, 80, 1000);
+	world_run_for(w, 100 * MSEC);
+	WORLD_OK(w, host_flow(a).state == SAL_SYN_RCVD);
+	w->lose_count = 0;
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, host_flow(a).state != SAL_SYN_RCVD);
+	world_free(w);
+}
+END_TEST
+
+/* The bound is of those whose clients nobody has heard of, in whatever state a
+ * move of the server's brings them to; and they do not live longer than others.
+ */
+START_TEST(a_move_frees_no_room)
+{
+	struct world *w = pressed();
+	struct host *a = world_a(w);
+
+	if (_i)
+		host_addresses(a, NULL, NULL);
+	else
+		host_addresses(a, "10.0.1.9", NULL);
+	world_run_for(w, 10 * MSEC);
+	for (unsigned k = 3; k < 6; k++)
+		flood_one(w, k);
+	WORLD_OK(w, host_flows(a) == 3);
+	world_run_for(w, 64 * SEC);
+	WORLD_OK(w, host_flows(a) == 0);
+	world_free(w);
+}
+END_TEST
 
 static const char *const families[] = { "10.8.0.1", "fd08::1" };
 
@@ -305,6 +370,8 @@ static Suite *suite(void)
 			    sizeof(losses) / sizeof(*losses));
 	tcase_add_test(tc, the_pressure_ends_in_between);
 	tcase_add_loop_test(tc, an_answer_is_not_good_for_ever, 0, 2);
+	tcase_add_test(tc, a_closed_port_frees_no_room);
+	tcase_add_loop_test(tc, a_move_frees_no_room, 0, 2);
 	tcase_add_test(tc, a_flood_stops_nobody);
 	tcase_add_test(tc, a_made_up_answer);
 	suite_add_tcase(s, tc);
