@@ -8,6 +8,10 @@
  * it by itself then.
  *
  * It is asked to look (NTF_USE), and does the rest; nothing hangs on it.
+ *
+ * Of IPv6 they are not: an address that has just been added cannot ask yet,
+ * what the kernel sends for it is dropped, and it tries again after a second
+ * only, for which whatever is sent there would have to wait as well.
  */
 #include "node/io/gateways.h"
 
@@ -60,7 +64,7 @@ static int add_gateway(const struct nlmsghdr *nlh, void *arg)
 	struct route_attrs attrs = { NULL, NULL };
 	struct gateways *all = arg;
 
-	if (route->rtm_family != AF_INET && route->rtm_family != AF_INET6)
+	if (route->rtm_family != AF_INET)
 		return MNL_CB_OK;
 	mnl_attr_parse(nlh, sizeof(*route), take_route_attr, &attrs);
 	if (!attrs.gateway || !attrs.oif || all->n == GATEWAYS_MAX ||

@@ -199,7 +199,11 @@ static bool check_interface(struct loader *l, const struct value *node,
 		return false;
 	tree_error(l->diag, iface->node, "the node '%s' has no interface '%s'",
 		   node->node->text, iface->text);
-	names_suggest(names, NAMES_IFACE, text, l->diag);
+	if (strchr(iface->text, ':'))
+		diag_help(l->diag,
+			  "write its name alone: 'node' says whose it is");
+	else
+		names_suggest(names, NAMES_IFACE, text, l->diag);
 	return false;
 }
 

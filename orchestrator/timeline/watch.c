@@ -126,13 +126,40 @@ static void search(struct entry_run *e)
 	}
 }
 
-static int on_output(sd_event_source *source, const struct inotify_event *event,
+static int on_output(sd_event_source *source, int fd, uint32_t events,
 		     void *arg)
 {
+	char buf[4096];
+
 	(void)source;
-	(void)event;
+	(void)events;
+	while (read(fd, buf, sizeof(buf)) > 0)
+		; /* that something came is all there is to know */
 	search(arg);
 	return 0;
+}
+
+/*
+ * An inotify of its own. sd_event_add_inotify() would do it for less, but where
+ * its source is switched off while more events of the file are in its buffer
+ * (of libsystemd 252) it looks at the first of them for ever.
+ */
+static int watch_file(struct entry_run *e, const char *path)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = inotify_add_watch(fd, path, IN_MODIFY) < 0 ?
+		    -errno :
+		    sd_event_add_io(e->tl->event, &e->watch, fd, EPOLLIN,
+				    on_output, e);
+	if (r >= 0)
+		r = sd_event_source_set_io_fd_own(e->watch, true);
+	else
+		close(fd);
+	return r;
 }
 
 static int watch_output(struct entry_run *e, struct err *err)
@@ -150,8 +177,7 @@ static int watch_output(struct entry_run *e, struct err *err)
 	if (e->watch_fd < 0 || fstat(e->watch_fd, &st))
 		return err_errno(err, errno, "open %s", path);
 	e->watched = st.st_size;
-	r = sd_event_add_inotify(e->tl->event, &e->watch, path, IN_MODIFY,
-				 on_output, e);
+	r = watch_file(e, path);
 	return r < 0 ? err_errno(err, -r, "watch %s", path) : 0;
 }
 

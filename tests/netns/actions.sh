@@ -284,13 +284,24 @@ event action.step '.id == 0 and .step == "exit" and .signal == 9'
 event action.failed '.id == 1'
 ! grep -q 'mark: never' "$record/events.jsonl" || fail "$what: an action began behind it"
 
+# One that goes on to print what was waited for is nobody's concern any more.
+run 0 "a program that prints on" <<'Y'
+duration: 1s
+processes:
+  p: { node: a, run: "for i in 1 2 3 4 5; do echo tick; sleep 0.05; done", start: manual }
+timeline:
+  - { at: 0s, start: p }
+  - { when: { prints: tick, process: p, count: 3 }, mark: third }
+Y
+event action.start '.text == "mark: third"'
+
 # The end of the run does not wait for one, and says so.
 run 4 "a command that outlives the run" <<'Y'
 duration: 500ms
 timeline:
   - { at: 100ms, exec: "sleep 1000", node: a, timeout: 2000s }
 Y
-says '0 of 1 action were done'
+says '0 of 1 action was done; not what is in line 10'
 event action.step '.id == 0 and .step == "exit" and .signal == 9'
 
 run 4 "an entry whose condition never comes true" <<'Y'

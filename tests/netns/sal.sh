@@ -182,4 +182,26 @@ ended() {
 [ "$(jq -s 'map(select(.event == "sald.exit")) | map([.node, .expected])' -c "$record/events.jsonl")" = \
   '[["a",false],["c",true]]' ] || fail "which salds ended: $(grep sald.exit "$record/events.jsonl")"
 
+# ---- what is none of its business ----------------------------------------------
+
+# A host of a service is one like any other to plain packets, from the first one on.
+cat >"$records/plain.yaml" <<'Y'
+version: 1
+name: plain
+topology:
+  nodes: { a: {}, r: { kind: router }, c: {} }
+  links:
+    - { endpoints: [a, r] }
+    - { endpoints: [r, c], delay: 1ms, tolerance: 200ms }
+services:
+  echo: { resolver: sal, instances: [c] }
+probes:
+  four: { kind: ping, node: a, to: c, interval: 10ms, for: 500ms, family: 4 }
+  six:  { kind: ping, node: a, to: c, interval: 10ms, for: 500ms, family: 6 }
+expect:
+  - { probe: four, sent: 50, lost: { max: 2 } }
+  - { probe: six, sent: 50, lost: { max: 2 } }
+Y
+run plain
+
 echo "SAL packets are right, and so is what becomes of programs without it"
