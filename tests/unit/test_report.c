@@ -362,7 +362,7 @@ START_TEST(test_actions_missing)
 	memcpy(done, "other", 5);
 	write_text("events.jsonl", text);
 	make(REPORT_INVALID);
-	prints("- invalid\n  1 of 2 actions was done\n");
+	prints("- invalid\n  1 of 2 actions was done; not what is in line 2");
 }
 END_TEST
 
