@@ -486,6 +486,7 @@ START_TEST(every_length)
 	static struct oracle o;
 	struct world w;
 
+	memset(&o, 0, sizeof(o)); /* as large as it is, and not the first */
 	random_state = (uint64_t)_i + 1000;
 	w = world_make(ORACLE_MAX, ORACLE_MAX);
 	for (unsigned bits = 0; bits <= SERVICE_ID_BITS; bits++) {
