@@ -4,7 +4,7 @@
  * process, in another network namespace.
  *
  * It sends back what it gets. To a client that opens as the tcp_stream probe
- * does (orchestrator/observe/stream.h) it speaks the probe's language, in which
+ * does (stream/stream.h) it speaks the probe's language, in which
  * each byte is known beforehand and the end is a hash: so it is seen whether a
  * handoff has lost or doubled one.
  *
@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "node/app/handoff_server.h"
+#include "stream/socket.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -11,6 +11,7 @@
 #include "node/app/handoff_server.h"
 
 #include "base/cleanup.h"
+#include "stream/socket.h"
 
 #include <endian.h>
 #include <errno.h>

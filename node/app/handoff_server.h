@@ -4,7 +4,7 @@
 #define APP_HANDOFF_SERVER_H
 
 #include "node/io/tcp_repair.h"
-#include "orchestrator/observe/stream_io.h"
+#include "stream/pump.h"
 
 #define CONNECTIONS_MAX 64
 #define BUFFER 65536u

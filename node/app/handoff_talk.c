@@ -10,6 +10,9 @@
 #include "node/app/handoff_server.h"
 
 #include "base/clock.h"
+#include "stream/mark.h"
+#include "stream/socket.h"
+#include "stream/pump.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -27,7 +27,7 @@
  * tcp_stream: one connection, over which the built-in server (serve.h) sends
  * or takes content. The CSV (bins.h) is the receiving side's: of a download the
  * probe writes it, of an upload the server. How the stream ended at the probe
- * is in a file of the same name that ends in ".json" (stream_io.h).
+ * is in a file of the same name that ends in ".json" (stream_end.h).
  *
  * tcp_request, http: numbered requests over TCP. The CSV has the header line
  * REQUEST_CSV_HEADER, and a line for each request, when its end is known:
@@ -46,6 +46,7 @@
 #include "base/err.h"
 #include "base/ip.h"
 #include "orchestrator/observe/pauses.h"
+#include "stream/mark.h"
 
 #include <signal.h>
 #include <stdbool.h>

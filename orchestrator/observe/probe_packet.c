@@ -10,6 +10,7 @@
 #include "orchestrator/observe/packet.h"
 #include "orchestrator/observe/probe_internal.h"
 #include "orchestrator/observe/probe_loop.h"
+#include "stream/mark.h"
 
 #include <errno.h>
 #include <string.h>

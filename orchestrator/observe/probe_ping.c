@@ -15,6 +15,7 @@
 #include "base/cursor.h"
 #include "orchestrator/observe/packet.h"
 #include "orchestrator/observe/probe_internal.h"
+#include "stream/mark.h"
 
 #include <errno.h>
 #include <linux/icmp.h>

@@ -25,6 +25,7 @@
 #include "orchestrator/observe/probe_request.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "stream/socket.h"
 
 #include <errno.h>
 #include <inttypes.h>

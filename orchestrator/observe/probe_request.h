@@ -5,7 +5,8 @@
 
 #include "orchestrator/observe/http.h"
 #include "orchestrator/observe/probe_loop.h"
-#include "orchestrator/observe/stream_io.h"
+#include "stream/socket.h"
+#include "stream/stream.h"
 
 struct request_answer { /* the one that is coming in on a connection */
 	uint64_t seq; /* of the request that it should be for */

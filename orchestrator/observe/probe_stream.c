@@ -16,7 +16,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "orchestrator/observe/probe_loop.h"
-#include "orchestrator/observe/stream_io.h"
+#include "orchestrator/observe/bins.h"
+#include "stream/socket.h"
+#include "stream/pump.h"
+#include "orchestrator/observe/stream_end.h"
 
 #include <errno.h>
 #include <linux/mptcp.h>

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "orchestrator/observe/packet.h"
 #include "orchestrator/observe/probe_internal.h"
+#include "stream/mark.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/err.h"
+#include "stream/socket.h"
 
 #include <errno.h>
 #include <signal.h>

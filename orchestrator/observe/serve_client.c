@@ -9,6 +9,10 @@
 #include "orchestrator/observe/serve_internal.h"
 
 #include "base/clock.h"
+#include "stream/mark.h"
+#include "stream/socket.h"
+#include "stream/pump.h"
+#include "orchestrator/observe/stream_end.h"
 
 #include <errno.h>
 #include <fcntl.h>

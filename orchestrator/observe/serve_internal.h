@@ -3,7 +3,9 @@
 #define OBSERVE_SERVE_INTERNAL_H
 
 #include "orchestrator/observe/serve.h"
-#include "orchestrator/observe/stream_io.h"
+#include "orchestrator/observe/bins.h"
+#include "stream/pump.h"
+#include "orchestrator/observe/stream_end.h"
 
 #define SERVE_IN (STREAM_HELLO + MESSAGE_MAX)
 #define SERVE_OUT (4 * MESSAGE_MAX) /* answers that wait */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/report/whose.h"
+#include "stream/mark.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Any bytes as a frame: what is found lies within them. */
 #include "orchestrator/observe/packet.h"
+#include "stream/mark.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  * begin with a zero, headers are put right on their way, so that more than the
  * first block is reached.
  */
-#include "orchestrator/observe/stream.h"
+#include "stream/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -10,6 +10,7 @@
  * every packet there is.
  */
 #include "tests/support/capture_lab.h"
+#include "stream/mark.h"
 
 /* ---- on its way through the network -------------------------------------- */
 

@@ -16,6 +16,7 @@
 #include "orchestrator/observe/samples.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/veth.h"
+#include "stream/mark.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

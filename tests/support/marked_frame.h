@@ -4,6 +4,7 @@
 #define TESTS_MARKED_FRAME_H
 
 #include "orchestrator/observe/packet.h"
+#include "stream/mark.h"
 
 #include <arpa/inet.h>
 #include <net/ethernet.h>

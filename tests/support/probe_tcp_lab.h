@@ -15,7 +15,8 @@
 #include "orchestrator/observe/bins.h"
 #include "orchestrator/observe/samples.h"
 #include "orchestrator/observe/serve.h"
-#include "orchestrator/observe/stream_io.h"
+#include "stream/socket.h"
+#include "stream/stream.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/veth.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/observe/packet.h"
+#include "stream/mark.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -108,8 +109,10 @@ START_TEST(mark_comes_back)
 	struct probe_mark out;
 
 	probe_mark_put(b, &in);
-	ck_assert_mem_eq(b, "\x5e\x12\xa1\xab\xde\xad\xbe\xef"
-			    "\x00\x00\x12\x34\x56\x78\x9a\xbc", 16);
+	ck_assert_mem_eq(b,
+			 "\x5e\x12\xa1\xab\xde\xad\xbe\xef"
+			 "\x00\x00\x12\x34\x56\x78\x9a\xbc",
+			 16);
 	ck_assert(probe_mark_get(b, sizeof(b), &out));
 	ck_assert_uint_eq(out.probe, in.probe);
 	ck_assert_uint_eq(out.seq, in.seq);

@@ -6,6 +6,7 @@
  */
 #include "orchestrator/report/served.h"
 #include "tests/support/marked_frame.h"
+#include "stream/mark.h"
 
 #include <check.h>
 #include <stdlib.h>

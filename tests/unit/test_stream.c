@@ -3,7 +3,7 @@
  * damaged; and its bins, written and read back. */
 #include "base/cleanup.h"
 #include "orchestrator/observe/bins.h"
-#include "orchestrator/observe/stream.h"
+#include "stream/stream.h"
 
 #include <check.h>
 #include <errno.h>

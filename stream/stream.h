@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the tcp_stream probe and the built-in server say to each other. Pure.
+ * What the tcp_stream probe says to a server, be it the built-in one of a lab
+ * or serval-handoff-echo. Pure.
  *
  * The content of a stream follows from a key alone (ChaCha20), at any offset,
  * so that the receiver knows each byte beforehand: where one is wrong, it knows
  * which, and a stream that was cut off is judged up to where it came. At its
  * end both sides also have the SHA-256 of what they sent and got.
  *
- * It travels in blocks, each with a header: the mark of our probes (packet.h),
+ * It travels in blocks, each with a header: the mark of our probes (mark.h),
  * whose number is the offset of the content that follows, the number of bytes,
  * and flags. The last block holds no content but the sender's hash. All numbers
  * are in network byte order.
@@ -20,10 +21,10 @@
  * message's, its bytes those of the whole message, and instead of the flags it
  * says how large the answer is to be (0 in the answer).
  */
-#ifndef OBSERVE_STREAM_H
-#define OBSERVE_STREAM_H
+#ifndef STREAM_STREAM_H
+#define STREAM_STREAM_H
 
-#include "orchestrator/observe/packet.h"
+#include "stream/mark.h"
 
 #include <sodium.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "orchestrator/observe/stream.h"
+#include "stream/stream.h"
 
 #include "base/cursor.h"
 
