@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* salctl(8): one request to sald's control socket, and its answer. */
 #include "base/cleanup.h"
-#include "node/app/salctl_flow.h"
+#include "node/app/salctl_parts.h"
 #include "node/app/salctl_print.h"
-#include "node/app/salctl_words.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -14,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #define ANSWER_MAX (64u << 20)
 
@@ -179,20 +177,6 @@ static int build_flow(struct words *w, json_t *request)
 	return build_nothing(w, request);
 }
 
-struct command {
-	const char *object, *verb; /* verb NULL: the command is one word */
-	const char *cmd; /* as sald calls it */
-	int (*build)(struct words *w, json_t *request);
-	void (*print)(json_t *answer);
-	unsigned how;
-};
-
-enum {
-	EVENTS = 1, /* what follows the answer never ends */
-	PARTS = 2, /* of a list: the answer may say where to go on */
-	BATCH = 4, /* its answer says nothing but that it is done */
-};
-
 /* "service show" first, as "service" alone is that. */
 static const struct command commands[] = {
 	{ "service", "show", "service list", build_list, print_services,
@@ -233,7 +217,7 @@ static const struct command commands[] = {
 	{ "hello", NULL, "hello", build_nothing, print_hello, 0 },
 };
 
-static const struct command *find_command(struct words *w)
+const struct command *find_command(struct words *w)
 {
 	if (w->n == 1 && !strcmp(w->v[0], "service")) {
 		w->n = 0;
@@ -255,7 +239,7 @@ static const struct command *find_command(struct words *w)
 
 /* ---- the conversation ------------------------------------------------- */
 
-static FILE *open_socket(const char *path)
+FILE *open_socket(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -402,137 +386,6 @@ static int converse(FILE *f, const struct command *c, json_t *request,
 	return status;
 }
 
-/* ---- many at once ------------------------------------------------------- */
-
-/*
- * Requests are sent ahead of their answers, or each would cost a trip there and
- * back. So few that their answers, of some ten bytes, always find room on the
- * way: nobody waits for the other to read. After an error no more are sent.
- */
-#define AHEAD_MAX 256
-#define LINE_WORDS_MAX 32
-
-struct batch {
-	FILE *sald; /* for reading; what is read ahead would be in the way */
-	FILE *to_sald;
-	FILE *in;
-	const char *name;
-	unsigned long line; /* its number, from 1 */
-	unsigned long lines[AHEAD_MAX]; /* of those that are under way */
-	unsigned n, first;
-	int status;
-};
-
-static void batch_answer(struct batch *b, char **line, size_t *size)
-{
-	json_t *answer = receive(b->sald, line, size);
-
-	if (!answer) {
-		b->status = EXIT_NO_SALD;
-		return;
-	}
-	if (json_object_get(answer, "error")) {
-		fprintf(stderr, "%s:%lu: ", b->name, b->lines[b->first]);
-		print_error(answer);
-		b->status = EXIT_REFUSED;
-	}
-	json_decref(answer);
-	b->first = (b->first + 1) % AHEAD_MAX;
-	b->n--;
-}
-
-static unsigned split(char *text, char **words)
-{
-	char *rest = NULL;
-	unsigned n = 0;
-
-	for (char *w = strtok_r(text, " \t\r\n", &rest); w && *w != '#';
-	     w = strtok_r(NULL, " \t\r\n", &rest)) {
-		if (n == LINE_WORDS_MAX)
-			break;
-		words[n++] = w;
-	}
-	return n;
-}
-
-static void batch_line(struct batch *b, char *text)
-{
-	char *v[LINE_WORDS_MAX];
-	struct words words = { v, (int)split(text, v) };
-	const struct command *c;
-	json_t *request;
-	int status;
-
-	if (!words.n)
-		return;
-	c = find_command(&words);
-	request = c && c->how & BATCH ?
-			  json_pack("{s:i, s:s}", "v", 1, "cmd", c->cmd) :
-			  NULL;
-	status = request ? c->build(&words, request) :
-			   usage_error(c ? "not in a file of commands" :
-					   "unknown command",
-				       v[0]);
-	if (status) {
-		fprintf(stderr, "%s:%lu: this line\n", b->name, b->line);
-		b->status = status;
-	} else {
-		char *json = json_dumps(request, JSON_COMPACT);
-
-		if (!json || fprintf(b->to_sald, "%s\n", json) < 0)
-			b->status = EXIT_NO_SALD;
-		free(json);
-		b->lines[(b->first + b->n++) % AHEAD_MAX] = b->line;
-	}
-	json_decref(request);
-}
-
-static int run_batch(struct batch *b)
-{
-	CLEANUP_FREE char *text = NULL, *line = NULL;
-	size_t text_size = 0, line_size = 0;
-
-	while (!b->status && getline(&text, &text_size, b->in) >= 0) {
-		b->line++;
-		batch_line(b, text);
-		if (b->n < AHEAD_MAX)
-			continue;
-		/* Half of them: so that sald has something to do meanwhile. */
-		if (fflush(b->to_sald))
-			return EXIT_NO_SALD;
-		while (!b->status && b->n > AHEAD_MAX / 2)
-			batch_answer(b, &line, &line_size);
-	}
-	if (fflush(b->to_sald))
-		return EXIT_NO_SALD;
-	while (b->n && b->status != EXIT_NO_SALD)
-		batch_answer(b, &line, &line_size);
-	return b->status;
-}
-
-static int batch(const char *socket_path, const char *file)
-{
-	struct batch b = { .name = strcmp(file, "-") ? file : "stdin" };
-	int status = EXIT_NO_SALD;
-
-	b.in = strcmp(file, "-") ? fopen(file, "re") : stdin;
-	if (!b.in) {
-		fprintf(stderr, "salctl: %s: %s\n", file, strerror(errno));
-		return EXIT_USAGE;
-	}
-	b.sald = open_socket(socket_path);
-	b.to_sald = b.sald ? fdopen(dup(fileno(b.sald)), "w") : NULL;
-	if (b.to_sald)
-		status = run_batch(&b);
-	if (b.to_sald)
-		fclose(b.to_sald);
-	if (b.sald)
-		fclose(b.sald);
-	if (b.in != stdin)
-		fclose(b.in);
-	return status;
-}
-
 struct options {
 	const char *path, *batch;
 	bool as_json;
@@ -609,7 +462,7 @@ int main(int argc, char **argv)
 	words = (struct words){ argv + optind, argc - optind };
 	if (o.batch)
 		return words.n ? usage_error("unexpected word", words.v[0]) :
-				 batch(o.path, o.batch);
+				 salctl_batch(o.path, o.batch);
 	if (!words.n)
 		return usage_error("a command is missing", NULL);
 	c = find_command(&words);

@@ -4,10 +4,9 @@
  * in which sald gives it, a line each: "OFFSET TOTAL BASE64"; those are
  * imported as they are.
  */
-#include "node/app/salctl_flow.h"
+#include "node/app/salctl_parts.h"
 #include "base/cleanup.h"
 #include "node/app/salctl_print.h"
-#include "node/app/salctl_words.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -72,6 +72,13 @@ struct lab {
 /* process.c */
 int lab_processes_init(struct lab *lab, struct err *err);
 void lab_processes_deinit(struct lab *lab);
+/* process_child.c: of a fork in the node; what it is to become. */
+struct lab_process_arg {
+	struct lab_process *process;
+	int ready_fd; /* the writing end, of a built-in server */
+	int handoff_fd; /* its end, of one that can hand over; -1 */
+};
+int lab_process_main(void *arg, int status_fd);
 /* log.c: what processes print. */
 int lab_logs_start(struct lab *lab, struct err *err);
 void lab_logs_deinit(struct lab *lab);

@@ -2,58 +2,46 @@
 /*
  * events.jsonl into the record. One function for each event of interest; those
  * of other names are passed over, so that a newer run can be read by an older
- * program. A field that an event must have is taken by need_int() or
- * need_text(), which say file and line where it is missing.
+ * program. A field that an event must have is taken by event_int() or
+ * event_text(), which say file and line where it is missing.
  */
-#include "orchestrator/report/record.h"
+#include "orchestrator/report/events_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-struct event {
-	json_t *object;
-	const char *path;
-	size_t line;
-	int64_t mono_ns;
-	struct err *err;
-};
-
-static int bad(const struct event *ev, const char *what)
+int event_bad(const struct event *ev, const char *what)
 {
 	return err_set(ev->err, EBADMSG, "%s:%zu: %s", ev->path, ev->line,
 		       what);
 }
 
-static int bad_field(const struct event *ev, const char *field,
-		     const char *kind)
+int event_bad_field(const struct event *ev, const char *field, const char *kind)
 {
 	return err_set(ev->err, EBADMSG, "%s:%zu: \"%s\" is missing or no %s",
 		       ev->path, ev->line, field, kind);
 }
 
-static int need_int(const struct event *ev, const char *field, int64_t *out)
+int event_int(const struct event *ev, const char *field, int64_t *out)
 {
 	const json_t *value = json_object_get(ev->object, field);
 
 	if (!json_is_integer(value))
-		return bad_field(ev, field, "integer");
+		return event_bad_field(ev, field, "integer");
 	*out = json_integer_value(value);
 	return 0;
 }
 
-static int need_text(const struct event *ev, const char *field,
-		     const char **out)
+int event_text(const struct event *ev, const char *field, const char **out)
 {
 	*out = json_string_value(json_object_get(ev->object, field));
-	return *out ? 0 : bad_field(ev, field, "string");
+	return *out ? 0 : event_bad_field(ev, field, "string");
 }
 
-static int keep_text(const struct event *ev, const char *text, char **out)
+int event_keep(const struct event *ev, const char *text, char **out)
 {
 	char *copy = strdup(text);
 
@@ -68,7 +56,7 @@ static int on_clock(struct record *rec, const struct event *ev)
 {
 	struct record_clock *c;
 	int64_t real_ns;
-	int r = need_int(ev, "real_ns", &real_ns);
+	int r = event_int(ev, "real_ns", &real_ns);
 
 	if (r)
 		return r;
@@ -81,18 +69,18 @@ static int on_clock(struct record *rec, const struct event *ev)
 
 static int on_floor(struct record *rec, const struct event *ev)
 {
-	int r = need_int(ev, "p50_ns", &rec->floor_p50_ns);
+	int r = event_int(ev, "p50_ns", &rec->floor_p50_ns);
 
-	return r ? r : need_int(ev, "p99_ns", &rec->floor_p99_ns);
+	return r ? r : event_int(ev, "p99_ns", &rec->floor_p99_ns);
 }
 
 static int on_cpu(struct record *rec, const struct event *ev)
 {
 	struct record_cpu c, *slot;
-	int r = need_int(ev, "steal_ticks", &c.steal_ticks);
+	int r = event_int(ev, "steal_ticks", &c.steal_ticks);
 
 	if (!r)
-		r = need_int(ev, "total_ticks", &c.total_ticks);
+		r = event_int(ev, "total_ticks", &c.total_ticks);
 	if (r)
 		return r;
 	slot = VEC_PUSH(&rec->cpus);
@@ -106,7 +94,7 @@ static int find_process(const struct record *rec, const struct event *ev,
 			struct record_process **out)
 {
 	const char *name;
-	int r = need_text(ev, "process", &name);
+	int r = event_text(ev, "process", &name);
 
 	if (r)
 		return r;
@@ -116,7 +104,7 @@ static int find_process(const struct record *rec, const struct event *ev,
 			return 0;
 		}
 	}
-	return bad(ev, "the scenario has no process of this name");
+	return event_bad(ev, "the scenario has no process of this name");
 }
 
 static int on_process_start(struct record *rec, const struct event *ev)
@@ -138,11 +126,11 @@ static int on_process_exit(struct record *rec, const struct event *ev)
 	int r = find_process(rec, ev, &p);
 
 	if (!r)
-		r = need_int(ev, by_signal ? "signal" : "status", &value);
+		r = event_int(ev, by_signal ? "signal" : "status", &value);
 	if (r)
 		return r;
 	if (by_signal ? value < 1 || value >= NSIG : value < 0 || value > 255)
-		return bad(ev, "no process ends like this");
+		return event_bad(ev, "no process ends like this");
 	p->exited = true;
 	p->exited_ns = ev->mono_ns;
 	p->signal = by_signal ? (int)value : 0;
@@ -173,249 +161,15 @@ static int on_process_log_cut(struct record *rec, const struct event *ev)
 	return 0;
 }
 
-static int find_probe(const struct record *rec, const struct event *ev,
-		      struct record_probe **out)
-{
-	const char *name;
-	int r = need_text(ev, "probe", &name);
-
-	if (r)
-		return r;
-	for (size_t i = 0; i < rec->scenario->probes.n; i++) {
-		if (strcmp(rec->scenario->probes.v[i].name, name) == 0) {
-			*out = &rec->probes[i];
-			return 0;
-		}
-	}
-	return bad(ev, "the scenario has no probe of this name");
-}
-
-static int on_probe_start(struct record *rec, const struct event *ev)
-{
-	struct record_probe *p;
-	const char *to;
-	int r = find_probe(rec, ev, &p);
-
-	if (r)
-		return r;
-	/* One that was not yet due when its node crashed begins once more. */
-	p->started = true;
-	p->ended = false;
-	p->crashed_ns = RECORD_NONE;
-	to = json_string_value(json_object_get(ev->object, "to"));
-	return to ? keep_text(ev, to, &p->to) : 0;
-}
-
-/* Older records tell nothing of how late a probe was. */
-static int take_lateness(const struct event *ev, struct record_probe *p)
-{
-	const struct event late = { json_object_get(ev->object, "late"),
-				    ev->path, ev->line, ev->mono_ns, ev->err };
-	int64_t count;
-	int r;
-
-	if (!late.object)
-		return 0;
-	r = need_int(&late, "count", &count);
-	if (!r)
-		r = need_int(&late, "p50_ns", &p->late.p50_ns);
-	if (!r)
-		r = need_int(&late, "p99_ns", &p->late.p99_ns);
-	if (!r)
-		r = need_int(&late, "max_ns", &p->late.max_ns);
-	if (r)
-		return r;
-	p->late.count = count > 0 ? (uint64_t)count : 0;
-	p->has_late = true;
-	return 0;
-}
-
-static int on_probe_end(struct record *rec, const struct event *ev)
-{
-	struct record_probe *p;
-	json_int_t skipped;
-	int r = find_probe(rec, ev, &p);
-
-	if (!r)
-		r = need_int(ev, "status", &p->status);
-	if (r)
-		return r;
-	p->ended = true;
-	if (json_is_true(json_object_get(ev->object, "crashed")))
-		p->crashed_ns = ev->mono_ns;
-	skipped = json_integer_value(json_object_get(ev->object, "skipped"));
-	p->skipped = skipped > 0 ? (uint64_t)skipped : 0;
-	return take_lateness(ev, p);
-}
-
-static int64_t time_or_none(const struct event *ev, const char *field)
-{
-	const json_t *value = json_object_get(ev->object, field);
-
-	return json_is_integer(value) ? json_integer_value(value) : RECORD_NONE;
-}
-
-static int on_probes_end(struct record *rec, const struct event *ev)
-{
-	struct record_prober *p;
-	const char *name;
-	int64_t probes;
-	size_t node;
-	int r = need_text(ev, "node", &name);
-
-	if (!r)
-		r = need_int(ev, "probes", &probes);
-	if (r)
-		return r;
-	node = scenario_find_node(rec->scenario, name);
-	if (node == SCN_NONE || probes < 0)
-		return bad(ev, "the scenario has no node with these probes");
-	p = VEC_PUSH(&rec->probers);
-	if (!p)
-		return err_set(ev->err, ENOMEM, "out of memory");
-	p->node = node;
-	p->probes = (size_t)probes;
-	p->cpu_user_ns = time_or_none(ev, "cpu_user_ns");
-	p->cpu_system_ns = time_or_none(ev, "cpu_system_ns");
-	p->wall_ns = time_or_none(ev, "wall_ns");
-	return 0;
-}
-
-static int on_probe_abandoned(struct record *rec, const struct event *ev)
-{
-	struct record_probe *p;
-	int r = find_probe(rec, ev, &p);
-
-	if (r)
-		return r;
-	p->abandoned = true;
-	return 0;
-}
-
-static int on_action_start(struct record *rec, const struct event *ev)
-{
-	struct record_action *a;
-	int64_t id, planned_ns, line;
-	const char *text, *text_entry;
-	int r = need_int(ev, "id", &id);
-
-	if (!r)
-		r = need_int(ev, "planned_ns", &planned_ns);
-	if (!r)
-		r = need_text(ev, "text", &text);
-	if (r)
-		return r;
-	a = VEC_PUSH(&rec->actions);
-	if (!a)
-		return err_set(ev->err, ENOMEM, "out of memory");
-	a->id = id;
-	a->planned_ns = planned_ns;
-	a->begin_ns = ev->mono_ns;
-	a->end_ns = RECORD_NONE;
-	a->optional = json_is_true(json_object_get(ev->object, "optional"));
-	line = json_integer_value(json_object_get(ev->object, "line"));
-	if (line > 0 && line <= INT_MAX)
-		a->line = (unsigned)line;
-	text_entry = json_string_value(json_object_get(ev->object, "entry"));
-	if (text_entry)
-		r = keep_text(ev, text_entry, &a->entry);
-	return r ? r : keep_text(ev, text, &a->text);
-}
-
-/* The latest one of this id: what ends began not long ago. NULL: none. */
-static struct record_action *find_action(const struct record *rec, int64_t id)
-{
-	for (size_t i = rec->actions.n; i-- > 0;) {
-		if (rec->actions.v[i].id == id)
-			return &rec->actions.v[i];
-	}
-	return NULL;
-}
-
-static int on_action_done(struct record *rec, const struct event *ev)
-{
-	struct record_action *a;
-	int64_t id;
-	int r = need_int(ev, "id", &id);
-
-	if (r)
-		return r;
-	a = find_action(rec, id);
-	if (!a)
-		return bad(ev, "no action of this id began");
-	a->end_ns = ev->mono_ns;
-	return 0;
-}
-
-/* Of the steps, how a command ended is of interest. */
-static int on_action_step(struct record *rec, const struct event *ev)
-{
-	bool by_signal = json_object_get(ev->object, "signal") != NULL;
-	struct record_action *a;
-	int64_t id, value;
-	const char *step;
-	int r = need_int(ev, "id", &id);
-
-	if (!r)
-		r = need_text(ev, "step", &step);
-	if (r || strcmp(step, "exit") != 0)
-		return r;
-	r = need_int(ev, by_signal ? "signal" : "status", &value);
-	if (r)
-		return r;
-	a = find_action(rec, id);
-	if (!a)
-		return bad(ev, "no action of this id began");
-	if (by_signal ? value < 1 || value >= NSIG : value < 0 || value > 255)
-		return bad(ev, "no command ends like this");
-	a->exited = true;
-	a->signal = by_signal ? (int)value : 0;
-	a->status = by_signal ? 0 : (int)value;
-	return 0;
-}
-
-static int on_action_failed(struct record *rec, const struct event *ev)
-{
-	struct record_action *a;
-	const char *error;
-	int64_t id;
-	int r = need_int(ev, "id", &id);
-
-	if (!r)
-		r = need_text(ev, "error", &error);
-	if (r)
-		return r;
-	a = find_action(rec, id);
-	return keep_text(ev, error, a ? &a->error : &rec->failure);
-}
-
-static int on_action_rolled_back(struct record *rec, const struct event *ev)
-{
-	struct record_action *a;
-	const char *reason;
-	int64_t id;
-	int r = need_int(ev, "id", &id);
-
-	if (!r)
-		r = need_text(ev, "reason", &reason);
-	if (r)
-		return r;
-	a = find_action(rec, id);
-	if (!a)
-		return bad(ev, "no action of this id began");
-	return keep_text(ev, reason, &a->rolled_back);
-}
-
-/* One that nobody told to end: what came after says nothing about the SAL. */
 static int on_sald_exit(struct record *rec, const struct event *ev)
 {
 	bool by_signal = json_object_get(ev->object, "signal") != NULL;
 	const char *node;
 	int64_t value;
-	int r = need_text(ev, "node", &node);
+	int r = event_text(ev, "node", &node);
 
 	if (!r)
-		r = need_int(ev, by_signal ? "signal" : "status", &value);
+		r = event_int(ev, by_signal ? "signal" : "status", &value);
 	if (r || rec->failure ||
 	    json_is_true(json_object_get(ev->object, "expected")))
 		return r;
@@ -432,12 +186,12 @@ static int on_sald_exit(struct record *rec, const struct event *ev)
 static int on_polled(struct record *rec, const struct event *ev)
 {
 	int64_t index;
-	int r = need_int(ev, "expectation", &index);
+	int r = event_int(ev, "expectation", &index);
 
 	if (r)
 		return r;
 	if (index < 0 || (uint64_t)index >= rec->scenario->expects.n)
-		return bad(ev, "the scenario has no such expectation");
+		return event_bad(ev, "the scenario has no such expectation");
 	rec->polled[index].known = true;
 	rec->polled[index].held =
 		json_is_true(json_object_get(ev->object, "held"));
@@ -460,7 +214,7 @@ static int on_emulator_exit(struct record *rec, const struct event *ev)
 	int64_t t_ns = record_t_ns(rec, ev->mono_ns);
 	char at[48] = "";
 	int64_t value;
-	int r = need_int(ev, by_signal ? "signal" : "status", &value);
+	int r = event_int(ev, by_signal ? "signal" : "status", &value);
 
 	if (r || rec->emulator_died ||
 	    json_is_true(json_object_get(ev->object, "expected")))
@@ -491,10 +245,10 @@ static int on_paused(struct record *rec, const struct event *ev)
 	const json_t *settled = json_object_get(ev->object, "settled_ns");
 
 	if (p->n == PAUSES_MAX)
-		return bad(ev, "there are too many pauses");
+		return event_bad(ev, "there are too many pauses");
 	if (p->n && (v[-1].for_ns == PAUSE_OPEN ||
 		     v[-1].at_ns + v[-1].for_ns > ev->mono_ns))
-		return bad(ev, "the pause before it has not ended");
+		return event_bad(ev, "the pause before it has not ended");
 	*v = (struct pause){ .at_ns = ev->mono_ns,
 			     .for_ns = PAUSE_OPEN,
 			     .settled_ns = ev->mono_ns };
@@ -511,7 +265,7 @@ static int on_continued(struct record *rec, const struct event *ev)
 	struct pause *v = p->n ? &p->v[p->n - 1] : NULL;
 
 	if (!v || v->for_ns != PAUSE_OPEN || ev->mono_ns < v->at_ns)
-		return bad(ev, "there was no pause");
+		return event_bad(ev, "there was no pause");
 	v->for_ns = ev->mono_ns - v->at_ns;
 	return 0;
 }
@@ -526,9 +280,9 @@ static int on_interrupted(struct record *rec, const struct event *ev)
 static int on_failed(struct record *rec, const struct event *ev)
 {
 	const char *error;
-	int r = need_text(ev, "error", &error);
+	int r = event_text(ev, "error", &error);
 
-	return r ? r : keep_text(ev, error, &rec->broken);
+	return r ? r : event_keep(ev, error, &rec->broken);
 }
 
 static int on_end(struct record *rec, const struct event *ev)
@@ -550,15 +304,15 @@ static const struct {
 	{ "process.abandoned", on_process_abandoned },
 	{ "process.log_cut", on_process_log_cut },
 	{ "timeline.start", on_timeline_start },
-	{ "probe.start", on_probe_start },
-	{ "probe.end", on_probe_end },
-	{ "probe.abandoned", on_probe_abandoned },
-	{ "probes.end", on_probes_end },
-	{ "action.start", on_action_start },
-	{ "action.done", on_action_done },
-	{ "action.step", on_action_step },
-	{ "action.failed", on_action_failed },
-	{ "action.rolled_back", on_action_rolled_back },
+	{ "probe.start", event_on_probe_start },
+	{ "probe.end", event_on_probe_end },
+	{ "probe.abandoned", event_on_probe_abandoned },
+	{ "probes.end", event_on_probes_end },
+	{ "action.start", event_on_action_start },
+	{ "action.done", event_on_action_done },
+	{ "action.step", event_on_action_step },
+	{ "action.failed", event_on_action_failed },
+	{ "action.rolled_back", event_on_action_rolled_back },
 	{ "sald.exit", on_sald_exit },
 	{ "expect.polled", on_polled },
 	{ "emulator.start", on_emulator_start },
@@ -573,7 +327,7 @@ static const struct {
 static int event_take(struct record *rec, const struct event *ev)
 {
 	const char *name;
-	int r = need_text(ev, "event", &name);
+	int r = event_text(ev, "event", &name);
 
 	for (size_t i = 0; !r && i < sizeof(handlers) / sizeof(*handlers);
 	     i++) {
@@ -592,19 +346,19 @@ int record_read_start(json_t *events, const char *path, char **scenario,
 	int r;
 
 	if (!ev.object)
-		return bad(&ev, "the run left no events");
-	r = need_text(&ev, "event", &text);
+		return event_bad(&ev, "the run left no events");
+	r = event_text(&ev, "event", &text);
 	if (r)
 		return r;
 	if (strcmp(text, "run.start") != 0)
-		return bad(&ev, "the first event is not \"run.start\"");
-	r = need_text(&ev, "scenario", &text);
+		return event_bad(&ev, "the first event is not \"run.start\"");
+	r = event_text(&ev, "scenario", &text);
 	if (r)
 		return r;
 	value = json_object_get(ev.object, "seed");
 	*has_seed = json_is_integer(value) && json_integer_value(value) >= 0;
 	*seed = *has_seed ? (uint64_t)json_integer_value(value) : 0;
-	return keep_text(&ev, text, scenario);
+	return event_keep(&ev, text, scenario);
 }
 
 static int compare_actions(const void *a, const void *b)
@@ -628,12 +382,12 @@ int record_read_events(json_t *events, const char *path, struct record *rec,
 	json_array_foreach(events, i, ev.object)
 	{
 		ev.line = i + 1;
-		r = need_int(&ev, "mono_ns", &ev.mono_ns);
+		r = event_int(&ev, "mono_ns", &ev.mono_ns);
 		if (r)
 			return r;
 		/* The clock starts at boot; this also keeps sums in range. */
 		if (ev.mono_ns < 0 || ev.mono_ns > INT64_MAX / 2)
-			return bad(&ev, "\"mono_ns\" is no time");
+			return event_bad(&ev, "\"mono_ns\" is no time");
 		/* Not in order: some are written with the time at which they
 		 * began. */
 		if (i == 0 || ev.mono_ns < rec->start_ns)

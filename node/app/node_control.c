@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the control socket may ask of a node. */
+#include "node/app/node_parts.h"
+
+#include <errno.h>
+
+static int ops_name_set(void *arg, const struct control_name *name,
+			struct err *err)
+{
+	struct node *n = arg;
+
+	return services_name_set(n->services, name, err);
+}
+
+static int ops_rule_add(void *arg, const struct sal_rule *r, struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rule_add(n->services, r, n->now_ns, err);
+}
+
+static int ops_rule_change(void *arg, const struct sal_rule *r, unsigned what,
+			   struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rule_change(n->services, r, what, n->now_ns, err);
+}
+
+static int ops_rules_delete(void *arg, const struct service_prefix *p,
+			    struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rules_delete(n->services, p, n->now_ns, err);
+}
+
+static int ops_rule_delete(void *arg, const struct sal_rule *r, struct err *err)
+{
+	struct node *n = arg;
+
+	return services_rule_delete(n->services, r, n->now_ns, err);
+}
+
+struct rule_visit {
+	const struct services *services;
+	control_rule_fn visit;
+	void *to;
+};
+
+static bool visit_rule(void *arg, const struct sal_rule_info *r)
+{
+	struct rule_visit *v = arg;
+
+	return v->visit(v->to, r, services_find(v->services, &r->rule.id));
+}
+
+static void ops_rules(void *arg, const struct sal_rules_at *after,
+		      control_rule_fn visit, void *to)
+{
+	struct node *n = arg;
+	struct rule_visit v = { n->services, visit, to };
+
+	sal_rules(n->sal, after, visit_rule, &v);
+}
+
+static void ops_delayed(void *arg, control_delayed_fn visit, void *to)
+{
+	struct node *n = arg;
+
+	sal_delayed(n->sal, visit, to);
+}
+
+static int ops_verdict(void *arg, uint32_t flow, enum sal_verdict verdict,
+		       const struct ip_addr *to, struct err *err)
+{
+	struct node *n = arg;
+	int r = sal_verdict(n->sal, flow, verdict, to, n->now_ns);
+
+	if (r == -ENOENT)
+		return err_set(err, ENOENT, "nothing is held as flow %u", flow);
+	if (r)
+		return err_errno(err, -r, "cannot release flow %u", flow);
+	return 0;
+}
+
+static int64_t ops_now(void *arg)
+{
+	const struct node *n = arg;
+
+	return n->now_ns;
+}
+
+static int ops_handoff(void *arg, enum control_handoff step, uint32_t flow,
+		       struct err *err)
+{
+	struct node *n = arg;
+
+	return handoffs_step(n->handoffs, step, flow, n->now_ns, err);
+}
+
+static int ops_export(void *arg, uint32_t flow, struct control_part *part,
+		      struct err *err)
+{
+	struct node *n = arg;
+
+	return handoffs_export(n->handoffs, flow, part, n->now_ns, err);
+}
+
+static int ops_import(void *arg, const struct control_part *part,
+		      uint32_t *flow, struct err *err)
+{
+	struct node *n = arg;
+
+	return handoffs_import(n->handoffs, part, flow, n->now_ns, err);
+}
+
+static void ops_flows(void *arg, control_flow_fn visit, void *to)
+{
+	struct node *n = arg;
+
+	sal_flows(n->sal, visit, to);
+}
+
+static void ops_addresses(void *arg, control_address_fn visit, void *to)
+{
+	struct node *n = arg;
+	struct sal_local_address list[MONITOR_ADDRESSES_MAX];
+	const struct monitor_state *s = monitor_state(n->monitor);
+
+	interfaces_fill(&n->interfaces, s, list);
+	for (size_t i = 0; i < s->n; i++) {
+		struct control_address a = {
+			.ifname = s->names[i],
+			.addr = list[i].addr,
+			.ifindex = list[i].ifindex,
+			.cost = list[i].cost,
+			.metered = list[i].metered,
+		};
+
+		visit(to, &a);
+	}
+}
+
+static int ops_interface_set(void *arg, const char *name, uint32_t cost,
+			     bool metered, struct err *err)
+{
+	struct node *n = arg;
+	int r = interfaces_set(&n->interfaces, name, cost, metered, err);
+
+	if (!r)
+		node_tell_addresses(n);
+	return r;
+}
+
+static struct sal_policy ops_policy(void *arg)
+{
+	struct node *n = arg;
+
+	return sal_get_policy(n->sal);
+}
+
+static void ops_policy_set(void *arg, const struct sal_policy *p)
+{
+	struct node *n = arg;
+
+	sal_set_policy(n->sal, p, n->now_ns);
+}
+
+static int ops_flow_migrate(void *arg, uint32_t flow, const struct ip_addr *to,
+			    struct err *err)
+{
+	struct node *n = arg;
+
+	switch (-sal_flow_move(n->sal, flow, to, n->now_ns)) {
+	case 0:
+		return 0;
+	case ENOENT:
+		return err_set(err, ENOENT, "there is no flow %u", flow);
+	default:
+		err_set(err, EADDRNOTAVAIL,
+			"the flow's peer cannot be reached from this address");
+		err_hint(err,
+			 "\"interface list\" has the addresses that can be "
+			 "used");
+		return -EADDRNOTAVAIL;
+	}
+}
+
+static void ops_counters(void *arg, control_counter_fn visit, void *to)
+{
+	struct node *n = arg;
+	const struct sal_stats *sal = sal_stats(n->sal);
+	const struct tun_stats *tun = tun_stats(n->tun);
+	const struct underlay_stats *underlay = underlay_stats(n->underlay);
+
+#define VISIT_SAL(name, text) visit(to, #name, sal->name);
+#define VISIT_TUN(name, text) visit(to, #name, tun->name);
+#define VISIT_UNDERLAY(name, text) visit(to, #name, underlay->name);
+	SAL_STATS(VISIT_SAL)
+	TUN_STATS(VISIT_TUN)
+	UNDERLAY_STATS(VISIT_UNDERLAY)
+}
+
+int node_open_control(struct node *n, const struct node_config *c,
+		      struct err *err)
+{
+	struct control_ops ops = {
+		.arg = n,
+		.program = "sald " SERVALAB_VERSION,
+		.tun = c->tun,
+		.inner4 = c->inner4.addr,
+		.inner6 = c->inner6.addr,
+		.name_set = ops_name_set,
+		.rule_add = ops_rule_add,
+		.rule_change = ops_rule_change,
+		.rule_delete = ops_rule_delete,
+		.rules_delete = ops_rules_delete,
+		.rules = ops_rules,
+		.delayed = ops_delayed,
+		.verdict = ops_verdict,
+		.now_ns = ops_now,
+		.handoff = ops_handoff,
+		.flow_export = ops_export,
+		.flow_import = ops_import,
+		.flows = ops_flows,
+		.addresses = ops_addresses,
+		.interface_set = ops_interface_set,
+		.policy = ops_policy,
+		.policy_set = ops_policy_set,
+		.flow_migrate = ops_flow_migrate,
+		.counters = ops_counters,
+	};
+
+	return control_open(&n->control, c->control, &ops, err);
+}
