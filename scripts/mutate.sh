@@ -12,7 +12,7 @@ list=$PWD/tests/mutations/sal.txt
 
 export CK_DEFAULT_TIMEOUT=120
 # The quick ones first.
-tests=(open close pressure encap liveness paths handoff refuse instance parts asked attack native native_peer crossing
+tests=(open close pressure encap liveness paths rules handoff refuse instance parts asked attack native native_peer crossing
   replay move storm)
 work=$(mktemp -d)
 trap 'rm -r -- "$work"' EXIT
@@ -52,10 +52,12 @@ caught_by() {
     return 0
   }
   if command -v spin >/dev/null; then
-    timeout 900 tests/spin/migration.sh build/dev/tests/sal_table >test.log 2>&1 || {
-      printf 'spin/migration'
-      return 0
-    }
+    for t in opening migration; do
+      timeout 900 "tests/spin/$t.sh" build/dev/tests/sal_table >test.log 2>&1 || {
+        printf 'spin/%s' "$t"
+        return 0
+      }
+    done
   fi
   return 1
 }

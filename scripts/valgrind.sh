@@ -35,7 +35,7 @@ for test in ./test_sal_* ./test_wire ./test_wire_text ./test_packet ./test_golde
   ./test_service_* ./test_flow_table ./test_inner ./test_segment ./test_control; do
   run "$test" "${memcheck[@]}" "$test"
 done
-for name in wire wire_text packet sal sal_play control inner; do
+for name in wire wire_text packet sal sal_play control handoff inner; do
   run "fuzz_$name" "${memcheck[@]}" "./fuzz_$name" ../../../tests/fuzz/corpus/"$name"/*
 done
 run 'sal_sim --seeds 30' "${memcheck[@]}" ./sal_sim --seeds 30

@@ -80,7 +80,7 @@ timeline:
       - { boot: c }
       - { wait: 0s }
       - { link: wire, state: up }
-      - { wait: 50ms }
+      - { wait: 0s }
       - { exec: "ping -c1 -W5 10.0.0.1 && test -e /sys/class/net/eth7", node: c }
       - { exec: "ping -c1 -W5 10.0.0.99", node: a }
 Y
@@ -107,8 +107,10 @@ timeline:
       - { wait: 0s }
       - { pause: busy }
       - { freeze: c }
+      - { wait: 0s }
       - { thaw: c }
-      - { exec: "sleep 0.1; cp ../c/count two; sleep 0.3; cmp two ../c/count", node: a }
+      - { wait: 0s }
+      - { exec: "cp ../c/count two; sleep 0.3; cmp two ../c/count", node: a }
       - { wait: 0s }
       - { restart: busy }
       - { exec: "for i in $(seq 100); do cmp -s two ../c/count || exit 0; sleep 0.05; done; exit 1", node: a }

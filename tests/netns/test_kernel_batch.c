@@ -266,7 +266,8 @@ static int small_lab_build(struct small_lab *l, size_t *tag, struct err *err)
 	if (!r)
 		r = knat_rebind(l->ns[0], &bind, 1, err);
 	if (!r)
-		r = kns_conntrack_flush(l->ns[0], &bind.from, 1, 0, 0, NULL, err);
+		r = kns_conntrack_flush(l->ns[0], &bind.from, 1, 0, 0, NULL,
+					err);
 	if (!r)
 		r = knat_deinit(l->ns[0], err);
 	return r;

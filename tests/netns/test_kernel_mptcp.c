@@ -3,11 +3,57 @@
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static struct kmptcp_endpoint endpoint(const char *address, bool signal)
 {
 	return (struct kmptcp_endpoint){ .address = lab_addr(address),
 					 .signal = signal };
 }
+
+/* What iproute2 says of the namespace. */
+static const char *asked(struct kns *ns, const char *command)
+{
+	static char text[1024];
+	size_t n;
+	FILE *f;
+
+	OK(kns_enter(&K, ns, &E));
+	f = popen(command, "re");
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	ck_assert_int_eq(pclose(f), 0);
+	text[n] = '\0';
+	OK(kns_enter(&K, NULL, &E));
+	return text;
+}
+
+#define SHOWS(ns, command, what)                                               \
+	ck_assert_msg(strstr(asked(ns, command), what), "%s: no '%s' in: %s",  \
+		      command, what, asked(ns, command))
+
+/* As the kernel has them: with their roles, and the device. */
+START_TEST(they_are_what_was_asked_for)
+{
+	struct kmptcp_endpoint e = endpoint("10.0.0.1", false);
+	struct kns *ns = lab_ns();
+
+	OK(kmptcp_limits(ns, 7, 8, &E));
+	SHOWS(ns, "ip mptcp limits show", "add_addr_accepted 8 subflows 7");
+	OK(kmptcp_add(ns, &e, &E));
+	SHOWS(ns, "ip mptcp endpoint show", "10.0.0.1 id 1 subflow");
+	e = endpoint("10.0.0.2", true);
+	OK(kmptcp_add(ns, &e, &E));
+	SHOWS(ns, "ip mptcp endpoint show", "10.0.0.2 id 2 signal");
+	e = endpoint("fd00::3", false);
+	e.backup = true;
+	e.ifindex = 1;
+	OK(kmptcp_add(ns, &e, &E));
+	SHOWS(ns, "ip mptcp endpoint show",
+	      "fd00::3 id 3 subflow backup dev lo");
+}
+END_TEST
 
 START_TEST(endpoints_come_and_go)
 {
@@ -64,6 +110,7 @@ int main(void)
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, lab_setup, lab_teardown);
+	tcase_add_test(tc, they_are_what_was_asked_for);
 	tcase_add_test(tc, endpoints_come_and_go);
 	tcase_add_test(tc, what_the_kernel_refuses);
 	suite_add_tcase(suite, tc);

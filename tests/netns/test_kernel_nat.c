@@ -480,7 +480,8 @@ START_TEST(every_step_of_a_flush_can_fail)
 		K.steps = 0;
 		K.fail_at = k;
 		K.fail_errno = EBUSY;
-		r = kns_conntrack_flush(router, &service, 1, 0, 0, &deleted, &E);
+		r = kns_conntrack_flush(router, &service, 1, 0, 0, &deleted,
+					&E);
 		ck_assert_int_eq(r, -EBUSY);
 		ck_assert_uint_eq(deleted, k < 2 ? 0 : k - 2);
 		K.fail_at = 0;

@@ -90,7 +90,8 @@ START_TEST(ready_address_answers)
 	lab_link(a, 11, true);
 	ck_assert_int_eq(kns_addresses_ready(a, &ifindex, &E), 1);
 
-	/* It joins from a work queue, which may come too late to see the flag. */
+	/* It joins from a work queue, which may come too late to see the flag.
+	 */
 	for (int i = 0; i < 100 && !seen; i++) {
 		char address[32];
 

@@ -748,7 +748,9 @@ START_TEST(a_flood_of_syns_is_bounded)
 	printf("flood: %u SYNs, %u half open; PSS %lu KiB before, %lu KiB "
 	       "after a fifth of them, %lu KiB after all\n",
 	       FLOOD, full, before, fifth, after);
+	ck_assert_uint_gt(full, 0);
 	ck_assert_uint_le(full, HALF_OPEN_MAX);
+	ck_assert_uint_gt(host_counter(&hosts[2], "syn_stateless"), FLOOD / 2);
 	/* The sanitizers' own memory is not sald's. */
 #if !defined(__SANITIZE_ADDRESS__)
 	ck_assert_uint_le(after, fifth + FLOOD_PSS_MORE_KIB);

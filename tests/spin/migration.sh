@@ -9,12 +9,8 @@ set -euo pipefail
 table=$(realpath "$1") moves=${2:-} memory=${3:-4000}
 here=$(cd "$(dirname "$0")" && pwd)
 
-for program in spin gcc; do
-  command -v "$program" >/dev/null || {
-    printf 'migration.sh: %s is missing\n' "$program" >&2
-    exit 1
-  }
-done
+# shellcheck source=tests/spin/lib.sh
+. "$here/lib.sh"
 work=$(mktemp -d)
 trap 'rm -r -- "$work"' EXIT
 cd "$work"
@@ -26,31 +22,11 @@ optimize=-O1
 [ -z "$moves" ] || optimize=-O2
 gcc "$optimize" -w -DSAFETY -DCOLLAPSE -DMEMLIM="$memory" -o pan pan.c
 
-# search WHAT: how it went, on one line. A search that was not complete is none.
-search() {
-  ./pan -m1000000 >out 2>&1 || true
-  if ! grep -q 'errors: 0' out; then
-    grep -m 1 '^pan:1:' out | cut -c 1-72 || true
-    if grep -q '^pan:1: assertion violated' out; then
-      return 1
-    fi
-    cat out >&2
-    exit 2
-  fi
-  if grep -qE 'max search depth too small|reached -DMEMLIM|out of memory' out; then
-    cat out >&2
-    exit 2
-  fi
-  awk '/states, stored/ { states = $1 } /total actual memory/ { mib = $1 }
-    END { print states " states, " mib " MiB" }' out
-}
-
 if [ -n "$moves" ]; then
   MOVES=$moves search
   exit
 fi
 
-failed=0
 sound() {
   local result
   if result=$(search); then
@@ -60,16 +36,6 @@ sound() {
     failed=1
   fi
 }
-broken() {
-  local result
-  if result=$(BREAK=$1 search); then
-    printf 'FAILED: "%s" was not found: %s\n' "$2" "$result"
-    failed=1
-  else
-    printf 'found, %s: %s\n' "$2" "$result"
-  fi
-}
-
 sound '2 moves'
 LOSSES=0 EARLY=0 MOVES=3 ADDRS=2 sound '3 moves between 2 addresses'
 broken 1 'data is an implicit ACK'

@@ -258,3 +258,18 @@ void toy_program(struct host *h, const struct sal_inner *p, void *arg)
 	if (n || s[13] & (FIN | SYN))
 		world_at(h->world, h->world->now_ns, answer_data, t);
 }
+
+void toy_finish(struct toy_tcp *a, struct toy_tcp *b, int64_t at_most_ns)
+{
+	struct world *w = a->h->world;
+	int64_t end = w->now_ns + at_most_ns;
+
+	toy_close(a);
+	toy_close(b);
+	while (w->now_ns < end && !(toy_done(a) && toy_done(b)))
+		world_run_for(w, MSEC);
+	WORLD_OK(w, toy_done(a) && toy_done(b));
+	WORLD_OK(w, a->got == b->total && b->got == a->total);
+	WORLD_OK(w, !a->wrong_byte && !b->wrong_byte);
+	WORLD_OK(w, !a->reset && !b->reset);
+}

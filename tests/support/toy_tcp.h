@@ -34,6 +34,9 @@ void toy_connect(struct toy_tcp *t, struct host *h, const char *remote,
 		 uint16_t from, uint16_t port, uint32_t total);
 /* FIN when all is sent. */
 void toy_close(struct toy_tcp *t);
+/* Both: runs until all that is to be sent has been, and no longer than that.
+ * Each byte has arrived then, and neither end was reset. */
+void toy_finish(struct toy_tcp *a, struct toy_tcp *b, int64_t at_most_ns);
 bool toy_done(const struct toy_tcp *t); /* all sent and acknowledged */
 /* A program_fn; arg: struct toy_tcp *. */
 void toy_program(struct host *h, const struct sal_inner *p, void *arg);

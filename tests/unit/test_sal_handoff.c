@@ -52,22 +52,6 @@ static void stream_free(struct stream *st)
 	world_free(st->w);
 }
 
-static void stream_finish(struct stream *st, int64_t at_most_ns)
-{
-	int64_t end = st->w->now_ns + at_most_ns;
-
-	toy_close(&st->client);
-	toy_close(&st->server);
-	while (st->w->now_ns < end &&
-	       !(toy_done(&st->client) && toy_done(&st->server)))
-		world_run_for(st->w, MSEC);
-	WORLD_OK(st->w, toy_done(&st->client) && toy_done(&st->server));
-	WORLD_OK(st->w, st->server.got == st->client.total);
-	WORLD_OK(st->w, st->client.got == st->server.total);
-	WORLD_OK(st->w, !st->client.wrong_byte && !st->server.wrong_byte);
-	WORLD_OK(st->w, !st->client.reset && !st->server.reset);
-}
-
 /* ---- whose is it? ------------------------------------------------------- */
 
 static bool hand_is(const struct sal_flow_info *f, const char *hand)
@@ -195,7 +179,7 @@ START_TEST(a_flow_moves_to_another_host)
 		world_run_for(st.w, 10 * MSEC);
 		WORLD_OK(st.w, host_flow(st.b).state == SAL_ESTABLISHED);
 		WORLD_OK(st.w, host_flow(st.c).state == SAL_ESTABLISHED);
-		stream_finish(&st, 10 * SEC);
+		toy_finish(&st.client, &st.server, 10 * SEC);
 		WORLD_OK(st.w, !st.client.timeouts && !st.server.timeouts);
 		/* From the old host there was not one packet more. */
 		WORLD_OK(st.w, sent_by(st.a) == sent);
@@ -251,7 +235,7 @@ START_TEST(rolled_back_at_each_step)
 		WORLD_OK(st.w, commit(&st) == -EINVAL);
 		WORLD_OK(st.w, sal_flow_abort(st.a->sal, st.id, st.w->now_ns,
 					      &st.why) == -EINVAL);
-		stream_finish(&st, 10 * SEC);
+		toy_finish(&st.client, &st.server, 10 * SEC);
 		one_owner(&st);
 		WORLD_OK(st.w, !st.client.timeouts && !st.server.timeouts);
 		stream_free(&st);
@@ -277,7 +261,7 @@ START_TEST(a_handoff_that_nobody_completes)
 	WORLD_OK(st.w, !host_flows(st.b) && !sent_by(st.b));
 	WORLD_OK(st.w, commit(&st) == -EINVAL);
 	one_owner(&st);
-	stream_finish(&st, 60 * SEC);
+	toy_finish(&st.client, &st.server, 60 * SEC);
 	stream_free(&st);
 }
 END_TEST
@@ -351,7 +335,7 @@ START_TEST(late_packets_meet_a_tombstone)
 	world_run_for(st.w, 5 * MSEC);
 	WORLD_OK(st.w, sent_by(st.a) == sent);
 	WORLD_OK(st.w, sal_stats(st.a->sal)->still >= k.n);
-	stream_finish(&st, 10 * SEC);
+	toy_finish(&st.client, &st.server, 10 * SEC);
 	/* A program that still has the connection is not answered either. */
 	sent = (unsigned)sal_stats(st.a->sal)->inner_out;
 	st.server.h = st.a;
@@ -388,7 +372,7 @@ START_TEST(there_and_back)
 	st.server.h = st.a;
 	WORLD_OK(st.w,
 		 !sal_flow_commit(st.a->sal, st.id, st.w->now_ns, &st.why));
-	stream_finish(&st, 10 * SEC);
+	toy_finish(&st.client, &st.server, 10 * SEC);
 	WORLD_OK(st.w, !st.client.timeouts && !st.server.timeouts);
 	stream_free(&st);
 }
@@ -412,7 +396,7 @@ START_TEST(the_client_moves_meanwhile)
 			move_program(&st);
 	}
 	all_know_b(&st);
-	stream_finish(&st, 20 * SEC);
+	toy_finish(&st.client, &st.server, 20 * SEC);
 	stream_free(&st);
 }
 END_TEST

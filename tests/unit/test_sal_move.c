@@ -26,22 +26,6 @@ static void stream_start(struct stream *st, uint64_t seed, bool up, bool down)
 	toy_connect(&st->client, st->c, "10.8.0.1", 4000, 80, up ? BYTES : 0);
 }
 
-/* Runs until all that is to be sent has been, and no longer than that. */
-static void stream_finish(struct stream *st, int64_t at_most_ns)
-{
-	int64_t end = st->w->now_ns + at_most_ns;
-
-	toy_close(&st->client);
-	toy_close(&st->server);
-	while (st->w->now_ns < end &&
-	       !(toy_done(&st->client) && toy_done(&st->server)))
-		world_run_for(st->w, MSEC);
-	WORLD_OK(st->w, toy_done(&st->client) && toy_done(&st->server));
-	WORLD_OK(st->w, st->server.got == st->client.total);
-	WORLD_OK(st->w, st->client.got == st->server.total);
-	WORLD_OK(st->w, !st->client.wrong_byte && !st->server.wrong_byte);
-}
-
 static enum sal_state state(struct host *h)
 {
 	return host_flow(h).state;
@@ -59,7 +43,7 @@ START_TEST(a_stream_closes)
 	struct stream st;
 
 	stream_start(&st, 1, true, true);
-	stream_finish(&st, 10 * SEC);
+	toy_finish(&st.client, &st.server, 10 * SEC);
 	WORLD_OK(st.w, !st.client.timeouts && !st.server.timeouts);
 	world_run_for(st.w, SEC);
 	WORLD_OK(st.w, state(st.c) == SAL_TIME_WAIT);
@@ -101,7 +85,7 @@ static uint64_t move_once(const struct move_case *m, int64_t after_ns)
 	WORLD_OK(st.w, world_events(st.w, st.c, SAL_EVENT_FLOW_MIGRATED) == 1);
 	WORLD_OK(st.w, world_events(st.w, st.a, SAL_EVENT_FLOW_MIGRATED) == 1);
 	WORLD_OK(st.w, world_events(st.w, mover, SAL_EVENT_RSYN_SENT) == 1);
-	stream_finish(&st, 10 * SEC);
+	toy_finish(&st.client, &st.server, 10 * SEC);
 	/* What was under way is sent again by the engine: nobody had to wait
 	 * for a time-out. */
 	WORLD_OK(st.w, !st.client.timeouts && !st.server.timeouts);
@@ -181,7 +165,7 @@ START_TEST(peer_moves_while_we_have_no_address)
 		       st.w->now_ns);
 	world_run_for(st.w, 10 * MSEC);
 	host_addresses(st.c, "10.0.0.1", NULL);
-	stream_finish(&st, 60 * SEC);
+	toy_finish(&st.client, &st.server, 60 * SEC);
 	world_free(st.w);
 }
 END_TEST
@@ -205,7 +189,7 @@ START_TEST(a_lost_packet_of_the_move)
 	world_run_for(st.w, 2 * SEC);
 	WORLD_OK(st.w, lost->seen == l->n);
 	WORLD_OK(st.w, state(other) == SAL_ESTABLISHED);
-	stream_finish(&st, 10 * SEC);
+	toy_finish(&st.client, &st.server, 10 * SEC);
 	world_free(st.w);
 }
 END_TEST
@@ -388,7 +372,7 @@ START_TEST(both_move)
 	world_run_for(st.w, SEC);
 	WORLD_OK(st.w, state(st.a) == SAL_ESTABLISHED);
 	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
-	stream_finish(&st, 20 * SEC);
+	toy_finish(&st.client, &st.server, 20 * SEC);
 	world_free(st.w);
 }
 END_TEST
@@ -460,7 +444,7 @@ START_TEST(both_moved_before_either_heard)
 	WORLD_OK(st.w, state(st.a) == SAL_ESTABLISHED);
 	WORLD_OK(st.w, peer_is(st.a, &st.c->addresses[0]));
 	WORLD_OK(st.w, peer_is(st.c, &st.a->addresses[0]));
-	stream_finish(&st, 20 * SEC);
+	toy_finish(&st.client, &st.server, 20 * SEC);
 	WORLD_OK(st.w, !world_events(st.w, st.c, SAL_EVENT_FLOW_REBOUND));
 	world_free(st.w);
 }
@@ -512,7 +496,7 @@ START_TEST(the_name_leads_elsewhere)
 	found_at(st.c, "10.0.1.77");
 	world_run_for(st.w, 60 * SEC);
 	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
-	stream_finish(&st, 30 * SEC);
+	toy_finish(&st.client, &st.server, 30 * SEC);
 	world_free(st.w);
 }
 END_TEST
@@ -545,7 +529,7 @@ START_TEST(the_word_from_elsewhere_is_late)
 	ck_assert_int_gt(len, 0);
 	world_inject(st.w, "10.0.2.1", st.c, bytes, (size_t)len);
 	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
-	stream_finish(&st, 20 * SEC);
+	toy_finish(&st.client, &st.server, 20 * SEC);
 	world_free(st.w);
 }
 END_TEST
@@ -635,7 +619,7 @@ START_TEST(only_the_unacknowledged_is_resent)
 	note_resent(st.w, st.c, &count);
 	WORLD_OK(st.w, count == 8);
 	WORLD_OK(st.w, sal_stats(st.c->sal)->resent == 8);
-	stream_finish(&st, 10 * SEC);
+	toy_finish(&st.client, &st.server, 10 * SEC);
 	world_free(st.w);
 
 	stream_start(&st, 5, false, false);

@@ -12,6 +12,7 @@
 #include "node/wire/sal_text.h"
 
 #include <check.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +310,17 @@ START_TEST(table_is_used)
 }
 END_TEST
 
+START_TEST(none_is_left_out)
+{
+	glob_t captures;
+
+	ck_assert(!glob(TEST_SOURCE_DIR "/tests/golden/*.pcap", 0, NULL,
+			&captures));
+	ck_assert_uint_eq(captures.gl_pathc, PLAYS);
+	globfree(&captures);
+}
+END_TEST
+
 static void print_totals(void)
 {
 	unsigned deviating = 0;
@@ -333,6 +345,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, all);
 	tcase_add_test(tc, table_is_used);
+	tcase_add_test(tc, none_is_left_out);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	/* One process: the totals are of all of them. */
