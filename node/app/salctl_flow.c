@@ -5,6 +5,8 @@
  * imported as they are.
  */
 #include "node/app/salctl_parts.h"
+
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "node/app/salctl_print.h"
 
@@ -36,18 +38,6 @@ static json_t *ask(FILE *f, const json_t *request, int *status)
 	return NULL;
 }
 
-/* Bytes that so much base64 stands for. */
-static size_t bytes_in(const char *text)
-{
-	size_t len = strlen(text), n = len / 4 * 3;
-
-	while (len && n && text[len - 1] == '=') {
-		len--;
-		n--;
-	}
-	return n;
-}
-
 int salctl_export(FILE *f, json_t *request)
 {
 	size_t offset = 0, total = 1;
@@ -69,7 +59,7 @@ int salctl_export(FILE *f, json_t *request)
 			printf("%zu %zu %s\n", offset, total, text);
 		else
 			status = EXIT_NO_SALD;
-		offset += text ? bytes_in(text) : 0;
+		offset += text ? base64_bytes(text) : 0;
 		json_decref(answer);
 	}
 	return status;

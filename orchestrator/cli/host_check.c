@@ -7,17 +7,18 @@
  * looked at is either the run's own for certain, or what hardly anybody else
  * changes in the few seconds of a run:
  *
- *   processes     this process is made a "child subreaper", so that whatever
- *                 has lost its parent becomes its child; when the sandbox is
- *                 over it must have none
- *   namespaces    those of the sandbox and of its nodes, by their numbers:
- *                 nobody may be in them, nor hold one by a descriptor or a
- * mount; and network namespaces with no process in them, which were not there
- * before (host_namespaces.c) interfaces    of the network namespace that
- * servalab was started in mounts        of its mount namespace (one that holds
- * on to a namespace is among them) sockets       of its network namespace,
- * those that others could reach: UNIX sockets with a name, TCP sockets that
- * listen, UDP, raw and packet sockets
+ * - processes: this process is made a "child subreaper", so that whatever has
+ *   lost its parent becomes its child, and of these there must be none when the
+ *   sandbox is over
+ * - namespaces: those of the sandbox and of its nodes, by their numbers: nobody
+ *   may be in them, nor hold one by a descriptor or a mount; and network
+ *   namespaces with no process in them that were not there before
+ *   (host_namespaces.c)
+ * - interfaces of the network namespace that servalab was started in
+ * - mounts of its mount namespace (one that holds on to a namespace is among
+ *   them)
+ * - sockets of its network namespace that others could reach: UNIX sockets with
+ *   a name, TCP sockets that listen, UDP, raw and packet sockets
  *
  * Each is a line of text; what is there afterwards and was not before is left.
  * The kernel takes a lab down behind our back, so that it is looked for again

@@ -38,8 +38,7 @@ static void judge_ended(void *arg, int wait_status)
 	struct run *run = arg;
 
 	run->judge.pid = 0;
-	if (!wait_status)
-		run_within_judged(run);
+	run_within_judged(run, !wait_status);
 }
 
 static bool has_judged(const struct run *run)
@@ -52,6 +51,7 @@ int run_judge_begin(struct run *run)
 	size_t n = run->scenario->expects.n;
 	int r;
 
+	run->judge.began_ns = clock_mono_ns();
 	if (!run->judge.told) {
 		run->judge.told = mmap(NULL, n + 1, PROT_READ | PROT_WRITE,
 				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -61,7 +61,6 @@ int run_judge_begin(struct run *run)
 		}
 	}
 	memset(run->judge.told, JUDGED_OPEN, n);
-	run->judge.began_ns = clock_mono_ns();
 	run_flush_probes(run);
 	r = lab_spawn(run->lab, SCN_NONE, judge_child, run, judge_ended, run,
 		      &run->judge.pid, NULL);

@@ -108,8 +108,9 @@ int run_within_init(struct run *run, struct err *err);
 /* An action of this entry has begun. */
 void run_within_entry(struct run *run, const struct scn_entry *e,
 		      int64_t begin_ns);
-/* The record has been judged. */
-void run_within_judged(struct run *run);
+/* The record has been judged; not known: that failed, and nothing is seen to
+ * hold. */
+void run_within_judged(struct run *run, bool known);
 void run_within_free(struct run *run);
 
 /* run_pause.c: for --pause-on-failure. The list of pauses; before anything that

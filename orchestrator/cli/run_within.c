@@ -47,7 +47,9 @@ static int on_poll(sd_event_source *source, uint64_t now_us, void *arg)
 		return 0;
 	if (!run->judge.pid && !run->pause.now) {
 		next_us += POLL_SHARE * run->within.took_us;
-		run_judge_begin(run);
+		/* Then it is time alone that closes windows. */
+		if (run_judge_begin(run))
+			run_within_judged(run, false);
 	}
 	sd_event_source_set_time(source, next_us);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -89,7 +91,7 @@ void run_within_entry(struct run *run, const struct scn_entry *e,
 		watch(run);
 }
 
-void run_within_judged(struct run *run)
+void run_within_judged(struct run *run, bool known)
 {
 	const struct scenario *s = run->scenario;
 	/* What it may have seen is what was there when it began. */
@@ -100,7 +102,7 @@ void run_within_judged(struct run *run)
 			   NSEC_PER_USEC);
 	for (size_t i = 0; run->within.began_ns && i < s->expects.n; i++) {
 		const struct scn_expect *e = &s->expects.v[i];
-		bool held = run->judge.told[i] == JUDGED_HELD;
+		bool held = known && run->judge.told[i] == JUDGED_HELD;
 		int64_t began_ns = run->within.began_ns[i], waited_ns;
 
 		if (!began_ns || run->within.over[i])

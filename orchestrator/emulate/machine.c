@@ -28,6 +28,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,13 +87,12 @@ void floor_measure(struct timer_floor *floor, unsigned n,
 
 /* Its copies of the devices' descriptors would keep devices that go meanwhile.
  */
-static void wait_closed(int fd)
+static bool wait_closed(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char byte;
 
-	if (poll(&p, 1, CLOSING_MS) > 0)
-		(void)!read(fd, &byte, 1);
+	return poll(&p, 1, CLOSING_MS) > 0 && read(fd, &byte, 1) == 1;
 }
 
 int floor_start(int *fd, pid_t *pid, struct err *err)
@@ -120,7 +120,14 @@ int floor_start(int *fd, pid_t *pid, struct err *err)
 		      (ssize_t)sizeof(floor));
 	}
 	close(TAKE_FD(out));
-	wait_closed(in);
+	if (!wait_closed(in)) {
+		kill(*pid, SIGKILL);
+		waitpid(*pid, NULL, 0);
+		*pid = 0;
+		return err_set(err, ETIMEDOUT,
+			       "measure the timers: the process "
+			       "for it does not begin");
+	}
 	*fd = TAKE_FD(in);
 	return 0;
 }

@@ -140,6 +140,7 @@ int kcut_set(struct kns *ns, const struct kcut_group *groups, size_t n,
 
 	put_cut_tables(&t, nft_put_no_table);
 	put_cut_tables(&t, put_new);
+	t.family = NFPROTO_ARP;
 	nft_put_chain(&t, 0, CUT, "input", &arp);
 	t.family = NFPROTO_INET;
 	nft_put_chain(&t, 0, CUT, "prerouting", &ip);

@@ -24,6 +24,7 @@
 #include "orchestrator/kernel/kns.h"
 
 #include "orchestrator/kernel/nft_rule.h"
+#include "include/serval/wire.h"
 
 #include <netinet/in.h> /* ahead of linux/, which then yields to it */
 #include <linux/netfilter.h>
@@ -32,10 +33,7 @@
 #define TABLE "servalab_drop"
 #define CHAIN "input"
 #define LOST "lost"
-#define PROTOCOL_SAL 144
-#define UDP_PORT 54325 /* the server's */
 #define UDP_HEADER 8
-#define CONTROL_OFFSET 12
 #define DAY_SECONDS 86400
 
 /* How the packets are carried. */
@@ -44,10 +42,11 @@ enum carrier { CARRIED_PLAIN, CARRIED_UDP_FROM, CARRIED_UDP_TO };
 static void put_match(struct nft_txn *t, enum carrier by, uint8_t flags)
 {
 	static const uint32_t base = NFT_PAYLOAD_TRANSPORT_HEADER;
-	static const uint8_t port[2] = { UDP_PORT >> 8, UDP_PORT & 0xff };
+	static const uint8_t port[2] = { SAL_UDP_PORT_SERVER >> 8,
+					 SAL_UDP_PORT_SERVER & 0xff };
 	static const uint8_t mask[3] = { 0xf0, 0, 0xff };
-	const uint8_t control[3] = { 0x10, 0, flags };
-	uint8_t protocol = by == CARRIED_PLAIN ? PROTOCOL_SAL : IPPROTO_UDP;
+	const uint8_t control[3] = { SAL_EXT_CONTROL << 4, 0, flags };
+	uint8_t protocol = by == CARRIED_PLAIN ? SAL_IP_PROTOCOL : IPPROTO_UDP;
 	struct nft_rule r = nft_rule_begin(TABLE, CHAIN);
 
 	nft_rule_meta_is(&r, NFT_META_L4PROTO, &protocol, 1);
@@ -55,7 +54,7 @@ static void put_match(struct nft_txn *t, enum carrier by, uint8_t flags)
 		nft_rule_payload_is(&r, base, by == CARRIED_UDP_FROM ? 0 : 2,
 				    port, sizeof(port));
 	nft_rule_payload(&r, base,
-			 CONTROL_OFFSET +
+			 SAL_HEADER_LEN +
 				 (by == CARRIED_PLAIN ? 0 : UDP_HEADER),
 			 sizeof(control));
 	nft_rule_mask(&r, mask, sizeof(mask));

@@ -31,6 +31,7 @@
  */
 #include "orchestrator/lab/sald.h"
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
@@ -45,13 +46,12 @@
 #define ANSWER_TIMEOUT_MS 10000 /* of a server; its own patience is 5 s */
 #define HOLD_RETRY_NS (20 * NSEC_PER_MSEC)
 #define HOLD_PATIENCE_NS (2 * NSEC_PER_SEC)
-#define PART_BYTES 45000 /* of an export, as sald cuts it */
 #define PARTS_MAX 1024
 
 struct moving {
 	uint32_t flow;
 	char ends[160]; /* "LOCAL PORT REMOTE PORT", of the old end */
-	bool held, dumped, restored, imported, committed;
+	bool held, dumped, restored, imported, released;
 };
 
 struct handoff {
@@ -170,6 +170,9 @@ static int answer(struct lab_process *p, const char *word, size_t number,
 		err_hint(err, "it must speak what docs/control.md says of "
 			      "servers that hand over, as "
 			      "serval-handoff-echo does");
+		/* What it still says would be taken for another answer, and
+		 * it takes everything back when nobody directs it. */
+		lab_handoff_forget(p);
 		return -ETIMEDOUT;
 	}
 	n = recv(p->handoff_fd, text, sizeof(text) - 1, MSG_DONTWAIT);
@@ -199,7 +202,8 @@ static int ask(struct lab_process *p, const char *word, size_t number,
 
 static bool is_alive(const struct lab_process *p)
 {
-	struct pollfd pfd = { .fd = p->handoff_fd, .events = POLLIN };
+	/* Its end of the socket is open; what it has said waits. */
+	struct pollfd pfd = { .fd = p->handoff_fd };
 
 	return p->handoff_fd >= 0 && poll(&pfd, 1, 0) == 0;
 }
@@ -275,6 +279,13 @@ static int restore(const struct handoff *h, struct moving *m, size_t i,
 	return r;
 }
 
+static const char *text_of(json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
 /* The text goes from one sald to the other as it is. */
 static int import(const struct handoff *h, struct moving *m, size_t i,
 		  struct err *err)
@@ -301,8 +312,8 @@ static int import(const struct handoff *h, struct moving *m, size_t i,
 					    "flow import", "offset", offset,
 					    "total", total, "bytes", text),
 				  NULL, err);
+		offset += (json_int_t)base64_bytes(text_of(got, "bytes"));
 		json_decref(got);
-		offset += PART_BYTES;
 	}
 	m->imported = !r;
 	return r;
@@ -317,18 +328,15 @@ static void tell(const struct handoff *h, const char *step,
 /* As a new instance would die at the worst moment, and be found out. */
 static void fail_here(const struct handoff *h, enum scn_handoff_step step)
 {
-	struct pollfd pfd = { .fd = h->new->handoff_fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = h->new->handoff_fd }; /* its end, closed */
 	struct err ignored = ERR_INIT;
 
 	if (h->what->fail != step)
 		return;
 	h->what->step(h->what->arg, "handoff.fail", NULL, 0);
 	lab_kill_process(h->lab, h->new->index, SIGKILL, &ignored);
-	/* Its descriptors are closed a moment later. What it had answered
-	 * before is not taken from here. */
-	while (poll(&pfd, 1, ANSWER_TIMEOUT_MS) > 0 &&
-	       !(pfd.revents & POLLHUP) && !pfd.revents)
-		;
+	/* Its descriptors are closed a moment later. */
+	poll(&pfd, 1, ANSWER_TIMEOUT_MS);
 }
 
 static int all(struct handoff *h, const char *name, enum scn_handoff_step step,
@@ -388,7 +396,7 @@ static void take_back(struct handoff *h, struct moving *m, size_t i)
 }
 
 /* The release is what makes it so; what is behind it can't be refused. */
-static int commit(struct handoff *h, struct moving *m, size_t i, bool *released,
+static int commit(struct handoff *h, struct moving *m, size_t i,
 		  struct err *err)
 {
 	struct err ignored = ERR_INIT;
@@ -396,7 +404,7 @@ static int commit(struct handoff *h, struct moving *m, size_t i, bool *released,
 
 	if (r)
 		return r;
-	*released = true;
+	m->released = true;
 	r = ask_sald(h, h->what->to, "flow commit", m, err);
 	if (!r)
 		r = ask(h->new, "go", i, err);
@@ -419,13 +427,6 @@ static bool is_open(const char *state)
 		if (!strcmp(state, over[i]))
 			return false;
 	return true;
-}
-
-static const char *text_of(json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
 }
 
 static int add_flow(struct handoff *h, json_t *f, const char *service)
@@ -509,17 +510,17 @@ static int run(struct handoff *h, struct err *err)
 	r = find_flows(h, err);
 	if (!r)
 		r = prepare(h, err);
-	for (size_t i = 0; i < h->flows.n && !r; i++) {
-		r = commit(h, &h->flows.v[i], i + 1, &released, err);
-		h->flows.v[i].committed = !r;
-	}
+	for (size_t i = 0; i < h->flows.n && !r; i++)
+		r = commit(h, &h->flows.v[i], i + 1, err);
 	if (!r)
 		return 0;
-	if (released)
-		return r;
-	for (size_t i = h->flows.n; i--;)
-		take_back(h, &h->flows.v[i], i + 1);
-	return LAB_ROLLED_BACK;
+	/* What has been given is the new host's; the rest is still ours. */
+	for (size_t i = h->flows.n; i--;) {
+		released |= h->flows.v[i].released;
+		if (!h->flows.v[i].released)
+			take_back(h, &h->flows.v[i], i + 1);
+	}
+	return released ? r : LAB_ROLLED_BACK;
 }
 
 int lab_hand_flows_over(struct lab *lab, const struct lab_handoff *what,

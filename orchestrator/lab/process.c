@@ -223,11 +223,16 @@ int lab_start_process(struct lab *lab, size_t process, struct err *err)
 	if (p->pid)
 		return err_set(err, EALREADY, "process '%s' runs already",
 			       s->name);
-	if (!s->argv && pipe2(ready, O_CLOEXEC))
-		return err_errno(err, errno, "pipe");
 	r = lab_handoff_prepare(p, &arg.handoff_fd, err);
-	if (r)
+	if (!r && !s->argv && pipe2(ready, O_CLOEXEC))
+		r = err_errno(err, errno, "pipe");
+	if (r) {
+		if (arg.handoff_fd >= 0)
+			close(arg.handoff_fd);
+		err_wrap(err, "process '%s'", s->name);
+		err_at(err, s->pos);
 		return r;
+	}
 	arg.ready_fd = ready[1];
 	/* What an earlier life printed is no sign. */
 	p->log_read =

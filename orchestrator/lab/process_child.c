@@ -154,8 +154,12 @@ static void become(const struct lab *lab, size_t node, char *const *argv,
 	}
 	own[n] = path_var(&lab->options);
 	env = make_env(more, own);
-	if (env)
-		execvpe(argv[0], argv, env);
+	/* In its place ahead of the search: execvpe() looks through our PATH.
+	 */
+	if (env) {
+		environ = env;
+		execvp(argv[0], argv);
+	}
 	err_errno(err, errno, "run '%s'", argv[0]);
 	/* A folder of PATH that may not be looked into makes it EACCES. */
 	if (err->code == ENOENT ||

@@ -72,13 +72,23 @@ static int link_change_ops(const struct plan_live *l,
 
 /* ---- interfaces ---------------------------------------------------------- */
 
+bool plan_has_family(const struct plan_live_iface *f, int family)
+{
+	for (size_t i = 0; i < f->addresses.n; i++)
+		if (f->addresses.v[i].addr.family == family)
+			return true;
+	return false;
+}
+
 int plan_route_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
 		   plan_op_vec *out)
 {
 	for (size_t i = 0; i < l->routes.n; i++) {
 		struct plan_op *op;
 
-		if (l->routes.v[i].route.iface != iface)
+		if (l->routes.v[i].route.iface != iface ||
+		    !plan_has_family(&l->ifaces[iface],
+				     l->routes.v[i].route.to.addr.family))
 			continue;
 		op = VEC_PUSH(out);
 		if (!op)

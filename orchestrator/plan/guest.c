@@ -32,12 +32,23 @@ int plan_move_port_ops(const struct plan_live *l,
 int plan_forget_route_ops(const struct plan_live *l, size_t iface,
 			  struct src_pos pos, plan_op_vec *out)
 {
-	size_t first = out->n;
-	int r = plan_route_ops(l, iface, pos, out);
+	for (size_t i = 0; i < l->routes.n; i++) {
+		const struct plan_op *route = &l->routes.v[i];
+		struct plan_op *op;
 
-	for (size_t i = first; i < out->n; i++)
-		out->v[i].kind = PLAN_OP_ROUTE_DEL;
-	return r;
+		/* IPv4's have gone with the last address. */
+		if (route->route.iface != iface ||
+		    (route->route.to.addr.family == AF_INET &&
+		     !plan_has_family(&l->ifaces[iface], AF_INET)))
+			continue;
+		op = VEC_PUSH(out);
+		if (!op)
+			return -ENOMEM;
+		*op = *route;
+		op->kind = PLAN_OP_ROUTE_DEL;
+		op->pos = pos;
+	}
+	return 0;
 }
 
 static int address_op(const struct plan_live *l, enum plan_op_kind kind,

@@ -44,6 +44,8 @@ int plan_move_port_ops(const struct plan_live *l,
 		       struct src_pos pos, plan_op_vec *out);
 int plan_forget_route_ops(const struct plan_live *l, size_t iface,
 			  struct src_pos pos, plan_op_vec *out);
+/* Has it an address of this family by now? Its routes need one. */
+bool plan_has_family(const struct plan_live_iface *f, int family);
 /* An interface's routes, as they are by now. */
 int plan_route_ops(const struct plan_live *l, size_t iface, struct src_pos pos,
 		   plan_op_vec *out);

@@ -333,11 +333,11 @@ int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 
 		if (is_loss(a)) /* of IPv4, they go with the addresses */
 			break;
-		/* Those of a network that it was plugged into wait for an
-		 * address of it. */
+		/* Those of a network that it was plugged into, and those of an
+		 * interface that came without, wait for an address. */
 		if (route->route.iface != r->iface ||
 		    !plan_readdress_has(r, family) ||
-		    (family == AF_INET6 &&
+		    (family == AF_INET6 && plan_has_family(f, AF_INET6) &&
 		     f->network == p->ifaces.v[r->iface].network))
 			continue;
 		op = VEC_PUSH(out);

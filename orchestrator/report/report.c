@@ -242,6 +242,20 @@ static bool starts_again(const struct scenario *s, size_t process)
 	return false;
 }
 
+/* For good: a probe that was still to begin when its node crashed does so when
+ * that boots. */
+static bool has_ended(const struct report *r, size_t probe)
+{
+	const struct record_probe *p = &r->record.probes[probe];
+	int64_t crashed_ns = p->crashed_ns == RECORD_NONE ?
+				     RECORD_NONE :
+				     record_t_ns(&r->record, p->crashed_ns);
+
+	return p->ended &&
+	       (crashed_ns == RECORD_NONE ||
+		r->record.scenario->probes.v[probe].start_ns <= crashed_ns);
+}
+
 bool report_is_lost(const struct report *r, size_t expectation)
 {
 	const struct judgement *j = &r->judged[expectation];
@@ -252,7 +266,7 @@ bool report_is_lost(const struct report *r, size_t expectation)
 		return false;
 	switch (e->kind) {
 	case SCN_EXPECT_PROBE:
-		return r->record.probes[e->subject].ended ||
+		return has_ended(r, e->subject) ||
 		       (e->after && r->record.polled[expectation].known);
 	case SCN_EXPECT_EXIT:
 	case SCN_EXPECT_PRINTS:

@@ -42,18 +42,42 @@ static int bind_services(const struct performance *p, struct err *err)
 	return r;
 }
 
+/* Who follows a sal service of the guest's was found when it left: by now a
+ * node may have crashed, and learns it when it boots, or be frozen, and does at
+ * thaw.
+ */
+static int tell_others(struct performance *p, struct err *err)
+{
+	struct plan_live *live = p->tl->live;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->later.n; i++) {
+		const struct plan_op *op = &p->later.v[i];
+		struct plan_op *missed;
+
+		if (live->nodes[op->node] == PLAN_NODE_ON) {
+			p->later.v[n++] = *op;
+		} else if (live->nodes[op->node] == PLAN_NODE_FROZEN) {
+			missed = VEC_PUSH(&live->missed[op->node]);
+			if (!missed)
+				return err_errno(err, ENOMEM, "follow a guest");
+			*missed = *op;
+		}
+	}
+	p->later.n = n;
+	return n ? perform_ops(p, "forward", 0, &p->later, err) : 0;
+}
+
 static int arrive(struct performance *p, struct err *err)
 {
 	plan_op_vec ops = { 0 };
 	int r = 0;
 
-	/* One that crashed meanwhile is in its new network when it boots. */
-	if (p->tl->live->nodes[guest_node(p)] == PLAN_NODE_OFF)
-		return 0;
+	/* One that is off by now is in its new network when it boots. */
 	r = plan_guest_arrive_ops(p->tl->live, p->action, &ops);
 	r = perform_ops(p, "plugged", r, &ops, err);
-	if (!r && p->later.n)
-		r = perform_ops(p, "forward", 0, &p->later, err);
+	if (!r)
+		r = tell_others(p, err);
 	return r ? r : bind_services(p, err);
 }
 
@@ -76,8 +100,6 @@ int perform_guest(struct performance *p, struct err *err)
 	plan_op_vec ops = { 0 };
 	int r;
 
-	if (live->nodes[guest_node(p)] == PLAN_NODE_OFF)
-		return performance_take(p, err);
 	r = plan_guest_leave_ops(live, a, &ops);
 	if (!r)
 		r = plan_follow_ops(live, a, &p->later);

@@ -85,6 +85,35 @@ timeline:
       - { exec: "ping -c1 -W5 10.0.0.99", node: a }
 Y
 
+# Routes go with the last address of their family, and come with the next: whatever
+# happens to the interface between.
+run 0 "an interface without addresses" <<'Y'
+processes:
+  list: { node: a, run: [salctl, --version], start: manual }
+timeline:
+  - at: 0s
+    do:
+      - { start: list }
+      - { route: 10.9.0.0/24, change: add, over: "a:eth0", via: 10.0.0.2 }
+      - { route: "fd00:9::/64", change: add, over: "a:eth0", via: "fd00:1::2" }
+      - { wait: 0s }
+      - { interface: "a:eth0", address: none }
+      - { wait: 0s }
+      - { crash: a }
+      - { wait: 0s }
+      - { boot: a }
+      - { wait: 0s }
+      - { interface: "a:eth0", state: absent }
+      - { wait: 0s }
+      - { interface: "a:eth0", state: present }
+      - { wait: 0s }
+      - { interface: "a:eth0", address: [10.0.0.5/24, "fd00:1::5/64"] }
+      - { wait: 0s }
+      - { exec: "ping -c1 -W5 c && ip route get 10.9.0.1 | grep -q 'via 10.0.0.2' && ip -6 route get fd00:9::1 | grep -q 'via fd00:1::2'", node: a }
+expect:
+  - { process: list, exit: 0, prints: salctl }
+Y
+
 # ---- freeze and thaw ------------------------------------------------------------
 
 # A program that forks all the time writes nothing while its node is frozen: its
