@@ -189,7 +189,8 @@ int main(int argc, char **argv)
 	s.orders = handoff_orders_fd();
 	v4 = open_listener(AF_INET, port, &err);
 	v6 = open_listener(AF_INET6, port, &err);
-	if (v4 >= 0 || v6 >= 0) {
+	if ((v4 >= 0 || v4 == -EAFNOSUPPORT) &&
+	    (v6 >= 0 || v6 == -EAFNOSUPPORT) && (v4 >= 0 || v6 >= 0)) {
 		printf("listening at port %u%s\n", port,
 		       s.orders >= 0 ? ", ready to hand over" : "");
 		serve(&s, v4, v6, &err);

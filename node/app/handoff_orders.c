@@ -275,6 +275,8 @@ static int begin(struct connection *c, struct err *err)
 {
 	int r = tcp_repair_go(c->fd, err);
 
+	if (r)
+		return r; /* it stands still, and may be dropped */
 	c->rest_end = (size_t)c->state.recv_len + c->state.send_len;
 	c->rest = c->rest_end - c->state.unsent;
 	if (c->rest == c->rest_end) {
@@ -284,7 +286,7 @@ static int begin(struct connection *c, struct err *err)
 	c->still = c->fresh = false;
 	c->wake_ns = INT64_MAX;
 	tcp_socket_setup(c->fd);
-	return r;
+	return 0;
 }
 
 /* ---- orders ---------------------------------------------------------------

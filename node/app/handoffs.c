@@ -77,7 +77,9 @@ int handoffs_step(struct handoffs *h, enum control_handoff step, uint32_t flow,
 	const char *why = "";
 	int r = steps[step](h->sal, flow, now_ns, &why);
 
-	whole_drop(&h->out);
+	/* Its text is one that has been. */
+	if (!r && h->out_flow == flow)
+		whole_drop(&h->out);
 	return told(r, flow, why, err);
 }
 

@@ -150,12 +150,15 @@ void node_tell_addresses(struct node *n)
 static void from_monitor(struct node *n)
 {
 	const struct monitor_state *s = monitor_state(n->monitor);
+	bool changed;
 
-	if (monitor_dispatch(n->monitor, NULL)) {
+	if (monitor_dispatch(n->monitor, &changed, NULL)) {
 		n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
 		return;
 	}
 	n->monitor_retry_ns = INT64_MAX;
+	if (!changed)
+		return;
 	if (s->mtu)
 		netconf_mtu(n->netconf, s->mtu, NULL);
 	node_tell_addresses(n);
@@ -215,6 +218,7 @@ static int open_devices(struct node *n, const struct node_config *c,
 		.mtu = MTU_DEFAULT,
 	};
 	size_t max_services = 0;
+	bool changed;
 	int r = underlay_open(&n->underlay, c->encapsulate, err);
 
 	if (!r)
@@ -222,7 +226,7 @@ static int open_devices(struct node *n, const struct node_config *c,
 	if (!r)
 		r = monitor_open(&n->monitor, c->tun, err);
 	if (!r)
-		r = monitor_dispatch(n->monitor, err);
+		r = monitor_dispatch(n->monitor, &changed, err);
 	if (r)
 		return r;
 	if (monitor_state(n->monitor)->mtu)

@@ -177,6 +177,9 @@ static int ops_flow_migrate(void *arg, uint32_t flow, const struct ip_addr *to,
 		return 0;
 	case ENOENT:
 		return err_set(err, ENOENT, "there is no flow %u", flow);
+	case EBUSY:
+		return err_set(err, EBUSY, "flow %u is being handed over",
+			       flow);
 	default:
 		err_set(err, EADDRNOTAVAIL,
 			"the flow's peer cannot be reached from this address");

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -464,6 +465,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	signal(SIGPIPE, SIG_IGN); /* is said, and not died of */
 	words = (struct words){ argv + optind, argc - optind };
 	if (o.batch)
 		return words.n ? usage_error("unexpected word", words.v[0]) :

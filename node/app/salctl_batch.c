@@ -29,6 +29,12 @@ struct batch {
 	int status;
 };
 
+static int sald_is_gone(void)
+{
+	fprintf(stderr, "salctl: sald has gone: %s\n", strerror(errno));
+	return EXIT_NO_SALD;
+}
+
 static void batch_answer(struct batch *b, char **line, size_t *size)
 {
 	json_t *answer = receive(b->sald, line, size);
@@ -52,10 +58,11 @@ static unsigned split(char *text, char **words)
 	char *rest = NULL;
 	unsigned n = 0;
 
+	/* One more than there is room for: too many. */
 	for (char *w = strtok_r(text, " \t\r\n", &rest); w && *w != '#';
 	     w = strtok_r(NULL, " \t\r\n", &rest)) {
 		if (n == LINE_WORDS_MAX)
-			break;
+			return n + 1;
 		words[n++] = w;
 	}
 	return n;
@@ -71,6 +78,11 @@ static void batch_line(struct batch *b, char *text)
 
 	if (!words.n)
 		return;
+	if (words.n > LINE_WORDS_MAX) {
+		b->status = usage_error("too many words", NULL);
+		fprintf(stderr, "%s:%lu: this line\n", b->name, b->line);
+		return;
+	}
 	c = find_command(&words);
 	request = c && c->how & BATCH ?
 			  json_pack("{s:i, s:s}", "v", 1, "cmd", c->cmd) :
@@ -86,7 +98,7 @@ static void batch_line(struct batch *b, char *text)
 		char *json = json_dumps(request, JSON_COMPACT);
 
 		if (!json || fprintf(b->to_sald, "%s\n", json) < 0)
-			b->status = EXIT_NO_SALD;
+			b->status = sald_is_gone();
 		free(json);
 		b->lines[(b->first + b->n++) % AHEAD_MAX] = b->line;
 	}
@@ -105,12 +117,16 @@ static int run_batch(struct batch *b)
 			continue;
 		/* Half of them: so that sald has something to do meanwhile. */
 		if (fflush(b->to_sald))
-			return EXIT_NO_SALD;
+			return sald_is_gone();
 		while (!b->status && b->n > AHEAD_MAX / 2)
 			batch_answer(b, &line, &line_size);
 	}
+	if (ferror(b->in)) {
+		fprintf(stderr, "salctl: %s: %s\n", b->name, strerror(errno));
+		b->status = EXIT_USAGE;
+	}
 	if (fflush(b->to_sald))
-		return EXIT_NO_SALD;
+		return sald_is_gone();
 	while (b->n && b->status != EXIT_NO_SALD)
 		batch_answer(b, &line, &line_size);
 	return b->status;

@@ -65,7 +65,7 @@ int salctl_export(FILE *f, json_t *request)
 	return status;
 }
 
-static int import_part(FILE *f, json_t *request, const char *part)
+static int import_part(FILE *f, json_t *request, const char *part, bool *whole)
 {
 	char text[65536];
 	size_t offset, total;
@@ -83,7 +83,8 @@ static int import_part(FILE *f, json_t *request, const char *part)
 	json_object_set_new(request, "bytes", json_string(text));
 	answer = ask(f, request, &status);
 	flow = json_object_get(answer, "flow");
-	if (json_is_integer(flow))
+	*whole = json_is_integer(flow);
+	if (*whole)
 		printf("%" JSON_INTEGER_FORMAT "\n", json_integer_value(flow));
 	json_decref(answer);
 	return status;
@@ -93,14 +94,18 @@ int salctl_import(FILE *f, json_t *request)
 {
 	CLEANUP_FREE char *part = NULL;
 	size_t size = 0;
+	bool whole = false;
 	int status = EXIT_USAGE;
 
 	while (getline(&part, &size, stdin) > 0) {
-		status = import_part(f, request, part);
+		status = import_part(f, request, part, &whole);
 		if (status)
 			return status;
 	}
 	if (status)
 		fprintf(stderr, "salctl: there is no flow on standard input\n");
-	return status;
+	else if (!whole)
+		fprintf(stderr, "salctl: standard input ends before the flow "
+				"does\n");
+	return whole ? status : EXIT_USAGE;
 }

@@ -130,7 +130,8 @@ static int take_ms(const char *option, const char *text, long least,
 	long ms;
 	int r = take_number(option, text, least, &ms);
 
-	*out_ns = ms * NSEC_PER_MSEC;
+	if (!r)
+		*out_ns = ms * NSEC_PER_MSEC;
 	return r;
 }
 

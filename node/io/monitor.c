@@ -71,7 +71,7 @@ int monitor_open(struct monitor **out, const char *tun, struct err *err)
 	snprintf(m->tun, sizeof(m->tun), "%s", tun);
 	r = rtnl_open(&m->bell,
 		      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			      RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+			      RTMGRP_IPV4_ROUTE,
 		      err);
 	if (!r)
 		r = rtnl_open(&m->nl, 0, err);
@@ -224,7 +224,19 @@ static int drain(struct monitor *m, struct err *err)
 	return 0;
 }
 
-int monitor_dispatch(struct monitor *m, struct err *err)
+static bool same_state(const struct monitor_state *a,
+		       const struct monitor_state *b)
+{
+	bool same = a->n == b->n && a->mtu == b->mtu;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = ip_addr_equal(&a->list[i].addr, &b->list[i].addr) &&
+		       a->list[i].ifindex == b->list[i].ifindex &&
+		       !strcmp(a->names[i], b->names[i]);
+	return same;
+}
+
+int monitor_dispatch(struct monitor *m, bool *changed, struct err *err)
 {
 	int r = drain(m, err);
 
@@ -239,6 +251,7 @@ int monitor_dispatch(struct monitor *m, struct err *err)
 		if (!r) {
 			struct err ignored = ERR_INIT;
 
+			*changed = !same_state(&m->state, &m->pass.state);
 			m->state = m->pass.state;
 			gateways_learn(m->nl, &m->state, &ignored);
 			return 0;

@@ -31,10 +31,10 @@ struct monitor *monitor_free(struct monitor *m); /* returns NULL */
 int monitor_fd(const struct monitor *m); /* readable: call monitor_dispatch() */
 
 /*
- * Reads anew what there is. 0, or a negative errno: the old state stays, and
- * it is to be called again.
+ * Reads anew what there is. 0, with whether it differs from what there was; or
+ * a negative errno: the old state stays, and it is to be called again.
  */
-int monitor_dispatch(struct monitor *m, struct err *err);
+int monitor_dispatch(struct monitor *m, bool *changed, struct err *err);
 const struct monitor_state *monitor_state(const struct monitor *m);
 
 #endif

@@ -72,6 +72,13 @@ static const char *kernel_words(const struct nlmsghdr *nlh)
 	return words;
 }
 
+static unsigned next_seq(void)
+{
+	static _Thread_local unsigned seq;
+
+	return ++seq;
+}
+
 /* Waits for the ack of request seq. Returns its errno, 0 or positive. */
 static int wait_for_ack(struct mnl_socket *nl, unsigned seq, char *words,
 			size_t size)
@@ -105,12 +112,11 @@ int rtnl_talk(struct mnl_socket *nl, struct nlmsghdr *request, int tolerated,
 	      struct err *err, const char *what, ...)
 {
 	char words[128] = "", about[256];
-	static _Thread_local unsigned seq;
 	va_list ap;
 	int code;
 
 	request->nlmsg_flags |= NLM_F_ACK;
-	request->nlmsg_seq = ++seq;
+	request->nlmsg_seq = next_seq();
 	if (mnl_socket_sendto(nl, request, request->nlmsg_len) < 0)
 		code = errno;
 	else
@@ -133,17 +139,25 @@ int rtnl_dump(struct mnl_socket *nl, uint16_t type,
 {
 	uint8_t buf[RTNL_BUFFER_BYTES];
 	struct nlmsghdr *nlh;
+	unsigned seq;
 	ssize_t n;
 	int r;
 
 	rtnl_request(buf, type, NLM_F_DUMP, sizeof(struct rtgenmsg), &nlh);
+	seq = nlh->nlmsg_seq = next_seq();
 	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
 		return err_errno(err, errno, "cannot ask rtnetlink");
 	do {
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (n < 0)
 			return err_errno(err, errno, "rtnetlink");
-		r = mnl_cb_run(buf, (size_t)n, 0, mnl_socket_get_portid(nl),
+		/* The rest of a dump that was given up is nobody's. */
+		if (!mnl_nlmsg_ok((struct nlmsghdr *)buf, (int)n) ||
+		    ((struct nlmsghdr *)buf)->nlmsg_seq != seq) {
+			r = MNL_CB_OK;
+			continue;
+		}
+		r = mnl_cb_run(buf, (size_t)n, seq, mnl_socket_get_portid(nl),
 			       object, arg);
 	} while (r > MNL_CB_STOP);
 	return r < 0 ? err_errno(err, errno, "rtnetlink") : 0;

@@ -37,6 +37,7 @@
 /* Kinds of options: RFC 9293, 7323, 2018. */
 enum { OPT_MAXSEG = 2, OPT_WINDOW = 3, OPT_SACK = 4, OPT_TIMESTAMP = 8 };
 
+#define STATE_ESTABLISHED 1 /* the kernel's, of net/tcp_states.h */
 #define MAGIC 0x54435031u /* "TCP1" */
 
 union address {
@@ -66,8 +67,7 @@ static int enter(int fd, struct err *err)
 	if (r == -EPERM) {
 		err_set(err, EPERM,
 			"TCP_REPAIR is not allowed: CAP_NET_ADMIN over this "
-			"network namespace is missing, or the connection is "
-			"not ESTABLISHED");
+			"network namespace is missing");
 		err_hint(err, "run as root, or as root of the user namespace "
 			      "that owns the network namespace");
 		return r;
@@ -137,6 +137,8 @@ static int dump_options(int fd, struct tcp_state *s)
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len))
 		return -errno;
+	if (info.tcpi_state != STATE_ESTABLISHED)
+		return -ENOTCONN;
 	s->timestamps = info.tcpi_options & TCPI_OPT_TIMESTAMPS;
 	s->sack = info.tcpi_options & TCPI_OPT_SACK;
 	s->wscale = info.tcpi_options & TCPI_OPT_WSCALE;
@@ -260,16 +262,19 @@ int tcp_repair_dump(int fd, struct tcp_state *out, uint8_t **queues,
 	free(*queues);
 	*queues = NULL;
 	tcp_repair_back(fd, closed ? out : NULL, NULL);
+	if (r == -ENOTCONN)
+		return err_set(err, ENOTCONN,
+			       "only an ESTABLISHED connection can be handed "
+			       "over: one side has closed this one");
 	return err_errno(err, -r, "dump the connection");
 }
 
 int tcp_repair_back(int fd, const struct tcp_state *s, struct err *err)
 {
 	int r = s ? set_window(fd, s, s->snd_wnd) : 0;
+	int off = set_int(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
 
-	if (!r)
-		r = set_int(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
-
+	r = r ? r : off;
 	return r ? err_errno(err, -r, "leave TCP_REPAIR") : 0;
 }
 

@@ -79,7 +79,6 @@ static bool may_ask(const struct sal *s, const struct sal_flow *f,
 void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	     const struct sal_path *path, uint16_t reason)
 {
-	/* The stack of 2012 knows no challenges. */
 	if (!may_ask(s, f, why))
 		return;
 	if (why == SAL_ASK_PATH)

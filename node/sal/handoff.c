@@ -178,39 +178,25 @@ static int check_place(struct sal *s, const struct sal_flow *like,
 static void settle_in(struct sal *s, struct sal_flow *f,
 		      const struct sal_flow *like, const struct sal_tuple *t)
 {
-	struct sal_flow_info info = like->info;
+	struct sal_flow own;
 
+	/* like has what was read, and zero. */
 	sal_flow_unindex(s, f, SAL_BY_ID);
-	info.state = f->info.state;
-	info.path = f->info.path;
-	f->info = info;
-	f->tie = like->tie;
-	f->confirmed = like->confirmed;
-	f->rsyn = like->rsyn;
-	f->peer_rsyn = like->peer_rsyn;
-	f->has_rsyn = like->has_rsyn;
-	f->has_peer_rsyn = like->has_peer_rsyn;
-	f->rsyn_unanswered = like->rsyn_unanswered;
-	f->answered_next = like->answered_next;
-	f->tcp_ack_out = like->tcp_ack_out;
-	f->tcp_ack_in = like->tcp_ack_in;
-	f->tcp_fin_out = like->tcp_fin_out;
-	f->tcp_fin_in = like->tcp_fin_in;
-	f->tcp_end_out = like->tcp_end_out;
-	f->tcp_end_in = like->tcp_end_in;
-	f->tcp_seen_out = like->tcp_seen_out;
-	f->tcp_seen_in = like->tcp_seen_in;
-	f->tcp_has_ack_out = like->tcp_has_ack_out;
-	f->tcp_has_ack_in = like->tcp_has_ack_in;
-	f->tcp_has_fin_out = like->tcp_has_fin_out;
-	f->tcp_has_fin_in = like->tcp_has_fin_in;
-	f->has_peer_list = like->has_peer_list;
-	f->peer_list = like->peer_list;
-	f->standby_count = like->standby_count;
-	memcpy(f->standby, like->standby, sizeof(f->standby));
+	own = *f;
+	*f = *like;
+	f->in_use = own.in_use;
+	f->info.state = own.info.state;
+	f->since_ns = own.since_ns;
+	f->retry_ns = own.retry_ns;
+	f->armed_ns = own.armed_ns;
+	memcpy(f->hash, own.hash, sizeof(f->hash));
+	memcpy(f->indexed, own.indexed, sizeof(f->indexed));
+	f->queue = own.queue;
+	f->unacked = own.unacked;
+	f->list_told = 0;
+	f->rule = sal_demux_hit(s, &f->info.service);
 	/* The peer may know the old host's addresses, and the newest list
 	 * counts: ours has to be newer. */
-	f->list_sent = like->list_sent;
 	if (!sal_after(s->list_verno, like->list_told))
 		s->list_verno = like->list_told + 1;
 	f->opened = true; /* elsewhere, and told there */

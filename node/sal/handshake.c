@@ -129,6 +129,7 @@ bool sal_if_no_tries_left(const struct sal_step *t)
 
 void sal_do_tell_unreachable(const struct sal_step *t)
 {
+	t->s->stats.delay_expired += sal_if_held_too_long(t);
 	sal_refuse_queue(t->s, t->f, false);
 }
 

@@ -452,7 +452,7 @@ static void go_back(struct sal *s)
 		if (f->info.native)
 			continue;
 		f->back_later = true;
-		if (f->info.state == SAL_ESTABLISHED)
+		if (f->info.state == SAL_ESTABLISHED && !sal_flow_still(f))
 			back_to_best(s, f);
 	}
 }
@@ -488,6 +488,7 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 {
 	struct sal_flow *f = sal_flow_by_id(s, local_id);
 	struct sal_path path;
+	struct ip_addr before;
 	unsigned n;
 
 	s->now_ns = now_ns;
@@ -495,12 +496,13 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 		return -ENOENT;
 	if (sal_flow_still(f))
 		return -EBUSY;
+	before = f->prefers;
 	f->prefers = *to;
 	if (!ip_addr_size(to))
 		return 0;
 	know_home(f);
 	if (!candidate(s, f, 0, &path, &n) || !ip_addr_equal(&path.local, to)) {
-		f->prefers = (struct ip_addr){ 0 };
+		f->prefers = before;
 		return -EADDRNOTAVAIL;
 	}
 	if (f->info.state == SAL_SYN_SENT ||

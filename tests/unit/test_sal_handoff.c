@@ -212,6 +212,25 @@ START_TEST(what_is_sent_during_the_hold_is_not_lost)
 }
 END_TEST
 
+/* Its versions are on their way to another host: no policy makes it move here.
+ */
+START_TEST(a_held_flow_stays_where_it_is)
+{
+	const struct sal_policy back = { .go_back = true };
+	struct stream st;
+
+	stream_start(&st, 14, false, false);
+	world_run_for(st.w, 10 * MSEC);
+	sal_set_policy(st.a->sal, &back, st.w->now_ns);
+	WORLD_OK(st.w, !hold(&st));
+	host_addresses(st.a, "10.0.1.9", "10.0.1.1");
+	world_run_for(st.w, SEC);
+	WORLD_OK(st.w, host_flow(st.a).state == SAL_ESTABLISHED);
+	WORLD_OK(st.w, !world_events(st.w, st.a, SAL_EVENT_RSYN_SENT));
+	stream_free(&st);
+}
+END_TEST
+
 /* Up to the release all can be taken back, and the stream goes on at A. */
 START_TEST(rolled_back_at_each_step)
 {
@@ -544,6 +563,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, only_where_there_is_a_place_for_it);
 	tcase_add_test(tc, what_is_damaged_is_not_imported);
 	tcase_add_test(tc, what_is_sent_during_the_hold_is_not_lost);
+	tcase_add_test(tc, a_held_flow_stays_where_it_is);
 	tcase_add_test(tc, only_its_own_segments_are_imported);
 	suite_add_tcase(s, tc);
 	return s;

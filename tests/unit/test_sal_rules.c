@@ -421,6 +421,7 @@ START_TEST(held_too_long)
 	WORLD_OK(w, !c->unreachable && held(c).n == 1);
 	world_run_for(w, 200 * MSEC);
 	WORLD_OK(w, c->unreachable == 2 && !host_flows(c) && !held(c).n);
+	WORLD_OK(w, sal_stats(c->sal)->delay_expired == 1);
 	world_free(w);
 }
 END_TEST
