@@ -89,12 +89,9 @@ static int add_node(struct run *run, const struct plan_op *op)
  */
 static int remove_node(struct lab *lab, size_t node, struct err *err)
 {
-	static const struct ip_prefix all[] = {
-		{ .addr = { .family = AF_INET } },
-		{ .addr = { .family = AF_INET6 } },
-	};
 	struct err e = ERR_INIT;
-	int r = kns_destroy_sockets(lab->nodes[node].ns, all, 2, NULL, &e);
+	int r = kns_destroy_sockets(lab->nodes[node].ns, lab_every_address, 2,
+				    NULL, &e);
 
 	/* A kernel that cannot (CONFIG_INET_DIAG_DESTROY) takes its time. */
 	if (r && r != -EOPNOTSUPP) {

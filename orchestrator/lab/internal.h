@@ -101,6 +101,9 @@ int lab_masquerade(struct lab *lab, const struct plan_op *op, struct err *err);
  * is none that hands over. */
 int lab_handoff_prepare(struct lab_process *p, int *theirs, struct err *err);
 void lab_handoff_forget(struct lab_process *p);
+/* lab.c: a prefix that holds all addresses, for each family. */
+extern const struct ip_prefix lab_every_address[2];
+
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);

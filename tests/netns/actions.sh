@@ -91,9 +91,9 @@ run 0 "an interface without addresses" <<'Y'
 processes:
   list: { node: a, run: [salctl, --version], start: manual }
 timeline:
-  - at: 0s
+  - { at: 0s, start: list }
+  - when: { exit: list }
     do:
-      - { start: list }
       - { route: 10.9.0.0/24, change: add, over: "a:eth0", via: 10.0.0.2 }
       - { route: "fd00:9::/64", change: add, over: "a:eth0", via: "fd00:1::2" }
       - { wait: 0s }
@@ -376,4 +376,16 @@ expect:
   - timing: { lateness: { max: 1min } }
 Y
 event entry.applied '.actions == 3 and .spread_ns > 0'
+
+# What a stream has still to send when the lab ends is nobody's any more.
+run 0 "a stream that was cut off, at the end" <<'Y'
+processes:
+  server: { node: c, serve: tcp/7000 }
+probes:
+  cut: { kind: tcp_stream, node: a, to: c, port: 7000, for: 1s, rate: 10mbit }
+timeline:
+  - { at: 300ms, link: wire, state: down }
+expect:
+  - { probe: cut, survives: false }
+Y
 host_is_as_before "after all of these"
