@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/scenario/when.h"
 
-#include <string.h>
+#include "orchestrator/scenario/event_kinds.h"
 
-/* What may be waited for: docs/record.md and docs/control.md. */
-static const char *const event_names[] = {
-	"lab.ready",	      "timeline.start",	   "process.start",
-	"process.ready",      "process.exit",	   "probe.start",
-	"probe.end",	      "action.start",	   "action.step",
-	"action.rolled_back", "action.done",	   "sald.exit",
-	"sal.flow.opened",    "sal.flow.state",	   "sal.flow.closed",
-	"sal.rsyn.sent",      "sal.rsyn.received", "sal.flow.migrated",
-	"sal.flow.rebound",   "sal.resent",	   "sal.refused",
-	"sal.addresses",
-};
+#include <stdio.h>
+#include <string.h>
 
 static const struct type type_times = {
 	.expects = "a whole number",
@@ -161,30 +152,52 @@ bool when_copy(struct loader *l, const struct scn_when *from,
 	return !from->text || to->text;
 }
 
+static bool has_field(struct loader *l, const struct scn_event_kind *kind,
+		      const struct tree_node *key)
+{
+	const char *nearest;
+	char list[512] = "";
+	size_t n = 0, len = 0;
+
+	for (; n < EVENT_FIELDS_MAX && kind->fields[n]; n++)
+		if (!strcmp(kind->fields[n], key->text))
+			return true;
+	tree_error(l->diag, key, "the event '%s' has no field '%s'", kind->name,
+		   key->text);
+	nearest = diag_nearest(key->text, kind->fields, n);
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
+					i ? ", " : "", kind->fields[i]);
+	if (nearest)
+		diag_help(l->diag, "did you mean '%s'?", nearest);
+	else if (n)
+		diag_help(l->diag, "its fields are: %s", list);
+	return false;
+}
+
 static bool read_event(struct loader *l, const struct value *v,
 		       struct scn_when *w)
 {
-	size_t n = sizeof(event_names) / sizeof(*event_names);
+	const struct scn_event_kind *kind = scn_event_kind_find(v[0].text);
 	const char *nearest;
-	bool known = false;
 
-	for (size_t i = 0; i < n; i++)
-		known |= !strcmp(event_names[i], v[0].text);
-	if (!known) {
+	if (!kind) {
 		tree_error(l->diag, v[0].node, "there is no event '%s'",
 			   v[0].text);
-		nearest = diag_nearest(v[0].text, event_names, n);
+		nearest = scn_event_kind_nearest(v[0].text);
 		if (nearest)
 			diag_help(l->diag, "did you mean '%s'?", nearest);
 		return false;
 	}
 	w->text = loader_dup(l, v[0].text);
 	for (size_t i = 0; v[1].ok && v[1].node && i < v[1].node->n; i++) {
+		const struct tree_node *key = v[1].node->pairs[i].key;
 		const struct tree_node *value = v[1].node->pairs[i].value;
 		struct value text;
 
-		if (!value_read(l, &type_value, value, &text) ||
-		    !add_match(l, w, v[1].node->pairs[i].key->text, text.text))
+		if (!has_field(l, kind, key) ||
+		    !value_read(l, &type_value, value, &text) ||
+		    !add_match(l, w, key->text, text.text))
 			return false;
 	}
 	return w->text;
