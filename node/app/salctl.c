@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* salctl(8): one request to sald's control socket, and its answer. */
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "node/app/salctl_parts.h"
 #include "node/app/salctl_print.h"
 
@@ -62,6 +63,23 @@ int usage_error(const char *what, const char *word)
 	fprintf(stderr, "salctl: %s%s%s\nTry: salctl --help\n", what,
 		word ? ": " : "", word ? word : "");
 	return EXIT_USAGE;
+}
+
+int words_error(const struct words *w)
+{
+	for (int i = 0; i < w->n; i++) {
+		const char *at = w->v[i];
+		size_t left = strlen(at), n;
+		uint32_t c;
+
+		for (; left; at += n, left -= n) {
+			n = utf8_decode(at, left, &c);
+			if (!n)
+				return usage_error("this is no text (UTF-8)",
+						   w->v[i]);
+		}
+	}
+	return 0;
 }
 
 /* ---- the request ------------------------------------------------------ */
@@ -476,7 +494,9 @@ int main(int argc, char **argv)
 	if (!c)
 		return usage_error("unknown command", words.v[0]);
 	request = json_pack("{s:i, s:s}", "v", 1, "cmd", c->cmd);
-	status = c->build(&words, request);
+	status = words_error(&words);
+	if (!status)
+		status = c->build(&words, request);
 	if (!status) {
 		f = open_socket(o.path);
 		status = f ? talk(f, c, request, o.as_json) : EXIT_NO_SALD;

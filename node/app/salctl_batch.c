@@ -87,10 +87,12 @@ static void batch_line(struct batch *b, char *text)
 	request = c && c->how & BATCH ?
 			  json_pack("{s:i, s:s}", "v", 1, "cmd", c->cmd) :
 			  NULL;
-	status = request ? c->build(&words, request) :
-			   usage_error(c ? "not in a file of commands" :
-					   "unknown command",
-				       v[0]);
+	status = words_error(&words);
+	if (!status)
+		status = request ? c->build(&words, request) :
+				   usage_error(c ? "not in a file of commands" :
+						   "unknown command",
+					       v[0]);
 	if (status) {
 		fprintf(stderr, "%s:%lu: this line\n", b->name, b->line);
 		b->status = status;

@@ -72,7 +72,8 @@ static int import_part(FILE *f, json_t *request, const char *part, bool *whole)
 	json_t *answer, *flow;
 	int status;
 
-	if (sscanf(part, "%zu %zu %65535s", &offset, &total, text) != 3) {
+	if (sscanf(part, "%zu %zu %65535[A-Za-z0-9+/=]", &offset, &total,
+		   text) != 3) {
 		fprintf(stderr, "salctl: this is not what \"flow export\" "
 				"writes\n");
 		return EXIT_USAGE;

@@ -21,6 +21,8 @@ struct words {
 const char *next_word(struct words *w);
 /* Says it on standard error; returns EXIT_USAGE. word may be NULL. */
 int usage_error(const char *what, const char *word);
+/* EXIT_USAGE, which is said, where one of them cannot be sent; 0. */
+int words_error(const struct words *w);
 
 /* All add to the request, and return 0 or EXIT_USAGE. */
 int build_nothing(struct words *w, json_t *request);

@@ -55,3 +55,9 @@ expect 2 "a name or a number" run --inject-failure 1:ENOSUCH "$scenario"
 expect 3 "injected failure: Input/output error" run -q -r "$folder" --inject-failure 1:EIO "$scenario"
 expect 3 "injected failure: Input/output error" run -q -r "$folder" --inject-failure 1:5 "$scenario"
 expect 3 "^help: .*ulimit -n" run -q -r "$folder" --inject-failure 1:EMFILE "$scenario"
+
+# salctl lies beside it; what it cannot send it says before it asks anybody.
+program=$(dirname "$program")/salctl
+expect 2 "unknown command: no" no such
+expect 2 "this is no text \(UTF-8\)" name set $'\xff' 1
+expect 3 "cannot reach sald at $folder/none: No such file" -c "$folder/none" flow list
