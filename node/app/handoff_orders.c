@@ -13,6 +13,8 @@
 #include "base/cleanup.h"
 #include "stream/socket.h"
 
+#include "base/fd_pass.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
@@ -340,30 +342,6 @@ static void take_back_all(struct server *s)
 	}
 }
 
-/* The bytes of an order; 0: who gives them has gone. */
-static ssize_t receive_order(int from, char text[ORDER_MAX], int *fd)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { text, ORDER_MAX - 1 };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.bytes,
-			    .msg_controllen = sizeof(control.bytes) };
-	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-
-	*fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(c), sizeof(int));
-	if (n >= 0)
-		text[n] = '\0';
-	return n;
-}
-
 void handoff_order(struct server *s)
 {
 	char text[ORDER_MAX], word[16] = "", answer[ORDER_MAX];
@@ -371,15 +349,17 @@ void handoff_order(struct server *s)
 	struct err err = ERR_INIT;
 	unsigned number = 0;
 	int used = 0, r;
-	ssize_t n = receive_order(s->orders, text, &fd);
+	ssize_t n = fd_pass_receive(s->orders, text, sizeof(text) - 1, &fd,
+				    MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && (errno == EAGAIN))
 		return;
 	if (n <= 0) {
 		take_back_all(s);
 		close(TAKE_FD(s->orders));
 		return;
 	}
+	text[n] = '\0';
 	if (sscanf(text, "%15s %u %n", word, &number, &used) < 2)
 		r = err_set(&err, EINVAL, "this is no order");
 	else

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/emulate/emulate.h"
 
+#include "base/fd_pass.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -22,50 +24,9 @@ int emulate_patience_s(enum emulate_what what)
 /* The request, with its device where it hands one over. */
 static ssize_t put(int control, const struct emulate_request *request)
 {
-	_Alignas(struct cmsghdr) char buf[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)request, sizeof(*request) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
+	int fd = request->what == EMULATE_ATTACH ? request->fd : -1;
 
-	if (request->what == EMULATE_ATTACH) {
-		struct cmsghdr *c;
-
-		msg.msg_control = buf;
-		msg.msg_controllen = sizeof(buf);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(request->fd));
-		memcpy(CMSG_DATA(c), &request->fd, sizeof(request->fd));
-	}
-	do
-		n = sendmsg(control, &msg, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
-/* One message, and what came with it; *fd -1: nothing did. */
-static ssize_t get(int control, struct emulate_reply *reply, int *fd)
-{
-	_Alignas(struct cmsghdr) char buf[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { reply, sizeof(*reply) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = buf,
-		.msg_controllen = sizeof(buf),
-	};
-	const struct cmsghdr *c;
-	ssize_t n;
-
-	do
-		n = recvmsg(control, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
-	*fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	return n;
+	return fd_pass_send(control, request, sizeof(*request), fd, 0);
 }
 
 static int wait_for_reply(int control, int patience_s, struct err *err)
@@ -96,7 +57,7 @@ static int hear(int control, int patience_s, struct emulate_reply *reply,
 
 	if (r)
 		return r;
-	n = get(control, reply, &fd);
+	n = fd_pass_receive(control, reply, sizeof(*reply), &fd, 0);
 	if (n == (ssize_t)sizeof(*reply)) {
 		reply->fd = fd;
 		reply->text[sizeof(reply->text) - 1] = '\0';

@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 
+#include "base/fd_pass.h"
+
 #include <errno.h>
 #include <linux/if_tun.h>
 #include <stdio.h>
@@ -154,48 +156,12 @@ static int serve(struct emulator *e, const struct emulate_request *rq, int fd,
 	return report_write(e, err);
 }
 
-static ssize_t receive(const struct emulator *e, struct emulate_request *rq,
-		       int *fd)
-{
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { rq, sizeof(*rq) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(e->control_fd, &msg,
-			    MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC);
-	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
-
-	*fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	return n;
-}
-
 /* fd: goes with it; -1: none does. */
 static void answer(const struct emulator *e, struct emulate_reply *reply,
 		   int fd)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { reply, sizeof(*reply) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
 	/* Nobody to hear it is noticed by the next turn. */
-	sendmsg(e->control_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	fd_pass_send(e->control_fd, reply, sizeof(*reply), fd, MSG_DONTWAIT);
 }
 
 /* Ahead of the answer, so that we are not the last to hold it any more when
@@ -215,7 +181,8 @@ void control_serve(struct emulator *e)
 	struct err err = ERR_INIT;
 	struct emulate_request rq;
 	int fd;
-	ssize_t n = receive(e, &rq, &fd);
+	ssize_t n = fd_pass_receive(e->control_fd, &rq, sizeof(rq), &fd,
+				    MSG_DONTWAIT | MSG_TRUNC);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;

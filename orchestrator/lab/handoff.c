@@ -35,6 +35,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
+#include "base/fd_pass.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
@@ -124,27 +126,11 @@ static const char *name_of(const struct lab_process *p)
 static int order(struct lab_process *p, const char *word, size_t number,
 		 const char *rest, int fd, struct err *err)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { { 0 } };
 	char text[256];
-	struct iovec iov = { text, 0 };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
+	size_t len = (size_t)snprintf(text, sizeof(text), "%s %zu %s", word,
+				      number, rest);
 
-	iov.iov_len = (size_t)snprintf(text, sizeof(text), "%s %zu %s", word,
-				       number, rest);
-	if (fd >= 0) {
-		m.msg_control = control.bytes;
-		m.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	if (sendmsg(p->handoff_fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (fd_pass_send(p->handoff_fd, text, len, fd, MSG_DONTWAIT) < 0)
 		return err_errno(err, errno, "tell process '%s' to %s",
 				 name_of(p), word);
 	return 0;

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 
+#include "base/fd_pass.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -32,24 +34,7 @@ int capture_watch(int epoll_fd, int fd, struct node *node, struct err *err)
 
 int capture_again(int orders_fd, const char *node, int ns_fd, struct err *err)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec part = { (void *)node, strlen(node) };
-	struct msghdr m = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	struct cmsghdr *fd = CMSG_FIRSTHDR(&m);
-
-	fd->cmsg_level = SOL_SOCKET;
-	fd->cmsg_type = SCM_RIGHTS;
-	fd->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(fd), &ns_fd, sizeof(int));
-	if (sendmsg(orders_fd, &m, MSG_NOSIGNAL) < 0)
+	if (fd_pass_send(orders_fd, node, strlen(node), ns_fd, 0) < 0)
 		return err_errno(err, errno, "tell the capture of %s", node);
 	return 0;
 }
@@ -105,28 +90,14 @@ static int replace_socket(struct capture *c, struct node *n, int epoll_fd)
 int capture_take_order(struct capture *c, int epoll_fd, int orders_fd,
 		       int done_fd)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
 	char name[NAME_MAX_BYTES];
-	struct iovec part = { name, sizeof(name) - 1 };
-	struct msghdr m = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t n = recvmsg(orders_fd, &m, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
 	struct node *node;
 	int fd, r;
+	ssize_t n = fd_pass_receive(orders_fd, name, sizeof(name) - 1, &fd, 0);
 
-	if (n < 0 && errno == ENOTSOCK)
-		return 1; /* a pipe */
-	if (!header || header->cmsg_type != SCM_RIGHTS)
+	/* A pipe, or the end. */
+	if (n < 0 || fd < 0)
 		return 1;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	name[n] = '\0';
 	node = find_node(c, name);
 	if (!node) {
