@@ -20,7 +20,13 @@ build_preset dev
 results=$(mktemp -d)
 (while :; do :; done) &
 load=$!
-trap 'kill "$load" 2>/dev/null; wait "$load" 2>/dev/null || true; rm -rf "$results"' EXIT
+keep=
+clean_up() {
+  kill "$load" 2>/dev/null
+  wait "$load" 2>/dev/null || true
+  [ "$keep" ] || rm -rf "$results"
+}
+trap clean_up EXIT
 
 files=(scenarios/*.yaml scenarios/experiments/*.yaml)
 say "${#files[@]} scenarios, $times times each, beside a shell that counts (one core busy)"
@@ -29,6 +35,9 @@ build/dev/servalab test --repeat "$times" -r "$results" --quiet "$@" "${files[@]
   tee "$results/out" || code=$?
 read -r passed failed invalid < <(tail -n 1 "$results/out" | tr -cd '0-9 \n')
 say "invalid: $invalid of $((passed + failed + invalid))"
-[ "$failed" = 0 ] || die "Some failed; their records are gone, but what they expected is above."
+[ "$failed" = 0 ] || {
+  keep=1
+  die "Some failed: their records are in $results."
+}
 [ $((invalid * 10)) -lt $((passed + failed + invalid)) ] || die "Too many are invalid."
 [ "$code" = 0 ] || [ "$code" = 4 ] || exit "$code"
