@@ -19,7 +19,11 @@
 #     spin10  the same, awake for 200 us before a frame is due
 #     netem10 veth and netem, 10 ms each way
 #     rateN   N Mbit/s
+#     traceN  N Mbit/s by a delivery trace: so many opportunities each millisecond
+#     mm0, mm10, mmN  mm-delay of 0 and 10 ms, and mm-link with the trace of traceN
 #     idle    200 links, and nobody who sends
+#
+# Mahimahi's programs must be setuid root, and refuse to be started by root.
 #
 # All of them use cubic (by route attribute) and windows of up to 64 MiB: under
 # bbr plain veth has half of its throughput, and with the usual windows every
@@ -42,7 +46,8 @@ if [ -z "${SERVALAB_BENCH_INSIDE:-}" ]; then
 fi
 emulator=$(realpath "$1") probe=$(realpath "$3")
 rounds=${4:-5} tcp_seconds=3 ramp_seconds=4 delay_seconds=3 rate_seconds=10 idle_seconds=5
-[ -z "${SHORT:-}" ] || rounds=1 tcp_seconds=1 ramp_seconds=0 delay_seconds=1 rate_seconds=1 idle_seconds=1
+trace_seconds=5
+[ -z "${SHORT:-}" ] || rounds=1 tcp_seconds=1 ramp_seconds=0 delay_seconds=1 rate_seconds=1 idle_seconds=1 trace_seconds=1
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mount -t tmpfs tmpfs /run
@@ -63,17 +68,24 @@ namespaces() {
   ip netns add "b-$1"
 }
 
+declare -A near=() far=() # of a way: the addresses of a and b
+
+large_windows() {
+  inside "$1" sh -c 'echo 4096 131072 67108864 >/proc/sys/net/ipv4/tcp_rmem
+    echo 4096 131072 67108864 >/proc/sys/net/ipv4/tcp_wmem'
+}
+
 # The route of its own is what makes the difference to the default.
 addresses() {
   local n=0 host
+  near[$1]=10.0.0.1 far[$1]=10.0.0.2
   for host in "a-$1" "b-$1"; do
     n=$((n + 1))
     ip -n "$host" link set lo up
     ip -n "$host" link set w0 up
     ip -n "$host" addr add "10.0.0.$n/24" dev w0 noprefixroute
     ip -n "$host" route add 10.0.0.0/24 dev w0 congctl cubic
-    inside "$host" sh -c 'echo 4096 131072 67108864 >/proc/sys/net/ipv4/tcp_rmem
-      echo 4096 131072 67108864 >/proc/sys/net/ipv4/tcp_wmem'
+    large_windows "$host"
   done
 }
 
@@ -85,7 +97,7 @@ veth() {
 
 declare -A pid=() # of what oversees an emulator
 
-# emulated WAY LINKS DELAY_US RATE_BPS QUEUE SPIN_US
+# emulated WAY LINKS DELAY_US RATE_BPS|TRACE QUEUE SPIN_US
 emulated() {
   namespaces "$1"
   mkfifo "$folder/$1.fifo"
@@ -96,6 +108,43 @@ emulated() {
   IFS= read -r -t 60 line <"$folder/$1.fifo" || true
   [ "${line:-}" = ready ] || die "no emulator: $(cat "$folder/$1.log")"
   addresses "$1"
+}
+
+# trace FILE MBIT: so many opportunities of 1500 bytes a second.
+trace() {
+  awk -v each="$(($2 / 12))" 'BEGIN {
+    for (ms = 1; ms <= 1000; ms++) for (i = 0; i < each; i++) print ms }' >"$1"
+}
+
+# mahimahi WAY PROGRAM...: b is where it was started, a the host behind it.
+mahimahi() {
+  local way=$1 file=$folder/mm/$1 n=0 device
+  shift
+  ip netns add "b-$way"
+  ip -n "b-$way" link set lo up
+  # It refuses root, and to be without a way out.
+  inside "b-$way" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+  # shellcheck disable=SC2016 # expanded in there
+  inside "b-$way" setpriv --reuid=65534 --regid=65534 --clear-groups "$@" \
+    sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec sleep 100000' "$file" \
+    >"$file.log" 2>&1 </dev/null &
+  until [ -s "$file" ]; do
+    n=$((n + 1))
+    if [ "$n" = 600 ]; then
+      echo "left out: $*: $(cat "$file.log")" >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+  ip netns attach "a-$way" "$(cat "$file")"
+  near[$way]=$(ip -n "a-$way" -o -4 addr show ingress | awk '{ print $4 }')
+  near[$way]=${near[$way]%/*}
+  far[$way]=$(ip -n "a-$way" -o -4 route show default | awk '{ print $3 }')
+  ip -n "a-$way" route replace default via "${far[$way]}" congctl cubic
+  device=$(ip -n "b-$way" -o -4 route get "${near[$way]}" | sed 's/.* dev \([^ ]*\).*/\1/')
+  ip -n "b-$way" route replace "${near[$way]}" dev "$device" congctl cubic
+  large_windows "a-$way"
+  large_windows "b-$way"
 }
 
 serve() {
@@ -121,12 +170,27 @@ if ip -n a-netem10 qdisc add dev w0 root netem delay 10ms limit 100000 2>/dev/nu
   tcp+=(netem10) delay+=(netem10)
 fi
 
-# mm-delay and mm-link make a host of their own behind the one they start in.
-mahimahi=
+# Delivery traces, to both of those who know them.
+traces=(12 96 1200)
+for t in "${traces[@]}"; do
+  trace "$folder/trace$t" "$t"
+  emulated "trace$t" 1 0 "$folder/trace$t" 5000 0
+done
+tcp+=(trace1200) traced=("${traces[@]/#/trace}")
+mkdir "$folder/mm"
+chmod 711 "$folder"
+chmod 777 "$folder/mm"
 if command -v mm-delay >/dev/null && command -v mm-link >/dev/null; then
-  mahimahi=yes
-  namespaces mm
-  ip -n a-mm link set lo up
+  for d in 0 10; do
+    ! mahimahi "mm$d" mm-delay "$d" || tcp+=("mm$d")
+  done
+  [ -z "${far[mm10]:-}" ] || delay+=(mm10)
+  for t in "${traces[@]}"; do
+    # By itself it takes any number of packets into its queue.
+    ! mahimahi "mmlink$t" mm-link --uplink-queue=droptail --uplink-queue-args=packets=5000 \
+      "$folder/trace$t" "$folder/trace$t" -- || traced+=("mmlink$t")
+  done
+  [ -z "${far[mmlink1200]:-}" ] || tcp+=(mmlink1200)
 fi
 
 for way in "${tcp[@]}"; do
@@ -135,7 +199,7 @@ done
 # until_listens WAY: it has 30 s to do so.
 until_listens() {
   local end=$((SECONDS + 30))
-  until inside "a-$1" iperf3 -c 10.0.0.2 -n 1K >/dev/null 2>&1; do
+  until inside "a-$1" iperf3 -c "${far[$1]}" -n 1K >/dev/null 2>&1; do
     [ "$SECONDS" -lt "$end" ] || die "nobody listens at the other end of $1"
     sleep 0.05
   done
@@ -158,7 +222,7 @@ figure() {
 
 measure_tcp() {
   local gbit
-  gbit=$(inside "a-$1" iperf3 -J -c 10.0.0.2 -t "$tcp_seconds" -O "$ramp_seconds" |
+  gbit=$(inside "a-$1" iperf3 -J -c "${far[$1]}" -t "$tcp_seconds" -O "$ramp_seconds" |
     jq '.end.sum_received.bits_per_second / 1e9')
   note "tcp.$1" "$gbit"
 }
@@ -167,20 +231,21 @@ measure_tcp() {
 measure_delay() {
   local p50 p90 p99 floor50 floor99 sent lost
   read -r p50 p90 p99 floor50 floor99 sent lost < <("$probe" delay \
-    "/run/netns/a-$1" "/run/netns/b-$1" 10.0.0.1 10.0.0.2 7000 "$2" "$delay_seconds")
-  note "delay50.$1.$2" "$(awk -v x="$p50" 'BEGIN { print x - 10000 }')"
-  note "delay99.$1.$2" "$(awk -v x="$p99" 'BEGIN { print x - 10000 }')"
+    "/run/netns/a-$1" "/run/netns/b-$1" "${near[$1]}" "${far[$1]}" 7000 "$2" "$delay_seconds" 10000)
+  note "delay50.$1.$2" "$p50"
+  note "delay99.$1.$2" "$p99"
   note "floor50.$1.$2" "$floor50"
   note "floor99.$1.$2" "$floor99"
-  note "over.$1.$2" "$(awk -v x="$p50" -v f="$floor50" 'BEGIN { print (x - 10000) / f }')"
+  note "over.$1.$2" "$(awk -v x="$p50" -v f="$floor50" 'BEGIN { print x / f }')"
   note "lost.$1.$2" "$lost"
 }
 
-# Datagrams from the sending host to the receiving one, at 1.1 times the rate.
+# measure_rate WAY MBIT SECONDS: datagrams from the sending host to the receiving one,
+# at 1.1 times the rate.
 measure_rate() {
   local bps frames
-  read -r bps frames < <("$probe" rate "/run/netns/a-rate$1" "/run/netns/b-rate$1" \
-    10.0.0.1 10.0.0.2 7000 "${1}000000" "$rate_seconds")
+  read -r bps frames < <("$probe" rate "/run/netns/a-$1" "/run/netns/b-$1" \
+    "${near[$1]}" "${far[$1]}" 7000 "${2}000000" "$3")
   note "rate.$1" "$bps"
 }
 
@@ -200,27 +265,11 @@ measure_idle() {
     -v hz="$(getconf CLK_TCK)" 'BEGIN { print 100 * n / hz / s }')"
 }
 
-# In a-mm, behind an mm-delay or an mm-link, iperf3 asks a server in a-mm.
-measure_mahimahi() {
-  local name=$1 gbit
-  shift
-  # It refuses root.
-  gbit=$(inside a-mm setpriv --reuid=65534 --regid=65534 --clear-groups "$@" -- sh -c \
-    "iperf3 -J -c \$MAHIMAHI_BASE -t $tcp_seconds -O $ramp_seconds" 2>/dev/null |
-    jq '.end.sum_received.bits_per_second / 1e9' 2>/dev/null) || gbit=
-  [ -z "$gbit" ] || note "tcp.$name" "$gbit"
-}
-
 load_before=$(load)
-[ -z "$mahimahi" ] || inside a-mm iperf3 -s >/dev/null 2>&1 </dev/null &
 for ((i = 0; i < rounds; i++)); do
   for way in "${tcp[@]}"; do
     measure_tcp "$way"
   done
-  if [ "$mahimahi" ]; then
-    measure_mahimahi mm-delay0 mm-delay 0
-    measure_mahimahi mm-delay10 mm-delay 10
-  fi
   for pps in 1000 50000; do
     for way in "${delay[@]}"; do
       measure_delay "$way" "$pps"
@@ -229,7 +278,10 @@ for ((i = 0; i < rounds; i++)); do
   measure_idle
 done
 for r in "${rates[@]}"; do
-  measure_rate "$r"
+  measure_rate "rate$r" "$r" "$rate_seconds"
+done
+for way in "${traced[@]}"; do
+  measure_rate "$way" "${way//[a-z]/}" "$trace_seconds"
 done
 
 # ---- telling ----------------------------------------------------------------
@@ -238,8 +290,7 @@ printf '%d cores, kernel %s, load before %s, after %s; medians of %d\n\n' \
   "$(nproc)" "$(uname -r)" "$load_before" "$(load)" "$rounds"
 
 printf '%-12s %14s %10s\n' TCP 'Gbit/s' 'of veth'
-for way in "${tcp[@]}" mm-delay0 mm-delay10; do
-  [ -e "$folder/tcp.$way" ] || continue
+for way in "${tcp[@]}"; do
   printf '%-12s %14.2f %10s\n' "$way" "$(figure "tcp.$way")" \
     "$(ratio "$(figure "tcp.$way")" "$(figure tcp.veth)")"
 done
@@ -255,10 +306,17 @@ for pps in 1000 50000; do
   done
 done
 
-printf '\n%-10s %16s %16s %10s\n' rate 'asked bit/s' 'realised bit/s' 'off by'
+# tell_rate WAY ASKED: of frames; a trace counts what is behind their Ethernet header.
+tell_rate() {
+  printf '%-12s %16.0f %16.0f %9.3f%%\n' "$1" "$2" "$(figure "rate.$1")" \
+    "$(awk -v a="$2" -v b="$(figure "rate.$1")" 'BEGIN { print 100 * (b - a) / a }')"
+}
+printf '\n%-12s %16s %16s %10s\n' rate 'asked bit/s' 'realised bit/s' 'off by'
 for r in "${rates[@]}"; do
-  printf '%-10s %16d %16.0f %9.3f%%\n' "rate$r" "${r}000000" "$(figure "rate.$r")" \
-    "$(awk -v a="${r}000000" -v b="$(figure "rate.$r")" 'BEGIN { print 100 * (b - a) / a }')"
+  tell_rate "rate$r" "${r}000000"
+done
+for way in "${traced[@]}"; do
+  tell_rate "$way" "$(awk -v mbit="${way//[a-z]/}" 'BEGIN { print mbit * 1e6 * 1514 / 1500 }')"
 done
 
 printf '\n200 idle links: %.2f %% of a core\n' "$(figure idle)"

@@ -3,14 +3,18 @@
  * An emulator of links between two network namespaces that are there already,
  * for bench/wire.sh: links w0, w1, ... with the same properties both ways.
  *
- *     wire_emulator NS-A NS-B REPORT LINKS DELAY_US RATE_BPS QUEUE SPIN_US
+ *     wire_emulator NS-A NS-B REPORT LINKS DELAY_US RATE QUEUE SPIN_US
  *
- * NS-A, NS-B: files that stand for them. Says "ready" once it carries frames,
- * and ends, with the report written, when it gets SIGTERM.
+ * NS-A, NS-B: files that stand for them. RATE: bits/s, 0 for none, or the file
+ * of a delivery trace. Says "ready" once it carries frames, and ends, with the
+ * report written, when it gets SIGTERM.
  */
 #include "orchestrator/emulate/emulate.h"
 #include "orchestrator/kernel/kernel.h"
+#include "orchestrator/link/trace.h"
+#include "base/diag.h"
 
+#include <ctype.h>
 #include <err.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -61,6 +65,24 @@ static void add_end(struct kns *ns, size_t i, const char *name, int *fd)
 	kbatch_free(b);
 }
 
+static const struct link_trace *read_trace(const char *path)
+{
+	struct link_trace *trace = NULL;
+	struct diag *diag = diag_new();
+	FILE *in = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t n = in ? getdelim(&text, &size, '\0', in) : -1;
+
+	if (n < 0 ||
+	    link_trace_parse(path, text, (size_t)n, true, diag, &trace))
+		errx(1, "%s is no trace", path);
+	fclose(in);
+	free(text);
+	diag_free(diag);
+	return trace;
+}
+
 /* Waits for SIGTERM, then has the report written. */
 static int oversee(pid_t pid, int control, const sigset_t *term)
 {
@@ -100,7 +122,10 @@ int main(int argc, char **argv)
 		errx(2, "at most %d links", LINKS_MAX);
 	link_params_init(&params);
 	params.delay_ns = strtoll(argv[5], NULL, 10) * 1000;
-	params.rate_bps = strtoull(argv[6], NULL, 10);
+	if (isdigit((unsigned char)argv[6][0]))
+		params.rate_bps = strtoull(argv[6], NULL, 10);
+	else
+		params.trace = read_trace(argv[6]);
 	params.queue.packets = (uint32_t)strtoul(argv[7], NULL, 10);
 	must(kernel_init(&k, 0, 0, &error));
 	for (int end = 0; end < 2; end++)

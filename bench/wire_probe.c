@@ -4,14 +4,14 @@
  * they come, for bench/wire.sh. The sender writes its clock into each, and the
  * receiving kernel stamps it.
  *
- *     wire_probe delay NS-A NS-B FROM TO PORT PACKETS_A_SECOND SECONDS
+ *     wire_probe delay NS-A NS-B FROM TO PORT PACKETS_A_SECOND SECONDS ASKED_US
  *     wire_probe rate  NS-A NS-B FROM TO PORT BITS_A_SECOND SECONDS
  *
- * delay prints, in us: the median, the 90th and the 99th percentile of the
- * delay; the median and the 99th of how late sleeps of 1 ms ended meanwhile
- * (clock_nanosleep(), slack 1 ns, nice -10 where that is
- * allowed), in a thread of their own; and how many
- * datagrams were sent and lost.
+ * delay prints, in us: the median, the 90th and the 99th percentile of how much
+ * longer or shorter than asked the delay was; the median and the 99th of how
+ * late sleeps of 1 ms ended meanwhile (clock_nanosleep(), slack 1 ns, nice -10
+ * where that is allowed), in a thread of their own; and how many datagrams were
+ * sent and lost.
  *
  * rate sends 1.1 times as much as it is told, in frames of 1514 bytes, and
  * prints the bits of frames that came a second, from the first to the last; and
@@ -212,13 +212,16 @@ static void own_session(void)
 int main(int argc, char **argv)
 {
 	int one = 1, bytes = 64 << 20, segment = PAYLOAD;
+	int64_t asked_ns = 0;
 	struct sockaddr_in to = { .sin_family = AF_INET };
 	pthread_t threads[3];
 
-	if (argc != 9)
+	rate_mode = argc > 1 && !strcmp(argv[1], "rate");
+	if (argc != (rate_mode ? 9 : 10))
 		errx(2, "see the head of %s", __FILE__);
 	own_session();
-	rate_mode = !strcmp(argv[1], "rate");
+	if (!rate_mode)
+		asked_ns = atoll(argv[9]) * 1000;
 	per_second = atof(argv[7]);
 	seconds = atof(argv[8]);
 	to.sin_port = htons((uint16_t)atoi(argv[6]));
@@ -255,6 +258,8 @@ int main(int argc, char **argv)
 		       n_received);
 		return 0;
 	}
+	for (uint32_t i = 0; i < n_received; i++)
+		delays[i] = llabs(delays[i] - asked_ns);
 	printf("%.1f %.1f %.1f %.1f %.1f %u %u\n",
 	       percentile_us(delays, n_received, 0.50),
 	       percentile_us(delays, n_received, 0.90),
