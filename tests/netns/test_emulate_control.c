@@ -6,7 +6,6 @@
  */
 #include "tests/support/emulate_lab.h"
 #include "tests/support/sandbox.h"
-#include "orchestrator/link/trace.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -77,64 +76,6 @@ START_TEST(down_takes_the_carrier_and_what_is_inside)
 	ck_assert_int_eq(figure(direction(report, 0, 0), "machine", "dropped"),
 			 0);
 	json_decref(report);
-	flow_close(&f);
-}
-END_TEST
-
-START_TEST(properties_change_one_by_one)
-{
-	struct link_params to = { .loss = { .kind = LINK_LOSS_INDEPENDENT,
-					    .ppb = LINK_PPB_ONE } };
-	json_t *report, *d;
-	struct flow f, back;
-
-	links_make(1, 0);
-	params(0)->duplicate_ppb = LINK_PPB_ONE;
-	emulator_start();
-	f = flow_open(0, 0, 5000);
-	back = flow_open(0, 1, 5001);
-	flow_send(&f, 1, 100);
-	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
-	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 1);
-
-	change(0, 0, LINK_LOSS, &to);
-	flow_send(&f, 2, 100);
-	flow_send(&back, 3, 100);
-	ck_assert_int_eq(flow_receive(&back, PATIENCE_MS), 3);
-	ck_assert_int_eq(flow_receive(&f, QUIET_MS), -1);
-
-	/* Both properties in one request; what was not named has stayed. */
-	to = (struct link_params){ 0 };
-	change(0, 0, LINK_LOSS | LINK_DUPLICATE, &to);
-	flow_send(&f, 4, 100);
-	ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), 4);
-	ck_assert_int_eq(flow_receive(&f, QUIET_MS), -1);
-	report = emulator_stop();
-	d = direction(report, 0, 0);
-	ck_assert_int_eq(json_integer_value(json_object_get(d, "changes")), 2);
-	ck_assert_int_eq(figure(d, "frames", "lost"), 1);
-	json_decref(report);
-	flow_close(&f);
-	flow_close(&back);
-}
-END_TEST
-
-START_TEST(frames_on_their_way_survive_a_change)
-{
-	struct link_params to = { .delay_ns = NSEC_PER_MSEC };
-	struct flow f;
-
-	links_make(1, 0);
-	params(0)->delay_ns = 300 * NSEC_PER_MSEC;
-	emulator_start();
-	f = flow_open(0, 0, 5000);
-	for (uint32_t i = 0; i < 50; i++)
-		flow_send(&f, i, 100);
-	change(0, 0, LINK_DELAY, &to);
-	flow_send(&f, 50, 100);
-	for (uint32_t i = 0; i <= 50; i++)
-		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
-	json_decref(emulator_stop());
 	flow_close(&f);
 }
 END_TEST
@@ -254,47 +195,6 @@ START_TEST(what_was_late_before_the_beginning_does_not_count)
 	ck_assert_int_le(figure(d, "lateness_ns", "frames"),
 			 figure(d, "frames", "delivered") - 5);
 	json_decref(report);
-}
-END_TEST
-
-/* Nobody asked for a number of bits a second while it was a trace's. */
-START_TEST(a_rate_after_a_trace_is_not_compared)
-{
-	struct link_trace *trace = NULL;
-	const json_t *rate;
-	json_t *report;
-	struct flow f;
-
-	OK(link_trace_parse("test", "1\n", 2, true, NULL, &trace));
-	links_make(1, 0);
-	params(0)->trace = trace;
-	params(0)->queue.packets = 1000;
-	emulator_start();
-	f = flow_open(0, 0, 5000);
-	for (uint32_t i = 0; i < 5; i++)
-		flow_send(&f, i, 1000);
-	for (uint32_t i = 0; i < 5; i++)
-		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
-	change(0, 0, LINK_RATE, &(struct link_params){ .rate_bps = 1000000 });
-	for (uint32_t i = 0; i < 5; i++)
-		flow_send(&f, i, 1000);
-	for (uint32_t i = 0; i < 5; i++)
-		ck_assert_int_eq(flow_receive(&f, PATIENCE_MS), i);
-	change(0, 0, LINK_DELAY,
-	       &(struct link_params){ .delay_ns = 600 * NSEC_PER_SEC });
-	for (uint32_t i = 0; i < 3; i++)
-		flow_send(&f, i, 1000);
-	report = emulator_stop();
-	rate = json_object_get(direction(report, 0, 0), "rate");
-	ck_assert_ptr_null(json_object_get(rate, "asked_bps"));
-	ck_assert(json_is_integer(json_object_get(rate, "realised_bps")));
-	ck_assert_int_eq(figure(direction(report, 0, 0), "frames", "offered"),
-			 13);
-	ck_assert_int_eq(figure(direction(report, 0, 0), "frames", "inside"),
-			 3);
-	json_decref(report);
-	flow_close(&f);
-	link_trace_free(trace);
 }
 END_TEST
 
@@ -676,13 +576,10 @@ int main(void)
 	tcase_set_timeout(tc, 100);
 	tcase_add_checked_fixture(tc, lab_setup, lab_teardown);
 	tcase_add_test(tc, down_takes_the_carrier_and_what_is_inside);
-	tcase_add_test(tc, properties_change_one_by_one);
-	tcase_add_test(tc, frames_on_their_way_survive_a_change);
 	tcase_add_test(tc, bad_requests_are_answered);
 	tcase_add_test(tc, calibration_compares_asked_and_realised);
 	tcase_add_test(tc, calibration_of_a_link_that_loses_all);
 	tcase_add_test(tc, what_was_late_before_the_beginning_does_not_count);
-	tcase_add_test(tc, a_rate_after_a_trace_is_not_compared);
 	tcase_add_test(tc, the_report_is_written_when_the_lab_is_gone);
 	tcase_add_test(tc, killed_it_leaves_nothing);
 	tcase_add_test(tc, a_report_that_cannot_be_written_is_an_error);
