@@ -74,6 +74,8 @@ static void write_frame(struct emulator *e, struct side *side,
 		side->writes++;
 		tally_add(&side->late, e->now_ns - out->due_ns);
 		tally_add(&side->delay, e->now_ns - out->offered_ns);
+		history_written(&side->history, e->now_ns - out->offered_ns,
+				e->now_ns - out->due_ns);
 		side->asked_delay_ns += (double)(out->due_ns - out->offered_ns);
 	}
 }
@@ -111,6 +113,13 @@ static void carry_out(struct emulator *e, struct side *side,
 		forget(e, side, out->handle);
 }
 
+/* The next frame that is due by now. */
+static bool pop(struct emulator *e, struct side *side, struct link_outcome *out)
+{
+	history_touch(&side->history, side->model, e->now_ns);
+	return link_pop(side->model, e->now_ns, out);
+}
+
 void carry_due(struct emulator *e)
 {
 	struct link_outcome out;
@@ -121,7 +130,7 @@ void carry_due(struct emulator *e)
 
 		if (!side || side->due.at_ns > e->now_ns)
 			return;
-		if (link_pop(side->model, e->now_ns, &out))
+		if (pop(e, side, &out))
 			carry_out(e, side, &out);
 		carry_reschedule(e, side);
 	}
@@ -134,7 +143,7 @@ static void carry_side(struct emulator *e, struct side *side)
 
 	for (unsigned n = 0; n < WRITES_A_TURN; n++) {
 		if (link_next_ns(side->model) > e->now_ns ||
-		    !link_pop(side->model, e->now_ns, &out))
+		    !pop(e, side, &out))
 			return;
 		carry_out(e, side, &out);
 	}
@@ -152,7 +161,9 @@ static enum link_verdict offer(struct side *side, const struct link_offer *o)
 	enum link_verdict verdict;
 
 	entered(side);
+	history_touch(&side->history, side->model, o->now_ns);
 	verdict = link_offer(side->model, o);
+	history_queued(&side->history, link_queued(side->model));
 	if (verdict != LINK_TAKEN)
 		side->inside--;
 	return verdict;

@@ -25,6 +25,7 @@ static void change(struct emulator *e, const struct emulate_request *rq)
 		if (!rq->from[end])
 			continue;
 		report_settle(side);
+		history_cut(&side->history, side->model, e->now_ns);
 		link_change(side->model, e->now_ns, &rq->change[end]);
 		side->changes++;
 		carry_reschedule(e, side);
@@ -64,6 +65,7 @@ static int set_state(struct emulator *e, size_t link, bool up, struct err *err)
 
 		r = r ? r : r2;
 		sides[end].down = !up;
+		history_cut(&sides[end].history, sides[end].model, e->now_ns);
 		link_set_up(sides[end].model, up, e->now_ns, carry_forget,
 			    &drop);
 	}

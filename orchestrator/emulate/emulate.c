@@ -78,6 +78,7 @@ static int side_init(struct emulator *e, size_t i, struct err *err)
 	if (!side->model)
 		return err_errno(err, ENOMEM, "link %s", link->name);
 	link_start(side->model, e->started_ns);
+	history_init(&side->history, e->started_ns);
 	/* A link has its carrier when both of its ends are there. */
 	if (link->end[0].fd < 0 || link->end[1].fd < 0) {
 		side->down = true;
@@ -115,8 +116,10 @@ static int emulator_init(struct emulator *e, struct err *err)
 
 static void emulator_deinit(struct emulator *e)
 {
-	for (size_t i = 0; e->sides && i < e->n_sides; i++)
+	for (size_t i = 0; e->sides && i < e->n_sides; i++) {
 		link_free(e->sides[i].model);
+		history_deinit(&e->sides[i].history);
+	}
 	free(e->sides);
 	pool_free(e->pool);
 	due_deinit(&e->due);

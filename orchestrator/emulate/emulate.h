@@ -46,6 +46,8 @@ struct emulate_config {
 	int64_t spin_ns; /* busy-waits so long before a frame is due; 0: sleeps
 			  */
 	const char *report; /* file for the figures, in the current folder */
+	const char *history; /* likewise, for what links did over time; NULL:
+				none */
 	const char *fates; /* folder for the fate lists, likewise; NULL: none */
 };
 

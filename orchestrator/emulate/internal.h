@@ -6,6 +6,7 @@
 #include "orchestrator/emulate/beat.h"
 #include "orchestrator/emulate/due.h"
 #include "orchestrator/emulate/emulate.h"
+#include "orchestrator/emulate/history.h"
 #include "orchestrator/emulate/pool.h"
 #include "orchestrator/emulate/tally.h"
 #include "orchestrator/link/link.h"
@@ -67,6 +68,7 @@ struct side {
 	int64_t unread_before;
 	bool unread_unknown;
 	struct calibration calibration;
+	struct history history;
 };
 
 /* How far beyond their time sleeps end on this machine, with nothing to do. */

@@ -398,6 +398,28 @@ static int fates_write(const struct emulator *e, struct err *err)
 	return 0;
 }
 
+static int history_file(struct emulator *e, struct err *err)
+{
+	CLEANUP_FCLOSE FILE *out = NULL;
+
+	if (!e->config->history)
+		return 0;
+	out = fopen(e->config->history, "we");
+	if (!out)
+		return err_errno(err, errno, "write %s", e->config->history);
+	history_write_header(out);
+	for (size_t i = 0; i < e->n_sides; i++) {
+		struct side *side = &e->sides[i];
+
+		history_cut(&side->history, side->model, e->ended_ns);
+		history_write(&side->history, e->config->links[i / 2].name,
+			      side->name, side->peer->name, out);
+	}
+	if (fflush(out) || ferror(out))
+		return err_errno(err, errno, "write %s", e->config->history);
+	return 0;
+}
+
 int report_write(struct emulator *e, struct err *err)
 {
 	CLEANUP_FCLOSE FILE *out = NULL;
@@ -421,7 +443,9 @@ int report_write(struct emulator *e, struct err *err)
 	json_decref(json);
 	if (r)
 		return err_errno(err, errno, "write %s", e->config->report);
-	r = fates_write(e, err);
+	r = history_file(e, err);
+	if (!r)
+		r = fates_write(e, err);
 	e->reported = !r;
 	return r;
 }

@@ -161,6 +161,7 @@ static int child_main(void *arg, int status_fd)
 		.n = e->n,
 		.spin_ns = e->lab->plan->scenario->spin_ns,
 		.report = LAB_LINKS_FILE,
+		.history = LAB_HISTORY_FILE,
 		.fates = LAB_FATES_DIR,
 	};
 

@@ -177,6 +177,7 @@ bool lab_salds_run(const struct lab *lab);
 
 /* What the emulator leaves in the current folder. */
 #define LAB_LINKS_FILE "links.json"
+#define LAB_HISTORY_FILE "links.csv"
 #define LAB_FATES_DIR "fates"
 
 /* Has it measure what it can do here (for its file). */

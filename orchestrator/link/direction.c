@@ -69,6 +69,19 @@ const struct link_counts *link_counts(const struct link_direction *d)
 	return &d->counts;
 }
 
+uint32_t link_queued(const struct link_direction *d)
+{
+	return d->serial.packets;
+}
+
+uint64_t link_capacity(const struct link_direction *d, int64_t from_ns,
+		       int64_t to_ns)
+{
+	if (d->down || to_ns <= from_ns)
+		return 0;
+	return link_serial_capacity(&d->serial, &d->params, from_ns, to_ns);
+}
+
 /* ---- time ---------------------------------------------------------------- */
 
 static void leave(struct link_direction *d, const struct link_slot *slot)

@@ -242,6 +242,10 @@ void link_serial_pass(struct link_serial *s, const struct link_params *p,
 uint64_t link_serial_left(const struct link_serial *s,
 			  const struct link_params *p,
 			  const struct link_slot *slot, int64_t now_ns);
+/* link_capacity(), of a link that is up. */
+uint64_t link_serial_capacity(const struct link_serial *s,
+			      const struct link_params *p, int64_t from_ns,
+			      int64_t to_ns);
 /* From now on nothing is being sent. A trace begins anew, or goes on with the
  * opportunities after now. */
 void link_serial_reset(struct link_serial *s, const struct link_params *p,

@@ -168,6 +168,15 @@ struct link_counts { /* frames; segments of a train count each */
 	uint64_t busy_bytes; /* ... and what left in it */
 };
 const struct link_counts *link_counts(const struct link_direction *d);
+/* Packets that wait for the rate, as of the last call with a time. */
+uint32_t link_queued(const struct link_direction *d);
+/*
+ * How many bytes could have passed, from after the one time up to the other, by
+ * the properties that there are now: of whole frames by a rate; by a trace, of
+ * what is behind their Ethernet headers. UINT64_MAX: any number; 0: it is down.
+ */
+uint64_t link_capacity(const struct link_direction *d, int64_t from_ns,
+		       int64_t to_ns);
 
 /*
  * The fates so far, stream by stream, as text that pattern.h reads again (see

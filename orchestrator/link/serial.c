@@ -161,6 +161,22 @@ uint64_t link_serial_left(const struct link_serial *s,
 	return done < work ? work - (uint64_t)done : 1;
 }
 
+uint64_t link_serial_capacity(const struct link_serial *s,
+			      const struct link_params *p, int64_t from_ns,
+			      int64_t to_ns)
+{
+	uint64_t first, end;
+
+	if (!p->trace && !p->rate_bps)
+		return UINT64_MAX;
+	if (!p->trace)
+		return (uint64_t)((unsigned __int128)(to_ns - from_ns) *
+				  p->rate_bps / WORK_PER_BYTE);
+	first = link_trace_first(p->trace, from_ns - s->trace_begin_ns + 1);
+	end = link_trace_first(p->trace, to_ns - s->trace_begin_ns + 1);
+	return (end - first) * LINK_TRACE_BYTES;
+}
+
 void link_serial_reset(struct link_serial *s, const struct link_params *p,
 		       int64_t now_ns, bool new_trace)
 {

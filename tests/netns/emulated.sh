@@ -132,6 +132,25 @@ jq -e '.links[0] | .backend == "emulated" and
   (.directions | map(.realised.changes == 3) | all)' \
   "$record/results.json" >/dev/null || fail "the link's figures: $(jq .links "$record/results.json")"
 
+# Over time: as much as in all, and the state changes have lines of their own.
+jq -r '.links[].directions[] | [.from, .frames.offered, .frames.delivered, .frames.lost,
+  .frames.down_dropped] | join(" ")' "$record/links.json" |
+  grep -v ' 0 0 0 0$' | sort >"$mine/totals"
+awk -F, 'NR > 1 {
+    if ($2 in end && end[$2] != $4) exit 1
+    end[$2] = $5
+    offered[$2] += $6; delivered[$2] += $8; lost[$2] += $10; dropped[$2] += $12
+  } END { for (from in end) print from, offered[from], delivered[from], lost[from], dropped[from] }' \
+  "$record/links.csv" | sort >"$mine/sums" || fail "lines of links.csv do not follow each other"
+diff "$mine/totals" "$mine/sums" >&2 || fail "links.csv has other figures than links.json (above)"
+jq -r -s 'map(select(.event == "link.change" and .direction == "a>b").mono_ns) | .[]' \
+  "$record/events.jsonl" | while read -r at; do
+  # Nobody knows to the nanosecond which of the two came first.
+  awk -F, -v at="$at" '$2 == "a:eth0" && $4 > at - 1e8 && $4 < at + 1e8 &&
+    ($4 - begin) % 1e8 { found = 1 } $2 == "a:eth0" && !begin { begin = $4 }
+    END { exit !found }' "$record/links.csv" || fail "no line begins with the change at $at"
+done
+
 grep -q '^ *wire, a>b ' "$records/out" || fail "which link is it: $(<"$records/out")"
 
 # ---- ends that go and come -------------------------------------------------------

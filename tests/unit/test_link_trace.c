@@ -262,6 +262,54 @@ START_TEST(down_gives_back_opportunities_to_come)
 }
 END_TEST
 
+/* What could pass, beside a count of the opportunities one by one. */
+START_TEST(capacity_is_what_opportunities_carry)
+{
+	static const int64_t ms[] = { 0, 3, 3, 4, 9 };
+	const int64_t begin = 5 * MS;
+	bool loop = _i;
+	struct link_direction *d = make("0\n3\n3\n4\n9\n", loop, begin);
+
+	for (int64_t from = begin; from < begin + 30 * MS; from += MS / 2) {
+		for (int64_t to = from; to < begin + 40 * MS; to += MS / 2) {
+			uint64_t n = 0;
+
+			for (int64_t i = 0; i < (loop ? 50 : 5); i++) {
+				int64_t at =
+					begin + (i / 5 * 9 + ms[i % 5]) * MS;
+
+				n += at > from && at <= to;
+			}
+			must(link_capacity(d, from, to) ==
+			     n * LINK_TRACE_BYTES);
+		}
+	}
+	link_set_up(d, false, begin, forget, NULL);
+	ck_assert_uint_eq(link_capacity(d, begin, begin + 10 * MS), 0);
+	done(d);
+}
+END_TEST
+
+START_TEST(capacity_is_time_by_rate)
+{
+	struct link_params p;
+	struct link_direction *d;
+
+	link_params_init(&p);
+	d = link_new(7, "wire", 0, &p, 10);
+	ck_assert_uint_eq(link_capacity(d, 0, 1), UINT64_MAX);
+	ck_assert_uint_eq(link_capacity(d, 1, 1), 0);
+	link_free(d);
+	p.rate_bps = 10000000;
+	d = link_new(7, "wire", 0, &p, 10);
+	ck_assert_uint_eq(link_capacity(d, MS, 101 * MS), 125000);
+	/* A hundred years. */
+	ck_assert_uint_eq(link_capacity(d, 0, INT64_C(3155760000) * 1000 * MS),
+			  UINT64_C(3155760000) * 1250000);
+	link_free(d);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("link_trace");
@@ -277,6 +325,8 @@ static Suite *suite(void)
 	tcase_add_test(c, the_far_future_overflows_nothing);
 	tcase_add_test(c, a_busy_link_has_the_mean_rate);
 	tcase_add_test(c, down_gives_back_opportunities_to_come);
+	tcase_add_loop_test(c, capacity_is_what_opportunities_carry, 0, 2);
+	tcase_add_test(c, capacity_is_time_by_rate);
 	tcase_add_loop_test(c, shipped_traces_are_taken, 0,
 			    sizeof(shipped) / sizeof(*shipped));
 	suite_add_tcase(s, c);
