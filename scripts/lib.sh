@@ -13,7 +13,7 @@ BUILD_PACKAGES=(
 SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox netbase)
 # Programs that the tests hold our results against, and drive them with.
 TEST_PACKAGES=(check spin tshark iproute2 nftables conntrack util-linux procps jq
-  libxml2-utils)
+  libxml2-utils python3 openssh-client dropbear-bin)
 
 say() {
   printf '%s\n' "$*"
