@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 
 #define SCHEMA "servalab-results/1"
+/* A stream's end and its last bin, of 10 ms, may be so far from each other. */
+#define END_NEAR_NS 20000000
 
 /* A probe of each run; NULL where a run has none. */
 struct section {
@@ -388,8 +390,74 @@ static void add_section(const struct comparison *c, const struct section *s,
 		put_served(row->cells[k + 1], s->probes[k]);
 }
 
+/* ---- outages beside each other ------------------------------------------ */
+
+static int64_t integer_of(json_t *value, int64_t otherwise)
+{
+	return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+/*
+ * The longest one that touches an action; without actions, the longest. Of a
+ * stream that had not come back when it ended, or the run did, nobody knows how
+ * much longer it would have been.
+ */
+static void put_worst(char cell[TABLE_CELL], json_t *probe, json_t *run)
+{
+	json_t *outages = json_object_get(probe, "outages"), *outage, *worst;
+	int64_t length, end;
+	char text[TABLE_CELL];
+	size_t i;
+
+	worst = json_object_get(probe, "outage");
+	json_array_foreach(outages, i, outage)
+	{
+		if (!i ||
+		    integer_of(json_object_get(outage, "length_ns"), -1) >
+			    integer_of(json_object_get(worst, "length_ns"), -1))
+			worst = outage;
+	}
+	length = integer_of(json_object_get(worst, "length_ns"), -1);
+	if (length < 0) {
+		put_text(cell, NULL);
+		return;
+	}
+	end = integer_of(stream_member(probe, "ended_t_ns"),
+			 integer_of(json_object_get(run, "duration_ns"), -1));
+	units_format_duration(length, text, sizeof(text));
+	snprintf(cell, TABLE_CELL, "%s%.*s",
+		 json_is_object(json_object_get(probe, "stream")) && length &&
+				 end >= 0 &&
+				 integer_of(json_object_get(worst, "t_ns"), 0) +
+						 length >=
+					 end - END_NEAR_NS ?
+			 "> " :
+			 "",
+		 TABLE_CELL - 3, text);
+}
+
+/* A row for each probe: what several of them lived through in the same run. */
+static void add_worst(const struct comparison *c, struct table *t)
+{
+	table_add_text(t, "%s", "");
+	table_add_text(t, "%s", "longest outage since the first action");
+	for (size_t i = 0; i < c->sections.n; i++) {
+		const struct section *s = &c->sections.v[i];
+		const char *name = NULL;
+		struct table_row *row;
+
+		for (size_t k = c->n; k-- > 0;)
+			name = s->names[k] ? s->names[k] : name;
+		row = name ? add_row(t, name) : NULL;
+		for (size_t k = 0; row && k < c->n; k++)
+			put_worst(row->cells[k + 1], s->probes[k], c->runs[k]);
+	}
+}
+
 static void print(const struct comparison *c, FILE *out)
 {
+	size_t sections = 0;
+
 	static const char *const about[] = { "name", "verdict" };
 	struct table t = { 0 };
 
@@ -407,9 +475,13 @@ static void print(const struct comparison *c, FILE *out)
 
 		for (size_t k = 0; k < c->n; k++)
 			empty &= s->probes[k] == NULL;
-		if (!empty)
+		if (!empty) {
 			add_section(c, s, &t);
+			sections++;
+		}
 	}
+	if (sections > 1)
+		add_worst(c, &t);
 	table_print(&t, out, strcmp(nl_langinfo(CODESET), "UTF-8") == 0);
 	table_free(&t);
 }

@@ -137,6 +137,47 @@ START_TEST(streams_side_by_side)
 }
 END_TEST
 
+#define OUT(since, until, stream)                                              \
+	"{\"outage\":{\"length_ns\":900000000,\"t_ns\":0},\"outages\":["       \
+	"{\"length_ns\":20000000,\"t_ns\":" since "},"                         \
+	"{\"length_ns\":500000000,\"t_ns\":" until "}]" stream "}"
+#define ENDED ",\"stream\":{\"ended_t_ns\":2000000000}"
+#define CUT ",\"stream\":{\"ended_t_ns\":null}"
+
+/*
+ * Several probes stand below each other once more, by the longest outage of any
+ * action; one that lasted as long as its stream did may have been longer.
+ */
+START_TEST(outages_side_by_side)
+{
+	const char *one = make(
+		"one", HEAD
+		"\"duration_ns\":3000000000,\"probes\":{"
+		"\"back\":" OUT(
+			"0", "1000000000",
+			ENDED) ","
+			       "\"gone\":" OUT(
+				       "0", "1495000000",
+				       ENDED) ","
+					      "\"cut\":" OUT(
+						      "0", "2490000000",
+						      CUT) ","
+							   "\"udp\":" OUT(
+								   "0",
+								   "2500000000",
+								   "") "}}");
+
+	ck_assert_int_eq(compare(one, NULL), 0);
+	ck_assert_msg(strstr(table,
+			     "\n\nlongest outage since the first action\n"
+			     "back                  500 ms\n"
+			     "gone                > 500 ms\n"
+			     "cut                 > 500 ms\n"
+			     "udp                   500 ms\n"),
+		      "in:\n%s", table);
+}
+END_TEST
+
 /* By name; what has no namesake, by place; what is left, alone. */
 START_TEST(probes_find_each_other)
 {
@@ -214,6 +255,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, figures_stand_side_by_side);
 	tcase_add_test(tc, streams_side_by_side);
+	tcase_add_test(tc, outages_side_by_side);
 	tcase_add_test(tc, probes_find_each_other);
 	tcase_add_loop_test(tc, odd_results_are_dashes, 0,
 			    sizeof(odd) / sizeof(*odd));
