@@ -105,7 +105,11 @@ static struct iface *iface_get(struct capture *c, struct node *n,
 
 struct capture *capture_new(void)
 {
-	return calloc(1, sizeof(struct capture));
+	struct capture *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->keepers_fd = -1;
+	return c;
 }
 
 static void node_deinit(struct node *n)
@@ -123,6 +127,7 @@ struct capture *capture_free(struct capture *c)
 {
 	if (!c)
 		return NULL;
+	capture_keepers_end(c);
 	for (size_t i = 0; i < c->nodes.n; i++)
 		node_deinit(&c->nodes.v[i]);
 	VEC_FREE(&c->nodes);

@@ -39,6 +39,7 @@ struct capture {
 	int error; /* of the last write */
 	bool closing; /* by this thread */
 	pthread_t closer;
+	int keepers_fd; /* -1: there are none */
 };
 
 /* Waits until the kernel stamps packets: at best, at once. */
@@ -59,6 +60,12 @@ int capture_finish(struct capture *c, const char *part, const char *path,
  */
 void capture_close_begin(struct capture *c);
 void capture_close_wait(struct capture *c);
+/*
+ * capture_keepers.c. Has the open sockets closed side by side should all of it
+ * be killed. They keep sockets open that are closed here, until they are ended.
+ */
+void capture_keepers_start(struct capture *c);
+void capture_keepers_end(struct capture *c);
 /* Everything that the node's ring has ready, into the file. */
 int capture_read_node(struct capture *c, struct node *n);
 /* node NULL: the descriptor that orders come from. */

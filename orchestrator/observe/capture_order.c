@@ -74,6 +74,7 @@ static int replace_socket(struct capture *c, struct node *n, int epoll_fd)
 	if (!capture_socket_dropped(&n->socket, &dropped, NULL))
 		n->dropped += dropped;
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, n->socket.fd, NULL);
+	capture_keepers_end(c); /* or the old namespace would stay */
 	capture_socket_close(&n->socket);
 	if (!r && setns(n->ns_fd, CLONE_NEWNET))
 		r = -errno;

@@ -92,13 +92,17 @@ static int close_one(struct node *n, struct err *err)
 int capture_open(struct capture *c, struct err *err)
 {
 	unsigned ms = (unsigned)(c->nodes.n / 8);
+	int r;
 
 	ms = ms < CAPTURE_RETIRE_MIN_MS ? CAPTURE_RETIRE_MIN_MS :
 	     ms > CAPTURE_RETIRE_MAX_MS ? CAPTURE_RETIRE_MAX_MS :
 					  ms;
 	for (size_t i = 0; i < c->nodes.n; i++)
 		c->nodes.v[i].retire_ms = ms;
-	return for_each_node(c, open_one, err);
+	r = for_each_node(c, open_one, err);
+	if (!r)
+		capture_keepers_start(c);
+	return r;
 }
 
 static void *closer(void *arg)
@@ -109,6 +113,7 @@ static void *closer(void *arg)
 
 void capture_close_begin(struct capture *c)
 {
+	capture_keepers_end(c);
 	c->closing = !pthread_create(&c->closer, NULL, closer, c);
 }
 

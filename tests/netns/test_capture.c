@@ -337,7 +337,8 @@ START_TEST(every_packet_is_accounted_for)
 
 	counts("a", &packets, &dropped);
 	ck_assert_uint_eq(packets + dropped, BLAST);
-	ck_assert_uint_ge(packets, 100);
+	/* A block that is not full is full after some time as well. */
+	ck_assert_uint_ge(packets, _i ? 2 : 100);
 	if (_i)
 		ck_assert_uint_ge(dropped, 1000);
 	all += packets;

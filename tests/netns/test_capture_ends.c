@@ -105,6 +105,146 @@ START_TEST(killed_under_load)
 }
 END_TEST
 
+/* ---- keepers --------------------------------------------------------------
+ */
+
+#define MANY 10
+
+/* Packet sockets are told from the pipe by what their links say. */
+static size_t count_sockets(pid_t pid)
+{
+	char *out = sh_output("ls -l /proc/%d/fd | grep -c socket: || true",
+			      (int)pid);
+	size_t n = strtoul(out, NULL, 10);
+
+	free(out);
+	return n;
+}
+
+static struct capture *capture_many(void)
+{
+	struct capture *c = capture_new();
+	struct err err = ERR_INIT;
+
+	ck_assert_ptr_nonnull(c);
+	for (int i = 0; i < MANY; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		ck_assert_msg(!capture_add(c, name, netns_new(), NULL, 0,
+					   RING_BYTES, &err),
+			      "%s", err.msg);
+	}
+	return c;
+}
+
+/* Opens, says so, and captures. */
+static pid_t fork_capture(struct capture *c, int orders, int done)
+{
+	struct err err = ERR_INIT;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid)
+		return pid;
+	if (capture_open(c, &err) || capture_start(c, &err))
+		exit(2);
+	(void)!write(done, "o", 1);
+	_exit(capture_main(c, trace, orders, done, STDERR_FILENO));
+}
+
+struct keepers {
+	size_t n, sockets, most; /* by one of them */
+};
+
+static struct keepers look_at_keepers(pid_t capture)
+{
+	char *out = sh_output("cat /proc/%d/task/%d/children", (int)capture,
+			      (int)capture);
+	struct keepers k = { 0 };
+
+	for (char *at = strtok(out, " \n"); at; at = strtok(NULL, " \n")) {
+		size_t n = count_sockets((pid_t)atoi(at));
+
+		k.n++;
+		k.sockets += n;
+		k.most = n > k.most ? n : k.most;
+	}
+	free(out);
+	return k;
+}
+
+START_TEST(keepers_hold_all_sockets_and_go_with_the_capture)
+{
+	int orders[2], done[2];
+	struct capture *c = capture_many();
+	int64_t end = clock_mono_ns() + 20 * NSEC_PER_SEC;
+	struct keepers k;
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders),
+		0);
+	ck_assert_int_eq(pipe2(done, O_CLOEXEC), 0);
+	pid = fork_capture(c, orders[0], done[1]);
+	ck_assert_int_eq(read(done[0], &byte, 1), 1);
+	ck_assert_int_eq(byte, 'o');
+	/* Each has a fair share and one of its own, once it has closed what is
+	 * not its. */
+	do
+		k = look_at_keepers(pid);
+	while ((k.most > 3 || k.sockets != MANY + k.n) &&
+	       clock_mono_ns() < end);
+	ck_assert_uint_eq(k.n, MANY / 2);
+	ck_assert_uint_eq(k.sockets, MANY + k.n);
+	ck_assert_uint_eq(k.most, 3);
+	kill(pid, SIGKILL);
+	for (size_t i = 0; i < k.n + 1; i++)
+		ck_assert_int_gt(waitpid(-1, NULL, 0), 0);
+	ck_assert_int_lt(waitpid(-1, NULL, 0), 0);
+	capture_free(c);
+}
+END_TEST
+
+/* A keeper would keep the namespace that a node has no more. */
+START_TEST(keepers_go_when_a_node_gets_another_namespace)
+{
+	int orders[2], done[2];
+	struct capture *c = capture_many();
+	struct err err = ERR_INIT;
+	char byte, *out;
+	pid_t pid;
+
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders),
+		0);
+	ck_assert_int_eq(pipe2(done, O_CLOEXEC), 0);
+	pid = fork_capture(c, orders[0], done[1]);
+	ck_assert_int_eq(read(done[0], &byte, 1), 1);
+	ck_assert_int_eq(capture_again(orders[1], "n3", netns_new(), &err), 0);
+	ck_assert_int_eq(read(done[0], &byte, 1), 1);
+	ck_assert_int_eq(byte, 'n');
+	for (int64_t end = clock_mono_ns() + 20 * NSEC_PER_SEC;;) {
+		/* Zombies: nobody waits for them until the capture ends. */
+		out = sh_output("for p in $(cat /proc/%d/task/%d/children); do "
+				"ls /proc/$p/fd; done",
+				(int)pid, (int)pid);
+		if (!*out || clock_mono_ns() > end)
+			break;
+		free(out);
+		usleep(1000);
+	}
+	ck_assert_str_eq(out, "");
+	free(out);
+	ck_assert_int_eq(write(orders[1], "", 1), 1);
+	ck_assert_int_eq(wait_for(pid), 0);
+	expect_whole();
+	capture_free(c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ends of captures");
@@ -118,6 +258,8 @@ int main(void)
 	tcase_add_test(tc, comments);
 	tcase_add_test(tc, killed);
 	tcase_add_test(tc, killed_under_load);
+	tcase_add_test(tc, keepers_hold_all_sockets_and_go_with_the_capture);
+	tcase_add_test(tc, keepers_go_when_a_node_gets_another_namespace);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
