@@ -8,11 +8,11 @@
 #include "node/control/control.h"
 
 /*
- * What may wait for a subscriber before it counts as too slow: some hundred
+ * What may wait for a subscriber before it counts as too slow: some thousand
  * events. An answer may be longer: a client gets no second one before it has
  * read the first.
  */
-#define CLIENT_BACKLOG_MAX (256u << 10)
+#define CLIENT_BACKLOG_MAX (1u << 20)
 
 struct client {
 	int fd; /* owned; -1: this slot is free */

@@ -71,21 +71,26 @@ static const char *read_line(int fd)
 	size_t n = 0;
 
 	for (;;) {
+		const char *end;
 		ssize_t r;
 
 		ck_assert_uint_lt(n, sizeof(line));
 		wait_readable(fd);
-		r = read(fd, line + n, 1);
+		r = recv(fd, line + n, sizeof(line) - n, MSG_PEEK);
 		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
 			ck_assert_uint_eq(n, 0);
 			return "";
 		}
-		ck_assert_int_eq(r, 1);
-		if (line[n] == '\n')
+		ck_assert_int_gt(r, 0);
+		end = memchr(line + n, '\n', (size_t)r);
+		if (end)
+			r = end + 1 - (line + n);
+		ck_assert_int_eq(read(fd, line + n, (size_t)r), r);
+		n += (size_t)r;
+		if (end)
 			break;
-		n++;
 	}
-	line[n] = '\0';
+	line[n - 1] = '\0';
 	return line;
 }
 
