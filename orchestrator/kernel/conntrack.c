@@ -25,10 +25,7 @@
 #include <string.h>
 
 struct selection {
-	const struct ip_addr *addrs;
-	size_t n;
-	int protocol; /* 0: any */
-	uint16_t port;
+	const struct kconntrack_flows *flows;
 	VEC(struct nf_conntrack *) entries; /* owned */
 	bool all; /* whatever they are */
 	bool hand_over; /* late answers are still translated */
@@ -47,27 +44,36 @@ static struct nlmsghdr *message_put(void *buf, uint16_t type,
 	return nlh;
 }
 
-static bool goes_to(const struct nf_conntrack *ct, const struct ip_addr *addr)
+static bool address_is(const struct nf_conntrack *ct,
+		       const struct ip_addr *addr, enum nf_conntrack_attr v4,
+		       enum nf_conntrack_attr v6)
 {
-	enum nf_conntrack_attr dst = addr->family == AF_INET ?
-					     ATTR_ORIG_IPV4_DST :
-					     ATTR_ORIG_IPV6_DST;
+	enum nf_conntrack_attr attr = addr->family == AF_INET ? v4 : v6;
 
-	return nfct_attr_is_set(ct, dst) &&
-	       !memcmp(nfct_get_attr(ct, dst), addr->bytes, ip_addr_size(addr));
+	return nfct_attr_is_set(ct, attr) &&
+	       !memcmp(nfct_get_attr(ct, attr), addr->bytes,
+		       ip_addr_size(addr));
 }
 
 static bool entry_matches(const struct selection *s,
 			  const struct nf_conntrack *ct)
 {
+	const struct kconntrack_flows *f = s->flows;
 	bool matches = s->all;
 
-	for (size_t i = 0; i < s->n; i++)
-		matches |= goes_to(ct, &s->addrs[i]);
-	if (!matches || !s->protocol)
+	if (s->all)
+		return true;
+	for (size_t i = 0; i < f->n; i++)
+		matches |= address_is(ct, &f->addrs[i], ATTR_ORIG_IPV4_DST,
+				      ATTR_ORIG_IPV6_DST);
+	for (size_t i = 0; matches && i < f->n_keep; i++)
+		if (address_is(ct, &f->keep[i], ATTR_REPL_IPV4_SRC,
+			       ATTR_REPL_IPV6_SRC))
+			return false;
+	if (!matches || !f->protocol)
 		return matches;
-	return nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == s->protocol &&
-	       nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST) == htons(s->port);
+	return nfct_get_attr_u8(ct, ATTR_ORIG_L4PROTO) == f->protocol &&
+	       nfct_get_attr_u16(ct, ATTR_ORIG_PORT_DST) == htons(f->port);
 }
 
 static int entry_each(const struct nlmsghdr *nlh, void *data, struct err *err)
@@ -215,22 +221,15 @@ static int flush(struct kns *ns, struct selection *s, unsigned *deleted,
 	return r < 0 ? r : 0;
 }
 
-static int flush_service(struct kns *ns, const struct ip_addr *addrs, size_t n,
-			 int protocol, uint16_t port, bool keep_answers,
-			 unsigned *deleted, struct err *err)
+static int flush_service(struct kns *ns, const struct kconntrack_flows *flows,
+			 bool keep_answers, unsigned *deleted, struct err *err)
 {
-	struct selection s = {
-		.addrs = addrs,
-		.n = n,
-		.protocol = protocol,
-		.port = port,
-		.hand_over = keep_answers,
-	};
+	struct selection s = { .flows = flows, .hand_over = keep_answers };
 	unsigned count = 0;
 	int r;
 
-	for (size_t i = 0; i < n; i++)
-		if (!ip_addr_size(&addrs[i]))
+	for (size_t i = 0; i < flows->n; i++)
+		if (!ip_addr_size(&flows->addrs[i]))
 			return err_errno(err, EAFNOSUPPORT,
 					 "delete tracked flows");
 	r = flush(ns, &s, &count, err);
@@ -242,18 +241,17 @@ static int flush_service(struct kns *ns, const struct ip_addr *addrs, size_t n,
 	return r;
 }
 
-int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
-			int protocol, uint16_t port, unsigned *deleted,
-			struct err *err)
+int kns_conntrack_flush(struct kns *ns, const struct kconntrack_flows *flows,
+			unsigned *deleted, struct err *err)
 {
-	return flush_service(ns, addrs, n, protocol, port, false, deleted, err);
+	return flush_service(ns, flows, false, deleted, err);
 }
 
-int kns_conntrack_hand_over(struct kns *ns, const struct ip_addr *addrs,
-			    size_t n, int protocol, uint16_t port,
+int kns_conntrack_hand_over(struct kns *ns,
+			    const struct kconntrack_flows *flows,
 			    unsigned *deleted, struct err *err)
 {
-	return flush_service(ns, addrs, n, protocol, port, true, deleted, err);
+	return flush_service(ns, flows, true, deleted, err);
 }
 
 int kns_conntrack_flush_all(struct kns *ns, unsigned *deleted, struct err *err)

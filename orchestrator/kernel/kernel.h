@@ -246,41 +246,63 @@ int kns_destroy_sockets(struct kns *ns, const struct ip_prefix *prefixes,
 
 /*
  * One table "servalab" (family inet) with the chains "prerouting" and "output"
- * (nat, at dstnat priority), each of which looks into one chain per binding.
+ * (nat, at dstnat priority), which find the chain of a binding in a map.
  */
 int knat_init(struct kns *ns, struct err *err);
 int knat_deinit(struct kns *ns, struct err *err);
+
+struct knat_target {
+	struct ip_addr to;
+	uint32_t weight; /* its share; 0: it gets nothing */
+};
 
 struct knat_binding {
 	unsigned id; /* unique in ns; names the binding's chain, "s<id>" */
 	struct ip_addr from; /* the service's address */
 	int protocol; /* IPPROTO_TCP, IPPROTO_UDP; 0: any, then port is 0 too */
 	uint16_t port;
-	struct ip_addr to; /* the instance's; AF_UNSPEC: bound to nothing */
+	struct ip_addr to; /* the only instance's; AF_UNSPEC: bound to nothing,
+			      or to these: */
+	const struct knat_target *targets;
+	size_t n;
+	bool by_source; /* they are chosen by the client's address alone, else
+			   by its port (or echo id) as well */
+	uint32_t seed; /* what that hash begins with */
 };
 
-/* Makes the binding's chain and the jumps to it, in one transaction. */
-int knat_add(struct kns *ns, const struct knat_binding *b, struct err *err);
-/* Replaces what the binding does, in one transaction: no packet ever meets
- * the one without the other. */
+/* Makes the chains of n bindings and the ways to them, in one transaction. */
+int knat_add(struct kns *ns, const struct knat_binding *b, size_t n,
+	     struct err *err);
+/* Replaces what n bindings do, in one transaction: no packet ever meets a part
+ * of it. */
 int knat_rebind(struct kns *ns, const struct knat_binding *b, size_t n,
-		struct err *err); /* n of them, all in the same transaction */
+		struct err *err);
 
 /*
- * Deletes the conntrack entries whose original destination is one of the n
- * addresses (and the port, unless protocol is 0). Entries that vanish meanwhile
- * count as deleted. *deleted: how many.
+ * Tracked flows whose original destination is one of the n addresses (and the
+ * port, unless protocol is 0), but for those that were translated to one of
+ * keep.
  */
-int kns_conntrack_flush(struct kns *ns, const struct ip_addr *addrs, size_t n,
-			int protocol, uint16_t port, unsigned *deleted,
-			struct err *err);
+struct kconntrack_flows {
+	const struct ip_addr *addrs;
+	size_t n;
+	int protocol;
+	uint16_t port;
+	const struct ip_addr *keep;
+	size_t n_keep;
+};
+
+/* Deletes their entries. Those that vanish meanwhile count as deleted.
+ * *deleted: how many (may be NULL). */
+int kns_conntrack_flush(struct kns *ns, const struct kconntrack_flows *flows,
+			unsigned *deleted, struct err *err);
 
 /*
  * The same, but answers that are on their way to those of UDP and ICMP echo are
  * still translated back, until kns_late_end().
  */
-int kns_conntrack_hand_over(struct kns *ns, const struct ip_addr *addrs,
-			    size_t n, int protocol, uint16_t port,
+int kns_conntrack_hand_over(struct kns *ns,
+			    const struct kconntrack_flows *flows,
 			    unsigned *deleted, struct err *err);
 int kns_late_end(struct kns *ns, struct err *err);
 /* All of them, whatever they are. */

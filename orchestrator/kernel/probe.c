@@ -115,19 +115,24 @@ static int try_bridge(struct kernel *k, struct err *err)
 
 static int try_nat(struct kernel *k, struct err *err)
 {
-	struct knat_binding bind = { .protocol = IPPROTO_UDP, .port = 53 };
+	struct knat_target targets[2] = { { .weight = 1 }, { .weight = 2 } };
+	struct knat_binding bind = {
+		.protocol = IPPROTO_UDP, .port = 53, .targets = targets, .n = 2
+	};
+	const struct kconntrack_flows flows = { .addrs = &bind.from, .n = 1 };
 	struct kns *home;
 	int r;
 
 	ip_parse_addr("198.18.0.1", &bind.from);
-	ip_parse_addr("10.64.0.1", &bind.to);
+	ip_parse_addr("10.64.0.1", &targets[0].to);
+	ip_parse_addr("10.64.0.2", &targets[1].to);
 	r = kns_home(k, &home, err);
 	if (!r)
 		r = knat_init(home, err);
 	if (!r)
-		r = knat_add(home, &bind, err);
+		r = knat_add(home, &bind, 1, err);
 	if (!r)
-		r = kns_conntrack_flush(home, &bind.from, 1, 0, 0, NULL, err);
+		r = kns_conntrack_flush(home, &flows, NULL, err);
 	return r;
 }
 

@@ -237,53 +237,6 @@ static int add_request(struct run *run, size_t i)
 	}
 }
 
-static struct knat_binding binding_of(const struct plan *plan,
-				      const struct plan_op *op)
-{
-	static const int protocols[] = {
-		[SCN_PROTO_ANY] = 0,
-		[SCN_PROTO_TCP] = IPPROTO_TCP,
-		[SCN_PROTO_UDP] = IPPROTO_UDP,
-	};
-	const struct scn_port *port =
-		&plan->scenario->services.v[op->nat.service].port;
-
-	return (struct knat_binding){
-		.id = op->nat.id,
-		.from = op->nat.from,
-		.protocol = protocols[port->protocol],
-		.port = port->port,
-		.to = op->nat.to,
-	};
-}
-
-/* All bindings that change next to each other in one node: one transaction. */
-static int rebind(struct run *run, size_t first, size_t *next)
-{
-	VEC(struct knat_binding) all = { 0 };
-	size_t node = run->ops[first].node;
-	size_t i = first;
-	int r = 0;
-
-	for (; i < run->n && run->ops[i].kind == PLAN_OP_NAT_BIND &&
-	       run->ops[i].node == node;
-	     i++) {
-		struct knat_binding *b = VEC_PUSH(&all);
-
-		if (!b) {
-			r = err_errno(run->err, ENOMEM, "gather bindings");
-			break;
-		}
-		*b = binding_of(run->lab->plan, &run->ops[i]);
-	}
-	if (!r)
-		r = knat_rebind(namespace_of(run->lab, node), all.v, all.n,
-				run->err);
-	VEC_FREE(&all);
-	*next = i;
-	return r;
-}
-
 /* ---- salds -------------------------------------------------------------- */
 
 /*
@@ -321,6 +274,7 @@ static const char *address_text(const struct plan *plan, size_t service,
 static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 {
 	char text[SERVICE_ID_TEXT_MAX], addr[2][IP_TEXT_MAX];
+	json_t *request;
 
 	service_id_format(&plan->services.v[op->sal.service].id, text,
 			  sizeof(text));
@@ -335,15 +289,24 @@ static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 			"addr6",
 			address_text(plan, op->sal.service, AF_INET6, addr[1],
 				     sizeof(addr[1])));
-	return json_pack(
+	request = json_pack(
 		"{s:s, s:s, s:s, s:s?}", "cmd",
 		op->kind == PLAN_OP_SAL_RULE_ADD ? "service add" :
-						   "service delete",
+		op->kind == PLAN_OP_SAL_RULE_DEL ? "service delete" :
+						   "service change",
 		"service", text, "kind",
 		op->sal.to.family ? "forward" : "demux", "to",
 		op->sal.to.family ?
 			ip_format_addr(&op->sal.to, addr[0], sizeof(addr[0])) :
 			NULL);
+	/* The weight of those that serve is the clients' affair. */
+	if (request && op->sal.to.family && op->kind != PLAN_OP_SAL_RULE_DEL)
+		json_object_set_new(request, "weight",
+				    json_integer(op->sal.weight));
+	if (request && op->sal.to.family && op->kind == PLAN_OP_SAL_RULE_ADD)
+		json_object_set_new(request, "priority",
+				    json_integer(op->sal.priority));
+	return request;
 }
 
 static int settle(struct run *run)
@@ -395,7 +358,6 @@ static int sync_carrier(struct run *run, const struct plan_op *op,
 static int step(struct run *run, size_t i, size_t *next)
 {
 	const struct plan_op *op = &run->ops[i];
-	struct knat_binding binding;
 	struct kns *ns;
 	int r;
 
@@ -437,6 +399,7 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_NAT_BIND:
+	case PLAN_OP_NAT_ALSO:
 	case PLAN_OP_TAP_DEL:
 	case PLAN_OP_EMULATOR_START:
 	case PLAN_OP_LINK_CHANGE:
@@ -453,6 +416,7 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_SAL_NAME:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
+	case PLAN_OP_SAL_RULE_CHANGE:
 		break;
 	}
 
@@ -471,6 +435,7 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_SAL_NAME:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
+	case PLAN_OP_SAL_RULE_CHANGE:
 		return ask_sald(run, i);
 	case PLAN_OP_TAP_DEL:
 		return lab_tap_close(run->lab, op->tap.iface, run->err);
@@ -511,11 +476,9 @@ static int step(struct run *run, size_t i, size_t *next)
 		return knat_init(ns, run->err);
 	case PLAN_OP_NAT_DEL:
 		return knat_deinit(ns, run->err);
-	case PLAN_OP_NAT_ADD:
-		binding = binding_of(run->lab->plan, op);
-		return knat_add(ns, &binding, run->err);
-	default:
-		return rebind(run, i, next);
+	default: /* NAT_ADD, NAT_BIND */
+		return lab_apply_bindings(run->lab, run->ops, run->n, i, next,
+					  run->err);
 	}
 }
 

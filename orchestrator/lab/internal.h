@@ -93,6 +93,10 @@ pid_t lab_node_fork(struct lab *lab, size_t node);
 void lab_node_close(struct lab_node *node);
 /* sald.c: it is about to be killed with its node. */
 void lab_sald_expect_end(struct lab *lab, size_t node);
+/* balance.c: the bindings of one node that stand next to each other; *next is
+ * then behind them. */
+int lab_apply_bindings(struct lab *lab, const struct plan_op *ops, size_t n,
+		       size_t first, size_t *next, struct err *err);
 /* cut.c */
 int lab_cut(struct lab *lab, const struct plan_op *op, struct err *err);
 int lab_silence(struct lab *lab, size_t node, struct err *err);

@@ -111,14 +111,15 @@ const char *lab_node_dir(const struct lab *lab, size_t node);
 int lab_open_filter(struct lab *lab, size_t node, uint32_t ifindex,
 		    const char *filter, struct err *err);
 
-/* Deletes the conntrack entries of a service at all who hold its rules. */
-int lab_flush_service(struct lab *lab, size_t service, unsigned *deleted,
-		      struct err *err);
-
-/* The same, while the new instance is there already: answers of the old one
- * that are on their way are still translated, until lab_hand_over_end(). */
-int lab_hand_over(struct lab *lab, size_t service, unsigned *deleted,
-		  struct err *err);
+/*
+ * Deletes the conntrack entries of a service at all who hold its rules, but for
+ * those of flows to one of these addresses, of its instances. hand_over: the
+ * new instance is there already, and answers of the old one that are on their
+ * way are still translated, until lab_hand_over_end().
+ */
+int lab_flush_service(struct lab *lab, size_t service,
+		      const struct ip_addr *keep, size_t n_keep, bool hand_over,
+		      unsigned *deleted, struct err *err);
 int lab_hand_over_end(struct lab *lab, size_t service, struct err *err);
 
 /*

@@ -317,12 +317,21 @@ static void check_probe(const struct flows *f, const struct scn_probe *pr)
 	struct src_pos pos = s->services.v[pr->to].instance_pos;
 	int64_t end_ns = pr->start_ns + pr->for_ns;
 
+	for (size_t i = 1; i < s->services.v[pr->to].instances.n; i++)
+		if (!check_answers(f, pr,
+				   s->services.v[pr->to].instances.v[i].node,
+				   s->services.v[pr->to].instances.v[i].pos))
+			return;
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		const struct scn_entry *e = &s->timeline.v[i];
 
 		for (size_t k = 0; k < e->actions.n; k++) {
 			const struct scn_action *a = &e->actions.v[k];
 
+			if (a->kind == SCN_ACTION_REGISTER &&
+			    a->serve.service == pr->to && e->at_ns < end_ns &&
+			    !check_answers(f, pr, a->serve.node, a->pos))
+				return;
 			if (a->kind != SCN_ACTION_MIGRATE ||
 			    a->migrate.service != pr->to)
 				continue;

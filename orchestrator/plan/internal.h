@@ -85,6 +85,9 @@ struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
 /* Keeps what frozen salds are to be told of the action, which is not taken yet.
  */
 int plan_sal_miss(struct plan_live *l, const struct scn_action *a);
+/* What salds are told of instances' new weights. */
+int plan_sal_weight_ops(const struct plan_live *l, const struct scn_action *a,
+			plan_op_vec *out);
 /* What a node's sald is told of all services. */
 int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
 /* What configures one interface, as building does it, but for its routes. */

@@ -58,6 +58,23 @@ static int init_ifaces(struct plan_live *l)
 	return 0;
 }
 
+static void init_services(struct plan_live *l)
+{
+	const struct scenario *s = l->plan->scenario;
+
+	for (size_t i = 0; i < s->services.n * s->nodes.n; i++)
+		l->weights[i] = 1;
+	for (size_t i = 0; i < s->services.n; i++)
+		for (size_t k = 0; k < s->services.v[i].instances.n; k++) {
+			const struct scn_instance *in =
+				&s->services.v[i].instances.v[k];
+
+			l->serves[i * s->nodes.n + in->node] = true;
+			l->weights[i * s->nodes.n + in->node] = in->weight;
+			l->priorities[i * s->nodes.n + in->node] = in->priority;
+		}
+}
+
 struct plan_live *plan_live_new(const struct plan *p)
 {
 	const struct scenario *s = p->scenario;
@@ -70,13 +87,17 @@ struct plan_live *plan_live_new(const struct plan *p)
 	l->link_down = calloc(s->links.n + 1, sizeof(*l->link_down));
 	l->nodes = calloc(s->nodes.n + 1, sizeof(*l->nodes));
 	l->serves = calloc(s->services.n * s->nodes.n + 1, sizeof(*l->serves));
+	l->weights =
+		calloc(s->services.n * s->nodes.n + 1, sizeof(*l->weights));
+	l->priorities =
+		calloc(s->services.n * s->nodes.n + 1, sizeof(*l->priorities));
 	l->missed = calloc(s->nodes.n + 1, sizeof(*l->missed));
 	l->rebinds = calloc(s->nodes.n + 1, sizeof(*l->rebinds));
 	if (!l->ifaces || !l->rebinds || !l->link_down || !l->nodes ||
-	    !l->serves || !l->missed || init_ifaces(l))
+	    !l->serves || !l->weights || !l->priorities || !l->missed ||
+	    init_ifaces(l))
 		return plan_live_free(l);
-	for (size_t i = 0; i < s->services.n; i++)
-		l->serves[i * s->nodes.n + s->services.v[i].instance] = true;
+	init_services(l);
 	return l;
 }
 
@@ -91,6 +112,8 @@ struct plan_live *plan_live_free(struct plan_live *l)
 	free(l->link_down);
 	free(l->nodes);
 	free(l->serves);
+	free(l->weights);
+	free(l->priorities);
 	for (size_t i = 0; l->missed && i < l->plan->scenario->nodes.n; i++)
 		VEC_FREE(&l->missed[i]);
 	free(l->missed);
@@ -119,6 +142,18 @@ struct ip_addr plan_live_address(const struct plan_live *l, size_t node,
 bool plan_live_serves(const struct plan_live *l, size_t service, size_t node)
 {
 	return l->serves[service * l->plan->scenario->nodes.n + node];
+}
+
+uint32_t plan_live_weight(const struct plan_live *l, size_t service,
+			  size_t node)
+{
+	return l->weights[service * l->plan->scenario->nodes.n + node];
+}
+
+uint32_t plan_live_priority(const struct plan_live *l, size_t service,
+			    size_t node)
+{
+	return l->priorities[service * l->plan->scenario->nodes.n + node];
 }
 
 bool plan_live_link_up(const struct plan_live *l, size_t link)
@@ -214,11 +249,38 @@ static int take_plug(struct plan_live *l, const struct scn_iface_ref *at,
 	return r;
 }
 
+static void set_weight(struct plan_live *l, size_t service, size_t node,
+		       uint32_t weight, uint32_t priority)
+{
+	size_t at = service * l->plan->scenario->nodes.n + node;
+
+	l->weights[at] = weight;
+	l->priorities[at] = priority;
+}
+
+void plan_live_begin(struct plan_live *l, const struct scn_action *a)
+{
+	size_t service = a->migrate.service, from = a->migrate.from;
+
+	if (a->kind == SCN_ACTION_REGISTER)
+		set_weight(l, a->serve.service, a->serve.node, a->serve.weight,
+			   a->serve.priority);
+	/* In the place of another, it has that one's. */
+	if (a->kind == SCN_ACTION_MIGRATE &&
+	    plan_live_serves(l, service, from) &&
+	    !plan_live_serves(l, service, a->migrate.to))
+		set_weight(l, service, a->migrate.to,
+			   plan_live_weight(l, service, from),
+			   plan_live_priority(l, service, from));
+}
+
 int plan_live_take(struct plan_live *l, const struct scn_action *a)
 {
 	size_t nodes = l->plan->scenario->nodes.n, iface;
-	int r = plan_sal_miss(l, a);
+	int r;
 
+	plan_live_begin(l, a);
+	r = plan_sal_miss(l, a);
 	if (r)
 		return r;
 	switch (a->kind) {
@@ -230,6 +292,12 @@ int plan_live_take(struct plan_live *l, const struct scn_action *a)
 	case SCN_ACTION_UNREGISTER:
 		l->serves[a->serve.service * nodes + a->serve.node] =
 			a->kind == SCN_ACTION_REGISTER;
+		return 0;
+	case SCN_ACTION_WEIGHT:
+		for (size_t i = 0; i < a->weight.n; i++)
+			l->weights[a->weight.service * nodes +
+				   a->weight.set[i].node] =
+				a->weight.set[i].weight;
 		return 0;
 	case SCN_ACTION_LINK_STATE:
 		l->link_down[a->link.link] = !a->link.up;

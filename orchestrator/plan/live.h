@@ -30,6 +30,7 @@ struct plan_live {
 	bool *link_down; /* by link: an action took it down */
 	enum plan_live_state *nodes; /* by node */
 	bool *serves; /* by service * nodes + node */
+	uint32_t *weights, *priorities; /* likewise, of those that serve */
 	plan_op_vec *missed; /* by node: what its sald, being frozen, has not
 				been told, in order */
 	plan_op_vec routes; /* ROUTE_ADD, of all nodes */
@@ -43,10 +44,18 @@ struct plan_live *plan_live_free(struct plan_live *l); /* returns NULL */
 /* The action is done. 0 or -ENOMEM. */
 int plan_live_take(struct plan_live *l, const struct scn_action *a);
 
+/* The action is about to begin: what it makes of weights is known before it is
+ * done. */
+void plan_live_begin(struct plan_live *l, const struct scn_action *a);
+
 /* A node's first address of that family; AF_UNSPEC where it has none. */
 struct ip_addr plan_live_address(const struct plan_live *l, size_t node,
 				 int family);
 bool plan_live_serves(const struct plan_live *l, size_t service, size_t node);
+uint32_t plan_live_weight(const struct plan_live *l, size_t service,
+			  size_t node);
+uint32_t plan_live_priority(const struct plan_live *l, size_t service,
+			    size_t node);
 /* Can packets pass, as far as states of links, nodes and interfaces go? */
 bool plan_live_link_up(const struct plan_live *l, size_t link);
 
@@ -59,10 +68,24 @@ bool plan_live_link_up(const struct plan_live *l, size_t link);
  */
 int plan_change_ops(const struct plan_live *l, const struct scn_action *a,
 		    plan_op_vec *out);
-/* A nat service's name is bound to an instance (SCN_NONE: to none) at all of
- * its holders, a holder's next to each other. */
-int plan_bind_ops(const struct plan_live *l, size_t service, size_t to,
-		  struct src_pos pos, plan_op_vec *out);
+/*
+ * A nat service's name is bound to its instances, less from and with to
+ * (SCN_NONE: nobody), at all of its holders, a holder's next to each other. Who
+ * comes in the place of another has its weight. Of several, those of the
+ * highest priority share.
+ */
+int plan_bind_ops(const struct plan_live *l, size_t service, size_t from,
+		  size_t to, struct src_pos pos, plan_op_vec *out);
+/*
+ * The addresses of these, whose flows go on: none is to be forgotten. Free
+ * them.
+ */
+int plan_bound_addresses(const struct plan_live *l, size_t service, size_t from,
+			 size_t to, struct ip_addr **out, size_t *n);
+/* Instances get other weights: of a nat service, at its holders; of a sal
+ * service, wherever it is forwarded. */
+int plan_weight_ops(const struct plan_live *l, const struct scn_action *a,
+		    plan_op_vec *out);
 /*
  * The same for a sal service, in three steps: the new instance serves, all
  * others send there, the old one stops. In this order nobody is ever sent to a

@@ -298,72 +298,6 @@ static int add_routes(struct plan *p, size_t node, const plan_route_vec *routes,
 	return 0;
 }
 
-static unsigned binding_id(size_t service, int family)
-{
-	return (unsigned)service * 2 + (family == AF_INET6);
-}
-
-/* One holder's binding of one of the service's addresses. to: SCN_NONE: none */
-static int add_binding(const struct plan_live *l, plan_op_vec *out,
-		       enum plan_op_kind kind, size_t holder, size_t service,
-		       const struct ip_addr *address, size_t to,
-		       struct src_pos pos)
-{
-	struct plan_op *op = VEC_PUSH(out);
-
-	if (!op)
-		return -ENOMEM;
-	op->kind = kind;
-	op->node = holder;
-	op->pos = pos;
-	op->nat.service = service;
-	op->nat.id = binding_id(service, address->family);
-	op->nat.from = *address;
-	if (to != SCN_NONE)
-		op->nat.to = plan_live_address(l, to, address->family);
-	for (size_t i = 0; i < l->plan->scenario->nodes.n; i++)
-		if (kind == PLAN_OP_NAT_BIND && plan_live_serves(l, service, i))
-			op->nat.old_to =
-				plan_live_address(l, i, address->family);
-	return 0;
-}
-
-/* The bindings of one node's table, to whoever serves. */
-int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
-{
-	const struct plan *p = l->plan;
-	const struct scenario *s = p->scenario;
-	bool has_table = false;
-	int r = 0;
-
-	for (size_t i = 0; i < p->services.n && !r; i++) {
-		const struct plan_service *svc = &p->services.v[i];
-		size_t to = SCN_NONE;
-		bool holds = false;
-
-		for (size_t h = 0; h < svc->holders.n; h++)
-			holds |= svc->holders.v[h] == node;
-		for (size_t k = 0; k < s->nodes.n; k++)
-			if (plan_live_serves(l, i, k))
-				to = k;
-		if (holds && !has_table) {
-			struct plan_op *op = VEC_PUSH(out);
-
-			if (!op)
-				return -ENOMEM;
-			op->kind = PLAN_OP_NAT_INIT;
-			op->node = node;
-			op->pos = s->services.v[i].pos;
-			has_table = true;
-		}
-		for (size_t k = 0; holds && k < svc->addresses.n && !r; k++)
-			r = add_binding(l, out, PLAN_OP_NAT_ADD, node, i,
-					&svc->addresses.v[k], to,
-					s->services.v[i].pos);
-	}
-	return r;
-}
-
 static int add_nat(struct plan *p)
 {
 	struct plan_live *l = plan_live_new(p);
@@ -448,19 +382,4 @@ int plan_operations(struct plan *p, const plan_route_vec *routes)
 	free(own);
 	free(switched);
 	return r;
-}
-
-int plan_bind_ops(const struct plan_live *l, size_t service, size_t to,
-		  struct src_pos pos, plan_op_vec *out)
-{
-	const struct plan_service *svc = &l->plan->services.v[service];
-
-	for (size_t h = 0; h < svc->holders.n; h++)
-		for (size_t k = 0; k < svc->addresses.n; k++)
-			if (l->nodes[svc->holders.v[h]] != PLAN_NODE_OFF &&
-			    add_binding(l, out, PLAN_OP_NAT_BIND,
-					svc->holders.v[h], service,
-					&svc->addresses.v[k], to, pos))
-				return -ENOMEM;
-	return 0;
 }

@@ -191,12 +191,16 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_NAT_BIND:
 		out->nat.to = op->nat.old_to;
 		out->nat.old_to = op->nat.to;
-		return true;
+		return !op->nat.also && !op->nat.lost;
 	case PLAN_OP_SAL_RULE_ADD:
 		out->kind = PLAN_OP_SAL_RULE_DEL;
 		return true;
 	case PLAN_OP_SAL_RULE_DEL:
 		out->kind = PLAN_OP_SAL_RULE_ADD;
+		return true;
+	case PLAN_OP_SAL_RULE_CHANGE:
+		out->sal.weight = op->sal.old_weight;
+		out->sal.old_weight = op->sal.weight;
 		return true;
 	case PLAN_OP_IFACE_RENAME:
 		memcpy(out->rename.name, op->rename.old_name, IFNAMSIZ);
@@ -237,6 +241,7 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_MPTCP_LIMITS:
 	case PLAN_OP_NAT_DEL:
 	case PLAN_OP_NAT_ADD:
+	case PLAN_OP_NAT_ALSO: /* goes with what it is a part of */
 	case PLAN_OP_QUEUE_SET:
 	case PLAN_OP_EMULATOR_START: /* goes with the lab */
 	case PLAN_OP_LINK_CHANGE: /* only the lab knows what was */

@@ -117,7 +117,8 @@ enum plan_op_kind {
 	PLAN_OP_NAT_INIT, /* table and chains */
 	PLAN_OP_NAT_DEL,
 	PLAN_OP_NAT_ADD, /* a service's binding, to its first instance */
-	PLAN_OP_NAT_BIND, /* to another instance, in place of the old one */
+	PLAN_OP_NAT_BIND, /* to another instance, in place of the old ones */
+	PLAN_OP_NAT_ALSO, /* and to this one: part of what is ahead of it */
 	PLAN_OP_DROP, /* the next control packets that come to a sald */
 	PLAN_OP_MASQUERADE, /* at all interfaces of a router that do */
 	PLAN_OP_MPTCP_LIMITS, /* as many subflows as it can have */
@@ -127,6 +128,7 @@ enum plan_op_kind {
 	PLAN_OP_SAL_NAME, /* a service's ID and addresses */
 	PLAN_OP_SAL_RULE_ADD,
 	PLAN_OP_SAL_RULE_DEL,
+	PLAN_OP_SAL_RULE_CHANGE, /* its weight */
 	PLAN_OP_ROUTE_SET, /* added, or in the place of another */
 	PLAN_OP_IFACE_RENAME,
 	PLAN_OP_IFACE_MTU,
@@ -173,7 +175,11 @@ struct plan_op {
 				id; /* the binding's, unique in its namespace */
 			struct ip_addr from,
 				to; /* service's, instance's address */
+			uint32_t weight; /* of to */
+			size_t also; /* how many ALSO are behind it */
 			struct ip_addr old_to; /* BIND: for the inverse */
+			bool lost; /* BIND: there is none, for there were
+				      several */
 		} nat;
 		struct {
 			size_t iface;
@@ -216,6 +222,9 @@ struct plan_op {
 		struct {
 			size_t service;
 			struct ip_addr to; /* FORWARD; AF_UNSPEC: DEMUX */
+			size_t instance; /* who is there: a node */
+			uint32_t weight, priority; /* FORWARD */
+			uint32_t old_weight; /* CHANGE: for the inverse */
 		} sal;
 	};
 	struct src_pos pos;

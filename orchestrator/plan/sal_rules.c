@@ -50,19 +50,35 @@ static struct ip_addr forward_in(const struct view *v, size_t node,
 	return to;
 }
 
-static int add_op(plan_op_vec *out, enum plan_op_kind kind, size_t node,
-		  size_t service, const struct ip_addr *to, struct src_pos pos)
+static struct plan_op *add_op(plan_op_vec *out, enum plan_op_kind kind,
+			      size_t node, size_t service, struct src_pos pos)
 {
 	struct plan_op *op = VEC_PUSH(out);
 
 	if (!op)
-		return -ENOMEM;
+		return NULL;
 	op->kind = kind;
 	op->node = node;
 	op->sal.service = service;
-	if (to)
-		op->sal.to = *to;
+	op->sal.instance = SCN_NONE;
 	op->pos = pos;
+	return op;
+}
+
+/* A rule for an instance: of itself (to is AF_UNSPEC), or for others. */
+static int add_rule_op(const struct plan_live *l, plan_op_vec *out,
+		       enum plan_op_kind kind, size_t node, size_t service,
+		       size_t instance, const struct ip_addr *to,
+		       struct src_pos pos)
+{
+	struct plan_op *op = add_op(out, kind, node, service, pos);
+
+	if (!op)
+		return -ENOMEM;
+	op->sal.to = *to;
+	op->sal.instance = instance;
+	op->sal.weight = plan_live_weight(l, service, instance);
+	op->sal.priority = plan_live_priority(l, service, instance);
 	return 0;
 }
 
@@ -79,7 +95,7 @@ static int add_rule(const struct plan_live *l, plan_op_vec *out,
 		if (!to.family)
 			return 0; /* they have no network in common */
 	}
-	return add_op(out, kind, node, service, &to, pos);
+	return add_rule_op(l, out, kind, node, service, instance, &to, pos);
 }
 
 /* All rules of a node: it serves, or sends to all who do. */
@@ -109,7 +125,8 @@ int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
 		if (!l->plan->nodes.v[node].sald ||
 		    svc->resolver != SCN_RESOLVER_SAL)
 			continue;
-		r = add_op(out, PLAN_OP_SAL_NAME, node, k, NULL, svc->pos);
+		if (!add_op(out, PLAN_OP_SAL_NAME, node, k, svc->pos))
+			r = -ENOMEM;
 		if (!r)
 			r = add_rules(l, out, node, k, svc->pos);
 	}
@@ -125,9 +142,9 @@ int plan_sal_operations(struct plan *p)
 
 	/* All of them first, so that they start at the same time. */
 	for (size_t i = 0; i < p->nodes.n && !r; i++)
-		if (p->nodes.v[i].sald)
-			r = add_op(&ops, PLAN_OP_SALD_START, i, 0, NULL,
-				   s->nodes.v[i].pos);
+		if (p->nodes.v[i].sald &&
+		    !add_op(&ops, PLAN_OP_SALD_START, i, 0, s->nodes.v[i].pos))
+			r = -ENOMEM;
 	for (size_t i = 0; i < p->nodes.n && !r; i++)
 		r = plan_sald_ops(l, i, &ops);
 	for (size_t i = 0; i < ops.n && !r; i++) {
@@ -238,11 +255,11 @@ static int follow_node(const struct plan_live *l, size_t node,
 		if (ip_addr_equal(&old, &new))
 			continue;
 		if (new.family)
-			r = add_op(out, PLAN_OP_SAL_RULE_ADD, node, k, &new,
-				   a->pos);
+			r = add_rule_op(l, out, PLAN_OP_SAL_RULE_ADD, node, k,
+					instance, &new, a->pos);
 		if (!r && old.family)
-			r = add_op(out, PLAN_OP_SAL_RULE_DEL, node, k, &old,
-				   a->pos);
+			r = add_rule_op(l, out, PLAN_OP_SAL_RULE_DEL, node, k,
+					instance, &old, a->pos);
 	}
 	return r;
 }
@@ -258,11 +275,49 @@ int plan_follow_ops(const struct plan_live *l, const struct scn_action *a,
 	return r;
 }
 
+/* ---- weights --------------------------------------------------------------
+ */
+
+/* What a node's sald is told of instances' new weights. Those that serve have
+ * no rules for the others. */
+static int weigh_node(const struct plan_live *l, size_t node,
+		      const struct scn_action *a, plan_op_vec *out)
+{
+	size_t service = a->weight.service;
+	int r = 0;
+
+	if (!l->plan->nodes.v[node].sald || plan_live_serves(l, service, node))
+		return 0;
+	for (size_t i = 0; i < a->weight.n && !r; i++) {
+		size_t n = out->n;
+
+		r = add_rule(l, out, PLAN_OP_SAL_RULE_CHANGE, node, service,
+			     a->weight.set[i].node, a->pos);
+		if (out->n == n)
+			continue;
+		out->v[n].sal.old_weight = out->v[n].sal.weight;
+		out->v[n].sal.weight = a->weight.set[i].weight;
+	}
+	return r;
+}
+
+int plan_sal_weight_ops(const struct plan_live *l, const struct scn_action *a,
+			plan_op_vec *out)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
+		if (l->nodes[i] == PLAN_NODE_ON)
+			r = weigh_node(l, i, a, out);
+	return r;
+}
+
 /* ---- who was frozen meanwhile -------------------------------------------- */
 
 static int miss(struct plan_live *l, size_t node, const struct scn_action *a)
 {
 	size_t service = a->kind == SCN_ACTION_MIGRATE ? a->migrate.service :
+			 a->kind == SCN_ACTION_WEIGHT  ? a->weight.service :
 							 a->serve.service;
 	plan_op_vec *out = &l->missed[node];
 
@@ -270,6 +325,8 @@ static int miss(struct plan_live *l, size_t node, const struct scn_action *a)
 		return follow_node(l, node, a, out);
 	if (l->plan->scenario->services.v[service].resolver != SCN_RESOLVER_SAL)
 		return 0;
+	if (a->kind == SCN_ACTION_WEIGHT)
+		return weigh_node(l, node, a, out);
 	if (a->kind == SCN_ACTION_MIGRATE)
 		return bind_node(l, node, service, a->migrate.from,
 				 a->migrate.to, a->pos, out);
@@ -285,7 +342,7 @@ int plan_sal_miss(struct plan_live *l, const struct scn_action *a)
 	int r = 0;
 
 	if (a->kind != SCN_ACTION_MIGRATE && a->kind != SCN_ACTION_REGISTER &&
-	    a->kind != SCN_ACTION_UNREGISTER &&
+	    a->kind != SCN_ACTION_UNREGISTER && a->kind != SCN_ACTION_WEIGHT &&
 	    a->kind != SCN_ACTION_READDRESS && a->kind != SCN_ACTION_GUEST)
 		return 0;
 	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
@@ -294,9 +351,12 @@ int plan_sal_miss(struct plan_live *l, const struct scn_action *a)
 	return r;
 }
 
+/* Both say that the same rule comes, or goes. */
 static bool same_rule(const struct plan_op *a, const struct plan_op *b)
 {
-	return a->sal.service == b->sal.service &&
+	return a->kind != PLAN_OP_SAL_RULE_CHANGE &&
+	       b->kind != PLAN_OP_SAL_RULE_CHANGE &&
+	       a->sal.service == b->sal.service &&
 	       ip_addr_equal(&a->sal.to, &b->sal.to);
 }
 
@@ -319,6 +379,32 @@ static bool was_said_before(const plan_op_vec *missed, size_t at)
 	return false;
 }
 
+/* The weight of a rule that was there before, and is there now, whatever
+ * happened to it in between. */
+static int weigh_again(const struct plan_live *l, size_t node, size_t at,
+		       struct src_pos pos, plan_op_vec *out)
+{
+	const plan_op_vec *missed = &l->missed[node];
+	const struct plan_op *op = &missed->v[at];
+	const struct plan_op *last = NULL;
+
+	for (size_t i = 0; i < missed->n; i++) {
+		const struct plan_op *other = &missed->v[i];
+
+		if (other->sal.service != op->sal.service ||
+		    !ip_addr_equal(&other->sal.to, &op->sal.to))
+			continue;
+		if (i < at)
+			return 0; /* it was done for that one */
+		if (other->kind != PLAN_OP_SAL_RULE_CHANGE)
+			last = other;
+	}
+	if (!op->sal.to.family || (last && last->kind == PLAN_OP_SAL_RULE_DEL))
+		return 0;
+	return add_rule_op(l, out, PLAN_OP_SAL_RULE_CHANGE, node,
+			   op->sal.service, op->sal.instance, &op->sal.to, pos);
+}
+
 /*
  * Not step by step: flows would move to where instances were for a while. What
  * has come is told ahead of what has gone, since a flow that finds no rule
@@ -327,19 +413,26 @@ static bool was_said_before(const plan_op_vec *missed, size_t at)
 int plan_missed_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 		    plan_op_vec *out)
 {
+	static const enum plan_op_kind passes[] = { PLAN_OP_SAL_RULE_ADD,
+						    PLAN_OP_SAL_RULE_DEL };
 	const plan_op_vec *missed = &l->missed[node];
+	bool weighs = false;
 
 	for (size_t pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < missed->n; i++) {
 			const struct plan_op *op = &missed->v[i];
 
-			if ((op->kind == PLAN_OP_SAL_RULE_ADD) != (pass == 0) ||
+			weighs |= op->kind == PLAN_OP_SAL_RULE_CHANGE;
+			if (op->kind != passes[pass] ||
 			    was_said_before(missed, i) ||
 			    came_to_nothing(missed, i))
 				continue;
-			if (add_op(out, op->kind, node, op->sal.service,
-				   &op->sal.to, pos))
+			if (add_rule_op(l, out, op->kind, node, op->sal.service,
+					op->sal.instance, &op->sal.to, pos))
 				return -ENOMEM;
 		}
+	for (size_t i = 0; weighs && i < missed->n; i++)
+		if (weigh_again(l, node, i, pos, out))
+			return -ENOMEM;
 	return 0;
 }

@@ -12,8 +12,9 @@ void plan_each_instance(const struct scenario *s, size_t service,
 				      void *arg),
 			void *arg)
 {
-	visit(s->services.v[service].instance,
-	      s->services.v[service].instance_pos, arg);
+	for (size_t i = 0; i < s->services.v[service].instances.n; i++)
+		visit(s->services.v[service].instances.v[i].node,
+		      s->services.v[service].instances.v[i].pos, arg);
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		const struct scn_entry *e = &s->timeline.v[i];
 
@@ -307,6 +308,8 @@ static int choose_holders(struct plan *p, struct diag *diag, size_t service)
 
 static bool migrates(const struct scenario *s, size_t service)
 {
+	if (s->services.v[service].instances.n > 1)
+		return true;
 	for (size_t i = 0; i < s->timeline.n; i++)
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
 			const struct scn_action *a =

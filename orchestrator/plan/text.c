@@ -2,6 +2,7 @@
 /* Plans as people read them. */
 #include "orchestrator/plan/plan.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -85,9 +86,16 @@ static void sal_text(const struct plan *p, const struct plan_op *op, char *buf,
 		       name);
 	else
 		append(buf, size, "%s service %s to %s",
-		       op->kind == PLAN_OP_SAL_RULE_ADD ? "forward" :
-							  "stop forwarding",
+		       op->kind == PLAN_OP_SAL_RULE_DEL ? "stop forwarding" :
+							  "forward",
 		       name, ip_format_addr(&op->sal.to, to, sizeof(to)));
+	if (op->kind == PLAN_OP_SAL_NAME || op->kind == PLAN_OP_SAL_RULE_DEL ||
+	    !op->sal.to.family)
+		return;
+	if (op->sal.weight != 1 || op->kind == PLAN_OP_SAL_RULE_CHANGE)
+		append(buf, size, ", weight %" PRIu32, op->sal.weight);
+	if (op->sal.priority)
+		append(buf, size, ", priority %" PRIu32, op->sal.priority);
 }
 
 static void queue_text(const struct plan *p, const struct plan_op *op,
@@ -274,6 +282,7 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 	case PLAN_OP_SAL_NAME:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
+	case PLAN_OP_SAL_RULE_CHANGE:
 		sal_text(p, op, buf, size);
 		break;
 	case PLAN_OP_NAT_INIT:
@@ -284,13 +293,19 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		break;
 	case PLAN_OP_NAT_ADD:
 	case PLAN_OP_NAT_BIND:
+	case PLAN_OP_NAT_ALSO:
 		append(buf, size, "%s service %s: %s to %s",
-		       op->kind == PLAN_OP_NAT_ADD ? "bind" : "rebind",
+		       op->kind == PLAN_OP_NAT_ADD  ? "bind" :
+		       op->kind == PLAN_OP_NAT_BIND ? "rebind" :
+						      "bind also",
 		       p->scenario->services.v[op->nat.service].name,
 		       ip_format_addr(&op->nat.from, from, sizeof(from)),
 		       op->nat.to.family ?
 			       ip_format_addr(&op->nat.to, to, sizeof(to)) :
 			       "nobody");
+		if (op->nat.to.family && (op->nat.weight != 1 || op->nat.also ||
+					  op->kind == PLAN_OP_NAT_ALSO))
+			append(buf, size, ", weight %" PRIu32, op->nat.weight);
 		break;
 	}
 	return buf;
@@ -388,6 +403,21 @@ static void print_inner(const struct plan *p, FILE *out)
 	}
 }
 
+/* " c, d (weight 3)" */
+static void print_instances(const struct plan *p, const struct scn_service *s,
+			    FILE *out)
+{
+	for (size_t i = 0; i < s->instances.n; i++) {
+		const struct scn_instance *in = &s->instances.v[i];
+
+		fprintf(out, "%s %s", i ? "," : "", node_name(p, in->node));
+		if (in->weight != 1)
+			fprintf(out, " (weight %" PRIu32 ")", in->weight);
+		if (in->priority)
+			fprintf(out, " (priority %" PRIu32 ")", in->priority);
+	}
+}
+
 static void print_services(const struct plan *p, FILE *out)
 {
 	char text[IP_TEXT_MAX], id[SERVICE_ID_TEXT_MAX];
@@ -404,13 +434,14 @@ static void print_services(const struct plan *p, FILE *out)
 			fprintf(out, " %s",
 				ip_format_addr(&svc->addresses.v[k], text,
 					       sizeof(text)));
+		fprintf(out, "  at");
+		print_instances(p, s, out);
 		if (s->resolver == SCN_RESOLVER_SAL) {
-			fprintf(out, "  at %s, SAL\n  %20s ID %s\n",
-				node_name(p, s->instance), "",
+			fprintf(out, ", SAL\n  %20s ID %s\n", "",
 				service_id_format(&svc->id, id, sizeof(id)));
 			continue;
 		}
-		fprintf(out, "  at %s, NAT in", node_name(p, s->instance));
+		fprintf(out, ", NAT in");
 		for (size_t k = 0; k < svc->holders.n; k++)
 			fprintf(out, " %s", node_name(p, svc->holders.v[k]));
 		fprintf(out, "\n");

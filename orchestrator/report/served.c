@@ -56,19 +56,24 @@ static bool instance_is(const struct served *sv, size_t service, size_t node)
 	return sv->instances[service * sv->scenario->nodes.n + node];
 }
 
-/* Bound at the start, or by a migration. */
+/* Bound at the start, by a migration, or registered. */
 static void instances_find(struct served *sv)
 {
 	const struct scenario *s = sv->scenario;
 
 	for (size_t i = 0; i < s->services.n; i++)
-		instance_add(sv, i, s->services.v[i].instance);
+		for (size_t k = 0; k < s->services.v[i].instances.n; k++)
+			instance_add(sv, i,
+				     s->services.v[i].instances.v[k].node);
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		const struct scn_entry *entry = &s->timeline.v[i];
 
 		for (size_t j = 0; j < entry->actions.n; j++) {
 			const struct scn_action *a = &entry->actions.v[j];
 
+			if (a->kind == SCN_ACTION_REGISTER)
+				instance_add(sv, a->serve.service,
+					     a->serve.node);
 			if (a->kind != SCN_ACTION_MIGRATE)
 				continue;
 			instance_add(sv, a->migrate.service, a->migrate.from);

@@ -40,17 +40,18 @@ struct action_kind {
 /* The mappings of all forms, for the variants of a mapping. */
 #define ACTION_MAPPINGS                                                        \
 	&mapping_action_migrate, &mapping_action_register,                     \
-		&mapping_action_unregister, &mapping_action_flush,             \
-		&mapping_action_link, &mapping_action_interface,               \
-		&mapping_action_route, &mapping_action_partition,              \
-		&mapping_action_nat_rebind, &mapping_action_drop,              \
-		&mapping_action_heal, &mapping_action_crash,                   \
-		&mapping_action_boot, &mapping_action_freeze,                  \
-		&mapping_action_thaw, &mapping_action_start,                   \
-		&mapping_action_stop, &mapping_action_kill,                    \
-		&mapping_action_pause, &mapping_action_resume,                 \
-		&mapping_action_restart, &mapping_action_exec,                 \
-		&mapping_action_mark, &mapping_action_wait
+		&mapping_action_unregister, &mapping_action_weight,            \
+		&mapping_action_flush, &mapping_action_link,                   \
+		&mapping_action_interface, &mapping_action_route,              \
+		&mapping_action_partition, &mapping_action_nat_rebind,         \
+		&mapping_action_drop, &mapping_action_heal,                    \
+		&mapping_action_crash, &mapping_action_boot,                   \
+		&mapping_action_freeze, &mapping_action_thaw,                  \
+		&mapping_action_start, &mapping_action_stop,                   \
+		&mapping_action_kill, &mapping_action_pause,                   \
+		&mapping_action_resume, &mapping_action_restart,               \
+		&mapping_action_exec, &mapping_action_mark,                    \
+		&mapping_action_wait
 
 extern const struct mapping mapping_action; /* one of a list */
 extern const struct type type_do; /* an action, or a list of them */
@@ -72,6 +73,10 @@ extern const struct mapping mapping_action_register, mapping_action_unregister,
 	mapping_action_flush;
 extern const struct action_form form_register, form_unregister, form_flush;
 extern const struct action_kind kind_register, kind_unregister, kind_flush;
+/* action_weight.c */
+extern const struct mapping mapping_action_weight;
+extern const struct action_form form_weight;
+extern const struct action_kind kind_weight;
 /* action_link.c */
 extern const struct mapping mapping_action_link;
 extern const struct action_form form_link;

@@ -299,6 +299,7 @@ static void check_migrate(struct loader *l, struct state *st,
 	const struct step *before = st->moved[service];
 	bool failed = step->action.migrate.fail;
 	bool was = state_serves(l, st, service, from);
+	bool there = was && from != to && state_serves(l, st, service, to);
 	const char *at = was ? NULL : place_text(l, st, service);
 	const struct scenario *s = l->s;
 
@@ -320,10 +321,19 @@ static void check_migrate(struct loader *l, struct state *st,
 	/* One that is made to fail leaves it where it was. */
 	state_set_serves(l, st, service, from, failed);
 	state_set_serves(l, st, service, to, !failed);
-	if (was || !action_is_known(l, SCN_ACTION_MIGRATE) ||
+	if ((was && !there) || !action_is_known(l, SCN_ACTION_MIGRATE) ||
 	    !action_is_known(l, SCN_ACTION_REGISTER) ||
 	    !action_is_known(l, SCN_ACTION_UNREGISTER))
 		return;
+	if (there) {
+		tree_error(l->diag, step->subject,
+			   "at %s, '%s' is already an instance of '%s'",
+			   step->when, s->nodes.v[to].name,
+			   s->services.v[service].name);
+		diag_help(l->diag, "to have one instance less, 'unregister' "
+				   "it");
+		return;
+	}
 	tree_error(l->diag, step->from,
 		   "at %s, the service '%s' is at %s, not at '%s'", step->when,
 		   s->services.v[service].name, at, s->nodes.v[from].name);

@@ -2,9 +2,10 @@
 /* register, unregister, flush: the parts of which a migration is made. */
 #include "orchestrator/scenario/action.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
-enum { SERVE_SERVICE, SERVE_NODE };
+enum { SERVE_SERVICE, SERVE_NODE, SERVE_WEIGHT, SERVE_PRIORITY };
 
 #define SERVE_FIELDS(verb, what)                                               \
 	[SERVE_SERVICE] = { .name = verb,                                      \
@@ -18,6 +19,14 @@ enum { SERVE_SERVICE, SERVE_NODE };
 
 static const struct field register_fields[] = {
 	SERVE_FIELDS("register", "the service that gets an instance"),
+	[SERVE_WEIGHT] = { .name = "weight",
+			   .type = &type_weight,
+			   .fallback = "1",
+			   .doc = "its share of new flows; 0: none" },
+	[SERVE_PRIORITY] = { .name = "priority",
+			     .type = &type_priority,
+			     .fallback = "0",
+			     .doc = "the highest that can be used serves" },
 };
 static const struct field unregister_fields[] = {
 	SERVE_FIELDS("unregister", "the service that loses an instance"),
@@ -66,6 +75,8 @@ static bool read_register(struct loader *l, const struct value *v,
 {
 	(void)l;
 	(void)also;
+	step->action.serve.weight = (uint32_t)v[SERVE_WEIGHT].number;
+	step->action.serve.priority = (uint32_t)v[SERVE_PRIORITY].number;
 	return read_serve(v, step, SCN_ACTION_REGISTER);
 }
 
@@ -120,9 +131,14 @@ const struct action_form form_flush = {
 static void serve_text(const struct scenario *s, const struct scn_action *a,
 		       char *buf, size_t size)
 {
-	snprintf(buf, size, "%s %s at %s", scn_action_name(a->kind),
+	char weight[32] = "";
+
+	if (a->kind == SCN_ACTION_REGISTER && a->serve.weight != 1)
+		snprintf(weight, sizeof(weight), ", weight %" PRIu32,
+			 a->serve.weight);
+	snprintf(buf, size, "%s %s at %s%s", scn_action_name(a->kind),
 		 s->services.v[a->serve.service].name,
-		 s->nodes.v[a->serve.node].name);
+		 s->nodes.v[a->serve.node].name, weight);
 }
 
 static void flush_text(const struct scenario *s, const struct scn_action *a,
@@ -149,21 +165,12 @@ static void check_serve(struct loader *l, struct state *st,
 	size_t service = a->serve.service, node = a->serve.node;
 	bool add = a->kind == SCN_ACTION_REGISTER;
 	const struct scn_service *svc = &l->s->services.v[service];
-	size_t others = 0;
 
-	for (size_t i = 0; i < l->s->nodes.n; i++)
-		others += i != node && state_serves(l, st, service, i);
 	if (is_judged(l) && state_serves(l, st, service, node) == add)
 		tree_error(l->diag, step->from,
 			   "at %s, '%s' is %s instance of '%s'", step->when,
 			   l->s->nodes.v[node].name, add ? "already an" : "no",
 			   svc->name);
-	else if (is_judged(l) && add && others &&
-		 svc->resolver == SCN_RESOLVER_NAT)
-		tree_error(l->diag, step->from,
-			   "at %s, the nat service '%s' has an instance, and "
-			   "takes no second one",
-			   step->when, svc->name);
 	st->moved[service] = step;
 	state_set_serves(l, st, service, node, add);
 }

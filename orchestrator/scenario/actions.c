@@ -13,6 +13,7 @@ static const struct action_form *const forms[] = {
 	&form_thaw,    &form_start,	&form_stop,	  &form_kill,
 	&form_pause,   &form_resume,	&form_restart,	  &form_exec,
 	&form_mark,    &form_wait,	&form_nat_rebind, &form_drop,
+	&form_weight,
 };
 
 const struct mapping mapping_action = {
@@ -40,6 +41,7 @@ static const struct action_kind *const kinds[] = {
 	[SCN_ACTION_MIGRATE] = &kind_migrate,
 	[SCN_ACTION_REGISTER] = &kind_register,
 	[SCN_ACTION_UNREGISTER] = &kind_unregister,
+	[SCN_ACTION_WEIGHT] = &kind_weight,
 	[SCN_ACTION_FLUSH] = &kind_flush,
 	[SCN_ACTION_LINK_STATE] = &kind_link_state,
 	[SCN_ACTION_LINK_CHANGE] = &kind_link_change,

@@ -129,6 +129,8 @@ extern const struct type type_text, type_name, type_count, type_switch,
 	type_delay, type_span, type_port, type_signal, type_host, type_machine,
 	type_node, type_service, type_process, type_probe, type_link,
 	type_iface, type_addresses, type_subnets, type_ifaddrs;
+/* Of a service's instances (services.c). */
+extern const struct type type_weight, type_priority;
 extern const struct mapping mapping_scenario; /* the root (load.c) */
 
 /* ---- reading ----------------------------------------------------------- */

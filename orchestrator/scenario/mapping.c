@@ -156,7 +156,8 @@ static const struct mapping *variant_guess(const struct mapping *m,
 	return NULL;
 }
 
-/* The variant whose first field is given; two of them are an error. */
+/* The variant whose first field is given; two of them are an error, unless the
+ * one is a field of the other as well. */
 static const struct mapping *variant_find(struct loader *l,
 					  const struct mapping *m,
 					  const struct tree_node *node,
@@ -169,7 +170,11 @@ static const struct mapping *variant_find(struct loader *l,
 		const struct tree_node *key = node->pairs[i].key;
 		const struct mapping *variant = variant_by_key(m, key->text);
 
-		if (variant && found) {
+		if (variant && found &&
+		    field_find(found, key->text) != SIZE_MAX)
+			continue;
+		if (variant && found &&
+		    field_find(variant, first->text) == SIZE_MAX) {
 			tree_error(l->diag, key,
 				   "'%s' and '%s' cannot stand in one %s",
 				   first->text, key->text, m->what);

@@ -35,6 +35,7 @@ static void free_programs(struct scenario *s)
 	for (size_t i = 0; i < s->services.n; i++) {
 		free(s->services.v[i].name);
 		VEC_FREE(&s->services.v[i].addresses);
+		VEC_FREE(&s->services.v[i].instances);
 		VEC_FREE(&s->services.v[i].at);
 	}
 	for (size_t i = 0; i < s->processes.n; i++) {

@@ -111,14 +111,31 @@ struct scn_port {
 	uint16_t port;
 };
 
+/* How a client's flows are spread over a service's instances. */
+enum scn_affinity {
+	SCN_AFFINITY_NONE, /* each flow for itself */
+	SCN_AFFINITY_SOURCE, /* all of one address to the same one */
+};
+
+#define SCN_WEIGHT_MAX 65535
+
+struct scn_instance {
+	size_t node;
+	uint32_t weight; /* its share of new flows; 0: it gets none */
+	uint32_t priority; /* the highest that can be used serves */
+	struct src_pos pos;
+};
+
 struct scn_service {
 	char *name;
 	enum scn_resolver resolver;
 	scn_prefix_vec addresses; /* at most one a family, full length; empty:
 				     automatic, one of each family in use */
 	struct scn_port port;
-	size_t instance; /* the node bound at the start */
+	VEC(struct scn_instance) instances; /* bound at the start */
+	size_t instance; /* the node of the first of them */
 	struct src_pos instance_pos;
+	enum scn_affinity affinity; /* nat */
 	scn_index_vec run; /* processes that run where the instance is */
 	scn_index_vec at; /* nodes that hold the NAT rules; empty: every host
 			     that never is an instance, in its own OUTPUT */
@@ -200,6 +217,7 @@ enum scn_action_kind {
 	SCN_ACTION_MIGRATE,
 	SCN_ACTION_REGISTER, /* one more instance of a service */
 	SCN_ACTION_UNREGISTER,
+	SCN_ACTION_WEIGHT, /* of a service's instances */
 	SCN_ACTION_FLUSH, /* what a node's kernel tracks of connections */
 	SCN_ACTION_LINK_STATE,
 	SCN_ACTION_LINK_CHANGE, /* of its properties */
@@ -262,6 +280,11 @@ struct scn_iface_ref {
 
 typedef VEC(scn_index_vec) scn_groups;
 
+struct scn_weight {
+	size_t node; /* an instance's */
+	uint32_t weight;
+};
+
 struct scn_action {
 	enum scn_action_kind kind;
 	union {
@@ -276,7 +299,13 @@ struct scn_action {
 		} migrate;
 		struct {
 			size_t service, node;
+			uint32_t weight, priority; /* REGISTER */
 		} serve; /* REGISTER, UNREGISTER */
+		struct {
+			size_t service;
+			struct scn_weight *set; /* owned */
+			size_t n;
+		} weight;
 		struct {
 			size_t node;
 			size_t service; /* SCN_NONE: all of it */

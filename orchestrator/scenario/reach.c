@@ -139,9 +139,11 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 	const struct scenario *s = l->s;
 	bool migrates = false;
 
-	if (l->actions_unknown & ACTION_BIT(SCN_ACTION_MIGRATE) ||
-	    s->services.v[service].instance == node)
+	if (l->actions_unknown & ACTION_BIT(SCN_ACTION_MIGRATE))
 		return;
+	for (size_t i = 0; i < s->services.v[service].instances.n; i++)
+		if (s->services.v[service].instances.v[i].node == node)
+			return;
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
 			const struct scn_action *a =
@@ -165,6 +167,8 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 	diag_note(l->diag, s->services.v[service].instance_pos, 1,
 		  migrates ? "it begins with this one, and no 'migrate' leads "
 			     "to the other" :
+		  s->services.v[service].instances.n > 1 ?
+			     "its instances begin with this one" :
 			     "this is its only instance");
 }
 
@@ -182,7 +186,8 @@ void reach_check_order(struct loader *l, size_t service,
 	size_t at = s->services.v[service].instance, next = 0;
 
 	if ((l->actions_unknown | l->actions_untimed) &
-	    ACTION_BIT(SCN_ACTION_MIGRATE))
+		    ACTION_BIT(SCN_ACTION_MIGRATE) ||
+	    s->services.v[service].instances.n > 1)
 		return;
 	next += nodes->v[0] == at;
 	for (size_t i = 0; i < s->timeline.n; i++) {

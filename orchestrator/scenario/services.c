@@ -17,12 +17,74 @@ static const struct type type_resolver = {
 	.words = resolver_words,
 };
 
+const struct type type_weight = {
+	.expects = "a weight, such as 3",
+	.scalar = SCALAR_UINT,
+	.min = 0,
+	.max = SCN_WEIGHT_MAX,
+};
+
+const struct type type_priority = {
+	.expects = "a priority, such as 1",
+	.scalar = SCALAR_UINT,
+	.min = 0,
+	.max = SCN_WEIGHT_MAX,
+};
+
+enum { INSTANCE_NODE, INSTANCE_WEIGHT, INSTANCE_PRIORITY };
+
+static const struct field instance_fields[] = {
+	[INSTANCE_NODE] = { .name = "node",
+			    .type = &type_host,
+			    .required = true,
+			    .example = "c",
+			    .doc = "the host" },
+	[INSTANCE_WEIGHT] = { .name = "weight",
+			      .type = &type_weight,
+			      .fallback = "1",
+			      .doc = "its share of new flows, among those of "
+				     "its priority; 0: none" },
+	[INSTANCE_PRIORITY] = { .name = "priority",
+				.type = &type_priority,
+				.fallback = "0",
+				.doc = "the highest that can be used serves" },
+};
+
+static const struct mapping mapping_instance = {
+	.what = "instance",
+	.doc = "A host where a service is.",
+	MAPPING_FIELDS(instance_fields),
+};
+
+static const struct type type_instance = {
+	.expects = "a host, or one with a weight, such as "
+		   "'{ node: c, weight: 3 }'",
+	.scalar = SCALAR_REF,
+	.names = NAMES_NODE,
+	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_GUEST,
+	.mapping = &mapping_instance,
+};
+
 static const struct type type_instances = {
 	.expects = "a list of hosts, such as [c]",
 	.scalar = SCALAR_REF,
 	.names = NAMES_NODE,
 	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_GUEST,
-	.item = &type_host,
+	.item = &type_instance,
+	.mapping = &mapping_instance,
+};
+
+static const struct word affinity_words[] = {
+	{ "none", SCN_AFFINITY_NONE, NULL },
+	{ "source", SCN_AFFINITY_SOURCE, NULL },
+	{ 0 },
+};
+
+static const struct type type_affinity = {
+	.expects = "none or source",
+	.scalar = SCALAR_WORD,
+	.thing = "an affinity",
+	.words = affinity_words,
 };
 
 static const struct type type_at = {
@@ -48,6 +110,7 @@ enum {
 	SERVICE_ADDRESS,
 	SERVICE_AT,
 	SERVICE_RUN,
+	SERVICE_AFFINITY,
 };
 
 static const struct field service_fields[] = {
@@ -60,7 +123,7 @@ static const struct field service_fields[] = {
 				.type = &type_instances,
 				.required = true,
 				.example = "[c]",
-				.doc = "the host that answers at first" },
+				.doc = "the hosts that answer at first" },
 	[SERVICE_PORT] = { .name = "port",
 			   .type = &type_port,
 			   .doc = "the one port that is bound; without it, "
@@ -78,6 +141,11 @@ static const struct field service_fields[] = {
 			  .doc = "processes that run where the instance is, "
 				 "and "
 				 "come and go with it" },
+	[SERVICE_AFFINITY] = { .name = "affinity",
+			       .type = &type_affinity,
+			       .fallback = "none",
+			       .doc = "of nat: source, all flows of a client's "
+				      "address go to the same instance" },
 };
 
 static const struct mapping mapping_service = {
@@ -104,30 +172,66 @@ const struct type type_services = {
 	.may_be_empty = true,
 };
 
+static bool read_instance(struct loader *l, const struct tree_node *node,
+			  struct scn_service *service)
+{
+	struct scn_instance in = { .weight = 1, .pos = node->pos };
+	struct value v[VALUES_MAX], host;
+	struct scn_instance *slot;
+	bool good;
+
+	if (node->kind == TREE_MAP) {
+		good = mapping_read(l, &mapping_instance, node, NULL, v, NULL);
+		host = v[INSTANCE_NODE];
+		in.weight = (uint32_t)v[INSTANCE_WEIGHT].number;
+		in.priority = (uint32_t)v[INSTANCE_PRIORITY].number;
+	} else {
+		good = value_read(l, &type_instance, node, &host);
+	}
+	if (!host.ok)
+		return false;
+	in.node = host.index;
+	if (host.node)
+		in.pos = host.node->pos;
+	for (size_t i = 0; i < service->instances.n; i++) {
+		if (service->instances.v[i].node != in.node)
+			continue;
+		tree_error(l->diag, host.node, "'%s' comes twice in this list",
+			   l->s->nodes.v[in.node].name);
+		return false;
+	}
+	slot = LOADER_PUSH(l, &service->instances);
+	if (!slot)
+		return false;
+	*slot = in;
+	return good;
+}
+
 static bool read_instances(struct loader *l, const struct value *list,
 			   struct scn_service *service)
 {
 	size_t n = value_items(list);
-	struct value v;
+	bool good = true;
 
 	if (list->node->kind == TREE_LIST && n == 0) {
 		tree_error(l->diag, list->node, "a service needs an instance");
 		return false;
 	}
-	if (n > 1) {
-		tree_error(l->diag, value_item(list, 1),
-			   "a %s service has one instance at a time; balancing "
-			   "over several is not available yet",
-			   service->resolver == SCN_RESOLVER_SAL ? "sal" :
-								   "nat");
-		diag_help(l->diag, "a 'migrate' in the timeline replaces the "
-				   "instance");
+	for (size_t i = 0; i < n; i++)
+		good &= read_instance(l, value_item(list, i), service);
+	if (service->instances.n) {
+		service->instance = service->instances.v[0].node;
+		service->instance_pos = service->instances.v[0].pos;
 	}
-	service->instance_pos = value_item(list, 0)->pos;
-	if (!value_read(l, &type_host, value_item(list, 0), &v))
-		return false;
-	service->instance = v.index;
-	return n == 1;
+	return good;
+}
+
+static bool is_first_instance(const struct scn_service *service, size_t node)
+{
+	for (size_t i = 0; i < service->instances.n; i++)
+		if (service->instances.v[i].node == node)
+			return true;
+	return false;
 }
 
 static bool read_addresses(struct loader *l, const struct value *list,
@@ -185,7 +289,7 @@ static bool read_at(struct loader *l, const struct value *list,
 	return good;
 }
 
-/* Those at the first instance start by themselves, the others do not. */
+/* Those at the first instances start by themselves, the others do not. */
 static bool read_run(struct loader *l, const struct value *list,
 		     struct scn_service *service)
 {
@@ -195,7 +299,7 @@ static bool read_run(struct loader *l, const struct value *list,
 	for (size_t i = 0; good && i < service->run.n; i++) {
 		struct scn_process *p = &l->s->processes.v[service->run.v[i]];
 
-		p->autostart = p->node == service->instance;
+		p->autostart = is_first_instance(service, p->node);
 	}
 	return good;
 }
@@ -226,6 +330,14 @@ static size_t read_service(struct loader *l, const struct tree_node *key,
 		good &= read_at(l, &v[SERVICE_AT], service);
 	if (v[SERVICE_RUN].ok)
 		good &= read_run(l, &v[SERVICE_RUN], service);
+	if (v[SERVICE_AFFINITY].ok)
+		service->affinity = (enum scn_affinity)v[SERVICE_AFFINITY].word;
+	if (v[SERVICE_AFFINITY].node && v[SERVICE_RESOLVER].ok &&
+	    service->resolver == SCN_RESOLVER_SAL) {
+		tree_error(l->diag, v[SERVICE_AFFINITY].node,
+			   "'affinity' is only for nat services");
+		good = false;
+	}
 	return good ? index : SCN_NONE;
 }
 

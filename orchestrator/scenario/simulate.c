@@ -152,9 +152,9 @@ static bool state_init(struct state *st, const struct scenario *s)
 		memcpy(st->params[i], s->links.v[i].params,
 		       sizeof(st->params[i]));
 	for (size_t i = 0; i < s->services.n; i++)
-		if (s->services.v[i].instance != SCN_NONE)
-			st->serves[i * s->nodes.n + s->services.v[i].instance] =
-				true;
+		for (size_t k = 0; k < s->services.v[i].instances.n; k++)
+			st->serves[i * s->nodes.n +
+				   s->services.v[i].instances.v[k].node] = true;
 	for (size_t i = 0; i < 2 * s->links.n; i++) {
 		st->absent[i] = s->links.v[i / 2].absent;
 		st->guest_at[i] = SCN_NONE;

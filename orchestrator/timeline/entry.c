@@ -19,6 +19,7 @@ static perform_fn *const performers[] = {
 	[SCN_ACTION_MIGRATE] = perform_migrate,
 	[SCN_ACTION_REGISTER] = perform_serve,
 	[SCN_ACTION_UNREGISTER] = perform_serve,
+	[SCN_ACTION_WEIGHT] = perform_weight,
 	[SCN_ACTION_FLUSH] = perform_flush,
 	[SCN_ACTION_LINK_STATE] = NULL,
 	[SCN_ACTION_LINK_CHANGE] = NULL,

@@ -18,10 +18,10 @@ struct performance;
 typedef int perform_fn(struct performance *p, struct err *err);
 
 perform_fn perform_nat_rebind, perform_migrate, perform_guest, perform_serve,
-	perform_flush, perform_readdress, perform_crash, perform_boot,
-	perform_freeze, perform_thaw, perform_start, perform_stop, perform_kill,
-	perform_pause, perform_restart, perform_exec, perform_mark,
-	perform_wait;
+	perform_weight, perform_flush, perform_readdress, perform_crash,
+	perform_boot, perform_freeze, perform_thaw, perform_start, perform_stop,
+	perform_kill, perform_pause, perform_restart, perform_exec,
+	perform_mark, perform_wait;
 
 #define PROGRAM_MAX 12
 
@@ -107,6 +107,10 @@ int performance_wait(struct performance *p, int64_t delay_ns,
  */
 int perform_ops(const struct performance *p, const char *step, int made,
 		plan_op_vec *ops, struct err *err);
+/* Who translates for the service forgets its flows, but for those to its
+ * instances, less from and with to (SCN_NONE: nobody). perform_serve.c. */
+int perform_forget(const struct performance *p, size_t service, size_t from,
+		   size_t to, bool hand_over, struct err *err);
 /* The live lab is as the action makes it, from here on. */
 int performance_take(const struct performance *p, struct err *err);
 

@@ -26,18 +26,16 @@ static int bind_services(const struct performance *p, struct err *err)
 
 	for (size_t i = 0; i < s->services.n && !r; i++) {
 		plan_op_vec ops = { 0 };
-		unsigned deleted = 0;
 
 		if (s->services.v[i].resolver != SCN_RESOLVER_NAT ||
 		    !plan_live_serves(p->tl->live, i, guest_node(p)))
 			continue;
-		r = plan_bind_ops(p->tl->live, i, guest_node(p), p->action->pos,
-				  &ops);
+		r = plan_bind_ops(p->tl->live, i, SCN_NONE, SCN_NONE,
+				  p->action->pos, &ops);
 		r = perform_ops(p, "rule", r, &ops, err);
 		if (!r)
-			r = lab_flush_service(p->tl->lab, i, &deleted, err);
-		if (!r)
-			performance_step(p, "flush", "deleted", deleted);
+			r = perform_forget(p, i, SCN_NONE, SCN_NONE, false,
+					   err);
 	}
 	return r;
 }

@@ -189,15 +189,10 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);
 
 static int flush(const struct performance *p, bool hand_over, struct err *err)
 {
-	size_t service = p->action->migrate.service;
-	unsigned deleted = 0;
-	int r = hand_over ?
-			lab_hand_over(p->tl->lab, service, &deleted, err) :
-			lab_flush_service(p->tl->lab, service, &deleted, err);
+	const struct scn_action *a = p->action;
 
-	if (!r)
-		performance_step(p, "flush", "deleted", deleted);
-	return r;
+	return perform_forget(p, a->migrate.service, a->migrate.from,
+			      a->migrate.to, hand_over, err);
 }
 
 static int bind_sal(const struct performance *p, enum plan_sal_step step,
@@ -260,8 +255,8 @@ static int bind_nat(const struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
 	plan_op_vec ops = { 0 };
-	int r = plan_bind_ops(p->tl->live, a->migrate.service, a->migrate.to,
-			      a->pos, &ops);
+	int r = plan_bind_ops(p->tl->live, a->migrate.service, a->migrate.from,
+			      a->migrate.to, a->pos, &ops);
 
 	return perform_ops(p, "rule", r, &ops, err);
 }
@@ -390,84 +385,7 @@ int perform_migrate(struct performance *p, struct err *err)
 
 	if (r)
 		return r;
+	plan_live_begin(p->tl->live, p->action);
 	write_program(p);
 	return advance(p, err);
-}
-
-/* ---- register and unregister -----------------------------------------------
- */
-
-static int serve_sal(const struct performance *p, bool add_it, struct err *err)
-{
-	const struct scn_action *a = p->action;
-	static const char *const names[] = {
-		[PLAN_SAL_START] = "start",
-		[PLAN_SAL_FORWARD] = "forward",
-		[PLAN_SAL_STOP] = "stop",
-	};
-	int r = 0;
-
-	for (size_t i = add_it ? PLAN_SAL_START : PLAN_SAL_FORWARD;
-	     i <= (add_it ? PLAN_SAL_FORWARD : PLAN_SAL_STOP) && !r; i++) {
-		plan_op_vec ops = { 0 };
-
-		r = plan_sal_bind_ops(p->tl->live, a->serve.service,
-				      add_it ? SCN_NONE : a->serve.node,
-				      add_it ? a->serve.node : SCN_NONE,
-				      (enum plan_sal_step)i, a->pos, &ops);
-		r = perform_ops(p, names[i], r, &ops, err);
-	}
-	return r;
-}
-
-/* Those of the service at that node; they are not waited for. */
-static int run_at(const struct performance *p, bool start, struct err *err)
-{
-	const struct scn_action *a = p->action;
-	const struct scn_service *s =
-		&p->tl->plan->scenario->services.v[a->serve.service];
-	int r = 0;
-
-	for (size_t i = 0; i < s->run.n && r >= 0; i++) {
-		if (!is_at(p, s->run.v[i], a->serve.node) ||
-		    lab_process_runs(p->tl->lab, s->run.v[i]) == start)
-			continue;
-		r = start ? lab_start_process(p->tl->lab, s->run.v[i], err) :
-			    lab_stop_process(p->tl->lab, s->run.v[i], err);
-	}
-	return r < 0 ? r : 0;
-}
-
-int perform_serve(struct performance *p, struct err *err)
-{
-	const struct scn_action *a = p->action;
-	bool add_it = a->kind == SCN_ACTION_REGISTER;
-	plan_op_vec ops = { 0 };
-	int r = add_it ? run_at(p, true, err) : 0;
-
-	if (r)
-		return r;
-	if (p->tl->plan->scenario->services.v[a->serve.service].resolver ==
-	    SCN_RESOLVER_SAL) {
-		r = serve_sal(p, add_it, err);
-	} else {
-		r = plan_bind_ops(p->tl->live, a->serve.service,
-				  add_it ? a->serve.node : SCN_NONE, a->pos,
-				  &ops);
-		r = perform_ops(p, "rule", r, &ops, err);
-	}
-	if (!r && !add_it)
-		r = run_at(p, false, err);
-	return r ? r : performance_take(p, err);
-}
-
-int perform_flush(struct performance *p, struct err *err)
-{
-	unsigned deleted = 0;
-	int r = lab_flush_node(p->tl->lab, p->action->flush.node,
-			       p->action->flush.service, &deleted, err);
-
-	if (!r)
-		performance_step(p, "flush", "deleted", deleted);
-	return r;
 }

@@ -212,6 +212,7 @@ static int small_lab_build(struct small_lab *l, size_t *tag, struct err *err)
 {
 	struct knat_binding bind = { .from = lab_addr("198.18.0.1"),
 				     .to = lab_addr("10.1.0.2") };
+	const struct kconntrack_flows flows = { .addrs = &bind.from, .n = 1 };
 	struct ip_prefix address = lab_prefix("10.1.0.1/24");
 	struct ip_prefix net = lab_prefix("10.9.0.0/16");
 	struct ip_addr via = lab_addr("10.1.0.9");
@@ -262,12 +263,11 @@ static int small_lab_build(struct small_lab *l, size_t *tag, struct err *err)
 	if (!r)
 		r = knat_init(l->ns[0], err);
 	if (!r)
-		r = knat_add(l->ns[0], &bind, err);
+		r = knat_add(l->ns[0], &bind, 1, err);
 	if (!r)
 		r = knat_rebind(l->ns[0], &bind, 1, err);
 	if (!r)
-		r = kns_conntrack_flush(l->ns[0], &bind.from, 1, 0, 0, NULL,
-					err);
+		r = kns_conntrack_flush(l->ns[0], &flows, NULL, err);
 	if (!r)
 		r = knat_deinit(l->ns[0], err);
 	return r;

@@ -1,135 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names bound by destination NAT, and what becomes of the flows that exist.
- *
- *     client e10 --- e11 router e12 --- e13 server[0]
- *     10.1.0.1           |  10.1.0.254, 10.2.0.254, 10.3.0.254
- *                        +  e14 --- e15 server[1]
- *
- * and the same in IPv6. The servers are 10.2.0.1 and 10.3.0.1; each test runs
- * in both families.
+ * Names bound by destination NAT, and what becomes of the flows that exist
+ * (tests/support/nat_lab.h has the lab.) Each test runs in both families.
  */
-#include "tests/support/kernel_lab.h"
+#include "tests/support/nat_lab.h"
 #include "tests/support/sandbox.h"
 
 #include <linux/netlink.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-
-/* clang-format off */
-static const struct net {
-	const char *client, *to_client, *server[2], *to_server[2];
-	const char *any, *service, *other_service;
-	const char *with_mask; /* how the addresses' prefixes end */
-} nets[2] = {
-	{ "10.1.0.1", "10.1.0.254", { "10.2.0.1", "10.3.0.1" },
-	  { "10.2.0.254", "10.3.0.254" }, "0.0.0.0/0", "198.18.0.1",
-	  "198.18.0.2", "/24" },
-	{ "fd01::1", "fd01::fe", { "fd02::1", "fd03::1" },
-	  { "fd02::fe", "fd03::fe" }, "::/0", "fd5e::1", "fd5e::2", "/64" },
-};
-/* clang-format on */
-
-static const struct net *N;
-static struct kns *client, *router, *server[2];
-static int server_fd[2];
-
-static void address(struct kns *ns, uint32_t ifindex, const char *addr)
-{
-	char text[IP_TEXT_MAX];
-
-	snprintf(text, sizeof(text), "%s%s", addr, N->with_mask);
-	lab_address(ns, ifindex, text);
-}
-
-static void wire(struct kns *a, uint32_t a_index, const char *a_addr,
-		 struct kns *b, uint32_t b_index, const char *b_addr)
-{
-	lab_veth(a, a_index, b, b_index, 0);
-	lab_link(a, a_index, true);
-	lab_link(b, b_index, true);
-	address(a, a_index, a_addr);
-	address(b, b_index, b_addr);
-}
-
-static void build(int family)
-{
-	N = &nets[family];
-	client = lab_ns();
-	router = lab_ns();
-	OK(kns_sysctl(router, "net/ipv4/ip_forward", "1", &E));
-	OK(kns_sysctl(router, "net/ipv6/conf/all/forwarding", "1", &E));
-	wire(client, 10, N->client, router, 11, N->to_client);
-	lab_route(client, N->any, N->to_client, 10, 0);
-	if (family)
-		lab_address(router, 11, "fe80::1/64");
-	for (uint32_t i = 0; i < 2; i++) {
-		server[i] = lab_ns();
-		wire(router, 12 + 2 * i, N->to_server[i], server[i], 13 + 2 * i,
-		     N->server[i]);
-		lab_route(server[i], N->any, N->to_server[i], 13 + 2 * i, 0);
-		/* For what it forwards, a router asks for neighbours in the
-		 * name of a link-local address, or not at all. */
-		if (family)
-			lab_address(router, 12 + 2 * i, "fe80::1/64");
-		server_fd[i] =
-			lab_socket(server[i], SOCK_DGRAM, N->server[i], 5000);
-	}
-	lab_ready(client);
-	lab_ready(router);
-	for (int i = 0; i < 2; i++)
-		lab_ready(server[i]);
-}
-
-static struct knat_binding binding(unsigned id, const char *from,
-				   const char *to)
-{
-	return (struct knat_binding){
-		.id = id,
-		.from = lab_addr(from),
-		.to = lab_addr(to),
-	};
-}
-
-static int client_socket(void)
-{
-	int fd = lab_socket(client, SOCK_DGRAM, N->client, 0);
-
-	lab_connect(fd, N->service, 5000);
-	return fd;
-}
-
-/* The client asks; that server and no other is to hear it, and the answer is
- * to look as if the service had sent it (the client's socket is connected). */
-static void ask(int fd, int who)
-{
-	struct sockaddr_storage from;
-	socklen_t len = sizeof(from);
-	char buf[16] = "";
-	ssize_t n;
-
-	ck_assert_int_eq(send(fd, "ask", 3, 0), 3);
-	n = recvfrom(server_fd[who], buf, sizeof(buf) - 1, 0,
-		     (struct sockaddr *)&from, &len);
-	ck_assert_msg(n == 3, "server %d: %s", who, strerror(errno));
-	ck_assert_str_eq(buf, "ask");
-	n = recv(server_fd[!who], buf, sizeof(buf) - 1, MSG_DONTWAIT);
-	ck_assert_msg(n < 0 && errno == EAGAIN, "the other one heard it too");
-	n = sendto(server_fd[who], "answer", 6, 0, (struct sockaddr *)&from,
-		   len);
-	ck_assert_int_eq(n, 6);
-	lab_expect(fd, "answer");
-}
-
-static unsigned flush(struct kns *ns, int protocol, uint16_t port)
-{
-	struct ip_addr service = lab_addr(N->service);
-	unsigned deleted = 99;
-
-	OK(kns_conntrack_flush(ns, &service, 1, protocol, port, &deleted, &E));
-	return deleted;
-}
 
 /* ---- where -------------------------------------------------------------- */
 
@@ -140,7 +20,7 @@ static void rebinding_moves_flows_at(struct kns *ns)
 	int flow = client_socket(), fresh = client_socket();
 
 	OK(knat_init(ns, &E));
-	OK(knat_add(ns, &b, &E));
+	OK(knat_add(ns, &b, 1, &E));
 	ask(flow, 0);
 	ask(flow, 0);
 	b.to = lab_addr(N->server[1]);
@@ -177,7 +57,7 @@ START_TEST(flushing_first_does_not_move_flows)
 	b = binding(3, N->service, N->server[0]);
 	flow = client_socket();
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	ask(flow, 0);
 	ck_assert_uint_eq(flush(router, 0, 0), 1);
 	ask(flow, 0);
@@ -215,7 +95,7 @@ START_TEST(unbound_names_lead_nowhere)
 	b = binding(3, N->service, NULL);
 	flow = client_socket();
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	expect_unreachable(flow);
 	b.to = lab_addr(N->server[1]);
 	OK(knat_rebind(router, &b, 1, &E));
@@ -243,11 +123,11 @@ START_TEST(protocol_and_port_are_matched)
 	right.protocol = IPPROTO_UDP;
 	right.port = 5000;
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &other_protocol, &E));
-	OK(knat_add(router, &other_port, &E));
+	OK(knat_add(router, &other_protocol, 1, &E));
+	OK(knat_add(router, &other_port, 1, &E));
 	expect_unreachable(client_socket());
 	flush(router, 0, 0);
-	OK(knat_add(router, &right, &E));
+	OK(knat_add(router, &right, 1, &E));
 	ask(client_socket(), 1);
 }
 END_TEST
@@ -261,8 +141,8 @@ START_TEST(services_do_not_mix)
 	b[0] = binding(0, N->service, N->server[0]);
 	b[1] = binding(1, N->other_service, N->server[1]);
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b[0], &E));
-	OK(knat_add(router, &b[1], &E));
+	OK(knat_add(router, &b[0], 1, &E));
+	OK(knat_add(router, &b[1], 1, &E));
 	first = client_socket();
 	second = lab_socket(client, SOCK_DGRAM, N->client, 0);
 	lab_connect(second, N->other_service, 5000);
@@ -290,7 +170,7 @@ START_TEST(failed_rebinding_changes_nothing)
 	b[0] = binding(0, N->service, N->server[0]);
 	b[1] = binding(42, N->other_service, N->server[1]);
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b[0], &E));
+	OK(knat_add(router, &b[0], 1, &E));
 	ask(client_socket(), 0);
 
 	/* The first could be done; the second is unknown. */
@@ -302,7 +182,7 @@ START_TEST(failed_rebinding_changes_nothing)
 	b[2] = binding(0, N->service, N->server[1]);
 	b[2].to = lab_addr(_i ? "10.3.0.1" : "fd03::1");
 	FAILS(knat_rebind(router, &b[2], 1, &E), EAFNOSUPPORT, "s0");
-	FAILS(knat_add(router, &b[0], &E), EEXIST, "create chain s0");
+	FAILS(knat_add(router, &b[0], 1, &E), EEXIST, "create chain s0");
 	ask(client_socket(), 0);
 	r = knat_rebind(router, b, 1, &E);
 	OK(r);
@@ -316,18 +196,18 @@ START_TEST(tables_come_and_go)
 
 	build(_i);
 	b = binding(0, N->service, N->server[0]);
-	FAILS(knat_add(router, &b, &E), ENOENT, "create chain s0");
+	FAILS(knat_add(router, &b, 1, &E), ENOENT, "create chain s0");
 	ck_assert(lab_at_home());
 	FAILS(knat_deinit(router, &E), ENOENT, "delete table");
 	OK(knat_init(router, &E));
 	FAILS(knat_init(router, &E), EEXIST, "create table");
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	ask(client_socket(), 0);
 	OK(knat_deinit(router, &E));
 	flush(router, 0, 0);
 	expect_unreachable(client_socket());
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	ck_assert(lab_at_home());
 }
 END_TEST
@@ -371,7 +251,7 @@ START_TEST(rebinding_is_never_seen_half_done)
 	build(_i);
 	b = binding(0, N->service, N->server[0]);
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	for (int i = 0; i < 2; i++)
 		echo_forever(server_fd[i]);
 	pid = fork();
@@ -406,7 +286,6 @@ START_TEST(only_what_matches_is_flushed)
 {
 	struct ip_addr other, wrong_family;
 	struct knat_binding b;
-	unsigned deleted;
 	int fd[5];
 
 	build(_i);
@@ -414,15 +293,13 @@ START_TEST(only_what_matches_is_flushed)
 	wrong_family = lab_addr(nets[!_i].service);
 	b = binding(0, N->service, N->server[0]);
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	for (int i = 0; i < 5; i++) {
 		fd[i] = client_socket();
 		ask(fd[i], 0);
 	}
-	OK(kns_conntrack_flush(router, &other, 1, 0, 0, &deleted, &E));
-	ck_assert_uint_eq(deleted, 0);
-	OK(kns_conntrack_flush(router, &wrong_family, 1, 0, 0, &deleted, &E));
-	ck_assert_uint_eq(deleted, 0);
+	ck_assert_uint_eq(flush_of(router, &other, 0, 0), 0);
+	ck_assert_uint_eq(flush_of(router, &wrong_family, 0, 0), 0);
 	ck_assert_uint_eq(flush(router, IPPROTO_TCP, 5000), 0);
 	ck_assert_uint_eq(flush(router, IPPROTO_UDP, 5001), 0);
 	ck_assert_uint_eq(flush(client, 0, 0), 0); /* not tracked there */
@@ -431,8 +308,7 @@ START_TEST(only_what_matches_is_flushed)
 	/* Servers' addresses are those of the reply, not of the original. */
 	ask(fd[0], 0);
 	other = lab_addr(N->server[0]);
-	OK(kns_conntrack_flush(router, &other, 1, 0, 0, &deleted, &E));
-	ck_assert_uint_eq(deleted, 0);
+	ck_assert_uint_eq(flush_of(router, &other, 0, 0), 0);
 	ck_assert_uint_eq(flush(router, 0, 0), 1);
 }
 END_TEST
@@ -445,7 +321,7 @@ START_TEST(many_flows_are_flushed)
 	build(_i);
 	b = binding(0, N->service, N->server[0]);
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	for (int i = 0; i < 500; i++) {
 		int fd = client_socket();
 
@@ -468,9 +344,11 @@ START_TEST(every_step_of_a_flush_can_fail)
 	build(_i);
 	b = binding(0, N->service, N->server[0]);
 	OK(knat_init(router, &E));
-	OK(knat_add(router, &b, &E));
+	OK(knat_add(router, &b, 1, &E));
 	for (uint64_t k = 1; k <= 4; k++) {
 		struct ip_addr service = lab_addr(N->service);
+		const struct kconntrack_flows flows = { .addrs = &service,
+							.n = 1 };
 		unsigned deleted = 0;
 		int r;
 
@@ -480,8 +358,7 @@ START_TEST(every_step_of_a_flush_can_fail)
 		K.steps = 0;
 		K.fail_at = k;
 		K.fail_errno = EBUSY;
-		r = kns_conntrack_flush(router, &service, 1, 0, 0, &deleted,
-					&E);
+		r = kns_conntrack_flush(router, &flows, &deleted, &E);
 		ck_assert_int_eq(r, -EBUSY);
 		ck_assert_uint_eq(deleted, k < 2 ? 0 : k - 2);
 		K.fail_at = 0;

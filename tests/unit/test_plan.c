@@ -262,6 +262,7 @@ START_TEST(service_in_a_router)
 	live = plan_live_new(plan);
 	ck_assert_ptr_nonnull(live);
 	ck_assert_int_eq(plan_bind_ops(live, 0,
+				       scenario_find_node(scenario, "c"),
 				       scenario_find_node(scenario, "d"),
 				       (struct src_pos){ 0 }, &ops),
 			 0);

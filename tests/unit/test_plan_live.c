@@ -331,11 +331,67 @@ START_TEST(services_lose_their_instances)
 	struct src_pos pos = { 0 };
 
 	must_plan(LAB "  - { at: 1s, unregister: nat, node: c }\n");
-	ck_assert_int_eq(plan_bind_ops(live, 0, SCN_NONE, pos, &ops), 0);
+	ck_assert_int_eq(plan_bind_ops(live, 0, scenario_find_node(s, "c"),
+				       SCN_NONE, pos, &ops),
+			 0);
 	ck_assert_str_eq(joined(),
 			 "a: rebind service nat: 198.18.0.1 to nobody");
 	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
 	ck_assert(!plan_live_serves(live, 0, scenario_find_node(s, "c")));
+}
+END_TEST
+
+/* Several instances share; weight 0 is for new flows; the highest priority that
+ * has something serves. */
+START_TEST(instances_of_nat_share)
+{
+	struct src_pos pos = { 0 };
+	struct ip_addr *kept = NULL;
+	size_t n = 0, c;
+
+	must_plan(HEAD
+		  "duration: 99s\n"
+		  "topology:\n"
+		  "  nodes: { a: {}, c: {}, d: {}, e: {}, lan: { kind: bridge, "
+		  "subnet: 10.0.0.0/24 } }\n"
+		  "  links: [{ endpoints: [a, lan] }, { endpoints: [c, lan] }, "
+		  "{ endpoints: [d, lan] }, { endpoints: [e, lan] }]\n"
+		  "services:\n"
+		  "  s: { resolver: nat, at: a, instances: [c, { node: d, "
+		  "weight: 3 }, { node: e, priority: 0, weight: 0 }] }\n"
+		  "timeline:\n"
+		  "  - { at: 1s, service: s, weights: { c: 0, e: 2 } }\n"
+		  "  - { at: 2s, service: s, instance: d, weight: 0 }\n"
+		  "  - { at: 3s, unregister: s, node: d }\n"
+		  "  - { at: 4s, register: s, node: d, weight: 5, "
+		  "priority: 7 }\n"
+		  "  - { at: 5s, service: s, instance: c, weight: 1 }\n");
+	ck_assert_int_eq(plan_weight_ops(live, action(0), &ops), 0);
+	ck_assert_str_eq(joined(),
+			 "a: rebind service s: 198.18.0.1 to 10.0.0.3, weight "
+			 "3 | a: bind also service s: 198.18.0.1 to 10.0.0.4, "
+			 "weight 2");
+	ck_assert_int_eq(plan_live_take(live, action(0)), 0);
+	ck_assert_int_eq(plan_live_take(live, action(1)), 0);
+	/* Drained, and still instances: nothing of theirs is forgotten. */
+	ck_assert_int_eq(
+		plan_bound_addresses(live, 0, SCN_NONE, SCN_NONE, &kept, &n),
+		0);
+	ck_assert_uint_eq(n, 3);
+	free(kept);
+	c = scenario_find_node(s, "c");
+	ck_assert_int_eq(plan_bound_addresses(live, 0, c, SCN_NONE, &kept, &n),
+			 0);
+	ck_assert_uint_eq(n, 2);
+	free(kept);
+	ck_assert_int_eq(plan_live_take(live, action(2)), 0);
+	VEC_FREE(&ops);
+	plan_live_begin(live, action(3));
+	ck_assert_int_eq(plan_bind_ops(live, 0, SCN_NONE,
+				       scenario_find_node(s, "d"), pos, &ops),
+			 0);
+	ck_assert_str_eq(joined(), "a: rebind service s: 198.18.0.1 to "
+				   "10.0.0.3, weight 5");
 }
 END_TEST
 
@@ -461,6 +517,7 @@ int main(void)
 	tcase_add_test(tc, a_node_that_is_off_is_changed_later);
 	tcase_add_test(tc, operations_are_taken_back);
 	tcase_add_test(tc, services_lose_their_instances);
+	tcase_add_test(tc, instances_of_nat_share);
 	tcase_add_test(tc, a_guest_moves);
 	tcase_add_test(tc, endpoints_follow_addresses);
 	suite_add_tcase(suite, tc);

@@ -198,6 +198,50 @@ START_TEST(migration)
 }
 END_TEST
 
+static const char *told(const struct plan_live *l, size_t node,
+			const struct scn_action *a)
+{
+	plan_op_vec ops = { 0 };
+	const char *text;
+
+	ck_assert_int_eq(
+		a ? plan_weight_ops(l, a, &ops) :
+		    plan_missed_ops(l, node, (struct src_pos){ 0 }, &ops),
+		0);
+	text = texts(ops.v, ops.n, NULL);
+	VEC_FREE(&ops);
+	return text;
+}
+
+/* Clients learn of weights; those that are frozen when they are thawed, as they
+ * are by then. */
+START_TEST(weights)
+{
+	struct plan_live *l;
+	size_t a;
+
+	must_plan(SAL "duration: 9s\n"
+		      "timeline:\n"
+		      "  - { at: 1s, register: echo, node: d, weight: 3 }\n"
+		      "  - { at: 2s, freeze: a }\n"
+		      "  - { at: 3s, service: echo, instance: c, weight: 0 }\n"
+		      "  - { at: 4s, service: echo, weights: { c: 2, d: 5 } }\n"
+		      "  - { at: 5s, unregister: echo, node: d }\n"
+		      "  - { at: 6s, register: echo, node: d, weight: 7 }\n");
+	a = scenario_find_node(s, "a");
+	l = live_at(&s->timeline.v[1].actions.v[0]);
+	ck_assert_str_eq(told(l, a, &s->timeline.v[2].actions.v[0]),
+			 "a: forward service echo to 10.0.0.2, weight 0");
+	for (size_t i = 1; i < 6; i++)
+		ck_assert_int_eq(
+			plan_live_take(l, &s->timeline.v[i].actions.v[0]), 0);
+	ck_assert_str_eq(told(l, a, NULL),
+			 "a: forward service echo to 10.0.0.2, weight 2 | a: "
+			 "forward service echo to 10.0.1.2, weight 7");
+	plan_live_free(l);
+}
+END_TEST
+
 static const char *change(const struct scn_action *a, bool follow)
 {
 	struct plan_live *l = live_at(a);
@@ -347,6 +391,7 @@ int main(void)
 	tcase_add_test(tc, keys_follow_the_seed);
 	tcase_add_test(tc, rates);
 	tcase_add_test(tc, migration);
+	tcase_add_test(tc, weights);
 	tcase_add_test(tc, readdress);
 	tcase_add_test(tc, migration_after_readdress);
 	tcase_add_test(tc, what_a_frozen_sald_has_missed);

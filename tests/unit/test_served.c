@@ -20,9 +20,11 @@ static struct scn_node nodes[] = {
 	[D] = { .name = "d.x-1" },
 	[R] = { .name = "r", .kind = SCN_NODE_ROUTER },
 };
+static struct scn_instance at_c = { .node = C, .weight = 1 },
+			   at_a = { .node = A, .weight = 1 };
 static struct scn_service services[] = {
-	{ .name = "echo", .instance = C },
-	{ .name = "mine", .instance = A },
+	{ .name = "echo", .instances = { &at_c, 1, 1 }, .instance = C },
+	{ .name = "mine", .instances = { &at_a, 1, 1 }, .instance = A },
 };
 static struct scn_probe probes[] = {
 	[PING] = { .name = "ping", .kind = SCN_PROBE_PING, .node = A, .to = 0 },
