@@ -7,7 +7,7 @@ BUILD_PACKAGES=(
   gcc libc6-dev cmake ninja-build pkg-config
   libyaml-dev libnl-3-dev libnl-route-3-dev libmnl-dev libnftnl-dev
   libnetfilter-conntrack-dev libsystemd-dev libjansson-dev libpcap-dev
-  libsodium-dev uthash-dev
+  libsodium-dev libldns-dev uthash-dev
 )
 # What the scenarios run inside their nodes; netbase: names of ports.
 SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox netbase)
