@@ -10,13 +10,15 @@
  * delay prints, in us: the median, the 90th and the 99th percentile of how much
  * longer or shorter than asked the delay was; the median and the 99th of how
  * late sleeps of 1 ms ended meanwhile (clock_nanosleep(), slack 1 ns, nice -10
- * where that is allowed), in a thread of their own; and how many datagrams were
- * sent and lost.
+ * where that is allowed, short turns), in a thread of their own; and how many
+ * datagrams were sent and lost.
  *
  * rate sends 1.1 times as much as it is told, in frames of 1514 bytes, and
  * prints the bits of frames that came a second, from the first to the last; and
  * how many that were.
  */
+#include "base/turns.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -122,6 +124,7 @@ static void *sleeper(void *arg)
 	(void)arg;
 	prctl(PR_SET_TIMERSLACK, 1);
 	setpriority(PRIO_PROCESS, (id_t)gettid(), -10);
+	turns_be_short();
 	while (!done && n_sleeps < MAX_SAMPLES) {
 		int64_t due_ns = now_ns(CLOCK_MONOTONIC) + 1000000;
 

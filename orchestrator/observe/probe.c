@@ -17,6 +17,7 @@
 #include "orchestrator/observe/probe.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/turns.h"
 #include "orchestrator/observe/probe_loop.h"
 
 #include <errno.h>
@@ -370,6 +371,7 @@ int probes_main(const struct probe_config *configs, size_t n, int stop_fd,
 		return 1;
 	}
 	prctl(PR_SET_TIMERSLACK, 1);
+	turns_be_short();
 	for (size_t i = 0; i < n; i++)
 		task_begin(&l, &l.tasks[i], &configs[i]);
 	for (size_t i = 0; i < n; i++)
