@@ -98,6 +98,8 @@ const char *resource_hint(int code);
  * is none. To be asked where the host's files are still seen.
  */
 const char *find_sald(char *buf);
+/* The resolver of names, likewise. */
+const char *find_resolver(char *buf);
 
 /* One line for a wrong command line; returns EXIT_USAGE. */
 int usage_error(const char *command, const char *fmt, ...)

@@ -7,15 +7,15 @@
 #include <unistd.h>
 
 /*
- * The one that came with this program: beside it in a build, in ../sbin where
- * it is installed. PATH has no say: a lab with a sald of another version would
- * be another experiment.
+ * The one that came with this program: beside it in a build, in one of the
+ * other places where it is installed. PATH has no say: a lab with programs of
+ * another version would be another experiment.
  */
-const char *find_sald(char *buf)
+static const char *find(const char *variable, const char *const places[2],
+			char *buf)
 {
-	static const char *const places[] = { "sald", "../sbin/sald" };
-	const char *given = getenv("SERVALAB_SALD");
-	char exe[PATH_MAX], path[PATH_MAX + 16];
+	const char *given = getenv(variable);
+	char exe[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t n;
 
 	if (given)
@@ -31,4 +31,20 @@ const char *find_sald(char *buf)
 			return realpath(path, buf);
 	}
 	return NULL;
+}
+
+const char *find_sald(char *buf)
+{
+	static const char *const places[] = { "sald", "../sbin/sald" };
+
+	return find("SERVALAB_SALD", places, buf);
+}
+
+const char *find_resolver(char *buf)
+{
+	static const char *const places[] = {
+		"serval-resolver", "../libexec/servalab/serval-resolver"
+	};
+
+	return find("SERVALAB_RESOLVER", places, buf);
 }

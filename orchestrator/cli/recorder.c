@@ -333,6 +333,16 @@ void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event)
 	put_at(r, mono_ns, name ? name : "sal.unknown", fields);
 }
 
+void recorder_names_exited(struct recorder *r, int wait_status, bool expected)
+{
+	bool exited = WIFEXITED(wait_status);
+
+	put(r, "names.exit",
+	    json_pack("{s:i, s:b}", exited ? "status" : "signal",
+		      exited ? WEXITSTATUS(wait_status) : WTERMSIG(wait_status),
+		      "expected", expected));
+}
+
 void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
 			  bool expected, unsigned closed)
 {

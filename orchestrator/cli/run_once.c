@@ -292,11 +292,12 @@ static int tell_end(const struct loaded *l, const struct record *rec,
 static int run_lab(const struct run_options *o, struct loaded *l,
 		   const struct record *rec)
 {
-	char sald[PATH_MAX];
+	char sald[PATH_MAX], resolver[PATH_MAX];
 	struct supervise_args args = {
 		.plan = l->plan,
 		.version = SERVALAB_VERSION,
 		.sald = find_sald(sald),
+		.resolver = find_resolver(resolver),
 		.calibrate = o->calibrate,
 		.fail_at = o->fail_at,
 		.fail_errno = o->fail_errno,

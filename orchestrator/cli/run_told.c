@@ -68,6 +68,17 @@ static void sald_exited(void *arg, size_t node, int status, bool expected,
 			     run->scenario->nodes.v[node].name);
 }
 
+/* Likewise: programs that know an address already go on. */
+static void names_exited(void *arg, int status, bool expected)
+{
+	struct run *run = arg;
+
+	recorder_names_exited(run->recorder, status, expected);
+	if (!expected)
+		run_progress(run, "the resolver of names ended unexpectedly: "
+				  "no name is resolved any more");
+}
+
 static void link_changed(void *arg, size_t link, size_t end,
 			 const struct link_params *was,
 			 const struct link_params *is, int64_t done_ns)
@@ -229,6 +240,7 @@ struct lab_listener run_lab_listener(struct run *run)
 		.log_lost = log_lost,
 		.sald_event = sald_event,
 		.sald_exited = sald_exited,
+		.names_exited = names_exited,
 		.link_changed = link_changed,
 		.emulator_started = emulator_started,
 		.emulator_exited = emulator_exited,

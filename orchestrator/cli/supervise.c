@@ -380,6 +380,7 @@ static void stop(struct run *run)
 	lab_stop_salds(run->lab);
 	over = false;
 	run_turn_until(run, salds_have_ended, STOP_TIMEOUT_US, &over);
+	lab_stop_names(run->lab);
 	/* What it has under way is still captured. */
 	lab_stop_emulator(run->lab);
 	over = false;
@@ -407,6 +408,7 @@ static int prepare(struct run *run, struct err *err)
 		.builtin_main = run_builtin,
 		.builtin_arg = run,
 		.sald = run->args->sald,
+		.resolver = run->args->resolver,
 	};
 	const struct lab_listener lab_listener = run_lab_listener(run);
 	const struct timeline_listener timeline_listener =

@@ -34,7 +34,7 @@ struct message {
 struct supervise_args {
 	const struct plan *plan;
 	const char *version;
-	const char *sald; /* the program; NULL: there is none */
+	const char *sald, *resolver; /* the programs; NULL: there is none */
 	bool calibrate; /* the emulated links, before the timeline begins */
 	uint64_t fail_at;
 	int fail_errno;

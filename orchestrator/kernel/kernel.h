@@ -229,6 +229,11 @@ int kns_addresses_ready(struct kns *ns, uint32_t *ifindex, struct err *err);
  */
 int kns_ifname(struct kns *ns, uint32_t ifindex, char *name);
 
+/* Two sockets bound in ns, UDP and listening TCP, owned by the caller. The
+ * address need not be there yet. */
+int kns_open_server(struct kns *ns, const struct ip_addr *address,
+		    uint16_t port, int sockets[2], struct err *err);
+
 /* Is a socket bound to the port (UDP) or listening on it (TCP) in ns, in
  * either family? protocol: IPPROTO_TCP or IPPROTO_UDP. 1, 0, negative errno. */
 int kns_listens(struct kns *ns, int protocol, uint16_t port, struct err *err);

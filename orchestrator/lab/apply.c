@@ -26,6 +26,7 @@ struct run {
 	struct kbatch *batch; /* NULL: nothing gathered */
 	size_t node; /* the batch's */
 	bool asked; /* salds have not answered yet */
+	bool named; /* names are not what they are to be yet */
 	/* Index of the operation to blame; n + a node's: its lo; SIZE_MAX: none
 	 */
 	size_t failed;
@@ -90,8 +91,12 @@ static int add_node(struct run *run, const struct plan_op *op)
 static int remove_node(struct lab *lab, size_t node, struct err *err)
 {
 	struct err e = ERR_INIT;
-	int r = kns_destroy_sockets(lab->nodes[node].ns, lab_every_address, 2,
-				    NULL, &e);
+	int r = lab_names_close(lab, node, err);
+
+	if (r)
+		return r;
+	r = kns_destroy_sockets(lab->nodes[node].ns, lab_every_address, 2, NULL,
+				&e);
 
 	/* A kernel that cannot (CONFIG_INET_DIAG_DESTROY) takes its time. */
 	if (r && r != -EOPNOTSUPP) {
@@ -317,6 +322,19 @@ static int settle(struct run *run)
 	return lab_sald_settle(run->lab, &run->failed, run->err);
 }
 
+/* The last change of a name is blamed: which one was not taken, nobody says. */
+static int settle_names(struct run *run)
+{
+	if (!run->named)
+		return 0;
+	for (size_t i = 0; i < run->n; i++)
+		if (run->ops[i].kind == PLAN_OP_NAME_ADD ||
+		    run->ops[i].kind == PLAN_OP_NAME_DEL ||
+		    run->ops[i].kind == PLAN_OP_NAMES_OPEN)
+			run->failed = i;
+	return lab_names_settle(run->lab, run->err);
+}
+
 static int ask_sald(struct run *run, size_t i)
 {
 	const struct plan_op *op = &run->ops[i];
@@ -408,6 +426,10 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_UNCUT:
 	case PLAN_OP_SILENCE:
 	case PLAN_OP_UNSILENCE:
+	case PLAN_OP_NAMES_START:
+	case PLAN_OP_NAMES_OPEN:
+	case PLAN_OP_NAME_ADD:
+	case PLAN_OP_NAME_DEL:
 		r = settle(run);
 		if (r)
 			return r;
@@ -441,6 +463,17 @@ static int step(struct run *run, size_t i, size_t *next)
 		return lab_tap_close(run->lab, op->tap.iface, run->err);
 	case PLAN_OP_EMULATOR_START:
 		return lab_emulator_start(run->lab, run->err);
+	case PLAN_OP_NAMES_START:
+		return lab_names_start(run->lab, run->err);
+	case PLAN_OP_NAMES_OPEN:
+		run->named = true;
+		return lab_names_open(run->lab, op->node, run->err);
+	case PLAN_OP_NAME_ADD:
+	case PLAN_OP_NAME_DEL:
+		run->named = true;
+		return lab_name_change(run->lab, op->name.service,
+				       &op->name.address, op->name.weight,
+				       op->kind == PLAN_OP_NAME_ADD, run->err);
 	case PLAN_OP_LINK_CHANGE:
 		return lab_link_change(run->lab, op->wire.link, op->wire.set,
 				       run->err);
@@ -511,6 +544,8 @@ int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
 		r = settle(&run);
 	if (!r)
 		r = flush(&run);
+	if (!r)
+		r = settle_names(&run);
 	kbatch_free(run.batch);
 	if (!r)
 		return 0;

@@ -9,6 +9,7 @@
 #include "orchestrator/lab/internal.h"
 
 #include "orchestrator/lab/sandbox.h"
+#include "orchestrator/names/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,7 +125,9 @@ static int make_node_dir(struct lab *lab, size_t node, struct err *err)
 
 	if (n->dir[0])
 		return 0;
-	r = sandbox_make_node_dir(node, lab->hosts, dir, sizeof(dir), err);
+	r = sandbox_make_node_dir(node, lab->hosts,
+				  lab->has_names ? NAMES_ADDRESS : NULL, dir,
+				  sizeof(dir), err);
 	if (!r)
 		memcpy(n->dir, dir, sizeof(dir));
 	return r;

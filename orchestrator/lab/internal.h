@@ -46,6 +46,7 @@ struct lab_process {
 
 struct lab_sald; /* sald.c */
 struct lab_emulator; /* emulator.c */
+struct lab_names; /* names.c */
 
 struct lab {
 	const struct plan *plan; /* borrowed */
@@ -59,6 +60,7 @@ struct lab {
 	struct lab_process *processes; /* likewise */
 	struct lab_sald *salds; /* likewise */
 	struct lab_emulator *emulator;
+	struct lab_names *names;
 	VEC(struct lab_child) children;
 	sd_event_source *sigchld;
 	pid_t log_keeper; /* 0: does not run */
@@ -67,6 +69,7 @@ struct lab {
 	_Atomic bool *log_busy; /* the keeper is; shared with it */
 	int own_pid_ns; /* init's, for children of its own; -1: not open */
 	char *hosts;
+	bool has_names; /* of services: a resolver answers for them */
 };
 
 /* process.c */
@@ -127,6 +130,23 @@ const struct link_params *lab_link_params(const struct lab *lab, size_t link,
 int lab_link_change(struct lab *lab, size_t link,
 		    const struct scn_link_change *set, struct err *err);
 int lab_link_state(struct lab *lab, size_t link, bool up, struct err *err);
+
+/*
+ * names.c. What names mean changes at once, in the resolver when
+ * lab_names_settle() has returned.
+ */
+int lab_names_init(struct lab *lab, struct err *err);
+void lab_names_deinit(struct lab *lab);
+int lab_names_start(struct lab *lab, struct err *err);
+/* Its sockets in a node. close: 0 also where there are none. */
+int lab_names_open(struct lab *lab, size_t node, struct err *err);
+int lab_names_close(struct lab *lab, size_t node, struct err *err);
+/* An address of a service's name comes, with its weight (or changes it), or
+ * goes. */
+int lab_name_change(struct lab *lab, size_t service,
+		    const struct ip_addr *address, uint32_t weight, bool add,
+		    struct err *err);
+int lab_names_settle(struct lab *lab, struct err *err);
 
 /*
  * sald.c. A sald is started at once and waited for when it is first asked

@@ -65,6 +65,7 @@ int lab_new(const struct plan *plan, sd_event *event,
 	for (size_t i = 0; lab->nodes && i < plan->scenario->nodes.n; i++)
 		lab->nodes[i].orders = lab->nodes[i].pid_ns = -1;
 	lab->hosts = plan_hosts_text(plan);
+	lab->has_names = plan_has_names(plan);
 	if (!lab->nodes || !lab->hosts)
 		r = err_errno(err, ENOMEM, "prepare the lab");
 	else
@@ -80,6 +81,8 @@ int lab_new(const struct plan *plan, sd_event *event,
 		r = lab_salds_init(lab, err);
 	if (!r)
 		r = lab_emulator_init(lab, err);
+	if (!r)
+		r = lab_names_init(lab, err);
 	if (r) {
 		err_at(err, plan->scenario->topology_pos);
 		lab_free(lab);
@@ -137,6 +140,8 @@ struct lab *lab_free(struct lab *lab)
 {
 	if (!lab)
 		return NULL;
+	/* It has sockets in every node, too. */
+	lab_names_deinit(lab);
 	let_go_of_sockets(lab);
 	lab_logs_deinit(lab);
 	lab_processes_deinit(lab);

@@ -52,6 +52,8 @@ struct lab_listener {
 	 * its interfaces; why is what it said ("" where nothing). */
 	void (*emulator_exited)(void *arg, int wait_status, bool expected,
 				const char *why);
+	/* The resolver of names: from here on nobody answers. */
+	void (*names_exited)(void *arg, int wait_status, bool expected);
 };
 
 struct lab_options {
@@ -64,7 +66,8 @@ struct lab_options {
 	int (*builtin_main)(void *arg, size_t process, int ready_fd,
 			    int err_fd);
 	void *builtin_arg;
-	const char *sald; /* the program; borrowed. NULL: there is none */
+	/* The programs; borrowed. NULL: there is none */
+	const char *sald, *resolver;
 };
 
 /* plan and event are borrowed. 0 or a negative errno, err naming the place of
@@ -173,6 +176,9 @@ int lab_node_kill(struct lab *lab, size_t node, void (*emptied)(void *arg),
 /* Tells every sald to end. They have, when lab_salds_run() is false. */
 void lab_stop_salds(struct lab *lab);
 bool lab_salds_run(const struct lab *lab);
+
+/* Tells the resolver of names to end. */
+void lab_stop_names(struct lab *lab);
 
 /* ---- emulated links ------------------------------------------------------ */
 

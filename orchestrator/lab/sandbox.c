@@ -38,7 +38,7 @@
 #include <sys/wait.h>
 
 #define RUN_DIR "/run/servalab"
-#define RESOLV_CONF "# A lab has no name server of its own yet.\n"
+#define NO_RESOLVER "# This lab has no services, and so no name server.\n"
 
 static int write_file(const char *path, const char *text, struct err *err)
 {
@@ -286,10 +286,10 @@ void sandbox_deinit(struct sandbox *s)
 	close(s->messages);
 }
 
-int sandbox_make_node_dir(size_t node, const char *hosts, char *dir,
-			  size_t dir_size, struct err *err)
+int sandbox_make_node_dir(size_t node, const char *hosts, const char *resolver,
+			  char *dir, size_t dir_size, struct err *err)
 {
-	char path[128];
+	char path[128], text[128] = NO_RESOLVER;
 	int r;
 
 	snprintf(dir, dir_size, RUN_DIR "/%zu", node);
@@ -300,7 +300,9 @@ int sandbox_make_node_dir(size_t node, const char *hosts, char *dir,
 	if (r)
 		return r;
 	snprintf(path, sizeof(path), "%s/resolv.conf", dir);
-	return write_file(path, RESOLV_CONF, err);
+	if (resolver)
+		snprintf(text, sizeof(text), "nameserver %s\n", resolver);
+	return write_file(path, text, err);
 }
 
 int sandbox_enter_node(const char *hostname, const char *dir, struct err *err)

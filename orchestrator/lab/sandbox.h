@@ -54,8 +54,8 @@ void sandbox_deinit(struct sandbox *s);
 int sandbox_enter_node(const char *hostname, const char *dir, struct err *err);
 
 /* Writes the two files of a node into a folder of its own on the sandbox's
- * /run. dir_size: at least 64. */
-int sandbox_make_node_dir(size_t node, const char *hosts, char *dir,
-			  size_t dir_size, struct err *err);
+ * /run. resolver: its address; NULL: there is none. dir_size: at least 64. */
+int sandbox_make_node_dir(size_t node, const char *hosts, const char *resolver,
+			  char *dir, size_t dir_size, struct err *err);
 
 #endif

@@ -18,26 +18,28 @@ size_t names_entry_size(uint32_t n)
 	return sizeof(struct names_entry) + n * sizeof(struct names_target);
 }
 
+#define SOCKETS_MAX (NAMES_OPEN_MAX * NAMES_SOCKETS)
+
 static int send_message(int fd, const struct header *h, const void *body,
-			size_t n, const int *sockets)
+			size_t n, const int *sockets, size_t n_sockets)
 {
 	_Alignas(struct cmsghdr) char
-		control[CMSG_SPACE(NAMES_SOCKETS * sizeof(int))] = { 0 };
+		control[CMSG_SPACE(SOCKETS_MAX * sizeof(int))] = { 0 };
 	struct iovec iov[2] = { { (void *)h, sizeof(*h) },
 				{ (void *)body, n } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n ? 2 : 1 };
 	ssize_t r;
 
-	if (sockets) {
+	if (n_sockets) {
 		struct cmsghdr *c;
 
 		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
+		msg.msg_controllen = CMSG_SPACE(n_sockets * sizeof(int));
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(NAMES_SOCKETS * sizeof(int));
-		memcpy(CMSG_DATA(c), sockets, NAMES_SOCKETS * sizeof(int));
+		c->cmsg_len = CMSG_LEN(n_sockets * sizeof(int));
+		memcpy(CMSG_DATA(c), sockets, n_sockets * sizeof(int));
 	}
 	do
 		r = sendmsg(fd, &msg, MSG_NOSIGNAL);
@@ -45,40 +47,71 @@ static int send_message(int fd, const struct header *h, const void *body,
 	return r < 0 ? -errno : 0;
 }
 
-int names_send_open(int fd, uint64_t node, const int sockets[NAMES_SOCKETS])
+int names_send_open(int fd, const struct names_node *nodes, size_t n)
 {
-	const struct header h = { .what = NAMES_OPEN, .node = node };
+	const struct header h = { .what = NAMES_OPEN };
+	uint64_t ids[NAMES_OPEN_MAX];
+	int sockets[SOCKETS_MAX];
 
-	return send_message(fd, &h, NULL, 0, sockets);
+	if (n > NAMES_OPEN_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		ids[i] = nodes[i].node;
+		memcpy(sockets + i * NAMES_SOCKETS, nodes[i].sockets,
+		       sizeof(nodes[i].sockets));
+	}
+	return send_message(fd, &h, ids, n * sizeof(*ids), sockets,
+			    n * NAMES_SOCKETS);
 }
 
 int names_send_close(int fd, uint64_t node)
 {
 	const struct header h = { .what = NAMES_CLOSE, .node = node };
 
-	return send_message(fd, &h, NULL, 0, NULL);
+	return send_message(fd, &h, NULL, 0, NULL, 0);
 }
 
 int names_send_set(int fd, const struct names_entry *entry)
 {
 	const struct header h = { .what = NAMES_SET };
 
-	return send_message(fd, &h, entry, names_entry_size(entry->n), NULL);
+	return send_message(fd, &h, entry, names_entry_size(entry->n), NULL, 0);
 }
 
 /* ---- the other side ------------------------------------------------------ */
 
-static void take_sockets(struct msghdr *msg, int sockets[NAMES_SOCKETS])
+/* How many. */
+static size_t take_sockets(struct msghdr *msg, int sockets[SOCKETS_MAX])
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
 	     c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET ||
-		    c->cmsg_type != SCM_RIGHTS ||
-		    c->cmsg_len != CMSG_LEN(NAMES_SOCKETS * sizeof(int)))
+		size_t n;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		memcpy(sockets, CMSG_DATA(c), NAMES_SOCKETS * sizeof(int));
-		return;
+		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(sockets, CMSG_DATA(c), n * sizeof(int));
+		return n;
 	}
+	return 0;
+}
+
+static int take_nodes(struct names_message *out, const void *body, size_t n,
+		      const int *sockets, size_t n_sockets)
+{
+	uint64_t id;
+
+	if (n_sockets % NAMES_SOCKETS ||
+	    n != n_sockets / NAMES_SOCKETS * sizeof(id))
+		return -EBADMSG;
+	out->n = n / sizeof(id);
+	for (size_t i = 0; i < out->n; i++) {
+		memcpy(&id, (const char *)body + i * sizeof(id), sizeof(id));
+		out->nodes[i].node = id;
+		memcpy(out->nodes[i].sockets, sockets + i * NAMES_SOCKETS,
+		       sizeof(out->nodes[i].sockets));
+	}
+	return 1;
 }
 
 static bool entry_is_whole(const struct names_entry *e, size_t n)
@@ -91,8 +124,10 @@ static bool entry_is_whole(const struct names_entry *e, size_t n)
 int names_receive(int fd, void *buf, struct names_message *out)
 {
 	_Alignas(struct cmsghdr) char
-		control[CMSG_SPACE(NAMES_SOCKETS * sizeof(int))];
+		control[CMSG_SPACE(SOCKETS_MAX * sizeof(int))];
+	int sockets[SOCKETS_MAX];
 	struct header h = { 0 };
+	size_t n_sockets;
 	struct iovec iov[2] = { { &h, sizeof(h) },
 				{ buf, NAMES_MESSAGE_MAX - sizeof(h) } };
 	struct msghdr msg = { .msg_iov = iov,
@@ -106,15 +141,16 @@ int names_receive(int fd, void *buf, struct names_message *out)
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return n ? -errno : 0;
-	*out = (struct names_message){ .what = (enum names_what)h.what,
-				       .node = h.node,
-				       .sockets = { -1, -1 } };
-	take_sockets(&msg, out->sockets);
+	memset(out, 0, sizeof(*out));
+	out->what = (enum names_what)h.what;
+	out->node = h.node;
+	n_sockets = take_sockets(&msg, sockets);
 	if ((size_t)n < sizeof(h) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		return -EBADMSG;
 	switch (out->what) {
 	case NAMES_OPEN:
-		return out->sockets[0] < 0 ? -EBADMSG : 1;
+		return take_nodes(out, buf, (size_t)n - sizeof(h), sockets,
+				  n_sockets);
 	case NAMES_CLOSE:
 		return 1;
 	case NAMES_SET:

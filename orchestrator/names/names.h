@@ -43,28 +43,35 @@ struct names_entry {
 size_t names_entry_size(uint32_t n);
 
 enum names_what {
-	NAMES_OPEN, /* a node's sockets come along; not answered */
+	NAMES_OPEN, /* sockets of nodes come along; not answered */
 	NAMES_CLOSE, /* they are closed when that is answered */
 	NAMES_SET, /* an entry, in the place of one of the same name */
 };
 
-/* A node's two sockets, UDP and listening TCP. */
+/* A node and its two sockets, UDP and listening TCP. Many at a time: each
+ * message wakes the resolver up. */
 #define NAMES_SOCKETS 2
+#define NAMES_OPEN_MAX 64
+struct names_node {
+	uint64_t node;
+	int sockets[NAMES_SOCKETS];
+};
 
 struct names_reply {
 	int code; /* 0 or an errno */
 };
 
 /* Sockets are borrowed. All return 0 or a negative errno. */
-int names_send_open(int fd, uint64_t node, const int sockets[NAMES_SOCKETS]);
+int names_send_open(int fd, const struct names_node *nodes, size_t n);
 int names_send_close(int fd, uint64_t node);
 int names_send_set(int fd, const struct names_entry *entry);
 
 /* The other side. */
 struct names_message {
 	enum names_what what;
-	uint64_t node;
-	int sockets[NAMES_SOCKETS]; /* OPEN: the receiver's; else -1 */
+	uint64_t node; /* CLOSE */
+	size_t n; /* OPEN; with the receiver's sockets */
+	struct names_node nodes[NAMES_OPEN_MAX];
 	const struct names_entry *entry; /* SET: in the buffer */
 };
 #define NAMES_MESSAGE_MAX                                                      \

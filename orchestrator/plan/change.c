@@ -474,6 +474,8 @@ int plan_boot_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 			return -ENOMEM;
 		op->cut.partition = l->partition;
 	}
+	if (!r)
+		r = plan_names_open_ops(l, node, pos, out);
 	if (!r && p->nodes.v[node].sald) {
 		if (!plan_op_add(out, PLAN_OP_SALD_START, node, pos))
 			return -ENOMEM;

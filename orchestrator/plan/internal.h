@@ -123,6 +123,11 @@ int plan_mptcp_op(const struct plan *p, enum plan_op_kind kind, size_t iface,
 		  plan_op_vec *out);
 /* A node's NAT table, with its bindings, where it holds some. */
 int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
+/* names.c: those that start the resolver and tell it what names mean; the same
+ * of one node. */
+int plan_names_operations(struct plan *p);
+int plan_names_open_ops(const struct plan_live *l, size_t node,
+			struct src_pos pos, plan_op_vec *out);
 /* The operations that start every sald and fill its tables. */
 int plan_sal_operations(struct plan *p);
 

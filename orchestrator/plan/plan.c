@@ -101,6 +101,8 @@ int plan_make(const struct scenario *s, struct diag *diag, struct plan **out)
 	if (!r && diag_count(diag) == errors)
 		r = plan_operations(p, &routes);
 	if (!r && diag_count(diag) == errors)
+		r = plan_names_operations(p);
+	if (!r && diag_count(diag) == errors)
 		r = plan_sal_operations(p);
 	VEC_FREE(&routes);
 	if (!r && diag_count(diag) > errors)
@@ -247,7 +249,15 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_LINK_CHANGE: /* only the lab knows what was */
 	case PLAN_OP_SALD_START: /* goes with the lab */
 	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_NAMES_START:
+	case PLAN_OP_NAMES_OPEN: /* goes with the node */
 		return false;
+	case PLAN_OP_NAME_ADD:
+		out->kind = PLAN_OP_NAME_DEL;
+		return true;
+	case PLAN_OP_NAME_DEL:
+		out->kind = PLAN_OP_NAME_ADD;
+		return true;
 	}
 	return false;
 }
@@ -305,7 +315,6 @@ struct ip_addr plan_probe_target(const struct plan *p,
 
 char *plan_hosts_text(const struct plan *p)
 {
-	static const int families[] = { AF_INET, AF_INET6 };
 	char text[IP_TEXT_MAX];
 	char *buf = NULL;
 	size_t size;
@@ -324,17 +333,6 @@ char *plan_hosts_text(const struct plan *p)
 				ip_format_addr(&iface->addresses.v[k].addr,
 					       text, sizeof(text)),
 				p->scenario->nodes.v[iface->node].name);
-	}
-	for (size_t i = 0; i < p->services.n; i++) {
-		for (size_t k = 0; k < 2; k++) {
-			struct ip_addr a =
-				plan_service_address(p, i, families[k]);
-
-			if (a.family)
-				fprintf(f, "%s %s.serval\n",
-					ip_format_addr(&a, text, sizeof(text)),
-					p->scenario->services.v[i].name);
-		}
 	}
 	failed = ferror(f);
 	if (fclose(f) || failed) {

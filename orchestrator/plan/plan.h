@@ -138,6 +138,10 @@ enum plan_op_kind {
 	PLAN_OP_UNCUT,
 	PLAN_OP_SILENCE, /* nothing comes into the node, or out of it */
 	PLAN_OP_UNSILENCE,
+	PLAN_OP_NAMES_START, /* the resolver of names */
+	PLAN_OP_NAMES_OPEN, /* it answers in the node */
+	PLAN_OP_NAME_ADD, /* a name means an address, too */
+	PLAN_OP_NAME_DEL,
 };
 
 struct plan_op {
@@ -226,6 +230,11 @@ struct plan_op {
 			uint32_t weight, priority; /* FORWARD */
 			uint32_t old_weight; /* CHANGE: for the inverse */
 		} sal;
+		struct {
+			size_t service;
+			struct ip_addr address;
+			uint32_t weight; /* among the addresses of the name */
+		} name; /* NAME_ADD, NAME_DEL */
 	};
 	struct src_pos pos;
 };
@@ -281,6 +290,8 @@ struct ip_addr plan_node_address(const struct plan *p, size_t node, int family);
 /* A service's address of that family; AF_UNSPEC where it has none. */
 struct ip_addr plan_service_address(const struct plan *p, size_t service,
 				    int family);
+/* Is there a resolver of names? */
+bool plan_has_names(const struct plan *p);
 /* Does any host run a sald? */
 bool plan_has_sald(const struct plan *p);
 /* The prefixes that hold every sal service's address; how many (at most max).

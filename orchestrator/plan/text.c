@@ -285,6 +285,19 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 	case PLAN_OP_SAL_RULE_CHANGE:
 		sal_text(p, op, buf, size);
 		break;
+	case PLAN_OP_NAMES_START:
+		append(buf, size, "start the resolver of names");
+		break;
+	case PLAN_OP_NAMES_OPEN:
+		append(buf, size, "resolve names");
+		break;
+	case PLAN_OP_NAME_ADD:
+	case PLAN_OP_NAME_DEL:
+		append(buf, size, "%s.serval means %s%s",
+		       p->scenario->services.v[op->name.service].name,
+		       ip_format_addr(&op->name.address, to, sizeof(to)),
+		       op->kind == PLAN_OP_NAME_ADD ? "" : " no more");
+		break;
 	case PLAN_OP_NAT_INIT:
 		append(buf, size, "add NAT table");
 		break;

@@ -183,6 +183,23 @@ static int on_sald_exit(struct record *rec, const struct event *ev)
 	return err_set(ev->err, ENOMEM, "out of memory");
 }
 
+static int on_names_exit(struct record *rec, const struct event *ev)
+{
+	bool by_signal = json_object_get(ev->object, "signal") != NULL;
+	int64_t value;
+	int r = event_int(ev, by_signal ? "signal" : "status", &value);
+
+	if (r || rec->failure ||
+	    json_is_true(json_object_get(ev->object, "expected")))
+		return r;
+	if (asprintf(&rec->failure,
+		     "the resolver of names ended unexpectedly, %s %" PRId64,
+		     by_signal ? "by signal" : "with status", value) >= 0)
+		return 0;
+	rec->failure = NULL;
+	return err_set(ev->err, ENOMEM, "out of memory");
+}
+
 static int on_polled(struct record *rec, const struct event *ev)
 {
 	int64_t index;
@@ -314,6 +331,7 @@ static const struct {
 	{ "action.failed", event_on_action_failed },
 	{ "action.rolled_back", event_on_action_rolled_back },
 	{ "sald.exit", on_sald_exit },
+	{ "names.exit", on_names_exit },
 	{ "expect.polled", on_polled },
 	{ "emulator.start", on_emulator_start },
 	{ "emulator.exit", on_emulator_exit },

@@ -392,14 +392,14 @@ static enum resolver_outcome answer_parsed(struct reply *r, const uint8_t *raw,
 	}
 	if (!tcp)
 		limit = edns && ldns_pkt_edns_udp_size(r->query) >
-					RESOLVER_UDP_LEAST ?
+						RESOLVER_UDP_LEAST ?
 				ldns_pkt_edns_udp_size(r->query) :
 				RESOLVER_UDP_LEAST;
 	if (!tcp && limit > RESOLVER_UDP_MOST)
 		limit = RESOLVER_UDP_MOST;
-	if (!r->failed && (put(r->out, limit, out, out_len) ||
-			   put_truncated(r, question, edns, limit, out,
-					 out_len)))
+	if (!r->failed &&
+	    (put(r->out, limit, out, out_len) ||
+	     put_truncated(r, question, edns, limit, out, out_len)))
 		return outcome;
 	*out_len = put_bare(raw, LDNS_RCODE_SERVFAIL, out);
 	return RESOLVER_ANSWER;

@@ -115,8 +115,7 @@ static void answer_datagrams(struct server *s, const struct port *p)
 		if (n < 0 && errno != EINTR && errno != ECONNREFUSED)
 			return;
 		if (n < 0 || resolver_answer(s->zone, query, (size_t)n, false,
-					     s->answer,
-					     &out) == RESOLVER_DROP)
+					     s->answer, &out) == RESOLVER_DROP)
 			continue;
 		(void)!sendto(p->fd, s->answer, out, MSG_DONTWAIT,
 			      (struct sockaddr *)&from, len);
@@ -239,15 +238,17 @@ static int take_sockets(struct server *s, const struct names_message *m)
 							     PORT_LISTENER };
 	int r = 0;
 
-	for (size_t i = 0; i < NAMES_SOCKETS; i++)
-		if (!port_add(s, kinds[i], m->node, m->sockets[i]))
-			r = -ENOMEM;
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; k < NAMES_SOCKETS; k++)
+			if (!port_add(s, kinds[k], m->nodes[i].node,
+				      m->nodes[i].sockets[k]))
+				r = -ENOMEM;
 	return r;
 }
 
 static int take_order(struct server *s, int control)
 {
-	struct names_message m = { 0 };
+	struct names_message m;
 	struct names_reply reply = { 0 };
 	int r = names_receive(control, s->message, &m);
 
@@ -318,10 +319,10 @@ static int run(struct server *s)
 		int64_t next_ns =
 			s->connections ? close_idle(s, now_ns) : INT64_MAX;
 
-		r = turn(s, next_ns == INT64_MAX ?
-				    -1 :
-				    (int)((next_ns - now_ns) / NSEC_PER_MSEC) +
-					    1);
+		r = turn(s,
+			 next_ns == INT64_MAX ?
+				 -1 :
+				 (int)((next_ns - now_ns) / NSEC_PER_MSEC) + 1);
 	}
 	return r;
 }

@@ -36,6 +36,7 @@ const struct scn_event_kind scn_event_kinds[] = {
 	{ "entry.applied", { "line", "actions", "spread_ns" } },
 	{ "node.boot", { "node" } },
 	{ "link.change", { "link", "direction", "old", "new" } },
+	{ "names.exit", { "status", "signal", "expected" } },
 	{ "sald.exit", { "node", "status", "signal", "expected", "closed" } },
 	{ "sal.flow.opened", { OF_FLOW } },
 	{ "sal.flow.state", { OF_FLOW, "old_state" } },

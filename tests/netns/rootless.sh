@@ -20,6 +20,7 @@ if [ "$(id -u)" = 0 ]; then
   mkdir "$folder/tests" "$folder/home"
   cp "$1" "$folder/servalab"
   cp "${SERVALAB_SALD:-$(dirname "$1")/sald}" "$folder/sald"
+  cp "$(dirname "$1")/serval-resolver" "$folder/"
   unset SERVALAB_SALD
   cp -r "$2/scenarios" "$folder/scenarios"
   cp -r "$2/tests/support" "$folder/tests/support"

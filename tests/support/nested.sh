@@ -60,7 +60,8 @@ nested_enter() {
   cp -- "$1" "$stage/servalab"
   cp -- "${SERVALAB_SALD:-$(dirname "$1")/sald}" "$stage/sald"
   # Where the processes of a lab find them: beside sald.
-  cp -- "$(dirname "$1")"/serval-handoff-echo "$(dirname "$1")"/salctl "$stage/"
+  cp -- "$(dirname "$1")"/serval-handoff-echo "$(dirname "$1")"/salctl \
+    "$(dirname "$1")"/serval-resolver "$stage/"
   unset SERVALAB_SALD
   cp -r -- "$2/scenarios" "$stage/scenarios"
   for dir in /tmp /run; do

@@ -63,8 +63,10 @@ static void make_query(const char *name, int type)
 
 static void add_edns(uint16_t size, uint8_t version)
 {
-	const uint8_t opt[] = { 0, 0, 41, (uint8_t)(size >> 8), (uint8_t)size,
-				0, version, 0, 0, 0, 0 };
+	const uint8_t opt[] = {
+		0, 0, 41, (uint8_t)(size >> 8), (uint8_t)size, 0, version, 0,
+		0, 0, 0
+	};
 
 	memcpy(query + query_len, opt, sizeof(opt));
 	query_len += sizeof(opt);
@@ -75,9 +77,9 @@ static ns_msg ask_query(struct zone *z, bool tcp, enum resolver_outcome expect)
 {
 	ns_msg m;
 
-	ck_assert_int_eq(resolver_answer(z, query, query_len, tcp, answer,
-					 &answer_len),
-			 expect);
+	ck_assert_int_eq(
+		resolver_answer(z, query, query_len, tcp, answer, &answer_len),
+		expect);
 	ck_assert_int_eq(ns_initparse(answer, (int)answer_len, &m), 0);
 	ck_assert_int_eq(ns_msg_id(m), query[0] << 8 | query[1]);
 	ck_assert_int_eq(ns_msg_getflag(m, ns_f_qr), 1);
@@ -98,11 +100,10 @@ static const char *record_text(ns_msg *m, ns_sect section, int i)
 
 	ck_assert_int_eq(ns_parserr(m, section, i, &rr), 0);
 	if (ns_rr_type(rr) == ns_t_ptr) {
-		ck_assert_int_gt(ns_name_uncompress(ns_msg_base(*m),
-						    ns_msg_end(*m),
-						    ns_rr_rdata(rr), text,
-						    sizeof(text)),
-				 0);
+		ck_assert_int_gt(
+			ns_name_uncompress(ns_msg_base(*m), ns_msg_end(*m),
+					   ns_rr_rdata(rr), text, sizeof(text)),
+			0);
 		return text;
 	}
 	if (ns_rr_type(rr) == ns_t_soa)
@@ -185,9 +186,15 @@ END_TEST
 START_TEST(refused)
 {
 	static const char *const names[] = {
-		"example.org", "xserval", "serval.org", ".", "c",
-		"9.9.18.198.in-addr.arpa", "1.0.0.10.in-addr.arpa",
-		"01.0.18.198.in-addr.arpa", "x.0.18.198.in-addr.arpa",
+		"example.org",
+		"xserval",
+		"serval.org",
+		".",
+		"c",
+		"9.9.18.198.in-addr.arpa",
+		"1.0.0.10.in-addr.arpa",
+		"01.0.18.198.in-addr.arpa",
+		"x.0.18.198.in-addr.arpa",
 	};
 	struct zone *z = make_zone();
 
@@ -318,17 +325,23 @@ START_TEST(messages)
 	struct names_entry *e = calloc(1, names_entry_size(2));
 	void *buf = malloc(NAMES_MESSAGE_MAX);
 	struct names_message m;
-	int pair[2], sockets[2];
+	struct names_node nodes[2] = { { .node = 3 }, { .node = 5 } };
+	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
-	ck_assert_int_eq(pipe(sockets), 0);
-	ck_assert_int_eq(names_send_open(pair[0], 3, sockets), 0);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(pipe(nodes[i].sockets), 0);
+	ck_assert_int_eq(names_send_open(pair[0], nodes, 2), 0);
 	ck_assert_int_eq(names_receive(pair[1], buf, &m), 1);
 	ck_assert_int_eq(m.what, NAMES_OPEN);
-	ck_assert_uint_eq(m.node, 3);
-	ck_assert_int_ge(m.sockets[1], 0);
-	close(m.sockets[0]);
-	close(m.sockets[1]);
+	ck_assert_uint_eq(m.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		ck_assert_uint_eq(m.nodes[i].node, nodes[i].node);
+		for (size_t k = 0; k < 2; k++) {
+			ck_assert_int_eq(close(m.nodes[i].sockets[k]), 0);
+			close(nodes[i].sockets[k]);
+		}
+	}
 	strcpy(e->name, "web");
 	e->n = 2;
 	ck_assert_int_eq(names_send_set(pair[0], e), 0);
@@ -343,8 +356,6 @@ START_TEST(messages)
 	close(pair[0]);
 	ck_assert_int_eq(names_receive(pair[1], buf, &m), 0);
 	close(pair[1]);
-	close(sockets[0]);
-	close(sockets[1]);
 	free(buf);
 	free(e);
 }

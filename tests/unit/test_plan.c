@@ -372,7 +372,8 @@ START_TEST(probe_targets_and_hosts_file)
 	ck_assert_str_eq(ip_format_addr(&a, text, sizeof(text)), "fd5e:1ab::2");
 	hosts = plan_hosts_text(plan);
 	ck_assert(strstr(hosts, "10.64.0.2 b\n"));
-	ck_assert(strstr(hosts, "198.18.0.1 s.serval\n"));
+	/* Names of services are the resolver's, or they could not change. */
+	ck_assert(!strstr(hosts, "serval"));
 	free(hosts);
 }
 END_TEST

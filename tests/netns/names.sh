@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Names of services, as programs ask for them in every node: by the C library,
+# over UDP and TCP; in a node that was booted again; and what is said when
+# nobody answers any more.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+need dig curl busybox python3 getent
+
+records=$work/results
+mkdir "$records"
+cat >"$work/names.yaml" <<'Y'
+version: 1
+name: names
+topology:
+  nodes:
+    a: {}
+    b: {}
+    r: { kind: router }
+    lan: { kind: bridge, subnet: ["10.0.0.0/24", "fd00:1::/64"] }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["b:eth0", lan] }
+    - { endpoints: ["r:eth0", lan] }
+services:
+  web: { resolver: sal, port: tcp/80, instances: [b] }
+  store: { resolver: nat, address: 198.18.7.7, instances: [b], at: a }
+processes:
+  serve: { node: b, run: "echo hello >page; exec busybox httpd -f -p 80", ready: { listens: tcp/80 } }
+  ask:
+    node: a
+    run: |
+      short() { echo "$* =" $(dig +short +tries=1 +timeout=5 "$@" | sort); }
+      status() { echo "$* =" $(dig +tries=1 +timeout=5 "$@" | sed -n 's/.*status: \([A-Z]*\),.*/\1/p'); }
+      short web.serval A
+      short WeB.SeRvAl AAAA
+      short +tcp web.serval A
+      short web.serval MX
+      status web.serval MX
+      short store.serval AAAA
+      short -x 198.18.7.7
+      status unknown.serval
+      status web.serval.example
+      echo "libc" $(getent ahostsv4 web.serval | awk '{print $1}' | sort -u)
+      echo "node" $(getent ahostsv4 b | awk '{print $1}' | sort -u)
+      getent hosts unknown.serval || echo "unknown to libc"
+      echo "curl $(curl -4 -sS --max-time 20 http://web.serval/page)"
+      python3 -c 'import socket; print("python", sorted({a[4][0] for a in socket.getaddrinfo("web.serval", 80, socket.AF_INET)})[0])'
+      python3 -c 'import socket
+      # A query cut short, one that is nothing at all, and one that is good.
+      q = b"\0\1\1\0\0\1\0\0\0\0\0\0\3web\6serval\0\0\1\0\1"
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10); s.connect(("127.0.0.53", 53))
+      for part in b"", b"x" * 5, b"\0\2\1\0\0\1\0\0\0\0\0\0" + b"\xff" * 4000, q[:-3], q: s.send(part)
+      print("codes", sorted((d[1], d[3] & 15) for d in (s.recv(4096) for _ in range(3))))
+      t = socket.create_connection(("127.0.0.53", 53), 10)
+      for b in (len(q).to_bytes(2, "big") + q) * 2: t.send(bytes([b]))
+      t.send(b"\377\377")
+      got = b""
+      while more := t.recv(4096): got += more
+      n = int.from_bytes(got[:2], "big")
+      print("over TCP", len(got) == 2 * (n + 2), got[2:2 + n] == got[4 + n:])' || echo "failed"
+  again: { node: r, start: manual, run: "dig +short +tries=1 +timeout=5 web.serval" }
+timeline:
+  - { at: 0s, crash: r }
+  - { at: 100ms, boot: r }
+  - { at: 200ms, start: again }
+expect:
+  - { process: ask, exit: 0 }
+  - { process: again, exit: 0, prints: "198.18.0.1" }
+Y
+host_remember "$records"
+run_scenario 0 "$records" "$work/names.yaml"
+host_is_as_before "by a lab with names"
+log=$record/processes/ask.log
+
+says() {
+  grep -qxF -- "$1" "$log" || {
+    cat "$log" >&2
+    fail "the process did not see: $1"
+  }
+}
+
+says "web.serval A = 198.18.0.1"
+says "WeB.SeRvAl AAAA = fd5e:1ab:ffff::1"
+says "+tcp web.serval A = 198.18.0.1"
+says "web.serval MX ="
+says "web.serval MX = NOERROR"
+says "-x 198.18.7.7 = store.serval."
+says "store.serval AAAA ="
+says "unknown.serval = NXDOMAIN"
+says "web.serval.example = REFUSED"
+says "libc 198.18.0.1"
+says "node 10.0.0.2"
+says "unknown to libc"
+says "curl hello"
+says "python 198.18.0.1"
+says "codes [(1, 0), (1, 1), (2, 1)]"
+says "over TCP True True"
+
+# No resolver without services: nobody pays for what is not there.
+rm -rf "${records:?}"/*
+cat >"$work/none.yaml" <<'Y'
+version: 1
+name: none
+topology: { nodes: { a: {} } }
+processes:
+  look: { node: a, run: "cat /etc/resolv.conf; cat /proc/net/udp | wc -l" }
+expect:
+  - { process: look, prints: "no name server" }
+Y
+SERVALAB_RESOLVER=$work/missing run_scenario 0 "$records" "$work/none.yaml"
+[ "$(tail -n 1 "$record/processes/look.log")" = 1 ] || fail "sockets in a lab without services"
+
+# What is missing is said, and what has died.
+rm -rf "${records:?}"/*
+run_refused() {
+  local code=0
+  SERVALAB_RESOLVER=$work/missing "$program" run --results "$records" "$work/names.yaml" \
+    >"$work/out" 2>&1 || code=$?
+  [ "$code" = 3 ] || fail "without a resolver, it ends with status $code: $(<"$work/out")"
+}
+run_refused
+grep -q "names.yaml:1[0-9]:.*start the resolver of names: the program 'serval-resolver' is missing" "$work/out" ||
+  fail "a missing resolver is not told: $(<"$work/out")"
+
+rm -rf "${records:?}"/*
+cat >"$work/killed.yaml" <<'Y'
+version: 1
+name: killed
+topology:
+  nodes: { a: {}, b: {} }
+  links: [ { endpoints: ["a:eth0", "b:eth0"] } ]
+services: { web: { resolver: nat, instances: [b] } }
+processes:
+  wait:
+    node: a
+    run: |
+      while dig +short +tries=1 +timeout=1 web.serval | grep -q 198; do sleep 0.02; done
+      dig +tries=1 +timeout=1 web.serval || echo "nobody answers"
+expect: [ { process: wait, exit: 0, prints: "nobody answers" } ]
+Y
+kill_resolver() {
+  local pid
+  for ((i = 0; i < 1000; i++)); do
+    for pid in /proc/[0-9]*; do
+      if [ "$(cat "$pid/comm" 2>/dev/null)" = serval-resolver ]; then
+        [ -e "$(find "$records" -name 'wait.log' | head -n 1)" ] || continue
+        kill -KILL "${pid#/proc/}" && return
+      fi
+    done
+    sleep 0.05
+  done
+}
+kill_resolver &
+killer=$!
+run_scenario 1 "$records" "$work/killed.yaml"
+wait "$killer"
+cp "$records/out" "$work/out"
+grep -q "failed: the resolver of names ended unexpectedly, by signal 9" "$work/out" ||
+  fail "a killed resolver is not told: $(<"$work/out")"
+jq -e '.expectations | all(.held)' "$record/results.json" >/dev/null ||
+  fail "programs wait for a dead resolver: $(<"$work/out")"
