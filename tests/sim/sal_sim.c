@@ -6,6 +6,7 @@
  *     sal_sim --seed S                  plays one; a failure prints its ladder
  *     sal_sim --ladder --seed S         prints it in any case
  *     sal_sim --hosts N [--calm]        so many hosts; without any faults
+ *     sal_sim --links [...]             over emulated links, as in a lab
  *     sal_sim --ops FILE --seed S       writes what happens to two hosts as a
  * play for tests/fuzz/fuzz_sal_play
  *
@@ -54,6 +55,10 @@ static bool parse(int argc, char **argv, struct options *o)
 
 		if (!strcmp(name, "--calm")) {
 			o->calm = true;
+			continue;
+		}
+		if (!strcmp(name, "--links")) {
+			storm_links = true;
 			continue;
 		}
 		if (!strcmp(name, "--ladder")) {
@@ -110,6 +115,14 @@ static void print_cost(const struct storm_totals *t, uint64_t seeds,
 	       (unsigned long long)t->streams_done,
 	       (unsigned long long)t->streams, (unsigned long long)t->resent,
 	       (unsigned long long)t->by_name, (unsigned long long)t->native);
+	if (storm_links)
+		printf("links lost %llu, doubled %llu, had %llu overtake and "
+		       "no "
+		       "room for %llu\n",
+		       (unsigned long long)t->link_lost,
+		       (unsigned long long)t->link_doubled,
+		       (unsigned long long)t->link_overtook,
+		       (unsigned long long)t->link_full);
 	printf("%u hosts at most, %ld MiB\n", t->hosts, usage.ru_maxrss / 1024);
 }
 
@@ -132,6 +145,8 @@ START_TEST(all)
 	ck_assert(totals.moves && totals.crashes && totals.forged);
 	ck_assert(totals.by_name && totals.native && totals.resent);
 	ck_assert(totals.streams_done);
+	ck_assert(!storm_links || (totals.link_lost && totals.link_doubled &&
+				   totals.link_overtook && totals.link_full));
 }
 END_TEST
 
@@ -164,9 +179,10 @@ static int run(void)
 int main(int argc, char **argv)
 {
 	if (!parse(argc, argv, &options)) {
-		fprintf(stderr, "usage: sal_sim [--first S] [--seeds N] | "
-				"[--ladder] --seed S | --hosts N [--calm] | "
-				"--ops FILE --seed S\n");
+		fprintf(stderr,
+			"usage: sal_sim [--first S] [--seeds N] | "
+			"[--links] [--ladder] --seed S | --hosts N [--calm] | "
+			"--ops FILE --seed S\n");
 		return 2;
 	}
 	if (options.ops && !(storm_ops = fopen(options.ops, "w"))) {

@@ -16,6 +16,7 @@
 
 #include "tests/fuzz/sal_ops.h"
 #include "tests/sim/storm_native.h"
+#include "tests/sim/storm_weather.h"
 #include "tests/sim/strangers.h"
 
 #include "tests/support/sal_world_parts.h"
@@ -66,6 +67,7 @@ struct storm {
 	struct version versions[1024];
 	struct storm_totals *totals;
 	struct storm_native *native;
+	struct storm_weather *weather;
 	unsigned dark, dark_but; /* a place that is cut off, but for these */
 };
 
@@ -242,16 +244,13 @@ static void build(struct storm *st)
 
 /* ---- what happens -------------------------------------------------------- */
 
-static void weather(struct world *w)
+static void weather(struct storm *st)
 {
-	w->weather = (struct weather){
-		.delay_ns = (1 + world_random(w, 30)) * MSEC,
-		.jitter_ns = world_random(w, 2) ? 20 * MSEC : 0,
-		.loss = world_random(w, 4) * 100,
-		.duplicate = world_random(w, 3) * 100,
-	};
-	note(SAL_OP_WEATHER, (unsigned)(w->weather.delay_ns / MSEC),
-	     w->weather.loss / 4, w->weather.duplicate / 4);
+	const struct weather *now = &st->w->weather;
+
+	storm_weather_change(st->weather);
+	note(SAL_OP_WEATHER, (unsigned)(now->delay_ns / MSEC), now->loss / 4,
+	     now->duplicate / 4);
 }
 
 /* Of what goes from or to one of the places nothing passes any more, or no
@@ -377,7 +376,7 @@ static void happens(struct storm *st)
 		break;
 	case 3:
 		if (world_random(w, 2))
-			weather(w);
+			weather(st);
 		else
 			darkens(st);
 		break;
@@ -453,7 +452,7 @@ static void clears_up(struct storm *st)
 {
 	struct world *w = st->w;
 
-	w->weather = (struct weather){ .delay_ns = 5 * MSEC };
+	storm_weather_clear(st->weather);
 	st->dark = NO_PLACE;
 	for (unsigned i = 0; i < st->instances; i++)
 		withdraw(st, i, true);
@@ -564,6 +563,7 @@ static void ends(struct storm *st)
 		free(st->actors[k].stream);
 	st->totals->native += storm_native_received(st->native);
 	storm_native_free(st->native);
+	storm_weather_free(st->weather);
 	free(st->actors);
 	world_free(st->w);
 }
@@ -581,12 +581,12 @@ void storm_play(uint64_t seed, unsigned hosts, bool calm,
 		totals->hosts = st.n;
 	st.w = world_new_of(seed, st.n);
 	st.native = storm_native_new(st.n);
+	st.weather = storm_weather_new(st.w, seed, totals);
 	st.w->owner = owner_of;
-	st.w->tap = watch;
-	st.w->tap_arg = &st;
 	st.dark = NO_PLACE;
+	st.w->tap = watch;
 	st.w->middle = passes;
-	st.w->middle_arg = &st;
+	st.w->tap_arg = st.w->middle_arg = &st;
 	now_playing = &st;
 	build(&st);
 	for (unsigned k = st.instances; k < st.n; k++)

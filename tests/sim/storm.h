@@ -10,6 +10,9 @@
 struct storm_totals {
 	uint64_t packets, steps, moves, crashes, forged, streams, streams_done,
 		resent, by_name, native; /* received on native flows */
+	/* By links: packets that they lost, doubled, had overtake others, and
+	 * had no room for. */
+	uint64_t link_lost, link_doubled, link_overtook, link_full;
 	unsigned hosts;
 };
 
@@ -23,6 +26,9 @@ void storm_play(uint64_t seed, unsigned hosts, bool calm,
 /* Where what happens is also written as operations of tests/fuzz/sal_ops.h; to
  * be set for runs of two hosts only. NULL: nowhere. */
 extern FILE *storm_ops;
+
+/* Packets go over emulated links. */
+extern bool storm_links;
 
 /* Prints the ladder of each run at its end. */
 extern bool storm_prints_ladder;

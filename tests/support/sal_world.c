@@ -219,16 +219,28 @@ static struct host *owner(struct world *w, const struct ip_addr *a)
 	return NULL;
 }
 
-static void put_on_wire(struct world *w, const struct wire_packet *p)
+static void arrive_at(struct world *w, int64_t at_ns,
+		      const struct wire_packet *p)
 {
 	struct happening h = { .packet = *p };
+
+	h.packet.bytes = must(malloc(p->len ? p->len : 1));
+	memcpy(h.packet.bytes, p->bytes, p->len);
+	happen(w, at_ns, h);
+}
+
+void world_carried(struct world *w, const struct wire_packet *p)
+{
+	arrive_at(w, w->now_ns, p);
+}
+
+static void put_on_wire(struct world *w, const struct wire_packet *p)
+{
 	int64_t delay = w->weather.delay_ns;
 
 	if (w->weather.jitter_ns)
 		delay += world_random(w, (uint32_t)w->weather.jitter_ns);
-	h.packet.bytes = must(malloc(p->len ? p->len : 1));
-	memcpy(h.packet.bytes, p->bytes, p->len);
-	happen(w, w->now_ns + delay, h);
+	arrive_at(w, w->now_ns + delay, p);
 }
 
 static int kind_of(const struct wire_packet *p)
@@ -281,6 +293,10 @@ static void network_takes(struct world *w, const struct wire_packet *sent)
 		return;
 	}
 	log_packet(w, &p, "");
+	if (w->carry) {
+		w->carry(w, &p, w->carry_arg);
+		return;
+	}
 	put_on_wire(w, &p);
 	if (w->weather.duplicate &&
 	    world_random(w, 1000) < w->weather.duplicate)

@@ -127,6 +127,10 @@ struct world {
 	 * sent, or have it vanish (false). NULL: nothing. */
 	bool (*middle)(struct world *w, struct sal_path *path, void *arg);
 	void *middle_arg;
+	/* Who carries packets, and gives those that arrive to world_carried()
+	 * at their time. NULL: they arrive by the weather. */
+	void (*carry)(struct world *w, const struct wire_packet *p, void *arg);
+	void *carry_arg;
 };
 
 /* Prints the ladder and fails unless ok. */
@@ -183,6 +187,8 @@ void host_reboot(struct host *h);
 /* Loses the next n of these; the result counts what was lost ("seen"). */
 struct lose *world_lose(struct world *w, struct host *from, int flags,
 			unsigned n);
+/* A packet arrives, now; copied. For who carries them. */
+void world_carried(struct world *w, const struct wire_packet *p);
 /* Calls fn at a time. */
 void world_at(struct world *w, int64_t at_ns, void (*fn)(void *arg), void *arg);
 
