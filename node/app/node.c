@@ -25,6 +25,7 @@
 
 #define BUDGET 64u /* packets a descriptor and wake-up */
 #define MTU_DEFAULT 1500u /* where there is no link yet */
+#define FORWARDED_MAX 4096u /* SYNs of which a service router knows where */
 #define MONITOR_RETRY_NS (100 * NSEC_PER_MSEC)
 
 enum source {
@@ -185,6 +186,7 @@ static int open_engine(struct node *n, const struct node_config *c,
 	config.inner6 = c->inner6.addr;
 	config.mtu = mtu;
 	config.encapsulate = c->encapsulate;
+	config.max_forwarded = c->service_router ? FORWARDED_MAX : 0;
 	config.keepalive_ns = c->keepalive_ns;
 	config.liveness_ns = c->liveness_ns;
 	config.probe_gap_ns = c->probe_gap_ns;

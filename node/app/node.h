@@ -21,6 +21,7 @@ struct node_config {
 	struct ip_prefix inner4, inner6; /* AF_UNSPEC: none */
 	struct ip_prefix services[NODE_SERVICES_MAX];
 	size_t n_services;
+	bool service_router; /* hands on what is for services elsewhere */
 	bool encapsulate; /* in UDP, where that is needed */
 	/* Of struct sal_config (node/sal/sal.h). */
 	int64_t keepalive_ns, liveness_ns, probe_gap_ns;

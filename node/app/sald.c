@@ -39,6 +39,7 @@ static const char usage[] =
 	"                     never (1000)\n"
 	"  --probe-gap-ms N   between the questions (200)\n"
 	"  --probes N         unanswered ones that make a peer lost (3)\n"
+	"  --service-router   hand on what is for services elsewhere\n"
 	"  --rules N          room for so many rules (1048576)\n"
 	"  --key HEX          64 digits that all random numbers come from\n"
 	"  --ready-fd N       write a byte there when everything is open\n"
@@ -209,6 +210,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "liveness-ms", required_argument, NULL, 'L' },
 		{ "probe-gap-ms", required_argument, NULL, 'G' },
 		{ "probes", required_argument, NULL, 'P' },
+		{ "service-router", no_argument, NULL, 'R' },
 		{ "rules", required_argument, NULL, 'n' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "ready-fd", required_argument, NULL, 'r' },
@@ -251,6 +253,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'P':
 			r = take_probes(&o->config, optarg);
+			break;
+		case 'R':
+			o->config.service_router = true;
 			break;
 		case 'n':
 			r = take_rules(&o->config, optarg);

@@ -209,7 +209,8 @@ static bool is_of_rule(enum sal_event_kind kind)
 {
 	return kind == SAL_EVENT_SERVICE_DELAYED ||
 	       kind == SAL_EVENT_SERVICE_EXPIRED ||
-	       kind == SAL_EVENT_SERVICE_UNREACHABLE;
+	       kind == SAL_EVENT_SERVICE_UNREACHABLE ||
+	       kind == SAL_EVENT_SERVICE_FORWARDED;
 }
 
 json_t *json_of_event(const struct sal_event *e)
@@ -228,6 +229,9 @@ json_t *json_of_event(const struct sal_event *e)
 		whole = put(o, "reason", json_of_reason(e->reason));
 	if (whole && e->kind == SAL_EVENT_RESENT)
 		whole = put(o, "count", json_of_u64(e->count));
+	if (whole && e->kind == SAL_EVENT_SERVICE_FORWARDED)
+		whole = put(o, "service", json_of_id(&e->flow.service)) &&
+			put(o, "client", json_of_addr(&e->flow.path.remote));
 	if (whole && is_of_rule(e->kind)) {
 		json_t *rule = put_rule(json_object(), &e->rule);
 

@@ -22,6 +22,7 @@ static const struct option options4[] = {
 	{ IPPROTO_IP, IP_PKTINFO, 1 },
 	{ IPPROTO_IP, IP_RECVERR, 1 },
 	{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT },
+	{ SOL_SOCKET, SO_BROADCAST, 1 }, /* resolution on a link */
 };
 
 /* The header itself is not handed out for IPv6 and UDP: its fields have to be
@@ -48,6 +49,22 @@ static const struct option more_of_udp6[] = {
 static const struct option discovers[] = {
 	{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT },
 	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT },
+};
+
+/*
+ * An address that is not ours is let through by TRANSPARENT alone (with
+ * FREEBIND the routes refuse it). Errors about such packets go to whose address
+ * it is: so nothing is known of paths, and the kernel may cut up what is too
+ * long.
+ */
+static const struct option foreign4[] = {
+	{ IPPROTO_IP, IP_TRANSPARENT, 1 },
+	{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT },
+};
+
+static const struct option foreign6[] = {
+	{ IPPROTO_IPV6, IPV6_TRANSPARENT, 1 },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT },
 };
 
 #define COUNT(v) (sizeof(v) / sizeof((v)[0]))
@@ -100,13 +117,34 @@ static int set_strangers(int fd, struct err *err)
 	return 0;
 }
 
+static int set_kind(int fd, const struct socket_kind *kind, struct err *err)
+{
+	bool six = kind->family == AF_INET6;
+	int r;
+
+	if (kind->foreign)
+		r = six ? set_options(fd, foreign6, COUNT(foreign6), err) :
+			  set_options(fd, foreign4, COUNT(foreign4), err);
+	else if (kind->strangers)
+		r = set_options(fd, &discovers[six], 1, err);
+	else
+		r = six ? set_options(fd, options6, COUNT(options6), err) :
+			  set_options(fd, options4, COUNT(options4), err);
+	if (r || kind->strangers || kind->foreign)
+		return r ? r : set_strangers(fd, err);
+	if (!kind->port)
+		return 0;
+	r = six ? set_options(fd, more_of_udp6, COUNT(more_of_udp6), err) :
+		  set_options(fd, more_of_udp4, COUNT(more_of_udp4), err);
+	return r ? r : bind_port(fd, kind, err);
+}
+
 int socket_open(const struct socket_kind *kind, struct err *err)
 {
-	int type = kind->port ? SOCK_DGRAM : SOCK_RAW;
+	int type = kind->port && !kind->foreign ? SOCK_DGRAM : SOCK_RAW;
 	CLEANUP_CLOSE int fd =
 		socket(kind->family, type | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		       kind->port ? IPPROTO_UDP : SAL_IP_PROTOCOL);
-	bool six = kind->family == AF_INET6;
 	int size = RECEIVE_BUFFER, r;
 
 	if (fd < 0 && errno == EPERM) {
@@ -118,20 +156,7 @@ int socket_open(const struct socket_kind *kind, struct err *err)
 	}
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open a socket");
-	if (kind->strangers)
-		r = set_options(fd, &discovers[six], 1, err);
-	else
-		r = six ? set_options(fd, options6, COUNT(options6), err) :
-			  set_options(fd, options4, COUNT(options4), err);
-	if (!r && kind->port)
-		r = six ? set_options(fd, more_of_udp6, COUNT(more_of_udp6),
-				      err) :
-			  set_options(fd, more_of_udp4, COUNT(more_of_udp4),
-				      err);
-	if (!r && kind->port)
-		r = bind_port(fd, kind, err);
-	if (!r && kind->strangers)
-		r = set_strangers(fd, err);
+	r = set_kind(fd, kind, err);
 	if (r)
 		return r;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))

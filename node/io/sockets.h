@@ -12,6 +12,9 @@ struct socket_kind {
 	int family;
 	uint16_t port; /* of UDP; 0: protocol 144 */
 	bool strangers; /* takes nothing in, and sends to them */
+	/* Takes nothing in either, and sends from any address; UDP's header is
+	 * the caller's. */
+	bool foreign;
 };
 
 /* Non-blocking, with the options that underlay.c relies on. The descriptor; a

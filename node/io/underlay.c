@@ -29,6 +29,7 @@
 #include "node/io/underlay.h"
 #include "base/cleanup.h"
 #include "include/serval/wire.h"
+#include "node/io/foreign.h"
 #include "node/io/outgoing.h"
 #include "node/io/segment.h"
 #include "node/io/sockets.h"
@@ -57,6 +58,7 @@ struct underlay {
 	/* BATCH packets of any length. Only pages that were written cost
 	 * memory, which for most is the first one of each. */
 	uint8_t *buffers;
+	struct foreign *foreign; /* NULL: not needed yet */
 	struct underlay_stats stats;
 };
 
@@ -67,6 +69,7 @@ struct underlay *underlay_free(struct underlay *u)
 	for (unsigned i = 0; i < SOCKETS; i++)
 		if (u->fds[i] >= 0)
 			close(u->fds[i]);
+	foreign_free(u->foreign);
 	if (u->buffers)
 		munmap(u->buffers, (size_t)BATCH * PACKET_MAX);
 	free(u);
@@ -430,12 +433,35 @@ static bool has_room(const struct underlay *u, unsigned socket)
 	       ioctl(fd, SIOCOUTQ, &waiting) || waiting < size / 2;
 }
 
+static void send_foreign(struct underlay *u, const struct sal_outer *packet)
+{
+	int r = -ENOMEM;
+
+	if (!u->foreign)
+		u->foreign = foreign_new();
+	if (u->foreign)
+		r = foreign_send(u->foreign, packet);
+	if (!r) {
+		u->stats.underlay_out++;
+		u->stats.underlay_foreign++;
+		u->stats.underlay_udp_out += packet->path.remote_port != 0;
+	} else if (r == -EAGAIN || r == -ENOBUFS) {
+		u->stats.underlay_full++;
+	} else {
+		u->stats.underlay_send_failed++;
+	}
+}
+
 void underlay_send(struct underlay *u, const struct sal_outer *packet)
 {
 	unsigned socket = socket_for(u, packet);
 	struct segmenter segmenter;
 	struct outgoing out;
 
+	if (packet->foreign) {
+		send_foreign(u, packet);
+		return;
+	}
 	if (socket == SOCKETS || segment_start(&segmenter, packet)) {
 		u->stats.underlay_no_way++;
 		return;

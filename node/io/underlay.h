@@ -19,6 +19,7 @@ struct underlay;
 	X(underlay_send_failed, "dropped: the kernel did not take them")       \
 	X(underlay_udp_in, "of which received in UDP")                         \
 	X(underlay_udp_out, "of which sent in UDP")                            \
+	X(underlay_foreign, "of which sent with another host's address")       \
 	X(underlay_no_way, "dropped: families, ports and offloads that we "    \
 			   "lack")
 

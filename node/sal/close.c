@@ -350,7 +350,7 @@ void sal_rst_arrived(struct sal *s, struct sal_flow *f,
 	sal_flow_event(s, f, SAL_EVENT_REFUSED, reason, 0);
 	if (f->info.state == SAL_SYN_SENT) {
 		if (!f->resolve_again)
-			sal_syn_refused(s, f, reason);
+			sal_syn_refused(s, f, reason, &a->path->remote);
 		return;
 	}
 	if (says_gone(reason)) {

@@ -88,8 +88,10 @@ static bool can_send(const struct sal_flow *f)
 		return true;
 	case SAL_SYN_RCVD:
 		/* The program's answer to what came on the SYN does not wait
-		 * for the handshake's end; the SYN-ACK goes before it. */
-		return true;
+		 * for the handshake's end; the SYN-ACK goes before it. A NAT
+		 * lets it in only when the client has spoken to us, not to a
+		 * service router. */
+		return f->confirmed || !f->hops.n || !f->tie.path.remote_port;
 	default:
 		return false;
 	}

@@ -64,7 +64,7 @@ void sal_do_hold(const struct sal_step *t)
 	struct sal_flow *f = t->f;
 
 	if (!f->held_ns && !sal_may_hold(t->s)) {
-		sal_syn_refused(t->s, f, SAL_REASON_TABLE_FULL);
+		sal_syn_refused(t->s, f, SAL_REASON_TABLE_FULL, NULL);
 		return;
 	}
 	if (!f->held_ns)

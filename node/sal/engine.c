@@ -12,6 +12,7 @@
  *     data.c       segments between programs and flows; what waits
  *     resolve.c    names and rules: which instance, and another one
  *     rules.c      rules come, change and go
+ *     forward.c    service routers: SYNs handed on by name
  *     delay.c      conversations that wait for a verdict
  *     handshake.c  SYN, SYN-ACK, ACK: two engines get to know each other
  *     pressure.c   SYNs answered without state
@@ -61,6 +62,7 @@ void sal_config_defaults(struct sal_config *c)
 	c->max_services = 64;
 	c->max_rules = 1024;
 	c->max_delayed = 64;
+	c->max_forwarded = 0;
 	c->max_half_open = 256;
 	c->unacked_bytes = 2u << 20;
 	c->queue_bytes = 1u << 20;
@@ -90,13 +92,14 @@ static bool config_ok(const struct sal_config *c)
 	return c->max_flows && c->max_flows <= 1u << 24 && c->max_services &&
 	       c->max_services <= 1u << 20 && c->max_rules &&
 	       c->max_rules <= SERVICE_TABLE_MAX && c->max_half_open &&
-	       c->unacked_bytes <= 1u << 30 && c->queue_bytes <= 1u << 30 &&
-	       c->idle_udp_ns > 0 && c->idle_icmp_ns > 0 &&
-	       c->idle_tcp_ns > 0 && c->max_listeners <= 1u << 16 &&
-	       c->native_syn_gap_ns > 0 && c->native_syn_gap_max_ns > 0 &&
-	       c->native_syn_tries && c->mtu >= 576 &&
-	       c->encap_memory_ns >= 0 && c->keepalive_ns >= 0 &&
-	       c->liveness_ns >= 0 && c->probe_gap_ns > 0 && c->probe_tries;
+	       c->max_forwarded <= 1u << 20 && c->unacked_bytes <= 1u << 30 &&
+	       c->queue_bytes <= 1u << 30 && c->idle_udp_ns > 0 &&
+	       c->idle_icmp_ns > 0 && c->idle_tcp_ns > 0 &&
+	       c->max_listeners <= 1u << 16 && c->native_syn_gap_ns > 0 &&
+	       c->native_syn_gap_max_ns > 0 && c->native_syn_tries &&
+	       c->mtu >= 576 && c->encap_memory_ns >= 0 &&
+	       c->keepalive_ns >= 0 && c->liveness_ns >= 0 &&
+	       c->probe_gap_ns > 0 && c->probe_tries;
 }
 
 /* One piece after the other out of the caller's memory. With base NULL it only
@@ -149,6 +152,9 @@ static size_t lay_out(struct sal *s, void *mem, const struct sal_config *c)
 	s->names = carve(&carver, c->max_services * sizeof(*s->names));
 	s->native.sockets =
 		carve(&carver, c->max_listeners * sizeof(*s->native.sockets));
+	s->forwarded_count = (c->max_forwarded + 3) & ~3u;
+	s->forwarded =
+		carve(&carver, s->forwarded_count * sizeof(*s->forwarded));
 	forward = carve(&carver, rules);
 	demux = carve(&carver, here);
 	s->scratch = carve(&carver, SAL_SEGMENT_MAX);
@@ -244,10 +250,14 @@ static void control_arrived(struct sal *s, const struct sal_arrival *a,
 	struct sal_flow *f;
 
 	if ((c->flags & (SAL_FLAG_SYN | SAL_FLAG_ACK)) == SAL_FLAG_SYN) {
-		sal_syn_arrived(s, a);
+		if (!sal_forward(s, a))
+			sal_syn_arrived(s, a);
 		return;
 	}
 	f = sal_flow_by_id(s, a->packet.dst_flow);
+	/* By name, for there is where it is known. */
+	if (!f && c->flags == SAL_FLAG_RSYN && sal_forward(s, a))
+		return;
 	if (!f && sal_proof_arrived(s, a))
 		return;
 	if (!f) {
@@ -313,6 +323,21 @@ static bool decode(struct sal *s, struct sal_arrival *a, const uint8_t *bytes,
 	}
 }
 
+/* What came to all of a link is answered from our own end there. */
+static bool end_on_link(const struct sal *s, struct sal_path *path)
+{
+	for (uint32_t i = 0; i < s->address_count; i++) {
+		const struct sal_local_address *l = &s->addresses[i];
+
+		if (l->addr.family != path->remote.family ||
+		    l->ifindex != path->ifindex)
+			continue;
+		path->local = l->addr;
+		return true;
+	}
+	return sal_local_for(s, path->remote.family, path);
+}
+
 void sal_from_outer(struct sal *s, const struct sal_path *path,
 		    const struct sal_ip_fields *ip, const uint8_t *bytes,
 		    size_t len, int64_t now_ns)
@@ -320,6 +345,7 @@ void sal_from_outer(struct sal *s, const struct sal_path *path,
 	struct sal_arrival a = { .path = path, .ip = ip };
 	const struct sal_control *control;
 	const struct sal_ext *challenge;
+	struct sal_path own = *path;
 
 	s->now_ns = now_ns;
 	s->stats.outer_in++;
@@ -328,6 +354,12 @@ void sal_from_outer(struct sal *s, const struct sal_path *path,
 	if (!a.packet.n) {
 		sal_data_arrived(s, &a);
 		return;
+	}
+	if (sal_to_many(&path->local)) {
+		a.to_many = true;
+		a.path = &own;
+		if (!end_on_link(s, &own))
+			return;
 	}
 	control = sal_find_control(&a.packet);
 	challenge = sal_find(&a.packet, SAL_EXT_CHALLENGE, 0);
@@ -359,22 +391,25 @@ void sal_unreachable(struct sal *s, const struct sal_path *path,
 		return;
 	f = sal_flow_by_id(s, get32(header));
 	/* A native flow's end may be the old stack, which nobody can ask. */
-	if (!f || f->info.native || !sal_path_equal(&f->tie.path, path) ||
-	    sal_flow_still(f))
+	if (!f || f->info.native || sal_flow_still(f))
 		return;
 	if (f->info.state != SAL_SYN_SENT) {
+		if (!sal_path_equal(&f->tie.path, path))
+			return;
 		sal_ask(s, f, SAL_ASK_ALIVE, &f->tie.path,
 			SAL_REASON_NO_INSTANCE);
 		return;
 	}
-	/* Nobody to ask yet; but who quotes our nonce has seen our SYN. */
+	/* Nobody to ask yet; but who quotes our nonce has seen our SYN, be it
+	 * behind a service router. */
 	if (sal_decode(&p, header, len) != SAL_OK || f->resolve_again)
 		return;
 	c = sal_find_control(&p);
 	if (!c || c->nonce != f->tie.nonce)
 		return;
-	sal_set_aside(s, f, SAL_ASIDE_NS);
-	sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE);
+	if (ip_addr_equal(&f->bound_to, &path->remote))
+		sal_set_aside(s, f, SAL_ASIDE_NS);
+	sal_syn_refused(s, f, SAL_REASON_NO_INSTANCE, &path->remote);
 }
 
 /* Who quotes both flow IDs has seen a packet of ours, and so sits on the path;

@@ -27,8 +27,9 @@
 #define SAL_SYN_TRIES 6 /* sent at 0, 1, 3, 7, 15, 31 s; given up at 63 s */
 /* How long the owner of a tuple that another claims may say nothing. */
 #define SAL_OWNER_PATIENCE_NS (3000 * MS)
-#define SAL_UNPROVEN_MAX_NS (63000 * MS) /* as long as a SYN-ACK is repeated   \
-					  */
+#define SAL_UNPROVEN_MAX_NS                                                    \
+	(63000 * MS) /* as long as a SYN-ACK is repeated                       \
+		      */
 #define SAL_RSYN_GAP_NS (200 * MS)
 #define SAL_RSYN_GAP_MAX_NS (10 * SECOND)
 /* Unanswered RSYNs after which a client of a stateless protocol looks for
@@ -68,6 +69,13 @@
  */
 #define SAL_SILENT_TRIES 2
 #define SAL_SILENT_TOTAL_NS (30 * SECOND)
+/*
+ * A SYN to all on the link: whoever is there and serves answers at once, all
+ * others are silent. So after 0, 0.2, 0.6 and 1.4 s, and up to 3 s, nobody
+ * does.
+ */
+#define SAL_MANY_GAP_NS (200 * MS)
+#define SAL_MANY_TRIES 4
 #define SAL_ASIDE_NS (10 * SECOND)
 #define SAL_ASIDE_REFUSED_NS (1 * SECOND)
 /* Rules that one tick takes out at most. */
@@ -90,6 +98,18 @@ struct sal_encap_peer {
 	int64_t until_ns;
 };
 #define SAL_ENCAP_PEERS 64
+
+/* A SYN that a service router has handed on. */
+struct sal_forwarded {
+	bool used;
+	uint64_t key; /* of the client's address, flow ID and service */
+	uint64_t nonce;
+	uint32_t flow; /* the client's ID */
+	uint32_t sent; /* how often it went to this target */
+	uint32_t turn; /* how many targets it went to before */
+	struct service_ref rule;
+	int64_t first_ns, last_ns; /* of those to this target */
+};
 
 struct sal {
 	struct sal_config config;
@@ -114,6 +134,8 @@ struct sal {
 	 * well have both rules for a service, and neither overrules. */
 	struct service_table forward, demux;
 	uint32_t delayed; /* flows that are held */
+	struct sal_forwarded *forwarded; /* so many places; forward.c */
+	uint32_t forwarded_count;
 
 	/* By the policy, the best first; and as they were given. */
 	struct sal_local_address addresses[SAL_ADDRESSES_MAX];
@@ -133,6 +155,7 @@ struct sal {
 struct sal_arrival {
 	const struct sal_path *path;
 	const struct sal_ip_fields *ip;
+	bool to_many; /* it came to all on its link: refusals would be noise */
 	struct sal_packet packet;
 };
 
@@ -225,6 +248,8 @@ bool sal_flow_unproven(const struct sal_flow *f);
 
 /* ---- output.c ----------------------------------------------------------- */
 
+/* Broadcast, multicast. */
+bool sal_to_many(const struct ip_addr *a);
 bool sal_path_equal(const struct sal_path *a, const struct sal_path *b);
 /* Puts p's header into out, whose path, segment and fields are set, and hands
  * it to the sink. */
@@ -317,8 +342,12 @@ enum sal_served sal_served(struct sal *s, const struct service_id *id);
 /* The first local address of the family; false: none. */
 bool sal_local_for(const struct sal *s, sa_family_t family,
 		   struct sal_path *path);
-/* An instance, or who we took for one, will not have the flow. */
-void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason);
+/* An instance, or who we took for one, will not have the flow. by: it, or
+ * NULL: nobody was asked. */
+void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason,
+		     const struct ip_addr *by);
+/* An instance that takes something new. */
+bool sal_demux_here(const struct sal *s, const struct service_id *id);
 /* The rule that takes a SYN, with the flow counted on it. */
 struct service_ref sal_demux_hit(struct sal *s, const struct service_id *id);
 /* A packet of the flow, for the rule that chose it. */
@@ -335,6 +364,24 @@ void sal_forward_added(struct sal *s, const struct service_prefix *p,
 void sal_forward_gone(struct sal *s, const struct service_prefix *p,
 		      const struct ip_addr *to);
 void sal_demux_gone(struct sal *s, const struct service_prefix *p);
+
+/* ---- forward.c ---------------------------------------------------------- */
+
+/* Hands on what names a service that is not here, or refuses it. False: this is
+ * no service router, or the packet is for here. */
+bool sal_forward(struct sal *s, const struct sal_arrival *a);
+/* SOURCE of a SYN, and our own end behind it. False: it came too far. */
+bool sal_hops_take(struct sal_hops *h, const struct sal_arrival *a,
+		   const struct ip_addr *own);
+void sal_hops_add(struct sal_packet *p, const struct sal_hops *h);
+/* Who has answered: SOURCE's last. False: there is none; peer stays. */
+bool sal_peer_of_source(struct ip_addr *peer, const struct sal_arrival *a);
+/* To one who may be behind a NAT, and has asked the first of these routers:
+ * from there. */
+void sal_answer_from(const struct sal *s, struct sal_outer *out,
+		     const struct sal_hops *h);
+void sal_answer_arrival_from(const struct sal *s, struct sal_outer *out,
+			     const struct sal_arrival *a);
 
 /* ---- delay.c ------------------------------------------------------------ */
 
@@ -534,7 +581,7 @@ void sal_native_moves(struct sal_flow *f);
 /* The way a segment goes now; NULL: it has to wait. */
 const struct sal_path *sal_native_way(const struct sal *s,
 				      const struct sal_flow *f);
-/* take_peer's native part: SOURCE's last is the peer, TCP answers. */
+/* take_peer's native part: TCP answers. */
 void sal_native_took_peer(struct sal *s, struct sal_flow *f,
 			  const struct sal_arrival *a);
 /* The ACK of a handshake goes to where what it answers came from, unless SOURCE

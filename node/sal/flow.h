@@ -24,6 +24,18 @@ struct sal_tie {
 	uint32_t peer_first, peer_next; /* the peer's; next: expected */
 };
 
+/*
+ * SOURCE of a SYN-ACK: the client, the service routers that its SYN came
+ * through, and the server. The SYN of one that came through more is not taken.
+ */
+#define SAL_HOPS_MAX 8 /* routers */
+#define SAL_HOPS_ADDRESSES (SAL_HOPS_MAX + 2)
+struct sal_hops {
+	uint8_t n; /* 0: it came straight */
+	uint8_t family;
+	uint8_t bytes[16 * SAL_HOPS_ADDRESSES];
+};
+
 /* Where sal_flow_find_*() look; a flow may be in some of them only. */
 enum sal_index {
 	SAL_BY_ID, /* local flow ID */
@@ -96,6 +108,8 @@ struct sal_flow {
 	bool rebinding; /* an open conversation, looking for an instance */
 	bool resolve_again; /* when retry_ns comes, before the next SYN */
 	uint32_t refusals; /* of its SYN, in a row */
+	bool refused_behind; /* the last one by another than bound_to: one whom
+				a service router had chosen */
 	struct service_ref rule; /* that chose its instance, or took its SYN */
 	/* A DELAY rule holds it until then; 0: none does. */
 	int64_t held_ns, held_since_ns;
@@ -136,6 +150,7 @@ struct sal_flow {
 	struct sal_store_list queue, unacked;
 	uint16_t mtu; /* of the path; 0: as configured */
 
+	struct sal_hops hops; /* a server's, of its SYN */
 	struct sal_native_part native; /* of those that are */
 
 	/* Inner TCP, as seen passing by. */

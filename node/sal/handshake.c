@@ -45,11 +45,45 @@ void sal_syn_emit(struct sal *s, struct sal_flow *f, const struct sal_tie *tie,
 	sal_send_control(s, f, tie, &c);
 }
 
+/* By each of the interfaces, from the first address there. */
+static void syn_emit_to_many(struct sal *s, struct sal_flow *f,
+			     const struct sal_control_out *c)
+{
+	sa_family_t family = f->tie.path.remote.family;
+
+	for (uint32_t i = 0; i < s->address_count; i++) {
+		const struct sal_local_address *l = &s->addresses[i];
+		struct sal_tie tie = f->tie;
+		uint32_t k = 0;
+
+		while (k < i && (s->addresses[k].addr.family != family ||
+				 s->addresses[k].ifindex != l->ifindex))
+			k++;
+		if (l->addr.family != family || k < i)
+			continue;
+		tie.path.local = l->addr;
+		tie.path.ifindex = l->ifindex;
+		sal_syn_emit(s, f, &tie, c);
+	}
+}
+
 static void syn_emit(struct sal *s, struct sal_flow *f)
 {
-	sal_syn_emit(s, f, &f->tie,
-		     &(struct sal_control_out){ .flags = SAL_FLAG_SYN,
-						.verno = f->tie.first });
+	const struct sal_control_out c = { .flags = SAL_FLAG_SYN,
+					   .verno = f->tie.first };
+
+	if (sal_to_many(&f->tie.path.remote))
+		syn_emit_to_many(s, f, &c);
+	else
+		sal_syn_emit(s, f, &f->tie, &c);
+}
+
+static int64_t syn_gap_ns(const struct sal *s, const struct sal_flow *f)
+{
+	if (f->info.native)
+		return s->config.native_syn_gap_ns;
+	return sal_to_many(&f->tie.path.remote) ? SAL_MANY_GAP_NS :
+						  SAL_SYN_GAP_NS;
 }
 
 void sal_syn_asked(struct sal *s, struct sal_flow *f)
@@ -60,13 +94,23 @@ void sal_syn_asked(struct sal *s, struct sal_flow *f)
 	syn_emit(s, f);
 }
 
+/* What service routers may add: the rider is to fit all the way. */
+static size_t source_max(const struct sal_flow *f)
+{
+	return SAL_SOURCE_MIN +
+	       SAL_HOPS_ADDRESSES * ip_addr_size(&f->tie.path.remote);
+}
+
 static bool can_ride(const struct sal *s, const struct sal_flow *f)
 {
 	size_t header = SAL_HEADER_LEN + SAL_CONTROL_LEN + SAL_SERVICE_LEN;
 	const struct sal_kept *k;
 
-	if (f->info.native || !f->queue.first)
+	/* Of many that might take it one will be chosen. */
+	if (f->info.native || !f->queue.first ||
+	    sal_to_many(&f->tie.path.remote))
 		return false;
+	header += source_max(f);
 	header += f->info.inner_local.family == AF_INET6 ? SAL_IDENTITY6_LEN :
 							   SAL_IDENTITY_LEN;
 	k = sal_store_kept(&s->queue, f->queue.first);
@@ -84,15 +128,13 @@ void sal_do_send_syn(const struct sal_step *t)
 	f->tie.next = f->tie.first + 1;
 	f->rider = can_ride(t->s, f);
 	syn_emit(t->s, f);
-	sal_flow_retry_start(t->s, f,
-			     f->info.native ? t->s->config.native_syn_gap_ns :
-					      SAL_SYN_GAP_NS);
+	sal_flow_retry_start(t->s, f, syn_gap_ns(t->s, f));
 }
 
 void sal_do_send_syn_again(const struct sal_step *t)
 {
 	t->s->stats.retransmissions++;
-	if (!t->f->info.native)
+	if (!t->f->info.native && !sal_to_many(&t->f->tie.path.remote))
 		sal_encap_other(t->s, &t->f->tie.path);
 	syn_emit(t->s, t->f);
 	sal_flow_retry_again(t->s, t->f,
@@ -114,6 +156,8 @@ static bool may_try(const struct sal *s, const struct sal_flow *f)
 {
 	if (f->info.native && f->info.state == SAL_SYN_SENT)
 		return f->tries < s->config.native_syn_tries;
+	if (f->info.state == SAL_SYN_SENT && sal_to_many(&f->tie.path.remote))
+		return f->tries < SAL_MANY_TRIES;
 	return f->tries < (sal_flow_closing(f) ? SAL_FIN_TRIES : SAL_SYN_TRIES);
 }
 
@@ -277,13 +321,22 @@ void sal_do_take_peer(const struct sal_step *t)
 	tie->peer_nonce = c->nonce;
 	tie->peer_first = c->verno;
 	tie->peer_next = c->verno + 1;
+	if (sal_to_many(&tie->path.remote)) {
+		tie->path.local = from->local;
+		tie->path.ifindex = from->ifindex;
+	}
 	tie->path.remote = from->remote;
 	tie->path.remote_port = from->remote_port;
 	tie->path.local_port = from->local_port;
+	if (c->flags & SAL_FLAG_ACK)
+		sal_peer_of_source(&tie->path.remote, t->a);
 	sal_native_took_peer(t->s, t->f, t->a);
 	sal_path_settle(t->f);
 	if (!t->f->info.native) {
 		sal_encap_worked(t->s, &tie->path);
+		/* The router that was asked is reached in the same way. */
+		if (!ip_addr_equal(&tie->path.remote, &from->remote))
+			sal_encap_worked(t->s, from);
 		if (t->f->tries > 1)
 			know_other_way(t->s, t->f);
 	}
@@ -314,6 +367,36 @@ void sal_do_start(const struct sal_step *t)
 		sal_close_check(t->s, f);
 }
 
+/*
+ * Of several that have had our SYN (it went to all, or a service router has
+ * chosen again) the first to answer is the one. What the others keep of it they
+ * keep for us, and can be rid of at once: that they name our verno and flow ID
+ * shows that they had the SYN.
+ */
+static void lost_race(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a)
+{
+	const struct sal_control *c = sal_find_control(&a->packet);
+	const struct sal_step t = { s, f, a };
+	struct sal_tie to = f->tie;
+
+	if (f->info.native || !f->info.client || !a->packet.src_flow ||
+	    c->flags & SAL_FLAG_NACK || c->ackno != f->tie.first + 1 ||
+	    is_of_peer(&t) || !sal_may_answer_stranger(s))
+		return;
+	s->stats.lost_races++;
+	to.remote_id = a->packet.src_flow;
+	to.path = *a->path;
+	sal_peer_of_source(&to.path.remote, a);
+	sal_send_control(s, f, &to,
+			 &(struct sal_control_out){
+				 .flags = SAL_FLAG_RST,
+				 .verno = f->tie.first + 1,
+				 .ackno = c->verno + 1,
+				 .reason = SAL_REASON_UNKNOWN_FLOW,
+			 });
+}
+
 void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 			const struct sal_arrival *a)
 {
@@ -321,8 +404,10 @@ void sal_synack_arrived(struct sal *s, struct sal_flow *f,
 		s->stats.malformed++;
 		return;
 	}
-	if (!sal_step(s, f, SAL_ON_SYNACK, a))
+	if (!sal_step(s, f, SAL_ON_SYNACK, a)) {
 		s->stats.bad_nonce++;
+		lost_race(s, f, a);
+	}
 }
 
 /* ---- the server --------------------------------------------------------- */
@@ -425,8 +510,10 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 	}
 	/* The client may have moved before it had our answer. Later it says so
 	 * by an RSYN, and a SYN from elsewhere is just late. */
-	if (!f->confirmed)
+	if (!f->confirmed) {
 		client_is_at(s, f, a->path);
+		sal_hops_take(&f->hops, a, &f->tie.path.local);
+	}
 	/* Its nonce: the client lives. */
 	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER) {
 		f->ask = SAL_ASK_NOTHING;
@@ -452,6 +539,12 @@ void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 
 	if (!f) {
 		sal_send_stray_rst(s, a, SAL_REASON_TABLE_FULL);
+		return;
+	}
+	if (!sal_hops_take(&f->hops, a, &a->path->local)) {
+		sal_flow_forget(s, f);
+		s->stats.forward_far++;
+		sal_send_stray_rst(s, a, SAL_REASON_HOP_LIMIT);
 		return;
 	}
 	f->rule = sal_demux_hit(s, syn->service);

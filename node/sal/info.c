@@ -77,6 +77,7 @@ const char *sal_event_name(enum sal_event_kind kind)
 		[SAL_EVENT_SERVICE_DELAYED] = "service.delayed",
 		[SAL_EVENT_SERVICE_EXPIRED] = "service.expired",
 		[SAL_EVENT_SERVICE_UNREACHABLE] = "service.unreachable",
+		[SAL_EVENT_SERVICE_FORWARDED] = "service.forwarded",
 	};
 
 	return (unsigned)kind < sizeof(names) / sizeof(*names) ? names[kind] :

@@ -87,16 +87,6 @@ int sal_native_connect(struct sal *s, const struct sal_connect *c,
 	return 0;
 }
 
-/* The last of those who handed the SYN on is who answered it. */
-static void peer_of_source(struct sal_flow *f, const struct sal_arrival *a)
-{
-	const struct sal_ext *e = sal_find(&a->packet, SAL_EXT_SOURCE, 0);
-
-	if (e && f->tie.path.remote.family == AF_INET)
-		f->tie.path.remote = sal_list_at(&e->source, SAL_EXT_SOURCE,
-						 e->source.n - 1u);
-}
-
 static size_t ask_tcp(struct sal *s, struct sal_flow *f, uint8_t flags,
 		      const struct sal_arrival *a)
 {
@@ -120,7 +110,6 @@ void sal_native_took_peer(struct sal *s, struct sal_flow *f,
 	sal_flow_index(s, f, SAL_BY_SYN);
 	if (!(sal_find_control(&a->packet)->flags & SAL_FLAG_ACK))
 		return; /* a crossing SYN: TCP was asked before it was taken */
-	peer_of_source(f, a);
 	if (f->info.protocol == IPPROTO_TCP)
 		ask_tcp(s, f, SAL_FLAG_ACK, a);
 }
@@ -128,6 +117,7 @@ void sal_native_took_peer(struct sal *s, struct sal_flow *f,
 void sal_native_answer_to(struct sal_path *path, const struct sal_arrival *a)
 {
 	if (sal_find(&a->packet, SAL_EXT_SOURCE, 0) ||
+	    sal_find(&a->packet, SAL_EXT_SOURCE6, 0) ||
 	    a->path->remote.family != path->local.family)
 		return;
 	path->remote = a->path->remote;
@@ -167,22 +157,6 @@ static struct sal_flow *crossing(struct sal *s, const struct sal_arrival *a,
 	return NULL;
 }
 
-static bool take_source(struct sal_flow *f, const struct sal_arrival *a)
-{
-	const struct sal_ext *e = sal_find(&a->packet, SAL_EXT_SOURCE, 0);
-	struct sal_native_part *n = &f->native;
-
-	if (!e || f->tie.path.local.family != AF_INET)
-		return true;
-	if (e->source.n >= SAL_NATIVE_HOPS_MAX)
-		return false;
-	n->hops = e->source.n;
-	memcpy(n->source, e->source.bytes, n->hops * 4u);
-	memcpy(n->source + n->hops * 4u, f->tie.path.local.bytes, 4);
-	n->hops++;
-	return true;
-}
-
 static void accept_syn(struct sal *s, const struct sal_arrival *a,
 		       const struct service_id *service)
 {
@@ -199,7 +173,8 @@ static void accept_syn(struct sal *s, const struct sal_arrival *a,
 	f->tie.peer_nonce = c->nonce;
 	f->tie.peer_first = c->verno;
 	f->tie.peer_next = c->verno + 1;
-	if (!sal_native_own_end(s, &f->tie.path) || !take_source(f, a) ||
+	if (!sal_native_own_end(s, &f->tie.path) ||
+	    !sal_hops_take(&f->hops, a, &f->tie.path.local) ||
 	    (f->info.protocol == IPPROTO_TCP &&
 	     !ask_tcp(s, f, SAL_FLAG_SYN | SAL_FLAG_ACK, a))) {
 		s->stats.native++;

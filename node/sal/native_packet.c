@@ -106,10 +106,10 @@ void sal_native_send_control(struct sal *s, struct sal_flow *f,
 	sal_add_control(&p, c->flags, c->verno, c->ackno, tie->nonce);
 	if (c->service)
 		sal_add_service(&p, &f->info.service);
-	if (synack && f->native.hops)
-		sal_add_source(
-			&p, SAL_EXT_SOURCE,
-			(struct sal_list){ f->native.source, f->native.hops });
+	if (synack) {
+		sal_hops_add(&p, &f->hops);
+		sal_answer_from(s, &out, &f->hops);
+	}
 	if (c->service || synack)
 		emit_handshake(s, f, &p, &out, syn);
 	else
@@ -237,7 +237,7 @@ static void send_reset(struct sal *s, const struct sal_arrival *a)
 
 	if (c && c->flags & (SAL_FLAG_SYN | SAL_FLAG_RSYN | SAL_FLAG_FIN))
 		uses = 1;
-	if (!sal_may_answer_stranger(s))
+	if (a->to_many || !sal_may_answer_stranger(s))
 		return;
 	sal_packet_init(&p, a->packet.dst_flow, a->packet.src_flow,
 			a->packet.protocol);
@@ -290,6 +290,8 @@ void sal_native_datagram(struct sal *s, const struct sal_arrival *a)
 		return;
 	}
 	k = sal_native_socket_for(s, to, IPPROTO_UDP, true);
+	if (!k && sal_forward(s, a))
+		return;
 	if (!k) {
 		s->stats.native++;
 		send_reset(s, a);

@@ -5,9 +5,6 @@
 
 #include "node/sal/native.h"
 
-/* A SYN that came through more routers is dropped. */
-#define SAL_NATIVE_HOPS_MAX 16
-
 /* TCP's part of a handshake packet, for its repetitions. */
 struct sal_native_segment {
 	uint8_t bytes[SAL_NATIVE_SEGMENT_MAX];
@@ -20,8 +17,6 @@ struct sal_native_part {
 	bool closed; /* the driver has closed it */
 	bool moved; /* ADDRESS is to come when the handshake is complete */
 	struct sal_native_segment syn, answer;
-	/* SOURCE of its SYN-ACK: as the SYN had it, and our own address. */
-	uint8_t source[SAL_NATIVE_HOPS_MAX * 4], hops;
 	/* The path before the move that is under way, on which UDP goes on. */
 	struct sal_path before;
 	bool has_before;

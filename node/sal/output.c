@@ -5,13 +5,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* What ever stands in front: CONTROL, two of SERVICE, SOURCE; or CONTROL and
- * the lists of addresses. IDENTITY, REASON and CHALLENGE are shorter than what
- * they never come with. */
-#define HEADER_MAX                                                             \
-	(SAL_HEADER_LEN + SAL_CONTROL_LEN + 2 * SAL_SERVICE_LEN +              \
-	 SAL_SOURCE_MIN + 4 * SAL_NATIVE_HOPS_MAX + 2 * SAL_ADDRESS_MIN +      \
-	 16 * SAL_STANDBY_MAX)
+bool sal_to_many(const struct ip_addr *a)
+{
+	return a->family == AF_INET6 ? a->bytes[0] == 0xff :
+	       a->family == AF_INET  ? a->bytes[0] >= 224 :
+				       false;
+}
 
 bool sal_path_equal(const struct sal_path *a, const struct sal_path *b)
 {
@@ -32,7 +31,7 @@ size_t sal_room(const struct sal *s, const struct sal_flow *f,
 
 void sal_emit(struct sal *s, const struct sal_packet *p, struct sal_outer *out)
 {
-	uint8_t header[HEADER_MAX];
+	uint8_t header[SAL_HEADER_MAX];
 	int len;
 
 	if (!ip_addr_size(&out->path.local))
@@ -107,6 +106,11 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
 		sal_add_service(&p, &f->info.service);
 	if (c->identity)
 		sal_add_identity(&p, &f->info.inner_local);
+	if ((c->flags & (SAL_FLAG_SYN | SAL_FLAG_ACK)) ==
+	    (SAL_FLAG_SYN | SAL_FLAG_ACK)) {
+		sal_hops_add(&p, &f->hops);
+		sal_answer_from(s, &out, &f->hops);
+	}
 	if (c->list)
 		add_list(s, f, &p, &list);
 	if (c->reason)
@@ -146,7 +150,7 @@ void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 			       .now_ns = s->now_ns,
 			       .reason = reason };
 
-	if (c && c->flags & SAL_FLAG_RST)
+	if ((c && c->flags & SAL_FLAG_RST) || a->to_many)
 		return;
 	if (!sal_may_answer_stranger(s))
 		return;
@@ -161,6 +165,7 @@ void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 	if (asked && asked->challenge.kind == SAL_CHALLENGE_ASK)
 		sal_add_challenge(&p, SAL_CHALLENGE_ANSWER,
 				  asked->challenge.value);
+	sal_answer_arrival_from(s, &out, a);
 	sal_emit(s, &p, &out);
 	s->sink.event(s->sink.arg, &e);
 }

@@ -65,8 +65,9 @@ static void syn_text(struct text *t, const struct sal_arrival *a,
 	const struct sal_control *c = sal_find_control(&a->packet);
 
 	t->n = 0;
+	/* Not its port: a NAT has one for us, and may have had another for the
+	 * service router that the SYN went to. */
 	put_addr(t, &a->path->remote);
-	put(t, &a->path->remote_port, sizeof(a->path->remote_port));
 	put_addr(t, &sal_find(&a->packet, SAL_EXT_IDENTITY, 0)->identity.addr);
 	put(t, sal_find_service(&a->packet, 0)->bytes, SERVICE_ID_LEN);
 	put(t, &a->packet.src_flow, sizeof(a->packet.src_flow));
@@ -76,7 +77,7 @@ static void syn_text(struct text *t, const struct sal_arrival *a,
 	put(t, &slot, sizeof(slot));
 }
 
-_Static_assert(2 * 17 + 2 + SERVICE_ID_LEN + 4 + 1 + 8 + 4 + 8 + 1 <=
+_Static_assert(2 * 17 + SERVICE_ID_LEN + 4 + 1 + 8 + 4 + 8 + 1 <=
 		       sizeof(((struct text *)0)->bytes),
 	       "all of it fits");
 
@@ -123,6 +124,10 @@ void sal_syn_offer(struct sal *s, const struct sal_arrival *a)
 			 .nonce = o.nonce },
 	};
 
+	if (!sal_hops_take(&as_if.hops, a, &a->path->local)) {
+		s->stats.forward_far++;
+		return;
+	}
 	/* One time in four thousand millions; the SYN comes again. */
 	if (!o.id || sal_flow_by_id(s, o.id))
 		return;
@@ -211,6 +216,11 @@ void sal_do_send_proof(const struct sal_step *t)
 	to.path.remote = t->a->path->remote;
 	to.path.remote_port = t->a->path->remote_port;
 	to.path.local_port = t->a->path->local_port;
+	if (sal_to_many(&f->tie.path.remote)) {
+		to.path.local = t->a->path->local;
+		to.path.ifindex = t->a->path->ifindex;
+	}
+	sal_peer_of_source(&to.path.remote, t->a);
 	sal_syn_emit(t->s, f, &to,
 		     &(struct sal_control_out){ .flags = SAL_FLAG_ACK,
 						.verno = f->tie.first + 1,

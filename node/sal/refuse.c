@@ -133,18 +133,13 @@ static void icmp_error(struct sal *s, const struct sal_inner *p, uint8_t type,
 	answer(s, p, six ? IPPROTO_ICMPV6 : IPPROTO_ICMP, error, n + max);
 }
 
-static bool multicast(const struct ip_addr *a)
-{
-	return a->family == AF_INET6 ? a->bytes[0] == 0xff : a->bytes[0] >= 224;
-}
-
 void sal_refuse_inner(struct sal *s, const struct sal_inner *p, bool refused)
 {
 	bool six = p->src.family == AF_INET6, port;
 	struct sal_tuple t;
 
 	/* Never an error about an error (RFC 1122, 3.2.2), nor to many. */
-	if (sal_inner_tuple(p, &t) != SAL_INNER_SEGMENT || multicast(&p->dst))
+	if (sal_inner_tuple(p, &t) != SAL_INNER_SEGMENT || sal_to_many(&p->dst))
 		return;
 	if (refused && p->protocol == IPPROTO_TCP) {
 		tcp_refuse(s, p, &t);

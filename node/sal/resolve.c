@@ -150,6 +150,11 @@ static const struct service_target *demux_of(const struct sal *s,
 								   target;
 }
 
+bool sal_demux_here(const struct sal *s, const struct service_id *id)
+{
+	return demux_of(s, id) != NULL;
+}
+
 struct service_ref sal_demux_hit(struct sal *s, const struct service_id *id)
 {
 	const struct service_target *target = demux_of(s, id);
@@ -301,7 +306,7 @@ void sal_do_resolve(const struct sal_step *t)
 		return;
 	}
 	if (r) {
-		sal_syn_refused(t->s, t->f, SAL_REASON_NO_INSTANCE);
+		sal_syn_refused(t->s, t->f, SAL_REASON_NO_INSTANCE, NULL);
 		return;
 	}
 	t->f->resolve_again = false;
@@ -316,6 +321,9 @@ bool sal_if_may_not_ask_again(const struct sal_step *t)
 		return t->s->now_ns - f->since_ns > SAL_REFUSED_TOTAL_NS;
 	if (f->refusals > SAL_REFUSED_TRIES)
 		return true;
+	/* The router sends those that ask again to another instance. */
+	if (f->reason == SAL_REASON_TABLE_FULL && f->refused_behind)
+		return false;
 	if (f->reason == SAL_REASON_NO_SERVICE ||
 	    f->reason == SAL_REASON_TABLE_FULL)
 		return !has_other(t->s, f);
@@ -327,10 +335,14 @@ bool sal_if_may_ask_again(const struct sal_step *t)
 	return !sal_if_may_not_ask_again(t);
 }
 
-void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason)
+/* One behind a service router says nothing of the router. */
+void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason,
+		     const struct ip_addr *by)
 {
 	f->refusals++;
-	sal_set_aside(s, f, SAL_ASIDE_REFUSED_NS);
+	f->refused_behind = by && !ip_addr_equal(by, &f->bound_to);
+	if (!f->refused_behind)
+		sal_set_aside(s, f, SAL_ASIDE_REFUSED_NS);
 	sal_step_because(s, f, SAL_ON_REFUSED, reason);
 }
 

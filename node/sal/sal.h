@@ -90,6 +90,9 @@ struct sal_outer {
 	 * else is answers to anybody, and must not take from these the room in
 	 * the way out. */
 	bool to_known;
+	/* path.local is not ours: another's packet that is handed on, or an
+	 * answer that has to come from where the question went. */
+	bool foreign;
 };
 
 /* ---- what comes out ---------------------------------------------------- */
@@ -125,6 +128,7 @@ enum sal_event_kind {
 	SAL_EVENT_SERVICE_DELAYED, /* a DELAY rule holds the flow; rule */
 	SAL_EVENT_SERVICE_EXPIRED, /* rule: its time was over, it is gone */
 	SAL_EVENT_SERVICE_UNREACHABLE, /* rule: set aside for a while */
+	SAL_EVENT_SERVICE_FORWARDED, /* a SYN was handed on; rule: to where */
 };
 
 struct sal_flow_info {
@@ -195,6 +199,9 @@ struct sal_config {
 	uint32_t max_flows, max_services; /* bounds of the tables */
 	uint32_t max_rules; /* but DEMUX: of those, max_services */
 	uint32_t max_delayed; /* flows that DELAY rules hold; may be 0 */
+	/* A service router hands on what is for services that are not here, and
+	 * remembers of so many SYNs where to; 0: this is none. */
+	uint32_t max_forwarded;
 	uint32_t max_half_open; /* answered SYNs not yet confirmed; more are
 				   answered without state */
 	uint32_t unacked_bytes; /* copies kept, over all flows */
@@ -454,6 +461,11 @@ int sal_flow_abort(struct sal *s, uint32_t local_id, int64_t now_ns,
 	X(delay_expired, "of which none was released in time")                 \
 	X(delay_full, "flows that were not held, as too many are")             \
 	X(service_aside, "targets that were set aside")                        \
+	X(forwarded, "packets handed on by a service's name")                  \
+	X(forward_again, "of which SYNs that were repeated")                   \
+	X(forward_loops, "not handed on: they had been here, or there")        \
+	X(forward_far, "not handed on: through too many hops")                 \
+	X(lost_races, "instances that answered a SYN after another one")       \
 	X(table_full, "dropped: no room for another flow")                     \
 	X(still, "dropped: of a flow that moves to another host, or has")      \
 	X(queue_full, "dropped: too much waits for its flow")                  \

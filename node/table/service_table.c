@@ -326,7 +326,8 @@ static uint16_t usable_weight(const struct service_target *target,
 			      const struct service_query *q, bool aside)
 {
 	if (target->down || q->without >> target->rule & 1 ||
-	    (!aside && q->now_ns < target->aside_ns))
+	    (!aside && q->now_ns < target->aside_ns) ||
+	    (q->skip && q->skip(target, q->skip_arg)))
 		return 0;
 	return target->weight;
 }

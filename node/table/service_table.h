@@ -128,10 +128,16 @@ int service_table_delete(struct service_table *t,
 			 const struct service_prefix *p,
 			 const struct service_target *target);
 
+typedef bool service_skip_fn(const struct service_target *target, void *arg);
+
 struct service_query {
 	uint64_t random; /* any 64 random bits: the same, the same choice */
 	int64_t now_ns;
 	unsigned without; /* kinds that are passed over, as bits 1 << rule */
+	/* Targets that are passed over besides; NULL: none. It must be of the
+	 * same mind each time within one call. */
+	service_skip_fn *skip;
+	void *skip_arg;
 };
 
 /*

@@ -50,6 +50,7 @@ const struct scn_event_kind scn_event_kinds[] = {
 	{ "sal.service.delayed", { OF_FLOW } },
 	{ "sal.service.expired", { "node" } },
 	{ "sal.service.unreachable", { OF_FLOW } },
+	{ "sal.service.forwarded", { "node", "service", "client" } },
 	{ "sal.addresses", { "node" } },
 };
 const size_t scn_event_kinds_n =

@@ -340,19 +340,16 @@ static uint64_t rider_of(const struct host *to, const struct sal_packet *p)
 	return hash_bytes(hash, &c->nonce, sizeof(c->nonce));
 }
 
-static void arrive(struct world *w, const struct wire_packet *p)
+static void arrive_at(struct world *w, const struct wire_packet *p,
+		      struct host *to)
 {
 	struct sal_path path = { .local = p->path.remote,
 				 .remote = p->path.local,
 				 .ifindex = 1,
 				 .local_port = p->path.remote_port,
 				 .remote_port = p->path.local_port };
-	struct host *to = owner(w, &p->path.remote);
 	struct sal_packet decoded;
 
-	/* One whose address is gone by now: as lost as any. */
-	if (!to)
-		return;
 	w->delivered = 0;
 	w->rider = 0;
 	w->payload_len = 0;
@@ -366,6 +363,24 @@ static void arrive(struct world *w, const struct wire_packet *p)
 	w->payload = NULL;
 	WORLD_OK(w, !sal_stats(to->sal)->broken);
 	host_touched(to);
+}
+
+/* All hosts are on one link. */
+static bool is_for_all(const struct ip_addr *a)
+{
+	return a->bytes[0] == 0xff;
+}
+
+static void arrive(struct world *w, const struct wire_packet *p)
+{
+	struct host *to = owner(w, &p->path.remote);
+
+	for (unsigned i = 0; i < w->host_count; i++)
+		if (is_for_all(&p->path.remote))
+			arrive_at(w, p, &w->hosts[i]);
+	/* One whose address is gone by now: as lost as any. */
+	if (to)
+		arrive_at(w, p, to);
 }
 
 void world_inject(struct world *w, const char *from, struct host *to,

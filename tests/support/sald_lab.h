@@ -28,13 +28,14 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#define HOSTS_MAX 3
+#define HOSTS_MAX 4
 #define PATIENCE_S 30
 
 struct host {
 	int number; /* from 1 */
 	int ns;
 	pid_t sald; /* 0: none */
+	const char *option; /* one more for it; NULL: none */
 	char control[32];
 };
 
@@ -143,7 +144,7 @@ static inline void host_start_sald(struct host *h)
 		execl("/bin/sh", "sh", "-c", "exec $SALD_UNDER \"$0\" \"$@\"",
 		      SALD, "--inner", inner4, "--inner", inner6, "--services",
 		      "10.255.0.0/16", "--services", "fd5f::/64", "--control",
-		      h->control, "--ready-fd", ready, NULL);
+		      h->control, "--ready-fd", ready, h->option, NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);

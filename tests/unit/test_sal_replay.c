@@ -70,7 +70,6 @@ static const struct play plays[] = {
 #define REASONS(X)                                                             \
 	X(FIN_IS_32, "its reset of a FIN expects 32 numbers on, not 1")        \
 	X(PORTS_COPIED, "its reset inside UDP copies the ports, not swaps")    \
-	X(FROM_ROUTER, "its SYN-ACK inside UDP has the router's address")      \
 	X(FIN_NONCE, "a FIN with a wrong nonce closes its flow")               \
 	X(RSYN_ANSWER, "its RSYN-ACK goes elsewhere; an RSYN that comes "      \
 		       "again gets an ACK, where the peer was")                \
@@ -111,8 +110,6 @@ static const struct deviation table[] = {
 	  PORTS_COPIED, "ACK+RST" },
 	{ "encap-datagram-unregistered", REPLAY_SERVER, 4, DIFFERS,
 	  PORTS_COPIED, "ACK+RST" },
-	{ "encap-router-udp", REPLAY_SERVER, 3, DIFFERS, FROM_ROUTER,
-	  "SYN+ACK" },
 	{ "migrate-udp-unmodified", REPLAY_CLIENT, 23, EXTRA, ANY_ACK, "RSYN" },
 	{ "migrate-udp-unmodified", REPLAY_CLIENT, 31, EXTRA, ANY_ACK, "RSYN" },
 	{ "migrate-udp-unmodified", REPLAY_CLIENT, 31, MISSING, ANY_ACK, "" },
