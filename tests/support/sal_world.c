@@ -340,7 +340,7 @@ static uint64_t rider_of(const struct host *to, const struct sal_packet *p)
 	return hash_bytes(hash, &c->nonce, sizeof(c->nonce));
 }
 
-static void arrive_at(struct world *w, const struct wire_packet *p,
+static void arrive_by(struct world *w, const struct wire_packet *p,
 		      struct host *to)
 {
 	struct sal_path path = { .local = p->path.remote,
@@ -377,10 +377,10 @@ static void arrive(struct world *w, const struct wire_packet *p)
 
 	for (unsigned i = 0; i < w->host_count; i++)
 		if (is_for_all(&p->path.remote))
-			arrive_at(w, p, &w->hosts[i]);
+			arrive_by(w, p, &w->hosts[i]);
 	/* One whose address is gone by now: as lost as any. */
 	if (to)
-		arrive_at(w, p, to);
+		arrive_by(w, p, to);
 }
 
 void world_inject(struct world *w, const char *from, struct host *to,
