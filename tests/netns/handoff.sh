@@ -180,4 +180,70 @@ for said in 'a handoff of this flow is under way' 'its flow ID is that of anothe
     fail "salctl does not say \"$said\": $(<"$record/processes/hand.log")"
 done
 
+# ---- by hand, between two hosts: taken back, and then to the end ------------------
+
+# Flows of UDP: their programs have no state that would have to go along.
+cat >flows.sh <<'SH'
+set -e
+case $1 in
+hold)
+  salctl flow list | awk '/:7 /{ print $1 }' >../ids
+  while read -r id; do
+    salctl flow hold "$id"
+    salctl flow export "$id" >"../flow-$id"
+  done <../ids ;;
+import) while read -r id; do salctl flow import <"../flow-$id"; done <../ids ;;
+*) while read -r id; do salctl flow "$1" "$id"; done <../ids ;;
+esac
+SH
+cat >two-hands.yaml <<YAML
+version: 1
+name: two-hands
+topology:
+  nodes: { a: {}, c: {}, d: {}, lan: { kind: bridge, subnet: [10.0.0.0/24, "fd00:1::/64"] } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+services:
+  talk: { resolver: sal, port: udp/7, instances: [c] }
+processes:
+  at-c: { node: c, echo: udp/7 }
+  at-d: { node: d, echo: udp/7 }
+probes:
+  four: { kind: udp_echo, node: a, to: talk, interval: 10ms, for: 2s }
+  six:  { kind: udp_echo, node: a, to: talk, interval: 10ms, for: 2s, family: 6 }
+timeline:
+  - at: 200ms
+    do:
+      - { register: talk, node: d }
+      - { wait: 0s }
+      - { exec: "sh $work/flows.sh hold", node: c }
+      - { wait: 0s }
+      - { exec: "sh $work/flows.sh import", node: d }
+      - { wait: 0s }
+      - { exec: "sh $work/flows.sh abort", node: d }
+      - { wait: 0s }
+      - { exec: "sh $work/flows.sh abort", node: c }
+      - { wait: 200ms }
+      - { exec: "sh $work/flows.sh hold", node: c }
+      - { wait: 0s }
+      - { exec: "sh $work/flows.sh import", node: d }
+      - { wait: 0s }
+      - { exec: "sh $work/flows.sh release", node: c }
+      - { wait: 0s }
+      - { exec: "sh $work/flows.sh commit", node: d }
+expect:
+  - { service: talk, answered_by: [c, d] }
+YAML
+run two-hands
+one_owner
+[ "$(wc -l <"$record/files/ids")" = 2 ] || fail "not both flows were handed over"
+# Behind the one that was taken back it was c once more.
+jq -e '[.actions[] | select(.text | contains("abort"))][-1] as $back |
+  ([.actions[] | select(.text | contains("hold"))][-1].actual_ns) as $again |
+  .probes | [.four, .six] | all(.served[0].last_t_ns > $back.actual_ns + $back.duration_ns
+    and .served[0].last_t_ns < $again + 1e9)' "$results" >/dev/null ||
+  fail "c did not go on where it was taken back: $(jq -c '[.probes[].served]' "$results")"
+
 host_is_as_before "by the handoffs"
