@@ -160,6 +160,18 @@ static int listen_to_probes(struct run *run, struct err *err)
 	return r < 0 ? err_errno(err, -r, "event loop") : 0;
 }
 
+/* Only the names of dns services change what they mean. */
+static const char *dns_name(const struct run *run, const struct scn_probe *s)
+{
+	const struct scenario *scn = run->scenario;
+
+	return s->target == SCN_TARGET_SERVICE &&
+			       scn->services.v[s->to].resolver ==
+				       SCN_RESOLVER_DNS ?
+		       scn->services.v[s->to].full_name :
+		       NULL;
+}
+
 static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		      struct probe_config *out)
 {
@@ -176,6 +188,7 @@ static void configure(const struct run *run, size_t index, int64_t zero_ns,
 		.index = (uint32_t)index,
 		.type = types[s->kind],
 		.to = plan_probe_target(run->plan, s),
+		.name = dns_name(run, s),
 		.port = s->port,
 		.start_mono_ns = zero_ns + s->start_ns,
 		.interval_ns = s->interval_ns,

@@ -272,7 +272,10 @@ static struct names_entry *entry_new(const struct lab *lab, size_t service)
 	if (!e)
 		return NULL;
 	snprintf(e->name, sizeof(e->name), "%s", s->name);
-	e->all = e->reverse = true;
+	/* An instance has a name already: its node's. */
+	e->reverse = s->resolver != SCN_RESOLVER_DNS;
+	e->all = e->reverse || s->all_addresses;
+	e->ttl_s = e->reverse ? 0 : s->ttl_s;
 	return e;
 }
 
@@ -306,13 +309,15 @@ int lab_name_change(struct lab *lab, size_t service,
 	if (!name->entry)
 		return err_errno(err, ENOMEM, "change a name");
 	e = name->entry;
+	if (!add && !address->family)
+		e->n = 0;
 	while (at < e->n && !ip_addr_equal(&e->targets[at].address, address))
 		at++;
 	name->changed = true;
 	if (!add) {
-		e->n -= at < e->n;
-		memmove(&e->targets[at], &e->targets[at + 1],
-			(e->n - at) * sizeof(*e->targets));
+		if (at < e->n)
+			memmove(&e->targets[at], &e->targets[at + 1],
+				(--e->n - at) * sizeof(*e->targets));
 		return 0;
 	}
 	if (at == e->n) {

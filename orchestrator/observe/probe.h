@@ -82,6 +82,11 @@ struct probe_config {
 	uint32_t index; /* goes into every packet's mark */
 	enum probe_type type;
 	struct ip_addr to;
+	/* "web.serval": asked for when the probe begins, for each new
+	 * connection and before each packet, where the last answer's TTL is
+	 * over; in to's family, and to is what is expected at first. Borrowed;
+	 * NULL: to it is. */
+	const char *name;
 	uint16_t port; /* but for ping */
 	int64_t start_mono_ns, for_ns; /* by the run's clock (pauses.h) */
 	const struct pauses *pauses; /* of all probes of a process; or NULL */

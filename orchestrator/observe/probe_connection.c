@@ -102,6 +102,12 @@ void conn_open(struct requests *q, struct conn *c)
 	c->number = ++q->connections;
 	c->local_port = 0;
 	c->out_of_order = 0;
+	if (probe_name_refresh(&q->name) < 0) {
+		conn_close(q, c, "no address");
+		return;
+	}
+	if (q->name.name)
+		q->to_len = tcp_address_set(&q->to, &q->name.address, q->port);
 	c->fd = socket(q->to.any.sa_family,
 		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0) {

@@ -3,6 +3,7 @@
 #define OBSERVE_PROBE_INTERNAL_H
 
 #include "orchestrator/observe/probe.h"
+#include "orchestrator/observe/probe_name.h"
 
 #include <netinet/in.h>
 #include <stddef.h>
@@ -42,6 +43,7 @@ extern const struct probe_kind probe_kind_ping, probe_kind_udp;
 struct probe {
 	const struct probe_config *config;
 	const struct probe_kind *kind;
+	struct probe_name name;
 	union probe_address to;
 	socklen_t to_len;
 	int fd;

@@ -42,10 +42,44 @@ static const char *text_of_errno(int code)
 	return name ? name : "send";
 }
 
+static int set_address(struct probe *p, const struct ip_addr *to,
+		       struct err *err)
+{
+	const struct probe_config *c = p->config;
+	in_port_t port = c->type == PROBE_UDP_ECHO ? htons(c->port) : 0;
+
+	if (to->family == AF_INET) {
+		p->to.v4.sin_family = AF_INET;
+		p->to.v4.sin_port = port;
+		memcpy(&p->to.v4.sin_addr, to->bytes, 4);
+		p->to_len = sizeof(p->to.v4);
+	} else if (to->family == AF_INET6) {
+		p->to.v6.sin6_family = AF_INET6;
+		p->to.v6.sin6_port = port;
+		memcpy(&p->to.v6.sin6_addr, to->bytes, 16);
+		p->to_len = sizeof(p->to.v6);
+	} else {
+		return err_set(err, EINVAL, "probe: no address to send to");
+	}
+	return 0;
+}
+
+/* 0, or why there is nobody to send to. */
+static const char *refresh_name(struct probe *p)
+{
+	int r = probe_name_refresh(&p->name);
+
+	if (r > 0) {
+		set_address(p, &p->name.address, NULL);
+		p->connected = false;
+	}
+	return r < 0 ? "no address" : NULL;
+}
+
 static void send_one(struct probe *p, int64_t sent_ns)
 {
-	int r = p->kind->send(p, p->next);
-	const char *error = NULL;
+	const char *error = refresh_name(p);
+	int r = error ? 0 : p->kind->send(p, p->next);
 
 	/* An ICMP error of an earlier packet may have been mistaken for a
 	 * failure of this one: see probe_socket.c. */
@@ -141,27 +175,6 @@ static int check_config(const struct probe_config *c, struct err *err)
 	return 0;
 }
 
-static int set_address(struct probe *p, struct err *err)
-{
-	const struct probe_config *c = p->config;
-	in_port_t port = c->type == PROBE_UDP_ECHO ? htons(c->port) : 0;
-
-	if (c->to.family == AF_INET) {
-		p->to.v4.sin_family = AF_INET;
-		p->to.v4.sin_port = port;
-		memcpy(&p->to.v4.sin_addr, c->to.bytes, 4);
-		p->to_len = sizeof(p->to.v4);
-	} else if (c->to.family == AF_INET6) {
-		p->to.v6.sin6_family = AF_INET6;
-		p->to.v6.sin6_port = port;
-		memcpy(&p->to.v6.sin6_addr, c->to.bytes, 16);
-		p->to_len = sizeof(p->to.v6);
-	} else {
-		return err_set(err, EINVAL, "probe: no address to send to");
-	}
-	return 0;
-}
-
 static int packets_open(struct probe_task *t, struct err *err)
 {
 	const struct probe_config *c = t->config;
@@ -172,9 +185,10 @@ static int packets_open(struct probe_task *t, struct err *err)
 		return err_errno(err, ENOMEM, "probe");
 	t->state = p;
 	*p = (struct probe){ .config = c, .fd = -1 };
+	p->name = (struct probe_name){ .name = c->name, .address = c->to };
 	r = check_config(c, err);
 	if (!r)
-		r = set_address(p, err);
+		r = set_address(p, &c->to, err);
 	if (r)
 		return r;
 	p->kind =

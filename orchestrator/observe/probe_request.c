@@ -308,6 +308,8 @@ static int requests_open(struct probe_task *t, struct err *err)
 	r = check_config(c, err);
 	if (r)
 		return r;
+	q->name = (struct probe_name){ .name = c->name, .address = c->to };
+	q->port = c->port;
 	q->to_len = tcp_address_set(&q->to, &c->to, c->port);
 	if (!q->to_len)
 		return err_set(err, EINVAL, "probe: no address to connect to");

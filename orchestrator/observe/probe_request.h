@@ -5,6 +5,7 @@
 
 #include "orchestrator/observe/http.h"
 #include "orchestrator/observe/probe_loop.h"
+#include "orchestrator/observe/probe_name.h"
 #include "stream/socket.h"
 #include "stream/stream.h"
 
@@ -60,6 +61,8 @@ struct conn {
 struct requests {
 	const struct pauses *pauses;
 	const struct request_protocol *protocol;
+	struct probe_name name;
+	uint16_t port;
 	union tcp_address to;
 	socklen_t to_len;
 	struct conn *conns;

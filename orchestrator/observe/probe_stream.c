@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "orchestrator/observe/probe_loop.h"
+#include "orchestrator/observe/probe_name.h"
 #include "orchestrator/observe/bins.h"
 #include "stream/socket.h"
 #include "stream/pump.h"
@@ -112,6 +113,8 @@ static void connected(struct probe_task *t)
 
 static void begin(struct probe_task *t)
 {
+	struct probe_name name = { .name = t->config->name,
+				   .address = t->config->to };
 	struct stream_probe *p = t->state;
 	int r;
 
@@ -120,6 +123,11 @@ static void begin(struct probe_task *t)
 		lateness_add(&t->late,
 			     probe_now_ns(t) - t->config->start_mono_ns);
 	p->limit_ns = t->config->start_mono_ns + t->config->for_ns;
+	if (probe_name_refresh(&name) < 0) {
+		stream_over(t, "no address");
+		return;
+	}
+	p->to_len = tcp_address_set(&p->to, &name.address, t->config->port);
 	p->fd = socket(p->to.any.sa_family,
 		       SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 		       t->config->stream.mptcp ? IPPROTO_MPTCP : 0);

@@ -155,11 +155,41 @@ int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
 	return r;
 }
 
+/* A dns service's name means their addresses, as a binding would have them for
+ * its targets; what it meant is forgotten. */
+static int name_all(const struct bound *b, struct src_pos pos, plan_op_vec *out)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	const struct plan_live *l = b->live;
+	int r = plan_name_op(out, PLAN_OP_NAME_DEL, b->service, NULL, 0, pos);
+
+	for (size_t f = 0; f < 2; f++) {
+		uint32_t priority = 0;
+		bool any = find_priority(b, families[f], &priority);
+
+		for (size_t i = 0; any && i < l->plan->scenario->nodes.n && !r;
+		     i++) {
+			struct ip_addr to =
+				plan_live_address(l, i, families[f]);
+
+			if (is_bound(b, i) && weight_in(b, i) && to.family &&
+			    plan_live_priority(l, b->service, i) == priority)
+				r = plan_name_op(out, PLAN_OP_NAME_ADD,
+						 b->service, &to,
+						 weight_in(b, i), pos);
+		}
+	}
+	return r;
+}
+
 static int bind_all(const struct bound *b, struct src_pos pos, plan_op_vec *out)
 {
 	const struct plan_live *l = b->live;
 	const struct plan_service *svc = &l->plan->services.v[b->service];
 
+	if (l->plan->scenario->services.v[b->service].resolver ==
+	    SCN_RESOLVER_DNS)
+		return name_all(b, pos, out);
 	for (size_t h = 0; h < svc->holders.n; h++)
 		for (size_t k = 0; k < svc->addresses.n; k++)
 			if (l->nodes[svc->holders.v[h]] != PLAN_NODE_OFF &&

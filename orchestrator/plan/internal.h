@@ -126,6 +126,10 @@ int plan_nat_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
 /* names.c: those that start the resolver and tell it what names mean; the same
  * of one node. */
 int plan_names_operations(struct plan *p);
+/* address NULL, of DEL: all that the name means. */
+int plan_name_op(plan_op_vec *out, enum plan_op_kind kind, size_t service,
+		 const struct ip_addr *address, uint32_t weight,
+		 struct src_pos pos);
 int plan_names_open_ops(const struct plan_live *l, size_t node,
 			struct src_pos pos, plan_op_vec *out);
 /* The operations that start every sald and fill its tables. */

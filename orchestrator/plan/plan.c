@@ -257,7 +257,7 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 		return true;
 	case PLAN_OP_NAME_DEL:
 		out->kind = PLAN_OP_NAME_ADD;
-		return true;
+		return op->name.address.family != AF_UNSPEC;
 	}
 	return false;
 }
@@ -290,6 +290,11 @@ static struct ip_addr target_address(const struct plan *p,
 {
 	switch (pr->target) {
 	case SCN_TARGET_SERVICE:
+		if (p->scenario->services.v[pr->to].resolver ==
+		    SCN_RESOLVER_DNS)
+			return plan_node_address(
+				p, p->scenario->services.v[pr->to].instance,
+				family);
 		return plan_service_address(p, pr->to, family);
 	case SCN_TARGET_NODE:
 		return plan_node_address(p, pr->to, family);

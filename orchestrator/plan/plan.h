@@ -141,7 +141,7 @@ enum plan_op_kind {
 	PLAN_OP_NAMES_START, /* the resolver of names */
 	PLAN_OP_NAMES_OPEN, /* it answers in the node */
 	PLAN_OP_NAME_ADD, /* a name means an address, too */
-	PLAN_OP_NAME_DEL,
+	PLAN_OP_NAME_DEL, /* no more; no address: it means nothing */
 };
 
 struct plan_op {

@@ -158,7 +158,7 @@ static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 	const struct scn_service *s = &p->scenario->services.v[service];
 	struct plan_service *out = &p->services.v[service];
 
-	for (size_t f = 0; f < 2; f++) {
+	for (size_t f = 0; f < 2 && s->resolver != SCN_RESOLVER_DNS; f++) {
 		struct ip_addr a = { 0 }, *slot;
 
 		for (size_t i = 0; i < s->addresses.n; i++)

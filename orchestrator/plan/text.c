@@ -295,8 +295,13 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 	case PLAN_OP_NAME_DEL:
 		append(buf, size, "%s.serval means %s%s",
 		       p->scenario->services.v[op->name.service].name,
-		       ip_format_addr(&op->name.address, to, sizeof(to)),
-		       op->kind == PLAN_OP_NAME_ADD ? "" : " no more");
+		       op->name.address.family ?
+			       ip_format_addr(&op->name.address, to,
+					      sizeof(to)) :
+			       "nothing",
+		       op->kind == PLAN_OP_NAME_DEL && op->name.address.family ?
+			       " no more" :
+			       "");
 		break;
 	case PLAN_OP_NAT_INIT:
 		append(buf, size, "add NAT table");
@@ -449,6 +454,10 @@ static void print_services(const struct plan *p, FILE *out)
 					       sizeof(text)));
 		fprintf(out, "  at");
 		print_instances(p, s, out);
+		if (s->resolver == SCN_RESOLVER_DNS) {
+			fprintf(out, "  DNS, TTL %u s\n", s->ttl_s);
+			continue;
+		}
 		if (s->resolver == SCN_RESOLVER_SAL) {
 			fprintf(out, ", SAL\n  %20s ID %s\n", "",
 				service_id_format(&svc->id, id, sizeof(id)));

@@ -240,7 +240,7 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 	}
 	good = check_mode(l, v, a) && good;
 	if (v[MIGRATE_SERVICE].ok &&
-	    l->s->services.v[a->migrate.service].resolver == SCN_RESOLVER_SAL)
+	    l->s->services.v[a->migrate.service].resolver != SCN_RESOLVER_NAT)
 		return check_nat_only(l, v) && good;
 	if (v[MIGRATE_GAP].ok && v[MIGRATE_GAP].ns && v[MIGRATE_FLUSH].ok &&
 	    a->migrate.flush == SCN_FLUSH_NONE) {

@@ -102,6 +102,7 @@ struct scn_link {
 enum scn_resolver {
 	SCN_RESOLVER_NAT, /* nftables DNAT at a router or in the clients */
 	SCN_RESOLVER_SAL, /* the Service Access Layer, a sald in every host */
+	SCN_RESOLVER_DNS, /* the name means an instance's own address */
 };
 
 enum scn_protocol { SCN_PROTO_ANY, SCN_PROTO_TCP, SCN_PROTO_UDP };
@@ -136,6 +137,9 @@ struct scn_service {
 	size_t instance; /* the node of the first of them */
 	struct src_pos instance_pos;
 	enum scn_affinity affinity; /* nat */
+	char *full_name; /* "web.serval" */
+	uint32_t ttl_s; /* dns: of its answers */
+	bool all_addresses; /* dns: each answer has those of all instances */
 	scn_index_vec run; /* processes that run where the instance is */
 	scn_index_vec at; /* nodes that hold the NAT rules; empty: every host
 			     that never is an instance, in its own OUTPUT */

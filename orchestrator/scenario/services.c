@@ -2,11 +2,12 @@
 /* services: names that stay while what answers to them is replaced. */
 #include "orchestrator/scenario/load.h"
 
+#include <stdio.h>
+
 static const struct word resolver_words[] = {
 	{ "nat", SCN_RESOLVER_NAT, NULL },
 	{ "sal", SCN_RESOLVER_SAL, NULL },
-	{ "dns", -1,
-	  "resolver 'dns' is not available yet; 'sal' and 'nat' are" },
+	{ "dns", SCN_RESOLVER_DNS, NULL },
 	{ 0 },
 };
 
@@ -103,6 +104,30 @@ static const struct type type_run = {
 	.item = &type_process,
 };
 
+#define TTL_MAX_S UINT64_C(604800) /* a week; a run is shorter */
+
+static const struct type type_ttl = {
+	.expects = "a duration, such as 5s",
+	.scalar = SCALAR_DURATION,
+	.min = 0,
+	.max = TTL_MAX_S * 1000000000,
+};
+
+enum { ANSWER_ONE, ANSWER_ALL };
+
+static const struct word answer_words[] = {
+	{ "one", ANSWER_ONE, NULL },
+	{ "all", ANSWER_ALL, NULL },
+	{ 0 },
+};
+
+static const struct type type_answer = {
+	.expects = "one or all",
+	.scalar = SCALAR_WORD,
+	.thing = "an answer",
+	.words = answer_words,
+};
+
 enum {
 	SERVICE_RESOLVER,
 	SERVICE_INSTANCES,
@@ -111,6 +136,8 @@ enum {
 	SERVICE_AT,
 	SERVICE_RUN,
 	SERVICE_AFFINITY,
+	SERVICE_TTL,
+	SERVICE_ANSWER,
 };
 
 static const struct field service_fields[] = {
@@ -146,6 +173,17 @@ static const struct field service_fields[] = {
 			       .fallback = "none",
 			       .doc = "of nat: source, all flows of a client's "
 				      "address go to the same instance" },
+	[SERVICE_TTL] = { .name = "ttl",
+			  .type = &type_ttl,
+			  .fallback = "5s",
+			  .doc = "of dns: how long a program may keep an "
+				 "answer, in whole seconds" },
+	[SERVICE_ANSWER] = { .name = "answer",
+			     .type = &type_answer,
+			     .fallback = "one",
+			     .doc = "of dns: one, the address of an instance "
+				    "in its turn; all, those of all instances, "
+				    "that one first" },
 };
 
 static const struct mapping mapping_service = {
@@ -267,10 +305,13 @@ static bool read_at(struct loader *l, const struct value *list,
 {
 	bool good = true;
 
-	if (service->resolver == SCN_RESOLVER_SAL) {
+	if (service->resolver != SCN_RESOLVER_NAT) {
 		tree_error(l->diag, list->node,
-			   "'at' is only for nat: every host resolves the name "
-			   "of a sal service itself");
+			   service->resolver == SCN_RESOLVER_SAL ?
+				   "'at' is only for nat: every host resolves "
+				   "the name of a sal service itself" :
+				   "'at' is only for nat: nothing is "
+				   "translated for a dns service");
 		return false;
 	}
 	service->at_pos = list->node->pos;
@@ -304,6 +345,51 @@ static bool read_run(struct loader *l, const struct value *list,
 	return good;
 }
 
+/* What only some resolvers make anything of. */
+static bool check_resolver(struct loader *l, const struct value *v,
+			   const struct scn_service *service)
+{
+	bool dns = service->resolver == SCN_RESOLVER_DNS, good = true;
+
+	if (v[SERVICE_AFFINITY].node && service->resolver != SCN_RESOLVER_NAT) {
+		tree_error(l->diag, v[SERVICE_AFFINITY].node,
+			   "'affinity' is only for nat services");
+		good = false;
+	}
+	for (size_t i = SERVICE_TTL; i <= SERVICE_ANSWER && !dns; i++) {
+		if (!v[i].node)
+			continue;
+		tree_error(l->diag, v[i].node, "'%s' is only for dns services",
+			   service_fields[i].name);
+		good = false;
+	}
+	if (dns && v[SERVICE_ADDRESS].node) {
+		tree_error(l->diag, v[SERVICE_ADDRESS].node,
+			   "a dns service has no address of its own: its name "
+			   "means an instance's");
+		good = false;
+	}
+	return good;
+}
+
+static bool read_dns(struct loader *l, const struct value *v,
+		     struct scn_service *service)
+{
+	int64_t ttl_ns = v[SERVICE_TTL].ok ? v[SERVICE_TTL].ns : 0;
+	char full_name[80];
+
+	snprintf(full_name, sizeof(full_name), "%s.serval", service->name);
+	service->full_name = loader_dup(l, full_name);
+	service->all_addresses =
+		v[SERVICE_ANSWER].ok && v[SERVICE_ANSWER].word == ANSWER_ALL;
+	service->ttl_s = (uint32_t)(ttl_ns / 1000000000);
+	if (!(ttl_ns % 1000000000))
+		return true;
+	tree_error(l->diag, v[SERVICE_TTL].node,
+		   "DNS counts a TTL in whole seconds");
+	return false;
+}
+
 static size_t read_service(struct loader *l, const struct tree_node *key,
 			   const struct tree_node *value)
 {
@@ -332,13 +418,9 @@ static size_t read_service(struct loader *l, const struct tree_node *key,
 		good &= read_run(l, &v[SERVICE_RUN], service);
 	if (v[SERVICE_AFFINITY].ok)
 		service->affinity = (enum scn_affinity)v[SERVICE_AFFINITY].word;
-	if (v[SERVICE_AFFINITY].node && v[SERVICE_RESOLVER].ok &&
-	    service->resolver == SCN_RESOLVER_SAL) {
-		tree_error(l->diag, v[SERVICE_AFFINITY].node,
-			   "'affinity' is only for nat services");
-		good = false;
-	}
-	return good ? index : SCN_NONE;
+	if (v[SERVICE_RESOLVER].ok)
+		good &= check_resolver(l, v, service);
+	return read_dns(l, v, service) && good ? index : SCN_NONE;
 }
 
 void services_read(struct loader *l, const struct tree_node *node)

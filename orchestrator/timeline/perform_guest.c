@@ -27,7 +27,7 @@ static int bind_services(const struct performance *p, struct err *err)
 	for (size_t i = 0; i < s->services.n && !r; i++) {
 		plan_op_vec ops = { 0 };
 
-		if (s->services.v[i].resolver != SCN_RESOLVER_NAT ||
+		if (s->services.v[i].resolver == SCN_RESOLVER_SAL ||
 		    !plan_live_serves(p->tl->live, i, guest_node(p)))
 			continue;
 		r = plan_bind_ops(p->tl->live, i, SCN_NONE, SCN_NONE,

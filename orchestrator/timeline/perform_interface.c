@@ -2,6 +2,27 @@
 /* An interface of a node gets other addresses. */
 #include "orchestrator/timeline/perform.h"
 
+/* Names that mean the node's addresses. */
+static int rename_services(const struct performance *p, struct err *err)
+{
+	const struct scenario *s = p->tl->plan->scenario;
+	const struct scn_action *a = p->action;
+	size_t node = s->links.v[a->readdress.link].end[a->readdress.end].node;
+	int r = 0;
+
+	for (size_t i = 0; i < s->services.n && !r; i++) {
+		plan_op_vec ops = { 0 };
+
+		if (s->services.v[i].resolver != SCN_RESOLVER_DNS ||
+		    !plan_live_serves(p->tl->live, i, node))
+			continue;
+		r = plan_bind_ops(p->tl->live, i, SCN_NONE, SCN_NONE, a->pos,
+				  &ops);
+		r = perform_ops(p, "rule", r, &ops, err);
+	}
+	return r;
+}
+
 int perform_readdress(struct performance *p, struct err *err)
 {
 	const struct plan_live *live = p->tl->live;
@@ -16,7 +37,8 @@ int perform_readdress(struct performance *p, struct err *err)
 	if (!r)
 		r = performance_take(p, err);
 	if (!r && follow.n) /* else no service is there */
-		return perform_ops(p, "forward", 0, &follow, err);
-	VEC_FREE(&follow);
-	return r;
+		r = perform_ops(p, "forward", 0, &follow, err);
+	else
+		VEC_FREE(&follow);
+	return r ? r : rename_services(p, err);
 }

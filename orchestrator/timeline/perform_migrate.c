@@ -110,6 +110,10 @@ static void write_program(struct performance *p)
 		add(p, &n, STEP_HANDED_OVER);
 	} else if (s->resolver == SCN_RESOLVER_NAT) {
 		add_nat(p, &n);
+	} else if (s->resolver == SCN_RESOLVER_DNS) {
+		add(p, &n, STEP_RULE);
+		if (overlap)
+			add(p, &n, STEP_OVERLAP);
 	} else {
 		add(p, &n, STEP_SAL_START);
 		add(p, &n, STEP_SAL_FORWARD);

@@ -116,7 +116,13 @@ int perform_forget(const struct performance *p, size_t service, size_t from,
 	struct ip_addr *keep = NULL;
 	unsigned deleted = 0;
 	size_t n = 0;
-	int r = plan_bound_addresses(p->tl->live, service, from, to, &keep, &n);
+	int r;
+
+	/* Nobody translates for any other. */
+	if (p->tl->plan->scenario->services.v[service].resolver !=
+	    SCN_RESOLVER_NAT)
+		return 0;
+	r = plan_bound_addresses(p->tl->live, service, from, to, &keep, &n);
 
 	r = r ? err_errno(err, -r, "find the instances") :
 		lab_flush_service(p->tl->lab, service, keep, n, hand_over,

@@ -100,6 +100,66 @@ says "python 198.18.0.1"
 says "codes [(1, 0), (1, 1), (2, 1)]"
 says "over TCP True True"
 
+# ---- dns: names that mean instances' own addresses ----------------------------
+
+rm -rf "${records:?}"/*
+cat >"$work/dns.yaml" <<'Y'
+version: 1
+name: dns
+topology:
+  nodes: { a: {}, b: {}, c: {}, lan: { kind: bridge, subnet: "10.0.0.0/24" } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["b:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+services:
+  web: { resolver: dns, ttl: 7s, instances: [b, { node: c, weight: 3 }] }
+  all: { resolver: dns, ttl: 0s, answer: all, instances: [b, c] }
+processes:
+  ask:
+    node: a
+    start: manual
+    run: |
+      n() { for i in 1 2 3 4 5 6 7 8; do dig +noall +answer +tries=1 +timeout=5 web.serval; done | awk '{print $5, $2}' | sort | uniq -c | sed 's/^ */  /'; }
+      all() { dig +short +tries=1 +timeout=5 all.serval | sort; dig +noall +answer all.serval | awk '{print "  ttl", $2}' | sort -u; }
+      case $(cat step 2>/dev/null) in
+      "") echo "weights"; n; echo "all"; all; echo "no pointer" $(dig +short -x 10.0.0.2); echo 1 >step ;;
+      1) echo "drained"; n; echo "readdressed"; all; echo 2 >step ;;
+      2) echo "gone"; n; echo "left"; all; echo "status" $(dig web.serval | sed -n 's/.*status: \([A-Z]*\),.*/\1/p') ;;
+      esac
+timeline:
+  - { at: 0s, start: ask }
+  - { when: { exit: ask }, name: first,
+      do: [{ service: web, instance: c, weight: 0 }, { interface: "c:eth0", address: 10.0.0.77/24 }, { start: ask }] }
+  - { when: { exit: ask, count: 2 },
+      do: [{ unregister: web, node: b }, { unregister: web, node: c }, { unregister: all, node: b }, { start: ask }] }
+  - { when: { exit: ask, count: 3 }, do: { mark: over } }
+expect: [ { process: ask, exit: 0 } ]
+Y
+run_scenario 0 "$records" "$work/dns.yaml"
+sed 's/^/    /' "$record/processes/ask.log" >"$work/log"
+diff "$work/log" - <<'E' || fail "dns services mean something else (< seen, > expected)"
+    weights
+      2 10.0.0.2 7
+      6 10.0.0.3 7
+    all
+    10.0.0.2
+    10.0.0.3
+      ttl 0
+    no pointer
+    drained
+      8 10.0.0.2 7
+    readdressed
+    10.0.0.2
+    10.0.0.77
+      ttl 0
+    gone
+    left
+    10.0.0.77
+      ttl 0
+    status NOERROR
+E
+
 # No resolver without services: nobody pays for what is not there.
 rm -rf "${records:?}"/*
 cat >"$work/none.yaml" <<'Y'
