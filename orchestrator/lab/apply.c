@@ -153,6 +153,9 @@ static int set_queue(struct run *run, size_t i)
 		.corrupt_ppb = p->corrupt_ppb,
 	};
 
+	if (!q.queue_bytes && p->queue.wait_ns)
+		q.queue_bytes = frame + (uint64_t)((double)p->rate_bps / 8e9 *
+						   (double)p->queue.wait_ns);
 	if (!q.queue_bytes && p->queue.packets != LINK_QUEUE_DEFAULT)
 		q.queue_bytes = p->queue.packets * frame;
 	return kbatch_queue(run->batch, i,

@@ -172,12 +172,23 @@ static bool draw_train(struct link_direction *d, struct link_stream *stream,
 	return true;
 }
 
-static bool queue_is_full(const struct link_direction *d, uint32_t bytes)
+static bool queue_is_full(const struct link_direction *d, uint32_t bytes,
+			  int64_t wait_ns)
 {
 	const struct link_params *p = &d->params;
 
 	return (p->queue.packets && d->serial.packets >= p->queue.packets) ||
-	       (p->queue.bytes && d->serial.bytes + bytes > p->queue.bytes);
+	       (p->queue.bytes && d->serial.bytes + bytes > p->queue.bytes) ||
+	       (p->queue.wait_ns && wait_ns > p->queue.wait_ns);
+}
+
+static bool queue_marks(const struct link_direction *d, int64_t wait_ns)
+{
+	const struct link_params *p = &d->params;
+
+	return (p->queue.ecn_packets &&
+		d->serial.packets >= p->queue.ecn_packets) ||
+	       (p->queue.ecn_wait_ns && wait_ns >= p->queue.ecn_wait_ns);
 }
 
 void link_append_waiting(struct link_direction *d, uint32_t i)
@@ -230,11 +241,13 @@ static enum link_verdict take(struct link_direction *d,
 			      const struct link_slot *frame)
 {
 	bool rated = link_params_have_rate(&d->params);
-	bool waits = link_serial_is_busy(&d->serial, &d->params, d->now_ns);
+	int64_t wait_ns =
+		link_serial_start_ns(&d->serial, &d->params, d->now_ns) -
+		d->now_ns;
 	struct link_slot *slot;
 	uint32_t i;
 
-	if (waits && queue_is_full(d, frame->bytes)) {
+	if (wait_ns > 0 && queue_is_full(d, frame->bytes, wait_ns)) {
 		d->counts.queue_dropped += frame->segments;
 		return LINK_DROP_QUEUE;
 	}
@@ -246,9 +259,8 @@ static enum link_verdict take(struct link_direction *d,
 	slot = link_slot(&d->slots, i);
 	*slot = *frame;
 	slot->seq = d->seq++;
-	slot->mark = waits && o->key.ecn_capable &&
-		     d->params.queue.ecn_packets &&
-		     d->serial.packets >= d->params.queue.ecn_packets;
+	slot->mark =
+		wait_ns > 0 && o->key.ecn_capable && queue_marks(d, wait_ns);
 	link_serial_pass(&d->serial, &d->params, slot, d->now_ns);
 	link_set_due(d, slot);
 	link_slots_put(&d->slots, i);

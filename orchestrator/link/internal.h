@@ -232,9 +232,10 @@ static inline bool link_params_have_rate(const struct link_params *p)
 {
 	return p->rate_bps || p->trace;
 }
-/* Would a frame offered now have to wait? */
-bool link_serial_is_busy(const struct link_serial *s,
-			 const struct link_params *p, int64_t now_ns);
+/* When a frame offered now would begin: now, or it has to wait. LINK_NEVER:
+ * there is no opportunity any more. */
+int64_t link_serial_start_ns(const struct link_serial *s,
+			     const struct link_params *p, int64_t now_ns);
 /* When it begins and leaves: sets the slot's times, moves the serialiser on. */
 void link_serial_pass(struct link_serial *s, const struct link_params *p,
 		      struct link_slot *slot, int64_t now_ns);

@@ -74,8 +74,10 @@ struct link_params {
 	struct {
 		uint32_t packets; /* that wait at most; 0: no limit */
 		uint64_t bytes; /* likewise */
+		int64_t wait_ns; /* that one waits at most; 0: no limit */
 		uint32_t ecn_packets; /* from so many waiting on, ECN-capable
 					 packets are marked; 0: never */
+		int64_t ecn_wait_ns; /* likewise those that wait as long */
 	} queue;
 	uint32_t mtu; /* larger ones vanish: bytes behind the Ethernet header;
 			 0: what the interfaces take */

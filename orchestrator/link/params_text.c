@@ -173,10 +173,19 @@ static void put_queue(struct out *o, const struct link_params *p)
 		put(o, "%s%" PRIu64 "B", between, p->queue.bytes);
 		between = " ";
 	}
+	if (p->queue.wait_ns) {
+		put(o, "%s", between);
+		put_duration(o, p->queue.wait_ns);
+		between = " ";
+	}
 	if (!*between)
 		put(o, "unlimited");
 	if (p->queue.ecn_packets)
 		put(o, " ecn %u", p->queue.ecn_packets);
+	if (p->queue.ecn_wait_ns) {
+		put(o, " ecn ");
+		put_duration(o, p->queue.ecn_wait_ns);
+	}
 }
 
 const char *link_params_text(const struct link_params *p, char *buf,

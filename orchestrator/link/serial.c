@@ -64,17 +64,18 @@ static uint64_t next_opportunity(const struct link_serial *s,
 	return first > i ? first : i + 1;
 }
 
-bool link_serial_is_busy(const struct link_serial *s,
-			 const struct link_params *p, int64_t now_ns)
+int64_t link_serial_start_ns(const struct link_serial *s,
+			     const struct link_params *p, int64_t now_ns)
 {
 	uint32_t left;
 
 	if (p->trace)
-		return opportunity_ns(s, p->trace,
-				      next_opportunity(s, p->trace, now_ns,
-						       &left)) > now_ns;
-	return p->rate_bps &&
-	       (s->free_ns > now_ns || (s->free_ns == now_ns && s->free_frac));
+		return opportunity_ns(
+			s, p->trace,
+			next_opportunity(s, p->trace, now_ns, &left));
+	if (!p->rate_bps || s->free_ns < now_ns)
+		return now_ns;
+	return link_time_add(s->free_ns, s->free_frac > 0);
 }
 
 static void pass_trace(struct link_serial *s, const struct link_trace *t,

@@ -28,7 +28,7 @@ static const char *kernel_fault(const struct link_params *p, unsigned *property)
 	if (p->trace)
 		return "a rate by a trace";
 	*property = PROP_QUEUE;
-	if (p->queue.ecn_packets)
+	if (p->queue.ecn_packets || p->queue.ecn_wait_ns)
 		return "ECN marks";
 	*property = PROP_MTU;
 	return p->mtu ? "an mtu for one direction, or one that changes" : NULL;

@@ -144,26 +144,56 @@ static bool read_rate(struct loader *l, const struct tree_node *node,
 	return good && file;
 }
 
+static bool read_ecn(struct loader *l, const struct value *v,
+		     struct link_params *p)
+{
+	char at_most[40], asked[40];
+
+	if (!v->node)
+		return true;
+	if (v->queue.unit == QUEUE_IN_BYTES) {
+		tree_error(l->diag, v->node,
+			   "marks go by packets that wait, or by how long one "
+			   "does, not by bytes");
+		diag_help(l->diag, "write 20 or 1ms");
+		return false;
+	}
+	if (v->queue.unit == QUEUE_IN_TIME)
+		p->queue.ecn_wait_ns = (int64_t)v->queue.number;
+	else
+		p->queue.ecn_packets = (uint32_t)v->queue.number;
+	if (p->queue.packets && p->queue.ecn_packets > p->queue.packets) {
+		tree_error(l->diag, v->node,
+			   "a queue of %u packets never holds %u",
+			   p->queue.packets, p->queue.ecn_packets);
+		return false;
+	}
+	if (p->queue.wait_ns && p->queue.ecn_wait_ns > p->queue.wait_ns) {
+		tree_error(l->diag, v->node,
+			   "where packets wait for %s at most, none waits for "
+			   "%s",
+			   scn_duration_text(p->queue.wait_ns, at_most,
+					     sizeof(at_most)),
+			   scn_duration_text(p->queue.ecn_wait_ns, asked,
+					     sizeof(asked)));
+		return false;
+	}
+	return true;
+}
+
 static bool read_queue(struct loader *l, const struct tree_node *node,
 		       struct link_params *p)
 {
 	struct value v[VALUES_MAX];
 	bool good = mapping_read(l, &mapping_queue, node, NULL, v, NULL);
 
-	p->queue.packets = v[QUEUE_PACKETS].node ?
-				   (uint32_t)v[QUEUE_PACKETS].number :
-			   v[QUEUE_BYTES].node ? 0 :
-						 LINK_QUEUE_DEFAULT;
+	p->queue.packets =
+		v[QUEUE_PACKETS].node ? (uint32_t)v[QUEUE_PACKETS].number :
+		v[QUEUE_BYTES].node || v[QUEUE_WAIT].node ? 0 :
+							    LINK_QUEUE_DEFAULT;
 	p->queue.bytes = v[QUEUE_BYTES].number;
-	p->queue.ecn_packets = (uint32_t)v[QUEUE_ECN].number;
-	if (good && p->queue.packets &&
-	    p->queue.ecn_packets > p->queue.packets) {
-		tree_error(l->diag, v[QUEUE_ECN].node,
-			   "a queue of %u packets never holds %u",
-			   p->queue.packets, p->queue.ecn_packets);
-		good = false;
-	}
-	return good;
+	p->queue.wait_ns = v[QUEUE_WAIT].ns;
+	return good && read_ecn(l, &v[QUEUE_ECN], p);
 }
 
 /* ---- one property ------------------------------------------------------ */
@@ -195,9 +225,13 @@ static bool read_scalar(size_t prop, const struct value *v,
 		p->rate_bps = (uint64_t)v->bps;
 		break;
 	case PROP_QUEUE:
-		p->queue.packets =
-			v->queue.bytes ? 0 : (uint32_t)v->queue.number;
-		p->queue.bytes = v->queue.bytes ? v->queue.number : 0;
+		p->queue.packets = 0;
+		if (v->queue.unit == QUEUE_IN_PACKETS)
+			p->queue.packets = (uint32_t)v->queue.number;
+		else if (v->queue.unit == QUEUE_IN_BYTES)
+			p->queue.bytes = v->queue.number;
+		else
+			p->queue.wait_ns = (int64_t)v->queue.number;
 		break;
 	case PROP_MTU:
 		p->mtu = (uint32_t)v->number;
@@ -377,7 +411,8 @@ static bool check_direction(struct loader *l, const struct link_params *p,
 		good = false;
 	}
 	at = given[PROP_QUEUE] ? given[PROP_QUEUE] : given[PROP_RATE];
-	if (at && p->queue.ecn_packets && !p->rate_bps && !p->trace) {
+	if (at && (p->queue.ecn_packets || p->queue.ecn_wait_ns) &&
+	    !p->rate_bps && !p->trace) {
 		tree_error(
 			l->diag, at,
 			"'ecn' marks packets that wait, and without a 'rate' "

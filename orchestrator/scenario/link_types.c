@@ -208,6 +208,20 @@ static const struct type type_bytes = {
 	.max = QUEUE_BYTES_MAX,
 };
 
+static const struct type type_wait = {
+	.expects = "a duration, such as 50ms",
+	.scalar = SCALAR_DURATION,
+	.min = 1000,
+	.max = UINT64_C(3600000000000),
+};
+
+static const struct type type_ecn = {
+	.expects = "a number of packets, or a time such as 1ms",
+	.scalar = SCALAR_QUEUE,
+	.min = 1,
+	.max = QUEUE_BYTES_MAX,
+};
+
 static const struct field queue_fields[] = {
 	[QUEUE_PACKETS] = { .name = "packets",
 			    .type = &type_packets,
@@ -215,10 +229,14 @@ static const struct field queue_fields[] = {
 	[QUEUE_BYTES] = { .name = "bytes",
 			  .type = &type_bytes,
 			  .doc = "how many bytes wait at most" },
+	[QUEUE_WAIT] = { .name = "wait",
+			 .type = &type_wait,
+			 .doc = "how long one waits at most" },
 	[QUEUE_ECN] = { .name = "ecn",
-			.type = &type_packets,
-			.doc = "from how many waiting packets on those that "
-			       "can be are marked (ECN)" },
+			.type = &type_ecn,
+			.doc = "from how many waiting packets on, or from "
+			       "which "
+			       "wait on, those that can be are marked (ECN)" },
 };
 
 const struct mapping mapping_queue = {
@@ -228,7 +246,8 @@ const struct mapping mapping_queue = {
 };
 
 const struct type type_link_queue = {
-	.expects = "a number of packets, bytes such as 64kB, or a mapping",
+	.expects = "a number of packets, bytes such as 64kB, a time such as "
+		   "50ms, or a mapping",
 	.scalar = SCALAR_QUEUE,
 	.min = 1,
 	.max = QUEUE_BYTES_MAX,

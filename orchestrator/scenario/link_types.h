@@ -18,7 +18,7 @@ extern const struct mapping mapping_loss, mapping_loss_bursts,
 enum { RATE_TRACE, RATE_LOOP };
 extern const struct mapping mapping_rate;
 
-enum { QUEUE_PACKETS, QUEUE_BYTES, QUEUE_ECN };
+enum { QUEUE_PACKETS, QUEUE_BYTES, QUEUE_WAIT, QUEUE_ECN };
 extern const struct mapping mapping_queue;
 
 #endif

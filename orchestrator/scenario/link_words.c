@@ -22,6 +22,48 @@ const char *scn_direction_text(const struct scenario *s, size_t link,
 	return buf;
 }
 
+static void add(char *buf, size_t size, const char *between, const char *text)
+{
+	size_t at = strlen(buf);
+
+	snprintf(buf + at, size - at, "%s%s", between, text);
+}
+
+/* "queue 100 packets or 50ms, marked from 1ms on" */
+static const char *queue_text(const struct link_params *to, char *buf,
+			      size_t size)
+{
+	const char *between = " ", *marked = ", marked from ";
+	char one[40];
+
+	snprintf(buf, size, "queue");
+	if (to->queue.packets) {
+		snprintf(one, sizeof(one), "%u packets", to->queue.packets);
+		add(buf, size, between, one);
+		between = " or ";
+	}
+	if (to->queue.bytes) {
+		snprintf(one, sizeof(one), "%lluB",
+			 (unsigned long long)to->queue.bytes);
+		add(buf, size, between, one);
+		between = " or ";
+	}
+	if (to->queue.wait_ns)
+		add(buf, size, between,
+		    scn_duration_text(to->queue.wait_ns, one, sizeof(one)));
+	if (to->queue.ecn_packets) {
+		snprintf(one, sizeof(one), "%u packets on",
+			 to->queue.ecn_packets);
+		add(buf, size, marked, one);
+	}
+	if (to->queue.ecn_wait_ns) {
+		add(buf, size, marked,
+		    scn_duration_text(to->queue.ecn_wait_ns, one, sizeof(one)));
+		add(buf, size, "", " on");
+	}
+	return buf;
+}
+
 /* One property, also where it is set to nothing: "loss 20%", "no loss". */
 static const char *property_text(const struct link_params *to, unsigned bit,
 				 char *buf, size_t size)
@@ -35,16 +77,9 @@ static const char *property_text(const struct link_params *to, unsigned bit,
 	link_params_init(&p);
 	link_params_apply(&p, &one);
 	/* Without a rate, a queue is not worth a word elsewhere. */
-	if (bit == LINK_QUEUE && to->queue.bytes && to->queue.packets)
-		snprintf(buf, size, "queue %u packets or %lluB",
-			 to->queue.packets,
-			 (unsigned long long)to->queue.bytes);
-	else if (bit == LINK_QUEUE && to->queue.bytes)
-		snprintf(buf, size, "queue %lluB",
-			 (unsigned long long)to->queue.bytes);
-	else if (bit == LINK_QUEUE)
-		snprintf(buf, size, "queue %u packets", to->queue.packets);
-	else if (bit == LINK_MTU)
+	if (bit == LINK_QUEUE)
+		return queue_text(to, buf, size);
+	if (bit == LINK_MTU)
 		snprintf(buf, size, to->mtu ? "mtu %u" : "no mtu", to->mtu);
 	else if (!*link_params_text(&p, buf, size))
 		snprintf(buf, size, "no %s", names[__builtin_ctz(bit)]);

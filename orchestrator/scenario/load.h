@@ -32,7 +32,7 @@ enum scalar_kind {
 	SCALAR_RATE, /* min, max: bits/s */
 	SCALAR_PERCENT, /* parts of 10^9 */
 	SCALAR_BYTES, /* min, max */
-	SCALAR_QUEUE, /* a bare number of packets, or bytes */
+	SCALAR_QUEUE, /* a bare number of packets, or bytes, or a time */
 	SCALAR_WORD, /* words */
 	SCALAR_PORT, /* "tcp/80"; protocol */
 	SCALAR_ADDRESS, /* "10.0.0.1" */
@@ -167,8 +167,12 @@ struct value {
 		int64_t bps;
 		int64_t ppb;
 		struct {
-			uint64_t number;
-			bool bytes; /* else packets */
+			uint64_t number; /* ns, where it is a time */
+			enum {
+				QUEUE_IN_PACKETS,
+				QUEUE_IN_BYTES,
+				QUEUE_IN_TIME
+			} unit;
 		} queue;
 		int word;
 		int signal;

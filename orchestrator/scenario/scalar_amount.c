@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Percentages, bytes, and the length of a queue, which is one or the other: a
- * bare number of packets, or bytes, which have a unit. A percentage needs its
+ * Percentages, bytes, and the length of a queue, which is a bare number of
+ * packets, or bytes or a time, which have a unit. A percentage needs its
  * sign: "loss: 5" may have meant five in a hundred or five packets.
  */
 #include "orchestrator/scenario/load.h"
@@ -10,6 +10,9 @@
 
 #include <errno.h>
 #include <string.h>
+
+#define QUEUE_NS_MIN INT64_C(1000)
+#define QUEUE_NS_MAX INT64_C(3600000000000)
 
 static bool read_percent(struct loader *l, const struct tree_node *node,
 			 struct value *out)
@@ -83,9 +86,22 @@ static bool read_queue(struct loader *l, const struct type *type,
 {
 	const char *text = node->text;
 
-	out->queue.bytes = !*text || text[strspn(text, "0123456789")];
-	if (out->queue.bytes)
+	int64_t ns;
+
+	out->queue.unit = QUEUE_IN_TIME;
+	if (text[strspn(text, "0123456789")] &&
+	    !units_parse_duration_ns(text, &ns)) {
+		out->queue.number = (uint64_t)ns;
+		if (ns >= QUEUE_NS_MIN && ns <= QUEUE_NS_MAX)
+			return true;
+		tree_error(l->diag, node, "%s is out of range: 1us to 1h",
+			   text);
+		return false;
+	}
+	out->queue.unit = QUEUE_IN_BYTES;
+	if (!*text || text[strspn(text, "0123456789")])
 		return read_bytes(l, type, node, &out->queue.number);
+	out->queue.unit = QUEUE_IN_PACKETS;
 	if (!units_parse_uint(text, UINT32_MAX, &out->queue.number) &&
 	    out->queue.number)
 		return true;

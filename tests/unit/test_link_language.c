@@ -62,6 +62,13 @@ static const struct {
 	       "576 }"),
 	  "rate 10mbit, queue 50 ecn 20, mtu 576",
 	  "rate 10mbit, queue 50 ecn 20", true },
+	{ LINK(", rate: 10mbit, queue: 50ms, b>a: { queue: { wait: 20ms, "
+	       "packets: 9, ecn: 500us } }"),
+	  "rate 10mbit, queue 50ms", "rate 10mbit, queue 9 20ms ecn 500us",
+	  true },
+	{ LINK(", rate: 10mbit, queue: { wait: 20ms }, b>a: { queue: { bytes: "
+	       "9kB, wait: 1s } }"),
+	  "rate 10mbit, queue 20ms", "rate 10mbit, queue 9000B 1s", true },
 	{ LINK(", backend: kernel, rate: 10mbit, delay: 1ms"),
 	  "delay 1ms, rate 10mbit, queue 1000",
 	  "delay 1ms, rate 10mbit, queue 1000", false },
@@ -149,6 +156,34 @@ START_TEST(a_change_makes_it_emulated)
 	ck_assert_str_eq(scn_action_text(s, &s->timeline.v[3].actions.v[0],
 					 text, sizeof(text)),
 			 "link wire: as it was at first");
+}
+END_TEST
+
+static const struct {
+	const char *queue, *text;
+} queues[] = {
+	{ "50", "link wire: queue 50 packets" },
+	{ "9kB", "link wire: queue 9000B" },
+	{ "50ms", "link wire: queue 50ms" },
+	{ "{ packets: 9, bytes: 9kB, wait: 1s, ecn: 5 }",
+	  "link wire: queue 9 packets or 9000B or 1s, marked from 5 packets "
+	  "on" },
+	{ "{ ecn: 1ms }", "link wire: queue 1000 packets, marked from 1ms on" },
+};
+
+START_TEST(queues_have_their_words)
+{
+	char scenario[1024], text[256];
+
+	snprintf(scenario, sizeof(scenario),
+		 LINK(", rate: 1mbit") "timeline:\n"
+				       "  - { at: 1s, link: wire, queue: %s }\n"
+				       "duration: 9s\n",
+		 queues[_i].queue);
+	parse_good(scenario);
+	ck_assert_str_eq(scn_action_text(s, &s->timeline.v[0].actions.v[0],
+					 text, sizeof(text)),
+			 queues[_i].text);
 }
 END_TEST
 
@@ -310,6 +345,8 @@ int main(void)
 			    sizeof(properties) / sizeof(*properties));
 	tcase_add_test(tc, defaults_give_way);
 	tcase_add_test(tc, a_change_makes_it_emulated);
+	tcase_add_loop_test(tc, queues_have_their_words, 0,
+			    sizeof(queues) / sizeof(*queues));
 	tcase_add_test(tc, texts_end_where_their_buffer_does);
 	tcase_add_test(tc, ends_are_taps);
 	tcase_add_test(tc, changes_are_operations);

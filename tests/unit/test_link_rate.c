@@ -168,6 +168,53 @@ START_TEST(a_queue_may_be_bounded_by_bytes)
 }
 END_TEST
 
+START_TEST(a_queue_may_be_bounded_by_time)
+{
+	struct link_params p;
+	struct link_direction *d;
+
+	link_params_init(&p);
+	p.rate_bps = 8000; /* a byte a ms */
+	p.queue.packets = 0;
+	p.queue.wait_ns = 250 * MS;
+	d = make(&p);
+	must(offer(d, 0, 1000, 1) == LINK_TAKEN); /* no wait */
+	ck_assert_int_eq(offer(d, 0, 1, 2), LINK_DROP_QUEUE);
+	ck_assert_int_eq(offer(d, 750 * MS - 1, 1, 3), LINK_DROP_QUEUE);
+	must(offer(d, 750 * MS, 1000, 4) == LINK_TAKEN);
+	ck_assert_int_eq(offer(d, 1749 * MS, 1, 5), LINK_DROP_QUEUE);
+	must(offer(d, 1750 * MS, 1, 6) == LINK_TAKEN);
+	ck_assert_uint_eq(link_counts(d)->queue_dropped, 3);
+	link_free(d);
+}
+END_TEST
+
+START_TEST(marks_may_go_by_time)
+{
+	/* They wait for 0, 100, 200, 300 ms. */
+	static const bool marked[] = { 0, 0, 1, 1 };
+	struct link_outcome out;
+	struct link_params p;
+	struct link_direction *d;
+
+	link_params_init(&p);
+	p.rate_bps = 8000;
+	p.queue.ecn_wait_ns = 200 * MS;
+	d = make(&p);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct link_offer o = frame_offer(&udp, 0, 100, i);
+
+		o.key.ecn_capable = true;
+		must(link_offer(d, &o) == LINK_TAKEN);
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		ck_assert(link_pop(d, S, &out));
+		ck_assert_int_eq(out.mark, marked[i]);
+	}
+	link_free(d);
+}
+END_TEST
+
 START_TEST(only_what_can_be_marked_is_marked)
 {
 	struct link_outcome out;
@@ -270,6 +317,8 @@ static Suite *suite(void)
 			    sizeof(odd_rates) / sizeof(*odd_rates));
 	tcase_add_test(c, a_full_queue_drops_at_its_tail);
 	tcase_add_test(c, a_queue_may_be_bounded_by_bytes);
+	tcase_add_test(c, a_queue_may_be_bounded_by_time);
+	tcase_add_test(c, marks_may_go_by_time);
 	tcase_add_test(c, only_what_can_be_marked_is_marked);
 	tcase_add_test(c, what_is_too_large_vanishes);
 	tcase_add_loop_test(c, poisson_arrivals_wait_as_theory_says, 0,

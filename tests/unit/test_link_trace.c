@@ -262,6 +262,25 @@ START_TEST(down_gives_back_opportunities_to_come)
 }
 END_TEST
 
+/* A packet waits for its first opportunity; behind the last one for ever. */
+START_TEST(a_queue_by_time_looks_ahead)
+{
+	struct link_change c = { .properties = LINK_QUEUE };
+	struct link_direction *d = make("5\n20\n", false, 0);
+	struct link_offer o = { .bytes = FULL, .segments = 1 };
+
+	c.to.queue.wait_ns = 10 * MS;
+	link_change(d, 0, &c);
+	ck_assert_int_eq(link_offer(d, &o), LINK_TAKEN);
+	ck_assert_int_eq(link_offer(d, &o), LINK_DROP_QUEUE);
+	o.now_ns = 10 * MS;
+	ck_assert_int_eq(link_offer(d, &o), LINK_TAKEN);
+	o.now_ns = 15 * MS;
+	ck_assert_int_eq(link_offer(d, &o), LINK_DROP_QUEUE);
+	done(d);
+}
+END_TEST
+
 /* What could pass, beside a count of the opportunities one by one. */
 START_TEST(capacity_is_what_opportunities_carry)
 {
@@ -325,6 +344,7 @@ static Suite *suite(void)
 	tcase_add_test(c, the_far_future_overflows_nothing);
 	tcase_add_test(c, a_busy_link_has_the_mean_rate);
 	tcase_add_test(c, down_gives_back_opportunities_to_come);
+	tcase_add_test(c, a_queue_by_time_looks_ahead);
 	tcase_add_loop_test(c, capacity_is_what_opportunities_carry, 0, 2);
 	tcase_add_test(c, capacity_is_time_by_rate);
 	tcase_add_loop_test(c, shipped_traces_are_taken, 0,
