@@ -108,13 +108,24 @@ void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
 		return;
 	}
-	/* A peer that waits for us, perhaps behind a NAT that has forgotten it.
-	 */
-	if (!sal_path_known(f, a->path))
+	/* A peer that waits for us, perhaps behind a NAT that has forgotten it;
+	 * or one that wants to know whether we can be reached here. */
+	if (!sal_path_known(f, a->path) && !sal_proof_wanted(f, a->path))
 		sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
+	sal_prove_asked(s, f, a->path);
 	sal_send_challenge(s, f, a->path, SAL_CHALLENGE_ANSWER,
 			   proof(f->tie.peer_nonce, f->tie.nonce,
 				 f->tie.remote_id, f->info.local_id, value));
+}
+
+/* The right answer to that question. */
+static bool answers(const struct sal_flow *f, const struct sal_arrival *a,
+		    uint64_t question)
+{
+	return a->packet.src_flow == f->tie.remote_id &&
+	       sal_find(&a->packet, SAL_EXT_CHALLENGE, 0)->challenge.value ==
+		       proof(f->tie.nonce, f->tie.peer_nonce, f->info.local_id,
+			     f->tie.remote_id, question);
 }
 
 static bool from_where_asked(const struct sal_flow *f,
@@ -140,14 +151,13 @@ static void path_proved(struct sal *s, struct sal_flow *f,
 void sal_answered(struct sal *s, struct sal_flow *f,
 		  const struct sal_arrival *a)
 {
-	uint64_t value =
-		sal_find(&a->packet, SAL_EXT_CHALLENGE, 0)->challenge.value;
-
+	/* That it is at another address says nothing of the one in use. */
+	if (f->prove_out && answers(f, a, f->prove_value) &&
+	    sal_proof_answered(s, f, a->path))
+		return;
 	if (f->ask == SAL_ASK_NOTHING)
 		return;
-	if (!from_where_asked(f, a) || a->packet.src_flow != f->tie.remote_id ||
-	    value != proof(f->tie.nonce, f->tie.peer_nonce, f->info.local_id,
-			   f->tie.remote_id, f->ask_value)) {
+	if (!from_where_asked(f, a) || !answers(f, a, f->ask_value)) {
 		s->stats.challenges_failed++;
 		return;
 	}

@@ -81,6 +81,9 @@ static bool can_send(const struct sal_flow *f)
 	if (sal_flow_still(f))
 		return false;
 	switch (f->info.state) {
+	case SAL_RSYN_SENT:
+	case SAL_RSYN_RCVD:
+		return f->early;
 	case SAL_ESTABLISHED:
 	case SAL_FIN_WAIT:
 	case SAL_CLOSE_WAIT:
@@ -346,7 +349,10 @@ void sal_data_arrived(struct sal *s, const struct sal_arrival *a)
 		}
 		if (!sal_path_known(f, a->path)) {
 			sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
-			return;
+			/* Behind an RSYN that it has overtaken, or that is
+			 * lost. */
+			if (!sal_proof_has(s, f, a->path))
+				return;
 		}
 		sal_client_heard(s, f, a);
 		sal_alive_heard(f);

@@ -22,6 +22,7 @@
  *     encap.c      UDP encapsulation, and NATs
  *     liveness.c   is the peer still there?
  *     challenge.c  CHALLENGE: who says so?
+ *     prove.c      CHALLENGE to standby addresses, before they are needed
  *     native*.c    flows of sockets that speak SAL themselves
  *     unacked.c    the inner TCP: what is sent again after a move
  *     refuse.c     what programs are told by their own host
@@ -84,6 +85,7 @@ void sal_config_defaults(struct sal_config *c)
 	c->liveness_ns = 1 * SECOND;
 	c->probe_gap_ns = 200 * MS;
 	c->probe_tries = 3;
+	c->proof_ns = 60 * SECOND;
 	c->mtu = 1500;
 }
 
@@ -99,7 +101,7 @@ static bool config_ok(const struct sal_config *c)
 	       c->native_syn_gap_max_ns > 0 && c->native_syn_tries &&
 	       c->mtu >= 576 && c->encap_memory_ns >= 0 &&
 	       c->keepalive_ns >= 0 && c->liveness_ns >= 0 &&
-	       c->probe_gap_ns > 0 && c->probe_tries;
+	       c->proof_ns >= 0 && c->probe_gap_ns > 0 && c->probe_tries;
 }
 
 /* One piece after the other out of the caller's memory. With base NULL it only
@@ -489,6 +491,8 @@ static void wake(struct sal *s, struct sal_flow *f)
 		sal_alive_probe(s, f);
 	if (!still && f->in_use && sal_list_due_ns(f) <= s->now_ns)
 		sal_list_send(s, f);
+	if (!still && f->in_use && sal_prove_due_ns(s, f) <= s->now_ns)
+		sal_prove(s, f);
 	if (f->in_use)
 		end(s, f);
 	if (f->in_use)

@@ -147,6 +147,7 @@ struct sal {
 
 	struct sal_native native;
 	struct sal_store queue, unacked;
+	int64_t prove_slot_ns; /* the next that no flow has (prove.c) */
 	uint8_t *scratch; /* SAL_SEGMENT_MAX bytes: a segment put together */
 	int64_t rst_credit_ns; /* token bucket of resets to strangers */
 };
@@ -502,6 +503,30 @@ unsigned sal_list_of(const struct sal *s, sa_family_t family, uint8_t *out);
 /* The same of the peer's, on a packet with its nonce. */
 void sal_list_arrived(struct sal *s, struct sal_flow *f,
 		      const struct sal_arrival *a);
+
+/* ---- prove.c ------------------------------------------------------------ */
+
+/* There are addresses on the peer's list that may have to be asked. */
+void sal_prove_later(struct sal *s, struct sal_flow *f);
+int64_t sal_prove_due_ns(const struct sal *s, const struct sal_flow *f);
+void sal_prove(struct sal *s, struct sal_flow *f);
+/* The right answer has come to the question that is out; from there. False: it
+ * was not asked there. */
+bool sal_proof_answered(struct sal *s, struct sal_flow *f,
+			const struct sal_path *path);
+/* The list has changed from these. */
+void sal_proofs_carry(struct sal_flow *f, const struct ip_addr *before,
+		      const struct sal_proof *proof, uint32_t n);
+/* Where this comes from is proven; _use: and is not any more. */
+bool sal_proof_has(const struct sal *s, struct sal_flow *f,
+		   const struct sal_path *path);
+bool sal_proof_use(const struct sal *s, struct sal_flow *f,
+		   const struct sal_path *path);
+/* The peer has told of the address that this comes from. */
+bool sal_proof_wanted(const struct sal_flow *f, const struct sal_path *path);
+/* The peer has asked us on this way. */
+void sal_prove_asked(struct sal *s, struct sal_flow *f,
+		     const struct sal_path *path);
 
 /* ---- migrate.c ---------------------------------------------------------- */
 

@@ -61,6 +61,20 @@ enum sal_hand {
 	SAL_HAND_GIVEN, /* not ours any more: what is left is a tombstone */
 };
 
+/* What is known of an address that the peer has told (prove.c). */
+struct sal_proof {
+	int64_t proven_ns; /* when it answered last; 0: it is not proven */
+	int64_t again_ns; /* not to be asked before */
+	uint32_t tries; /* unanswered, in a row */
+};
+
+/* A way on which the peer has asked us, where we are not now. */
+struct sal_asked_way {
+	struct sal_path path;
+	int64_t ns; /* 0: none */
+};
+#define SAL_ASKED_WAYS 4
+
 /* Addresses that the peer had before, from which packets may still arrive. */
 #define SAL_FORMER_PATHS 2
 
@@ -96,6 +110,19 @@ struct sal_flow {
 	uint32_t path_turn;
 	bool back_later; /* when its move is over, to the best way there is */
 	bool peer_moved; /* since our last RSYN was first sent */
+
+	/* Proven beforehand (prove.c). */
+	struct sal_proof proof[SAL_STANDBY_MAX]; /* of each on standby */
+	struct sal_asked_way asked[SAL_ASKED_WAYS];
+	struct sal_path prove_path;
+	uint64_t prove_value;
+	int64_t prove_ns; /* when something is to be asked; 0: never */
+	int64_t prove_sent_ns, prove_gap_ns;
+	uint32_t prove_at; /* whose turn it is */
+	bool prove_out; /* a question is */
+	bool prove_slot; /* prove_ns is the flow's own moment */
+	bool rsyn_proven; /* the last one that we took came from such a one */
+	bool early; /* data goes before the move is complete */
 
 	int64_t waits_ns; /* when a program began to wait; 0: it doesn't */
 	int64_t sent_ns; /* when anything was sent last */

@@ -25,9 +25,11 @@
  * Both may also have moved before either RSYN arrived. Then the client has its
  * RSYN go by name as well (send_rsyn_by_name).
  *
- * Data stands still from the RSYN on until its exchange is complete. The path
- * is unproven up to then, and what had been sent before is lost in part: it
- * comes again first (unacked.c), then what the queue has kept.
+ * Data stands still from the RSYN on until its exchange is complete, or until
+ * the RSYN where the new address has been proven beforehand (prove.c). Else the
+ * path is unproven up to then. What had been sent before is lost in part: it
+ * comes again first (unacked.c), then what the queue has kept. With the first
+ * time-out data stands still in any case.
  */
 #include "node/sal/engine.h"
 
@@ -112,6 +114,7 @@ void sal_do_send_rsyn(const struct sal_step *t)
 		f->answered_next = f->tie.next;
 	f->rsyn = f->tie.next++;
 	f->has_rsyn = f->rsyn_unanswered = true;
+	f->early = false;
 	f->peer_moved = false;
 	f->mtu = 0;
 	sal_path_begin(f);
@@ -266,6 +269,8 @@ void sal_do_take_rsyn(const struct sal_step *t)
 	f->has_peer_rsyn = true;
 	f->tie.peer_next = f->peer_rsyn + 1;
 	f->info.last_used_ns = t->s->now_ns;
+	f->early = false;
+	f->rsyn_proven = sal_proof_use(t->s, f, t->a->path);
 	sal_native_moves(f);
 	peer_moved(t->s, f, t->a->path);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);
@@ -320,7 +325,9 @@ void sal_do_resume(const struct sal_step *t)
 	f->native.has_before = false;
 	sal_flow_retry_stop(s, f);
 	sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
-	sal_unacked_resend(s, f);
+	if (!f->early)
+		sal_unacked_resend(s, f);
+	f->early = false;
 	sal_queue_flush(s, f);
 	if (f->close_wanted)
 		sal_step(s, f, SAL_ON_CLOSE, NULL);
@@ -346,5 +353,6 @@ bool sal_if_instance_answers(const struct sal_step *t)
 void sal_do_back_off(const struct sal_step *t)
 {
 	t->s->stats.retransmissions++;
+	t->f->early = false;
 	sal_flow_retry_again(t->s, t->f, SAL_RSYN_GAP_MAX_NS);
 }

@@ -310,6 +310,7 @@ void sal_list_changed(struct sal *s, struct sal_flow *f)
 {
 	f->list_ns = SAL_NEVER;
 	f->list_tries = 0;
+	sal_prove_later(s, f);
 	if (f->back_later && f->info.state == SAL_ESTABLISHED)
 		f->list_ns = s->now_ns + LIST_DELAY_NS;
 	if (f->info.native || f->info.state != SAL_ESTABLISHED ||
@@ -400,10 +401,15 @@ void sal_list_arrived(struct sal *s, struct sal_flow *f,
 	const struct sal_ext *v4 = sal_find(&a->packet, SAL_EXT_ADDRESS, 0);
 	const struct sal_ext *v6 = sal_find(&a->packet, SAL_EXT_ADDRESS6, 0);
 	const struct sal_ext *any = v4 ? v4 : v6;
+	struct ip_addr before[SAL_STANDBY_MAX];
+	struct sal_proof proof[SAL_STANDBY_MAX];
+	uint32_t n = f->standby_count;
 	bool news, knows;
 
 	if (!any)
 		return;
+	memcpy(before, f->standby, sizeof(before));
+	memcpy(proof, f->proof, sizeof(proof));
 	news = !f->has_peer_list || sal_after(any->address.verno, f->peer_list);
 	if (news) {
 		f->has_peer_list = true;
@@ -414,6 +420,8 @@ void sal_list_arrived(struct sal *s, struct sal_flow *f,
 		if (v6 && v6->address.verno == f->peer_list)
 			keep_list(f, v6);
 		s->stats.lists_taken++;
+		sal_proofs_carry(f, before, proof, n);
+		sal_prove_later(s, f);
 	}
 	knows = f->list_sent && any->address.ackno == s->list_verno + 1;
 	if (knows) {

@@ -359,6 +359,9 @@ void sal_do_drop_tie(const struct sal_step *t)
 	}
 	memset(f->former, 0, sizeof(f->former));
 	f->standby_count = 0;
+	memset(f->asked, 0, sizeof(f->asked));
+	f->prove_ns = 0;
+	f->early = f->prove_out = f->prove_slot = f->rsyn_proven = false;
 	f->has_peer_list = f->list_sent = f->list_acked = false;
 	f->waits_ns = f->list_ns = 0;
 	memset(&f->home, 0, sizeof(f->home));

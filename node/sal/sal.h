@@ -229,6 +229,9 @@ struct sal_config {
 	 * never), again after each gap, and taken for lost after so many. */
 	int64_t liveness_ns, probe_gap_ns;
 	uint32_t probe_tries;
+	/* How long an answer proves a standby address of the peer's; 0: none is
+	 * asked. */
+	int64_t proof_ns;
 	uint16_t mtu; /* of the underlay, in bytes; an outer IP header included
 		       */
 };
@@ -478,7 +481,10 @@ int sal_flow_abort(struct sal *s, uint32_t local_id, int64_t now_ns,
 	X(silences, "peers taken for lost on their path")                      \
 	X(lists_sent, "lists of addresses sent")                               \
 	X(lists_taken, "new lists of a peer's addresses")                      \
-	X(challenges_sent, "challenges sent")                                  \
+	X(proofs_asked, "times a standby address of a peer was asked")         \
+	X(proofs_had, "of which were answered")                                \
+	X(early, "moves whose data did not wait for their end")                \
+	X(challenges_sent, "challenges sent, but to standby addresses")        \
 	X(challenges_failed, "challenges answered wrongly")                    \
 	X(retransmissions, "control packets sent again")                       \
 	X(resent, "inner segments sent again after a migration")               \

@@ -122,9 +122,13 @@
 	X(take_rsyn, "take the peer's verno and its new address")              \
 	X(send_rsynack, "RSYN-ACK, naming its verno, to its new address")      \
 	X(wait_for_ack, "start the back-off")                                  \
-	X(back_off, "back off")                                                \
+	X(back_off, "back off; data waits from now on")                        \
 	X(send_rsynack_ack, "ACK, verno one above our RSYN's")                 \
-	X(resume, "re-send un-ACKed segments, then what has waited")           \
+	X(resume, "re-send un-ACKed segments, then what has waited; the "      \
+		  "segments not where they went behind the RSYN")              \
+	X(go_on_if_proven, "where the RSYN came from a proven address: "       \
+			   "re-send un-ACKed segments, then what has waited")  \
+	X(go_on_if_asked, "where the peer has asked us on this way: the same") \
 	X(send_ack, "ACK of all seen, to where the packet came from")          \
 	X(count_old, "count it")                                               \
 	X(send_fin, "FIN, the next verno; start the back-off; not before an "  \
@@ -227,7 +231,8 @@
 	T(SYN_RCVD, ADDRESS, crossed, move_later, SYN_RCVD,                    \
 	  (send_syn_too, send_synack))                                         \
 	T(SYN_RCVD, ADDRESS, not_crossed, nothing, RSYN_SENT, (send_rsyn))     \
-	T(ESTABLISHED, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))       \
+	T(ESTABLISHED, ADDRESS, always, nothing, RSYN_SENT,                    \
+	  (send_rsyn, go_on_if_asked))                                         \
 	T(NOADDRESS, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))         \
 	T(RSYN_SENT, ADDRESS, always, nothing, RSYN_SENT, (send_rsyn))         \
 	T(RSYN_RCVD, ADDRESS, always, nothing, RSYN_SENT_RCVD, (send_rsyn))    \
@@ -244,7 +249,8 @@
 	T(RSYN_SENT_RCVD, NO_ADDRESS, always, nothing, NOADDRESS_RSYN_RCVD,    \
 	  (stop_retry))                                                        \
 	SAL_LOST_STAY(T, NO_ADDRESS, always, nothing, (nothing))               \
-	T(ESTABLISHED, SILENT, always, other_path, RSYN_SENT, (send_rsyn))     \
+	T(ESTABLISHED, SILENT, always, other_path, RSYN_SENT,                  \
+	  (send_rsyn, go_on_if_asked))                                         \
 	T(RSYN_SENT, RSYNACK, names_rsyn, take_way, ESTABLISHED,               \
 	  (send_rsynack_ack, resume))                                          \
 	T(RSYN_SENT_RCVD, RSYNACK, names_rsyn, nothing, RSYN_RCVD,             \
@@ -268,9 +274,9 @@
 
 #define SAL_PEER_MOVES(T)                                                      \
 	SAL_EACH_STILL(T, RSYN, newer, take_rsyn, RSYN_RCVD,                   \
-		       (send_rsynack, wait_for_ack))                           \
+		       (send_rsynack, wait_for_ack, go_on_if_proven))          \
 	T(RSYN_RCVD, RSYN, newer, take_rsyn, RSYN_RCVD,                        \
-	  (send_rsynack, wait_for_ack))                                        \
+	  (send_rsynack, wait_for_ack, go_on_if_proven))                       \
 	T(RSYN_SENT, RSYN, newer, take_rsyn, RSYN_SENT_RCVD,                   \
 	  (send_rsyn_again, send_rsynack, wait_for_ack))                       \
 	T(RSYN_SENT_RCVD, RSYN, newer, take_rsyn, RSYN_SENT_RCVD,              \

@@ -556,6 +556,8 @@ static void ends(struct storm *st)
 	for (unsigned k = 0; k < st->n; k++) {
 		WORLD_OK(st->w, !host_flows(st->actors[k].h));
 		st->totals->resent += sal_stats(st->actors[k].h->sal)->resent;
+		st->totals->early += st->actors[k].h->early +
+				     sal_stats(st->actors[k].h->sal)->early;
 	}
 	if (storm_prints_ladder)
 		world_print_ladder(st->w);

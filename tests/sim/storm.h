@@ -9,7 +9,7 @@
 
 struct storm_totals {
 	uint64_t packets, steps, moves, crashes, forged, streams, streams_done,
-		resent, by_name, native; /* received on native flows */
+		resent, early, by_name, native; /* received on native flows */
 	/* By links: packets that they lost, doubled, had overtake others, and
 	 * had no room for. */
 	uint64_t link_lost, link_doubled, link_overtook, link_full;

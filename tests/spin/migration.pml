@@ -12,15 +12,18 @@
  *
  * Bounds, from the environment: MOVES of both together, LOSSES packets lost that
  * would have arrived, EARLY time-outs while packets are under way (they double
- * what they send), DATA packets from open states. Without these a time-out comes
- * only where nothing is under way, and no end's comes twice while the other's is
- * due. ADDRS addresses in turn.
+ * what they send), DATA packets from states that may send them, PROOFS by which a
+ * host has shown the other that it can be reached at the address that it will have
+ * next. Without these a time-out comes only where nothing is under way, and no end's
+ * comes twice while the other's is due. ADDRS addresses in turn.
  *
  * What is checked, at every step:
  *   S1  who thinks that its latest move is complete is right: the peer took it.
  *   S2  versions taken grow.
  *   S3  who thinks that the peer's latest move is complete is right: the peer
  *       knows that it was taken.
+ *   S5  data goes only to an address from where the peer has answered: something
+ *       that was sent there, or a question beforehand (a proof).
  *   S4  where nothing is under way and nobody waits for anything, both are
  *       ESTABLISHED and know where the other is.
  *   P   progress: since the last move, loss or early time-out, at most ROUNDS
@@ -33,6 +36,8 @@
  *   4 address   the RSYN-ACK goes to where the peer was
  *   5 name      no RSYN by name
  *   6 plain     an ACK of an old RSYN can read as the one to a RSYN-ACK
+ *   7 trust     data goes to where an RSYN came from, proven or not
+ *   8 crossing  data goes on behind our RSYN though the peer has moved since
  */
 c_decl {
 	static unsigned char setting(const char *name, unsigned char otherwise)
@@ -51,6 +56,8 @@ byte broken;
 #define BREAK_ADDRESS 4
 #define BREAK_NAME 5
 #define BREAK_PLAIN 6
+#define BREAK_TRUST 7
+#define BREAK_CROSSING 8
 
 #define ROUNDS 8
 #define ROOM 5 /* packets under way to a host; more are lost */
@@ -76,11 +83,14 @@ byte seen[2]; /* latest of the peer's that we took */
 byte peer[2] = 1; /* where the peer is, as far as we know */
 byte tries[2];
 byte last = 2; /* whose time-out was the last */
-byte moves, losses, early, data;
+byte moves, losses, early, data, proofs;
 byte rounds; /* time-outs since any of those */
 byte was[2] = 1; /* where the peer was before; BREAK_ADDRESS alone keeps it */
 /* What an observer knows: our latest version whose RSYN-ACK we had. */
 byte complete[2];
+byte proven[2]; /* the peer's address that it has answered at; 0: none */
+bool from_proven[2]; /* the RSYN taken last came from there */
+bool goes_on[2]; /* data goes before the move is complete */
 
 /* To host h: h * ROOM and on; sorted, for their order says nothing. */
 short net[2 * ROOM];
@@ -151,6 +161,7 @@ inline put_all(h) {
 
 #define do_send_rsyn(h)                                                        \
 	own[h]++;                                                              \
+	goes_on[h] = false;                                                    \
 	tries[h] = 0;                                                          \
 	send(h, K_RSYN, own[h], peer[h])
 #define do_send_rsyn_again(h) send(h, K_RSYN, own[h], peer[h])
@@ -164,7 +175,14 @@ inline put_all(h) {
 	assert(m_verno > seen[h]); /* S2 */                                    \
 	was[h] = (broken == BREAK_ADDRESS -> peer[h] : 1);                     \
 	seen[h] = m_verno;                                                     \
-	peer[h] = ADDRESS_OF(m_verno)
+	peer[h] = ADDRESS_OF(m_verno);                                         \
+	goes_on[h] = goes_on[h] && broken == BREAK_CROSSING;                   \
+	from_proven[h] = (proven[h] == peer[h]);                               \
+	proven[h] = (from_proven[h] -> 0 : proven[h])
+#define do_go_on_if_proven(h)                                                  \
+	goes_on[h] = (data > 0 && (from_proven[h] || broken == BREAK_TRUST))
+#define do_go_on_if_asked(h)                                                   \
+	goes_on[h] = (data > 0 && proven[1 - (h)] == address[h])
 #define do_send_rsynack(h)                                                     \
 	send(h, K_RSYNACK, seen[h],                                            \
 	     (broken == BREAK_ADDRESS -> was[h] : peer[h]))
@@ -179,9 +197,13 @@ inline put_all(h) {
 	if                                                                     \
 	:: tries[h] < TRIES_BY_NAME -> tries[h]++                              \
 	:: else                                                                \
-	fi
+	fi;                                                                    \
+	goes_on[h] = false
 #define do_stop_retry(h) tries[h] = 0
-#define do_resume(h) tries[h] = 0
+#define do_resume(h)                                                           \
+	tries[h] = 0;                                                          \
+	goes_on[h] = false;                                                    \
+	from_proven[h] = false
 #define do_count_old(h) skip
 /* Another way there is, to the model, another address: a move as any other. */
 #define do_next_path(h) skip
@@ -263,6 +285,10 @@ inline take_out(h) {
 
 mtype = { NOTHING, HEARD, GOES, COMES, TIMEOUT, SPEAKS };
 
+#define may_speak(h)                                                           \
+	(state[h] == ESTABLISHED ||                                            \
+	 (goes_on[h] && (state[h] == RSYN_SENT || state[h] == RSYN_RCVD)))
+
 proctype host(byte me)
 {
 	short packet;
@@ -306,9 +332,16 @@ end:	do
 			last = me;
 			rounds++;
 			happens = TIMEOUT
-		:: state[me] == ESTABLISHED && data > 0 ->
+		:: may_speak(me) && data > 0 ->
 			data--;
-			happens = SPEAKS
+			happens = SPEAKS;
+			assert(complete[1 - me] >= seen[me] ||
+			       from_proven[me]) /* S5 */
+		/* Asked at the address that it will have next, it answers. */
+		:: proofs > 0 && data > 0 && state[me] == ESTABLISHED &&
+		   both_there ->
+			proofs--;
+			proven[me] = ADDRESS_OF(own[1 - me] + 1)
 		fi;
 		m_verno = VERNO(packet);
 		if
@@ -356,6 +389,7 @@ init {
 			now.losses = setting("LOSSES", 1);
 			now.early = setting("EARLY", 1);
 			now.data = setting("DATA", 1);
+			now.proofs = setting("PROOFS", 1);
 			now.addrs = setting("ADDRS", 8);
 			now.broken = setting("BREAK", 0);
 		};

@@ -37,6 +37,8 @@ sound() {
   fi
 }
 sound '2 moves'
+# Proofs make no difference to these, but to how long it takes.
+export PROOFS=0
 LOSSES=0 EARLY=0 MOVES=3 ADDRS=2 sound '3 moves between 2 addresses'
 broken 1 'data is an implicit ACK'
 broken 2 'an ACK without version'
@@ -44,4 +46,7 @@ broken 3 'waiting for gaps'
 broken 4 'RSYN-ACK to the old address'
 broken 5 'no RSYN by name'
 MOVES=3 broken 6 'a plain ACK that names too much'
+export PROOFS=1
+broken 7 'data to an address that is not proven'
+broken 8 'data though both have moved'
 exit "$failed"

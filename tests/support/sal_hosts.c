@@ -91,6 +91,64 @@ static bool is_refusal(const struct sal_inner *p)
 	       (p->protocol == IPPROTO_TCP && p->segment[13] & 4);
 }
 
+/* Where a host's peer, by its flow ID, is or is said to be. */
+static uint64_t place_of(const struct host *h, uint32_t remote_id,
+			 const struct sal_path *path)
+{
+	uint64_t hash = hash_bytes(HASH_START, &h, sizeof(h));
+
+	hash = hash_bytes(hash, &remote_id, sizeof(remote_id));
+	hash = hash_bytes(hash, path->remote.bytes, sizeof(path->remote.bytes));
+	return hash_bytes(hash, &path->remote_port, sizeof(path->remote_port));
+}
+
+static uint64_t completion_of(const struct host *h, uint32_t remote_id,
+			      uint32_t verno)
+{
+	uint64_t hash = hash_bytes(HASH_START, &h, sizeof(h));
+
+	hash = hash_bytes(hash, &remote_id, sizeof(remote_id));
+	return hash_bytes(hash, &verno, sizeof(verno));
+}
+
+void host_was_shown(struct host *h, const struct sal_packet *p,
+		    const struct sal_path *path)
+{
+	const struct sal_control *c = sal_find_control(p);
+	uint64_t place = place_of(h, p->src_flow, path);
+	struct world *w = h->world;
+
+	if (c && c->flags == SAL_FLAG_RSYN) {
+		tally_at(&w->rsyns, place)->given = c->verno;
+		return;
+	}
+	tally_at(&w->shown, place);
+	if (c && c->flags == SAL_FLAG_ACK)
+		tally_at(&w->shown,
+			 completion_of(h, p->src_flow, c->verno - 1));
+}
+
+/* A flow that closes says its last words to wherever an RSYN has come from. */
+static bool may_go_there(const struct host *h, const struct sal_outer *out)
+{
+	const struct tally_entry *rsyn;
+	struct sal_flow_info f;
+	struct sal_packet p;
+	uint64_t place;
+
+	ck_assert_int_eq(sal_decode(&p, out->header, out->header_len), SAL_OK);
+	place = place_of(h, p.dst_flow, &out->path);
+	if (tally_find(&h->world->shown, place))
+		return true;
+	rsyn = tally_find(&h->world->rsyns, place);
+	if (rsyn && tally_find(&h->world->shown,
+			       completion_of(h, p.dst_flow, rsyn->given)))
+		return true;
+	ck_assert(sal_flow_find(h->sal, p.src_flow, &f));
+	return f.state == SAL_FIN_WAIT || f.state == SAL_CLOSE_WAIT ||
+	       f.state == SAL_TIME_WAIT;
+}
+
 void host_emits(struct host *h, const struct sal_outer *out)
 {
 	struct sal_inner p = {
@@ -105,14 +163,18 @@ void host_emits(struct host *h, const struct sal_outer *out)
 
 	/* A SYN's is counted where it arrives; an ICMP error may come from a
 	 * router; a native flow's segment is none of a program. */
-	if (!out->len || !ip_addr_size(&out->inner_src) || out->header_len != SAL_HEADER_LEN || is_refusal(&p))
+	if (!out->len || !ip_addr_size(&out->inner_src) ||
+	    out->header_len != SAL_HEADER_LEN || is_refusal(&p))
 		return;
 	e = tally_find(&w->sent, fingerprint(&p));
 	WORLD_OK(w, e != NULL);
 	e->on_wire++;
-	WORLD_OK(w, e->on_wire <= e->given + (p.protocol == IPPROTO_TCP ?
-						      h->migrated :
-						      0));
+	if (p.protocol != IPPROTO_TCP)
+		WORLD_OK(w, e->on_wire <= e->given);
+	else
+		WORLD_OK(w, e->on_wire <= e->given + h->migrated + h->early +
+						  sal_stats(h->sal)->early);
+	WORLD_OK(w, may_go_there(h, out));
 }
 
 void host_send(struct host *h, const struct sal_inner *p)
@@ -302,6 +364,8 @@ static void start(struct host *h)
 {
 	struct sal_sink sink = { h, world_takes, sink_deliver, sink_event };
 
+	if (h->sal)
+		h->early += sal_stats(h->sal)->early;
 	for (size_t i = 0; i < sizeof(h->config.key); i++)
 		h->config.key[i] = (uint8_t)world_random(h->world, 256);
 	ck_assert_int_eq(sal_init(h->memory, sal_memory(&h->config), &h->config,

@@ -355,6 +355,8 @@ static void arrive_by(struct world *w, const struct wire_packet *p,
 	w->payload_len = 0;
 	w->payload = p->bytes;
 	if (sal_decode(&decoded, p->bytes, p->len) == SAL_OK) {
+		if (!w->forged)
+			host_was_shown(to, &decoded, &path);
 		w->rider = rider_of(to, &decoded);
 		w->payload = decoded.payload;
 		w->payload_len = decoded.payload_len;
@@ -395,7 +397,9 @@ void world_inject(struct world *w, const char *from, struct host *to,
 	if (len)
 		memcpy(p.bytes, bytes, len);
 	log_packet(w, &p, "FAKE");
+	w->forged = true;
 	arrive(w, &p);
+	w->forged = false;
 	free(p.bytes);
 }
 
@@ -495,5 +499,7 @@ void world_free(struct world *w)
 	free(w->hosts);
 	free(w->sent.v);
 	free(w->riders.v);
+	free(w->shown.v);
+	free(w->rsyns.v);
 	free(w);
 }

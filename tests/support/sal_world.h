@@ -10,8 +10,11 @@
  * Nothing is doubled but as IP may double it: a packet that arrives is
  * delivered once at most, what rides on a SYN once for all of its repetitions,
  * and an engine puts no segment on the network more often than the program gave
- * it, and TCP's once more for each move that was completed. When a check fails,
- * all that went over the network is printed, as a ladder.
+ * it, and TCP's once more for each move that was completed, or whose data did
+ * not wait for that. And no segment goes to an address from where nothing but
+ * an RSYN has come on this flow, unless the ACK that completes it has come from
+ * elsewhere: that is, to one that has not shown that it can be reached. When a
+ * check fails, all that went over the network is printed, as a ladder.
  */
 #ifndef TESTS_SAL_WORLD_H
 #define TESTS_SAL_WORLD_H
@@ -80,6 +83,7 @@ struct host {
 	 * its being an instance. */
 	unsigned boots;
 	unsigned migrated; /* moves of its flows that were completed */
+	uint64_t early; /* and that did not wait, before its last start */
 	int64_t tick_ns; /* when its engine will be woken; INT64_MAX: not */
 };
 
@@ -111,6 +115,10 @@ struct world {
 	struct tally sent;
 	/* What rode on SYNs and was delivered; one for all its repetitions. */
 	struct tally riders;
+	/* From where hosts have had more than an RSYN, and which RSYNs were
+	 * completed; from where they had an RSYN, and its version. By flow. */
+	struct tally shown, rsyns;
+	bool forged; /* what is arriving; it shows nothing */
 	/* Of the packet that is arriving. */
 	uint64_t rider; /* 0: no SYN that carries a segment */
 	const uint8_t *payload; /* NULL: none is arriving */

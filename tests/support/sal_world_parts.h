@@ -27,6 +27,9 @@ void world_takes(void *arg, const struct sal_outer *out);
 struct tally_entry *tally_at(struct tally *t, uint64_t hash);
 /* NULL: none. */
 struct tally_entry *tally_find(const struct tally *t, uint64_t hash);
+/* What came to a host says from where, for may_go_there(). */
+void host_was_shown(struct host *h, const struct sal_packet *p,
+		    const struct sal_path *path);
 /* Before a packet goes onto the network: may it? */
 void host_emits(struct host *h, const struct sal_outer *out);
 uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);
