@@ -109,12 +109,14 @@ static void print_cost(const struct storm_totals *t, uint64_t seeds,
 	       (unsigned long long)seeds, took, (double)seeds / took);
 	printf("%llu packets, %llu moves, %llu crashes, %llu forged; "
 	       "%llu of %llu streams complete, %llu segments re-sent, "
+	       "%llu moves that did not wait, "
 	       "%llu RSYNs by name, %llu native datagrams received\n",
 	       (unsigned long long)t->packets, (unsigned long long)t->moves,
 	       (unsigned long long)t->crashes, (unsigned long long)t->forged,
 	       (unsigned long long)t->streams_done,
 	       (unsigned long long)t->streams, (unsigned long long)t->resent,
-	       (unsigned long long)t->by_name, (unsigned long long)t->native);
+	       (unsigned long long)t->early, (unsigned long long)t->by_name,
+	       (unsigned long long)t->native);
 	if (storm_links)
 		printf("links lost %llu, doubled %llu, had %llu overtake and "
 		       "no "
@@ -144,6 +146,7 @@ START_TEST(all)
 		return;
 	ck_assert(totals.moves && totals.crashes && totals.forged);
 	ck_assert(totals.by_name && totals.native && totals.resent);
+	ck_assert(totals.early);
 	ck_assert(totals.streams_done);
 	ck_assert(!storm_links || (totals.link_lost && totals.link_doubled &&
 				   totals.link_overtook && totals.link_full));
