@@ -151,8 +151,9 @@ serve() {
   inside "b-$1" iperf3 -s >/dev/null 2>&1 </dev/null &
 }
 
-# A queue that never runs dry, and does not hold more than is left at the end.
-declare -A queue=([1]=20 [10]=100 [100]=1000 [1000]=5000)
+# Queues of half a second: they never run dry, and what they hold at the end comes
+# before the probe ends.
+declare -A queue=([1]=41 [10]=413 [100]=4128 [1000]=41280)
 rates=(1 10 100 1000)
 veth veth
 emulated wire0 1 0 0 0 0
