@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # curl, iperf3, an HTTP client that keeps its connection, and ssh, all unmodified, are
-# in the middle of a transfer while their client's address changes ten times in a row,
-# and then their server's: each goes on, over the connection that it had, and what
-# came is what was sent, by its SHA-256. Once with IPv4 outside and inside, once with
-# IPv6.
+# in the middle of a transfer while their client moves ten times in a row: each goes on,
+# over the connection that it had, and what came is what was sent, by its SHA-256. It is
+# the client's address that changes (and then ten times the server's), or the client
+# loses the one and the other of two ways, or is a guest that goes to and fro between
+# two hosts. Each with IPv4 outside and inside, and with IPv6.
 #
 # The next move waits for the last one to be over, for every flow: by the events of
 # the salds, not by a clock. So ten moves are ten, for each of them, on a busy machine
@@ -13,7 +14,7 @@
 set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
-need jq awk curl iperf3 busybox python3 sha256sum tshark
+need jq awk curl iperf3 busybox python3 sha256sum
 
 program=$1 moves=10
 records=$(mktemp -d)
@@ -99,17 +100,74 @@ chmod 600 "$HOME/.ssh/authorized_keys"
 exec dropbear -F -E -R -r host -P pid -s -p 22
 SH
 
-# lab FAMILY SUBNET
-lab() {
-  local k name=ten-moves-$1
-  cat >"$records/$name.yaml" <<Y
-version: 1
-name: $name
-topology:
-  nodes: { client: {}, server: {}, lan: { kind: bridge, subnet: "$2" } }
+# What moves the client, the K-th time: topology KIND FAMILY, move KIND K. Its address
+# changes; or it has two ways, and loses the one and the other in turns; or it is a
+# guest that goes to and fro between two hosts' networks.
+topology() {
+  local -a nets=(10.0.1.0/24 10.0.2.0/24 10.0.9.0/24)
+  [ "$2" = 4 ] || nets=(fd00:1::/64 fd00:2::/64 fd00:9::/64)
+  case $1 in
+    address)
+      cat <<Y
+  nodes: { client: {}, server: {}, lan: { kind: bridge, subnet: "${nets[0]}" } }
   links:
     - { endpoints: ["client:eth0", lan] }
     - { endpoints: ["server:eth0", lan] }
+Y
+      ;;
+    way)
+      cat <<Y
+  nodes: { client: {}, server: {}, r: { kind: router } }
+  links:
+    - { name: left, endpoints: ["client:eth0", r], subnet: "${nets[0]}" }
+    - { name: right, endpoints: ["client:eth1", r], subnet: "${nets[1]}" }
+    - { endpoints: ["server:eth0", r], subnet: "${nets[2]}" }
+Y
+      ;;
+    guest)
+      cat <<Y
+  nodes:
+    client: { kind: guest }
+    server: {}
+    host1: { kind: router }
+    host2: { kind: router }
+    lan1: { kind: bridge, subnet: "${nets[0]}" }
+    lan2: { kind: bridge, subnet: "${nets[1]}" }
+    core: { kind: bridge, subnet: "${nets[2]}" }
+  links:
+    - { endpoints: ["client:eth0", lan1] }
+    - { endpoints: ["host1:eth0", lan1] }
+    - { endpoints: ["host2:eth0", lan2] }
+    - { endpoints: ["host1:eth1", core] }
+    - { endpoints: ["host2:eth1", core] }
+    - { endpoints: ["server:eth0", core] }
+Y
+      ;;
+  esac
+}
+move() {
+  case $1-$(($2 % 2)) in
+    address-?) printf 'interface: "client:eth0", address: renew' ;;
+    way-1) printf 'do: [%s{ link: left, state: down }]' "$([ "$2" = 1 ] || printf '{ link: right, state: up }, ')" ;;
+    way-0) printf 'do: [{ link: left, state: up }, { link: right, state: down }]' ;;
+    guest-?) printf 'migrate: { guest: client, to: lan%d }' $(($2 % 2 + 1)) ;;
+  esac
+}
+# Where the address is what changes, it does at the server, too.
+moves_of() {
+  [ "$1" != address ] || set -- "$1" $((2 * moves))
+  printf '%s' "${2:-$moves}"
+}
+
+# lab KIND FAMILY
+lab() {
+  local k name=ten-moves-$1-$2 kind=$1
+  shift
+  {
+    printf 'version: 1\nname: %s\ntopology:\n' "$name"
+    topology "$kind" "$1"
+  } >"$records/$name.yaml"
+  cat >>"$records/$name.yaml" <<Y
 services:
   all: { resolver: sal, instances: [server] }
 processes:
@@ -152,19 +210,18 @@ Y
     for k in "${programs[@]}"; do
       printf '  - { at: 0s, start: %s }\n' "$k"
     done
-    printf '  - { when: { event: sal.flow.opened, where: { node: client }, count: %d }, plus: 300ms, interface: "client:eth0", address: renew }\n' "$flows"
+    printf '  - { when: { event: sal.flow.opened, where: { node: client }, count: %d }, plus: 300ms, %s }\n' \
+      "$flows" "$(move "$kind" 1)"
     for ((k = 1; k < moves; k++)); do
-      printf '  - { when: { event: sal.flow.migrated, where: { node: client }, count: %d }, plus: 50ms, interface: "client:eth0", address: renew }\n' \
+      printf '  - { when: { event: sal.flow.migrated, where: { node: client }, count: %d }, plus: 50ms, %s }\n' \
+        $((k * flows)) "$(move "$kind" $((k + 1)))"
+    done
+    for (( ; k < $(moves_of "$kind"); k++)); do
+      printf '  - { when: { event: sal.flow.migrated, where: { node: server }, count: %d }, plus: 50ms, interface: "server:eth0", address: renew }\n' \
         $((k * flows))
     done
-    printf '  - { when: { event: sal.flow.migrated, where: { node: client }, count: %d }, plus: 50ms, interface: "server:eth0", address: renew }\n' \
-      $((moves * flows))
-    for ((k = 1; k < moves; k++)); do
-      printf '  - { when: { event: sal.flow.migrated, where: { node: server }, count: %d }, plus: 50ms, interface: "server:eth0", address: renew }\n' \
-        $(((moves + k) * flows))
-    done
     printf '  - { when: { event: sal.flow.migrated, where: { node: server }, count: %d }, plus: 300ms, exec: "touch ../moved", node: client }\n' \
-      $((2 * moves * flows))
+      $((k * flows))
     printf 'expect:\n'
     for k in "${programs[@]}"; do
       printf '  - { process: %s, exit: 0 }\n' "$k"
@@ -172,50 +229,64 @@ Y
   } >>"$records/$name.yaml"
 }
 chmod +x "$records"/*
-lab 4 10.0.0.0/24
-lab 6 fd00:1::/64
-
-"$program" test -q -j 2 --retry-invalid 2 -r "$records/results" \
-  "$records"/ten-moves-[46].yaml || fail "a program did not survive its moves"
+kinds=(address way guest) files=()
+for kind in "${kinds[@]}"; do
+  for family in 4 6; do
+    lab "$kind" $family
+    files+=("$records/ten-moves-$kind-$family.yaml")
+  done
+done
+"$program" test -q -j 3 --retry-invalid 2 -r "$records/results" "${files[@]}" ||
+  fail "a program did not survive its moves"
 
 # iperf3 does not always send the file that it is given: after a send that was taken in
 # part it goes on at the wrong place. So what it sent is read off its host's TUN: the
 # payload of its connection, by sequence numbers, behind the 37 bytes that name the test.
-cat >"$records/payload" <<'PY'
-import hashlib, sys
-pieces = {}
-for line in sys.stdin:
-    number, data = line.split()
-    data = bytes.fromhex(data.replace(":", ""))
-    pieces[int(number)] = max(pieces.get(int(number), b""), data, key=len)
+cat >"$records/iperf-sent" <<'PY'
+import hashlib, struct, sys
+trace = open(sys.argv[1], "rb").read()
+names, streams, at = [], {}, 0
+while at < len(trace):
+    kind, length = struct.unpack_from("<II", trace, at)
+    if kind == 1:  # an interface: its name is option 2
+        option = at + 16
+        code, size = struct.unpack_from("<HH", trace, option)
+        while code not in (0, 2):
+            option += 4 + (size + 3) // 4 * 4
+            code, size = struct.unpack_from("<HH", trace, option)
+        names.append(trace[option + 4 : option + 4 + size].decode() if code == 2 else "")
+    elif kind == 6:  # a packet
+        interface, _, _, taken, _ = struct.unpack_from("<IIIII", trace, at + 8)
+        packet = trace[at + 28 + 14 : at + 28 + taken]  # behind an Ethernet header
+        if names[interface] == "client:sal0":
+            ip = 40 if packet[0] >> 4 == 6 else (packet[0] & 15) * 4
+            if packet[6 if packet[0] >> 4 == 6 else 9] == 6:
+                source, to, number = struct.unpack_from(">HHI", packet, ip)
+                data = packet[ip + (packet[ip + 12] >> 4) * 4 :]
+                if to == 5201 and data:
+                    streams.setdefault(source, []).append((number, data))
+    at += length
+pieces = max(streams.values(), key=lambda s: sum(len(data) for _, data in s))
+first = pieces[0][0]
 stream = bytearray()
-for number in sorted(pieces):
-    at = number - 1
-    if at > len(stream):
-        sys.exit("bytes %d to %d are not in the trace" % (len(stream), at))
-    stream += pieces[number][len(stream) - at :]
+for number, data in sorted(((number - first) % 2**32, data) for number, data in pieces):
+    if number > len(stream):
+        sys.exit("bytes %d to %d are not in the trace" % (len(stream), number))
+    stream += data[len(stream) - number :]
 print(hashlib.sha256(stream[37:]).hexdigest())
 PY
-iperf_sent() { # RECORD
-  local stream
-  # The first connection is the one for words.
-  stream=$(tshark -n -r "$1/trace.pcapng" -Y 'frame.interface_name == "client:sal0" &&
-    tcp.dstport == 5201' -T fields -e tcp.stream 2>/dev/null | sort -nu | tail -n 1)
-  tshark -n -r "$1/trace.pcapng" -Y "frame.interface_name == \"client:sal0\" &&
-    tcp.stream == $stream && tcp.dstport == 5201 && tcp.len > 0" \
-    -T fields -e tcp.seq -e tcp.payload 2>/dev/null | /usr/bin/python3 "$records/payload"
-}
 
-# check FAMILY: the last run of it.
+# check KIND FAMILY: the last run of it.
 check() {
-  local record name=ten-moves-$1 program sent got asked node
+  local record name=ten-moves-$1-$2 program sent got asked node all
+  all=$(moves_of "$1")
   record=$(find "$records/results/$name" -mindepth 1 -maxdepth 1 -type d | sort | tail -n 1)
   cd "$record/files"
   # What came is what was sent, and there was something.
   for program in "${programs[@]}"; do
     case $program in
       curl) sent=$(<server/curl.sum) got=$(<client/curl.got) ;;
-      iperf) sent=$(iperf_sent "$record") got=$(sha256sum <server/iperf.got) ;;
+      iperf) sent=$(/usr/bin/python3 "$records/iperf-sent" "$record/trace.pcapng") got=$(sha256sum <server/iperf.got) ;;
       ssh) sent=$(<client/ssh.sum) got=$(<client/ssh.got) ;;
       keep) continue ;; # looks at each answer itself
     esac
@@ -228,24 +299,23 @@ check() {
   [ "$(grep -c '^connection' "$record/processes/keepd.log")" = 1 ] ||
     fail "$name: HTTP took more than one connection: $(<"$record/processes/keepd.log")"
   asked=$(sed -n 's/^asked \([0-9]*\) times$/\1/p' "$record/processes/keep.log")
-  [ "${asked:-0}" -gt $((2 * moves)) ] ||
+  [ "${asked:-0}" -ge $moves ] ||
     fail "$name: over it there were ${asked:-no} requests"
-  # Each flow was opened once, and has moved that often: between as many pairs of
-  # addresses it has been, as both ends tell.
+  # Each flow was opened once, and has moved that often, as both ends tell; where the
+  # addresses are new ones each time, to other ones each time.
   for node in client server; do
     jq -r "select(.node == \"$node\" and (.event == \"sal.flow.opened\" or .event == \"sal.flow.migrated\")) |
-      [.flow, .event, .path.local, .path.remote] | @tsv" "$record/events.jsonl" |
-      awk -v flows=$flows -v moves=$moves '
+      [.flow, .event, .path.local + \" \" + .path.remote] | @tsv" "$record/events.jsonl" |
+      awk -F '\t' -v flows=$flows -v all="$all" -v new="$([ "$1" = address ] && echo 1)" '
         $2 == "sal.flow.opened" { opened[$1]++ }
-        { if (!seen[$1, $3, $4]++) pairs[$1]++; }
-        !local[$1, $3]++ { locals[$1]++ }
-        !remote[$1, $4]++ { remotes[$1]++ }
+        $3 != at[$1] { at[$1] = $3; changes[$1]++ }
+        !seen[$1, $3]++ { pairs[$1]++ }
         END {
-          for (flow in pairs) {
+          for (flow in at) {
             n++
-            if (opened[flow] != 1 || pairs[flow] != 1 + 2 * moves ||
-                locals[flow] != 1 + moves || remotes[flow] != 1 + moves) {
-              print "flow", flow, "opened", opened[flow] + 0, "times, between", pairs[flow], "pairs of addresses"
+            if (opened[flow] != 1 || changes[flow] != 1 + all || (new && pairs[flow] != 1 + all)) {
+              print "flow", flow, "opened", opened[flow] + 0, "times, and was at", changes[flow],
+                "pairs of addresses, of which others", pairs[flow]
               bad = 1
             }
           }
@@ -255,7 +325,9 @@ check() {
   done
   cd - >/dev/null
   printf '%s: %s: %d moves of %d flows, at %d requests over one connection, contents equal\n' \
-    "$name" "${programs[*]}" $((2 * moves)) "$flows" "$asked"
+    "$name" "${programs[*]}" "$all" "$flows" "$asked"
 }
-check 4
-check 6
+for kind in "${kinds[@]}"; do
+  check "$kind" 4
+  check "$kind" 6
+done
