@@ -135,6 +135,11 @@ int plan_names_open_ops(const struct plan_live *l, size_t node,
 /* The operations that start every sald and fill its tables. */
 int plan_sal_operations(struct plan *p);
 
+/* Has the lab services of the SAL, and others? */
+bool plan_is_mixed(const struct scenario *s);
+/* What automatic addresses of its services are from: the prefix's text. */
+const char *plan_service_range(const struct scenario *s, size_t service,
+			       int family);
 /* The automatic subnets and addresses of one kind: the prefix of that text. */
 struct ip_prefix plan_prefix(const char *text);
 

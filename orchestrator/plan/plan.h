@@ -26,6 +26,11 @@
 #define PLAN_AUTO_SUBNET6 "fd5e:1ab::/64" /* then fd5e:1ab:0:1::/64, ... */
 #define PLAN_AUTO_SERVICE4 "198.18.0.0/16" /* RFC 2544: in nobody's way */
 #define PLAN_AUTO_SERVICE6 "fd5e:1ab:ffff::/64"
+/* Where a lab has services of the SAL and others: what salds carry, and the
+ * others', whose packets must not get into the salds' TUN devices. */
+#define PLAN_MIXED_SAL4 "198.18.0.0/17"
+#define PLAN_MIXED_OTHER4 "198.18.128.0/17"
+#define PLAN_MIXED_OTHER6 "fd5e:1ab:fffd::/64"
 #define PLAN_AUTO_INNER4 "198.19.0.0/16" /* the other half of RFC 2544's */
 #define PLAN_AUTO_INNER6 "fd5e:1ab:fffe::/64"
 

@@ -51,20 +51,28 @@ static void check_networks(const struct plan *p, struct diag *diag)
 		plan_prefix(PLAN_AUTO_INNER6),
 		plan_prefix(PLAN_AUTO_SERVICE4),
 		plan_prefix(PLAN_AUTO_SERVICE6),
+		plan_prefix(PLAN_MIXED_OTHER6),
 	};
+	size_t n = plan_is_mixed(p->scenario) ? 5 : 4;
 
 	for (size_t i = 0; i < p->networks.n; i++)
-		for (size_t k = 0; k < 4; k++)
+		for (size_t k = 0; k < n; k++)
 			check_network(diag, &p->networks.v[i], &reserved[k],
 				      k < 2 ? "the SAL's inner addresses" :
 					      "services");
 }
 
-/* Does the automatic prefix of its family hold the address? */
-static bool is_automatic(const struct ip_addr *a)
+static struct ip_prefix carried(const struct scenario *s, int family)
 {
-	struct ip_prefix all = plan_prefix(
-		a->family == AF_INET ? PLAN_AUTO_SERVICE4 : PLAN_AUTO_SERVICE6);
+	return plan_prefix(family == AF_INET6 ? PLAN_AUTO_SERVICE6 :
+			   plan_is_mixed(s)   ? PLAN_MIXED_SAL4 :
+						PLAN_AUTO_SERVICE4);
+}
+
+/* Do salds carry the prefix of its family that holds the address? */
+static bool is_automatic(const struct scenario *s, const struct ip_addr *a)
+{
+	struct ip_prefix all = carried(s, a->family);
 
 	return ip_prefix_contains(&all, a);
 }
@@ -75,8 +83,8 @@ size_t plan_sal_prefixes(const struct plan *p,
 	const struct scenario *s = p->scenario;
 	size_t n = 0;
 
-	out[n++] = plan_prefix(PLAN_AUTO_SERVICE4);
-	out[n++] = plan_prefix(PLAN_AUTO_SERVICE6);
+	out[n++] = carried(s, AF_INET);
+	out[n++] = carried(s, AF_INET6);
 	for (size_t i = 0; i < s->services.n; i++) {
 		const struct scn_service *svc = &s->services.v[i];
 
@@ -85,7 +93,7 @@ size_t plan_sal_prefixes(const struct plan *p,
 		for (size_t k = 0; k < svc->addresses.n; k++) {
 			const struct ip_prefix *a = &svc->addresses.v[k].prefix;
 
-			if (!is_automatic(&a->addr) &&
+			if (!is_automatic(s, &a->addr) &&
 			    n < PLAN_SAL_PREFIXES_MAX)
 				out[n++] = *a;
 		}
@@ -106,7 +114,7 @@ static void check_given_addresses(const struct scenario *s, struct diag *diag)
 		     k++) {
 			const struct scn_prefix *a = &svc->addresses.v[k];
 
-			if (is_automatic(&a->prefix.addr) ||
+			if (is_automatic(s, &a->prefix.addr) ||
 			    ++n != PLAN_SAL_PREFIXES_MAX + 1)
 				continue;
 			diag_error(diag, a->pos, 1,
@@ -116,6 +124,35 @@ static void check_given_addresses(const struct scenario *s, struct diag *diag)
 			diag_help(diag, "choose addresses in %s or %s, or none",
 				  PLAN_AUTO_SERVICE4, PLAN_AUTO_SERVICE6);
 			return;
+		}
+	}
+}
+
+/* A client's packets to another service would get into its sald. */
+static void check_other_services(const struct plan *p, struct diag *diag)
+{
+	const struct scenario *s = p->scenario;
+	struct ip_prefix taken[PLAN_SAL_PREFIXES_MAX];
+	size_t n = plan_sal_prefixes(p, taken);
+	char text[IP_TEXT_MAX], prefix[IP_TEXT_MAX];
+
+	for (size_t i = 0; i < s->services.n; i++) {
+		const scn_prefix_vec *given = &s->services.v[i].addresses;
+
+		for (size_t k = 0; k < given->n * n; k++) {
+			const struct scn_prefix *a = &given->v[k / n];
+
+			if (s->services.v[i].resolver == SCN_RESOLVER_SAL ||
+			    !ip_prefix_contains(&taken[k % n], &a->prefix.addr))
+				continue;
+			ip_format_addr(&a->prefix.addr, text, sizeof(text));
+			diag_error(diag, a->pos, 1,
+				   "%s lies in %s, which is for sal services",
+				   text,
+				   ip_format_prefix(&taken[k % n], prefix,
+						    sizeof(prefix)));
+			diag_help(diag, "choose one in %s or %s, or none",
+				  PLAN_MIXED_OTHER4, PLAN_MIXED_OTHER6);
 		}
 	}
 }
@@ -154,6 +191,7 @@ int plan_sal(struct plan *p, struct diag *diag)
 	if (wanted) {
 		check_networks(p, diag);
 		check_given_addresses(s, diag);
+		check_other_services(p, diag);
 	}
 	return 0;
 }

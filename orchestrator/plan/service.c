@@ -150,10 +150,32 @@ static bool choose_automatic(const struct plan *p, size_t service,
 	return false;
 }
 
+bool plan_is_mixed(const struct scenario *s)
+{
+	bool sal = false, other = false;
+
+	for (size_t i = 0; i < s->services.n; i++) {
+		sal |= s->services.v[i].resolver == SCN_RESOLVER_SAL;
+		other |= s->services.v[i].resolver != SCN_RESOLVER_SAL;
+	}
+	return sal && other;
+}
+
+const char *plan_service_range(const struct scenario *s, size_t service,
+			       int family)
+{
+	bool mixed = plan_is_mixed(s);
+	bool sal = s->services.v[service].resolver == SCN_RESOLVER_SAL;
+
+	if (family == AF_INET6)
+		return mixed && !sal ? PLAN_MIXED_OTHER6 : PLAN_AUTO_SERVICE6;
+	return !mixed ? PLAN_AUTO_SERVICE4 :
+	       sal    ? PLAN_MIXED_SAL4 :
+			PLAN_MIXED_OTHER4;
+}
+
 static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 {
-	static const char *const range[] = { PLAN_AUTO_SERVICE4,
-					     PLAN_AUTO_SERVICE6 };
 	static const int family[] = { AF_INET, AF_INET6 };
 	const struct scn_service *s = &p->scenario->services.v[service];
 	struct plan_service *out = &p->services.v[service];
@@ -167,7 +189,11 @@ static int choose_addresses(struct plan *p, struct diag *diag, size_t service)
 		if (!a.family && !s->addresses.n &&
 		    (s->resolver == SCN_RESOLVER_SAL ||
 		     plan_node_address(p, s->instance, family[f]).family)) {
-			if (!choose_automatic(p, service, range[f], &a)) {
+			if (!choose_automatic(p, service,
+					      plan_service_range(p->scenario,
+								 service,
+								 family[f]),
+					      &a)) {
 				diag_error(diag, s->pos, 1,
 					   "no automatic address is left for "
 					   "this service");
