@@ -15,6 +15,7 @@
 struct probe_result { /* by the scenario's index of the probe */
 	struct figures figures;
 	served_runs served;
+	served_choice_vec choices;
 	struct path path;
 	uint64_t twice; /* packets that more than one node answered */
 };

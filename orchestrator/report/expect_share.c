@@ -5,8 +5,9 @@
  * is to be wrong about a good balancer once in a million times: a test that
  * fails now and then for no reason is soon ignored.
  *
- * What is counted are answers. The test takes each to be chosen by itself; that
- * of a connection follow each other to the same instance.
+ * What is counted are answers, and of what has no marks (HTTP, streams)
+ * connections: the test takes each to be chosen by itself. Of the answers to
+ * requests over one connection that is not so.
  */
 #include "orchestrator/report/expect_internal.h"
 
@@ -15,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ALPHA 1e-6 /* how often it may be wrong */
 
@@ -23,6 +25,7 @@ struct tally {
 	uint64_t total; /* of them and of all others */
 	uint64_t others;
 	size_t other; /* a node that should not have answered; or SCN_NONE */
+	int64_t from_ns, to_ns; /* of the run's clock: what counts */
 	bool asked;
 };
 
@@ -35,18 +38,85 @@ static size_t find_share(const struct scn_expect *e, size_t node)
 	return i;
 }
 
-static void count_run(const struct scn_expect *e, const struct served_run *run,
-		      struct tally *t)
+static void count_choice(const struct scn_expect *e,
+			 const struct served_choice *choice, struct tally *t)
 {
-	size_t i = find_share(e, run->node);
+	size_t i = find_share(e, choice->node);
 
-	t->total += run->count;
+	t->total++;
 	if (i < e->shares.n) {
-		t->counts[i] += run->count;
+		t->counts[i]++;
 		return;
 	}
-	t->others += run->count;
-	t->other = run->node;
+	t->others++;
+	t->other = choice->node;
+}
+
+/*
+ * Which answers are asked about: to what was asked for when one entry of the
+ * timeline was done (the last time), and that came before another one began
+ * (the first). So nobody is in there who was chosen before the one, or after
+ * the other, however late it was told. The name of one that did not; or NULL.
+ */
+static const char *find_window(const struct record *rec,
+			       const struct scn_expect *e, struct tally *t)
+{
+	bool after = !e->since, until = !e->until;
+
+	t->from_ns = INT64_MIN;
+	t->to_ns = INT64_MAX;
+	for (size_t i = 0; i < rec->actions.n; i++) {
+		const struct record_action *a = &rec->actions.v[i];
+
+		if (!a->entry)
+			continue;
+		if (e->since && !strcmp(a->entry, e->since)) {
+			if (a->end_ns == RECORD_NONE)
+				return e->since;
+			if (a->end_ns > t->from_ns)
+				t->from_ns = a->end_ns;
+			after = true;
+		}
+		if (e->until && !strcmp(a->entry, e->until)) {
+			if (a->begin_ns < t->to_ns)
+				t->to_ns = a->begin_ns;
+			until = true;
+		}
+	}
+	return !after ? e->since : !until ? e->until : NULL;
+}
+
+/* When what was answered had been asked for; INT64_MIN: nobody knows. */
+static int64_t asked_at(const struct record *rec, const struct record_probe *p,
+			const struct served_choice *c)
+{
+	size_t i = (size_t)c->seq;
+
+	if (!c->marked)
+		return c->asked_ns == INT64_MIN ?
+			       INT64_MIN :
+			       record_run_of_real(rec, c->asked_ns);
+	/* They are not in this order where answers were not. */
+	if (i >= p->samples.n || p->samples.v[i].seq != c->seq)
+		for (i = 0; i < p->samples.n; i++)
+			if (p->samples.v[i].seq == c->seq)
+				break;
+	return i < p->samples.n ? p->samples.v[i].sent_ns : INT64_MIN;
+}
+
+static void count_probe(const struct record *rec, size_t probe,
+			const struct probe_result *result,
+			const struct scn_expect *e, struct tally *t)
+{
+	const struct record_probe *p = &rec->probes[probe];
+
+	for (size_t k = 0; k < result->choices.n; k++) {
+		const struct served_choice *c = &result->choices.v[k];
+
+		if (record_run_of_real(rec, c->time_ns) < t->to_ns &&
+		    (!e->since || asked_at(rec, p, c) >= t->from_ns))
+			count_choice(e, c, t);
+	}
 }
 
 static void count(const struct record *rec, const struct probe_result *probes,
@@ -59,8 +129,7 @@ static void count(const struct record *rec, const struct probe_result *probes,
 		    s->probes.v[i].to != e->subject)
 			continue;
 		t->asked = true;
-		for (size_t k = 0; k < probes[i].served.n; k++)
-			count_run(e, &probes[i].served.v[k], t);
+		count_probe(rec, i, &probes[i], e, t);
 	}
 }
 
@@ -104,6 +173,10 @@ static void say_expected(const struct scenario *s, const struct scn_expect *e,
 			s->nodes.v[e->shares.v[i].node].name,
 			(double)e->shares.v[i].ppb / 1e7);
 	fprintf(f, " of at least %" PRId64 " answers", e->over);
+	if (e->since)
+		fprintf(f, " after '%s'", e->since);
+	if (e->until)
+		fprintf(f, " until '%s'", e->until);
 	if (fclose(f) != 0)
 		free(text);
 	else
@@ -144,11 +217,17 @@ void expect_judge_share(const struct record *rec,
 	CLEANUP_FREE int64_t *weights = calloc(e->shares.n, sizeof(*weights));
 	CLEANUP_FREE char *counted = NULL;
 	struct tally t = { .counts = counts, .other = SCN_NONE };
+	const char *missing;
 
 	expect_say(&j->subject, "%s: shared", s->services.v[e->subject].name);
 	say_expected(s, e, &j->expected);
 	if (!counts || !weights)
 		return;
+	missing = find_window(rec, e, &t);
+	if (missing) {
+		expect_say(&j->actual, "unknown: '%s' was not done", missing);
+		return;
+	}
 	count(rec, probes, e, &t);
 	counted = counts_text(s, e, &t);
 	if (!counted)

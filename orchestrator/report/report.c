@@ -109,7 +109,8 @@ static int read_trace(struct report *r, struct trace_counter *counters,
 		struct probe_result *p = &r->probes[i];
 
 		p->path = served_take_path(served, i);
-		if (served_fold(served, i, &p->served, &p->twice))
+		if (served_fold(served, i, &p->served, &p->twice) ||
+		    served_choices(served, i, &p->choices))
 			ret = out_of_memory(err);
 	}
 	served_free(served);
@@ -205,6 +206,7 @@ struct report *report_free(struct report *r)
 	for (size_t i = 0; r->probes && i < s->probes.n; i++) {
 		figures_free(&r->probes[i].figures);
 		VEC_FREE(&r->probes[i].served);
+		VEC_FREE(&r->probes[i].choices);
 		path_free(&r->probes[i].path);
 	}
 	for (size_t i = 0; r->judged && i < s->expects.n; i++)

@@ -30,17 +30,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TCP_SYN = 2 };
+
 struct answer {
 	uint64_t seq;
 	int64_t time_ns;
 	size_t node;
+	bool marked;
+	uint16_t port; /* of those that are not */
 };
 typedef VEC(struct answer) answer_vec;
+
+/* A connection is asked for, at the probe's own node. */
+struct syn {
+	uint16_t port;
+	int64_t time_ns;
+};
+typedef VEC(struct syn) syn_vec;
 
 struct served {
 	const struct scenario *scenario;
 	bool *instances; /* [service * nodes + node]: ever bound to it? */
 	answer_vec *answers; /* by the probe's index */
+	syn_vec *syns; /* likewise */
 	size_t n_answers;
 	struct whose whose;
 	struct path *paths; /* by the probe's index */
@@ -91,11 +103,12 @@ struct served *served_new(const struct scenario *s)
 	sv->scenario = s;
 	sv->n_answers = s->probes.n;
 	sv->answers = calloc(s->probes.n + 1, sizeof(*sv->answers));
+	sv->syns = calloc(s->probes.n + 1, sizeof(*sv->syns));
 	sv->instances =
 		calloc(s->services.n * s->nodes.n + 1, sizeof(*sv->instances));
 	sv->paths = calloc(s->probes.n + 1, sizeof(*sv->paths));
-	if (whose_init(&sv->whose, s) || !sv->answers || !sv->instances ||
-	    !sv->paths)
+	if (whose_init(&sv->whose, s) || !sv->answers || !sv->syns ||
+	    !sv->instances || !sv->paths)
 		return served_free(sv);
 	instances_find(sv);
 	return sv;
@@ -107,11 +120,14 @@ struct served *served_free(struct served *sv)
 		return NULL;
 	for (size_t i = 0; sv->answers && i < sv->n_answers; i++)
 		VEC_FREE(&sv->answers[i]);
+	for (size_t i = 0; sv->syns && i < sv->n_answers; i++)
+		VEC_FREE(&sv->syns[i]);
 	for (size_t i = 0; sv->paths && i < sv->n_answers; i++)
 		path_free(&sv->paths[i]);
 	whose_free(&sv->whose);
 	free(sv->paths);
 	free(sv->answers);
+	free(sv->syns);
 	free(sv->instances);
 	free(sv);
 	return NULL;
@@ -149,7 +165,24 @@ static int answer_add(struct served *sv, const struct whose_packet *whose,
 	answer = VEC_PUSH(answers);
 	if (!answer)
 		return -ENOMEM;
-	*answer = (struct answer){ seq, time_ns, node };
+	*answer = (struct answer){ seq, time_ns, node, whose->marked,
+				   whose->port };
+	return 0;
+}
+
+static int syn_add(struct served *sv, const struct whose_packet *whose,
+		   const struct packet_info *info,
+		   const struct pcapng_packet *packet)
+{
+	struct syn *syn;
+
+	if (whose->marked || !whose->request ||
+	    packet->direction != PCAPNG_OUT || info->tcp_flags != TCP_SYN)
+		return 0;
+	syn = VEC_PUSH(&sv->syns[whose->probe]);
+	if (!syn)
+		return -ENOMEM;
+	*syn = (struct syn){ whose->port, packet->time_ns };
 	return 0;
 }
 
@@ -173,6 +206,8 @@ int served_add(struct served *sv, const char *interface,
 	if (node == SCN_NONE)
 		return 0;
 	ifname = strrchr(interface, ':') + 1;
+	if (node == probe->node && syn_add(sv, &whose, &info, packet))
+		return -ENOMEM;
 	if (node == probe->node)
 		return path_add(&sv->paths[whose.probe], &whose,
 				packet->direction == PCAPNG_OUT, ifname,
@@ -287,4 +322,69 @@ int served_fold(struct served *sv, size_t probe, served_runs *out,
 			return r;
 	}
 	return 0;
+}
+
+/* ---- what was chosen ------------------------------------------------------
+ */
+
+struct port_use { /* by a port of the probe's: its last connection */
+	size_t node; /* who answered; SCN_NONE: there was none */
+	int64_t time_ns;
+};
+
+/* The first time since that port's last connection was answered: the SYN may
+ * have been said again. They are in the order of the trace. */
+static int64_t asked_at(const syn_vec *syns, const struct answer *a,
+			const struct port_use *before)
+{
+	for (size_t i = 0; i < syns->n && syns->v[i].time_ns <= a->time_ns; i++)
+		if (syns->v[i].port == a->port &&
+		    syns->v[i].time_ns > before->time_ns)
+			return syns->v[i].time_ns;
+	return before->node == SCN_NONE ? INT64_MIN : before->time_ns;
+}
+
+/* Is this answer the first one of what was chosen once? */
+static bool is_choice(const struct answer *group, size_t i,
+		      struct port_use *uses)
+{
+	struct port_use *use = &uses[group[i].port];
+
+	if (group[i].marked)
+		return !is_repeat(group, i);
+	return use->node != group[i].node;
+}
+
+int served_choices(const struct served *sv, size_t probe,
+		   served_choice_vec *out)
+{
+	const answer_vec *answers = &sv->answers[probe];
+	struct port_use *uses = malloc((UINT16_MAX + 1) * sizeof(*uses));
+	int r = uses ? 0 : -ENOMEM;
+
+	*out = (served_choice_vec){ 0 };
+	for (size_t i = 0; !r && i <= UINT16_MAX; i++)
+		uses[i] = (struct port_use){ SCN_NONE, INT64_MIN };
+	for (size_t i = 0, first = 0; !r && i < answers->n; i++) {
+		const struct answer *a = &answers->v[i];
+		struct served_choice *slot;
+
+		if (a->seq != answers->v[first].seq)
+			first = i;
+		if (!is_choice(&answers->v[first], i - first, uses))
+			continue;
+		slot = VEC_PUSH(out);
+		if (!slot) {
+			r = -ENOMEM;
+			break;
+		}
+		*slot = (struct served_choice){ a->node, a->time_ns, a->marked,
+						a->seq, INT64_MIN };
+		if (a->marked)
+			continue;
+		slot->asked_ns = asked_at(&sv->syns[probe], a, &uses[a->port]);
+		uses[a->port] = (struct port_use){ a->node, a->time_ns };
+	}
+	free(uses);
+	return r;
 }

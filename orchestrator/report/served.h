@@ -26,6 +26,21 @@ struct served_run {
 };
 typedef VEC(struct served_run) served_runs;
 
+/*
+ * That a node was chosen to answer: a packet or request that has a mark, or,
+ * where none has, a connection, however much is said over it.
+ */
+struct served_choice {
+	size_t node;
+	int64_t time_ns; /* CLOCK_REALTIME: when the first of it left */
+	bool marked; /* seq says what was answered */
+	uint64_t seq;
+	/* Else: when the probe's node asked for the connection, likewise;
+	 * INT64_MIN: nobody saw it. */
+	int64_t asked_ns;
+};
+typedef VEC(struct served_choice) served_choice_vec;
+
 struct served; /* collects one scenario's answers */
 
 /* The scenario is borrowed. NULL: out of memory. */
@@ -54,5 +69,10 @@ struct path served_take_path(struct served *sv, size_t probe);
  */
 int served_fold(struct served *sv, size_t probe, served_runs *out,
 		uint64_t *twice);
+
+/* What was chosen for one probe, in no order; behind served_fold(). 0 or
+ * -ENOMEM; out is to be freed either way. */
+int served_choices(const struct served *sv, size_t probe,
+		   served_choice_vec *out);
 
 #endif

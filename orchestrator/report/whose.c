@@ -69,6 +69,7 @@ static bool by_ports(const struct whose *w, const struct packet_info *info,
 		if (!whose_by_port(p))
 			continue;
 		*out = (struct whose_packet){ .probe = i };
+		out->port = info->sport == p->port ? info->dport : info->sport;
 		out->request =
 			info->dport == p->port && has_port(w, i, info->sport);
 		out->answer = info->sport == p->port &&

@@ -21,6 +21,7 @@ struct whose_packet {
 	size_t probe;
 	bool marked; /* seq is known */
 	uint64_t seq;
+	uint16_t port; /* else: the connection's, at the probe's end */
 	/* Which it may be: UDP echo's look the same both ways. */
 	bool request, answer;
 };

@@ -10,6 +10,7 @@ struct scn_expect *expect_add(struct loader *l, enum scn_expect_kind kind,
 			      const struct tree_node *node, size_t subject);
 
 extern const struct type type_within;
+extern const struct type type_entry_name; /* expects_probe.c */
 
 /* expects_range.c */
 extern const struct type type_count_range, type_time_range, type_rate_range,

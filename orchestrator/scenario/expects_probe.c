@@ -8,7 +8,7 @@
 /* Behind the probe's name and its figures. */
 enum { PROBE_WITHIN = 1 + SCN_METRIC_COUNT_, PROBE_AFTER };
 
-static const struct type type_entry_name = {
+const struct type type_entry_name = {
 	.expects = "the name of an entry of the timeline",
 	.scalar = SCALAR_REF,
 	.names = NAMES_ENTRY,

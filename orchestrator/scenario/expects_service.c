@@ -123,7 +123,8 @@ static void check_shares(struct loader *l, const struct scn_expect *expect,
 }
 
 static void read_shares(struct loader *l, const struct value *name,
-			const struct value *shares, const struct value *over)
+			const struct value *shares, const struct value *over,
+			const struct value *after, const struct value *until)
 {
 	const struct tree_node *map = shares->node;
 	struct scn_expect *expect;
@@ -143,6 +144,10 @@ static void read_shares(struct loader *l, const struct value *name,
 	if (!expect)
 		return;
 	expect->over = (int64_t)over->number;
+	if (after->ok)
+		expect->since = loader_dup(l, after->node->text);
+	if (until->ok)
+		expect->until = loader_dup(l, until->node->text);
 	for (size_t i = 0; i < map->n; i++)
 		good &= read_share(l, map->pairs[i].key, map->pairs[i].value,
 				   name, expect);
@@ -152,7 +157,14 @@ static void read_shares(struct loader *l, const struct value *name,
 
 /* ---- both -------------------------------------------------------------- */
 
-enum { SERVICE_NAME, SERVICE_ANSWERED_BY, SERVICE_SHARE, SERVICE_OVER };
+enum {
+	SERVICE_NAME,
+	SERVICE_ANSWERED_BY,
+	SERVICE_SHARE,
+	SERVICE_OVER,
+	SERVICE_AFTER,
+	SERVICE_UNTIL,
+};
 
 static const struct field service_fields[] = {
 	[SERVICE_NAME] = { .name = "service",
@@ -167,6 +179,14 @@ static const struct field service_fields[] = {
 	[SERVICE_OVER] = { .name = "over",
 			   .type = &type_over,
 			   .doc = "the least number of answers to tell from" },
+	[SERVICE_AFTER] = { .name = "after",
+			    .type = &type_entry_name,
+			    .doc = "only those answered after this entry of "
+				   "the timeline was done" },
+	[SERVICE_UNTIL] = { .name = "until",
+			    .type = &type_entry_name,
+			    .doc = "only those answered before this entry "
+				   "began" },
 };
 
 const struct mapping expect_service = {
@@ -217,10 +237,13 @@ void expect_service_read(struct loader *l, const struct tree_node *node,
 		read_answered_by(l, &v[SERVICE_NAME], &v[SERVICE_ANSWERED_BY]);
 	if (v[SERVICE_SHARE].ok)
 		read_shares(l, &v[SERVICE_NAME], &v[SERVICE_SHARE],
-			    &v[SERVICE_OVER]);
-	else if (v[SERVICE_OVER].node && !v[SERVICE_SHARE].node)
-		tree_error(l->diag, v[SERVICE_OVER].node,
-			   "'over' needs 'share' beside it");
+			    &v[SERVICE_OVER], &v[SERVICE_AFTER],
+			    &v[SERVICE_UNTIL]);
+	for (size_t i = SERVICE_OVER; i <= SERVICE_UNTIL; i++)
+		if (v[i].node && !v[SERVICE_SHARE].node)
+			tree_error(l->diag, v[i].node,
+				   "'%s' needs 'share' beside it",
+				   service_fields[i].name);
 	if (node->n > 1)
 		return;
 	tree_error(l->diag, node, "this says nothing about the service");

@@ -105,6 +105,8 @@ struct scenario *scenario_free(struct scenario *s)
 	for (size_t i = 0; i < s->expects.n; i++) {
 		free(s->expects.v[i].text);
 		free(s->expects.v[i].after);
+		free(s->expects.v[i].since);
+		free(s->expects.v[i].until);
 		VEC_FREE(&s->expects.v[i].answered_by);
 		VEC_FREE(&s->expects.v[i].shares);
 	}

@@ -491,6 +491,8 @@ struct scn_expect {
 			      run waits so long for it; 0: not at all */
 	char *after; /* PROBE: within_ns counts from the beginning of the entry
 			of this name, and so does the figure; or NULL */
+	char *since, *until; /* SHARE: only answers between these entries of
+				the timeline count; or NULL */
 	char *text; /* PRINTS: the text; CAPTURE: a pcap filter */
 	char ifname[IFNAMSIZ]; /* CAPTURE; "": every interface of the node */
 	struct src_pos pos;
