@@ -111,10 +111,11 @@ void run_pause_free(struct run *run)
 
 /* ---- the console --------------------------------------------------------- */
 
-/* What still runs is judged when it has ended; the host, when the lab has. */
+/* What still runs is judged when it has ended; the host and the links, when the
+ * lab has. */
 static bool is_open(const struct run *run, const struct scn_expect *e)
 {
-	return e->kind == SCN_EXPECT_HOST ||
+	return e->kind == SCN_EXPECT_HOST || e->kind == SCN_EXPECT_LINK ||
 	       ((e->kind == SCN_EXPECT_EXIT || e->kind == SCN_EXPECT_PRINTS) &&
 		lab_process_runs(run->lab, e->subject));
 }

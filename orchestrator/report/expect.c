@@ -451,6 +451,9 @@ int expect_judge(const struct record *rec, const struct probe_result *probes,
 	case SCN_EXPECT_HOST:
 		expect_judge_host(rec, out);
 		break;
+	case SCN_EXPECT_LINK:
+		expect_judge_link(rec, expect, out);
+		break;
 	}
 	mind_polled(rec, out);
 	if (!r && (!out->subject || !out->expected || !out->actual))

@@ -26,5 +26,8 @@ void expect_judge_share(const struct record *rec,
 			const struct probe_result *probes,
 			const struct scn_expect *e, struct judgement *j);
 void expect_judge_host(const struct record *rec, struct judgement *j);
+/* expect_link.c; likewise. */
+void expect_judge_link(const struct record *rec, const struct scn_expect *e,
+		       struct judgement *j);
 
 #endif

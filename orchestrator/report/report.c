@@ -280,6 +280,7 @@ bool report_is_lost(const struct report *r, size_t expectation)
 	case SCN_EXPECT_SHARE:
 	case SCN_EXPECT_LATENESS:
 	case SCN_EXPECT_HOST:
+	case SCN_EXPECT_LINK:
 		break;
 	}
 	return false;

@@ -342,7 +342,8 @@ static const struct mapping mapping_expect = {
 	.variants =
 		(const struct mapping *const[]){
 			&expect_probe, &expect_service, &expect_process,
-			&expect_capture, &expect_host, &expect_timing, NULL },
+			&expect_capture, &expect_host, &expect_timing,
+			&expect_link, NULL },
 	.several = "make it several expectations",
 	.example = "probe: rtt, lost: 0",
 };
@@ -378,6 +379,8 @@ void expects_read(struct loader *l, const struct tree_node *node)
 			read_timing(l, &v[0]);
 		else if (variant == &expect_probe)
 			expect_probe_read(l, item, v);
+		else if (variant == &expect_link)
+			expect_link_read(l, item, v);
 		else if (variant == &expect_process)
 			read_process(l, item, v);
 	}

@@ -24,6 +24,11 @@ extern const struct mapping expect_probe;
 void expect_probe_read(struct loader *l, const struct tree_node *node,
 		       const struct value *v);
 
+/* expects_link.c */
+extern const struct mapping expect_link;
+void expect_link_read(struct loader *l, const struct tree_node *node,
+		      const struct value *v);
+
 /* expects_service.c */
 extern const struct mapping expect_service;
 void expect_service_read(struct loader *l, const struct tree_node *node,

@@ -120,17 +120,24 @@ bool scn_has_emulated(const struct scenario *s)
 	return false;
 }
 
+bool link_is_emulated(const struct scenario *s, size_t link)
+{
+	const struct scn_link *is = &s->links.v[link];
+
+	return is->backend == SCN_BACKEND_EMULATED ||
+	       (is->backend == SCN_BACKEND_AUTO &&
+		(!link_params_are_plain(&is->params[0]) ||
+		 !link_params_are_plain(&is->params[1]) ||
+		 scn_link_changes(s, link)));
+}
+
 void links_settle(struct loader *l)
 {
 	for (size_t i = 0; i < l->s->links.n; i++) {
 		struct scn_link *link = &l->s->links.v[i];
 		const struct link_origin *origin = &l->links.v[i];
 
-		link->emulated = link->backend == SCN_BACKEND_EMULATED ||
-				 (link->backend == SCN_BACKEND_AUTO &&
-				  (!link_params_are_plain(&link->params[0]) ||
-				   !link_params_are_plain(&link->params[1]) ||
-				   scn_link_changes(l->s, i)));
+		link->emulated = link_is_emulated(l->s, i);
 		if (!origin->good || link->backend != SCN_BACKEND_KERNEL)
 			continue;
 		link_kernel_check(l, i, link->params, &origin->props);

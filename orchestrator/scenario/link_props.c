@@ -324,9 +324,8 @@ const struct dynamic link_directions = {
 	.doc = "what holds for one direction only, by the names of its nodes",
 };
 
-/* Which end sends: 0, 1; -1 where the key names no direction of the link. */
-static int sending_end(struct loader *l, const struct tree_node *key,
-		       const struct scn_endpoint *ends)
+int link_sending_end(struct loader *l, const struct tree_node *key,
+		     const struct scn_endpoint *ends)
 {
 	const char *texts[2], *nearest;
 
@@ -361,7 +360,7 @@ bool link_directions_read(struct loader *l, const struct tree_node *map,
 	size_t at = 0;
 
 	while (dynamic_next(l, &link_directions, map, &at, &key, &body)) {
-		int end = known ? sending_end(l, key, ends) : -1;
+		int end = known ? link_sending_end(l, key, ends) : -1;
 		struct value v[VALUES_MAX];
 
 		if (!body.ok || end < 0)

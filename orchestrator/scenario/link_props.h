@@ -81,6 +81,14 @@ struct link_origin {
 	bool good;
 };
 
+/* Which end sends: 0, 1; -1 (told) where the text, "a>b", names no direction of
+ * the link. */
+int link_sending_end(struct loader *l, const struct tree_node *key,
+		     const struct scn_endpoint *ends);
+
+/* Once the timeline is known: does the emulator carry it? */
+bool link_is_emulated(const struct scenario *s, size_t link);
+
 /*
  * The properties of a mapping: v[0..PROP_COUNT_) as mapping_read() has filled
  * them in, for both directions.

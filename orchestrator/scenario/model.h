@@ -441,6 +441,28 @@ enum scn_expect_kind {
 	SCN_EXPECT_CAPTURE, /* how many captured packets match a filter */
 	SCN_EXPECT_LATENESS, /* how late actions began, at most */
 	SCN_EXPECT_HOST, /* nothing of the run is left on the host */
+	SCN_EXPECT_LINK, /* one figure of an emulated link within a range */
+};
+
+/* What an emulated link counts, in frames: X(id, key, text). */
+#define SCN_LINK_FIGURES(X)                                                    \
+	X(OFFERED, "offered", "frames that came")                              \
+	X(DELIVERED, "delivered", "frames that arrived, copies included")      \
+	X(LOST, "lost", "frames that 'loss' took")                             \
+	X(DUPLICATED, "duplicated", "frames that arrived twice")               \
+	X(CORRUPTED, "corrupted", "frames that were damaged")                  \
+	X(REORDERED, "reordered", "frames that skipped the delay")             \
+	X(MARKED, "marked", "frames that were marked (ECN)")                   \
+	X(QUEUE_DROPPED, "queue_dropped", "frames that found the queue full")  \
+	X(QUEUED_MOST, "queued_most", "packets that waited at once, at most")  \
+	X(MTU_DROPPED, "mtu_dropped", "frames that were too large")            \
+	X(DOWN_DROPPED, "down_dropped", "frames lost because it was down")
+
+enum scn_link_figure {
+#define SCN_LINK_FIGURE(id, key, text) SCN_LINK_##id,
+	SCN_LINK_FIGURES(SCN_LINK_FIGURE)
+#undef SCN_LINK_FIGURE
+		SCN_LINK_FIGURE_COUNT_, /* how many there are */
 };
 
 enum scn_metric {
@@ -478,9 +500,11 @@ struct scn_share {
 /* One check; a YAML item that names several metrics becomes several. */
 struct scn_expect {
 	enum scn_expect_kind kind;
-	size_t subject; /* probe, service or process; capture: node or
+	size_t subject; /* probe, service, process or link; capture: node or
 			   SCN_NONE; host: SCN_NONE */
 	enum scn_metric metric;
+	enum scn_link_figure link_figure; /* LINK, ... */
+	bool link_from[2]; /* ... of what these ends send */
 	struct scn_range range; /* metric, capture count, exit status */
 	bool exit_not; /* the exit status must lie outside of range */
 	int exit_signal; /* ended by this signal; 0: range counts */
@@ -579,6 +603,7 @@ size_t scenario_find_node(const struct scenario *s, const char *name);
 /* The words of the language, as the messages, plans and reports print them. */
 const char *scn_probe_kind_name(enum scn_probe_kind k);
 const char *scn_metric_name(enum scn_metric m);
+const char *scn_link_figure_name(enum scn_link_figure figure);
 enum scn_unit {
 	SCN_UNIT_COUNT,
 	SCN_UNIT_TIME, /* ns */

@@ -148,6 +148,65 @@ START_TEST(not_kept)
 }
 END_TEST
 
+/* The record's scenario, with all links emulated and one expectation. */
+static void expect_of_link(const char *body)
+{
+	static const char topology[] = "topology:\n";
+	const char *at = strstr(scenario_text, topology) + strlen(topology);
+	const char *end = strstr(scenario_text, "expect:\n");
+	char *text;
+
+	ck_assert_int_gt(
+		asprintf(&text,
+			 "%.*s  defaults: { link: { backend: emulated } }\n"
+			 "%.*sexpect:\n  - { link: \"" LINK0 "\", %s }\n",
+			 (int)(at - scenario_text), scenario_text,
+			 (int)(end - at), at, body),
+		0);
+	write_text("scenario.yaml", text);
+	free(text);
+}
+
+static const struct {
+	const char *body, *printed;
+	enum report_verdict verdict;
+} expected[] = {
+	{ "lost: 100", LINK0 ": lost 100", REPORT_PASSED },
+	{ "direction: \"a>lan\", lost: 50", LINK0 ", a>lan: lost 50",
+	  REPORT_PASSED },
+	{ "direction: \"lan>a\", offered: { min: 1001 }",
+	  LINK0 ", lan>a: offered 1000; expected at least 1001",
+	  REPORT_FAILED },
+	/* Of two queues the longer one. */
+	{ "queued_most: { max: 2 }", LINK0 ": queued_most 2 (at most 2)",
+	  REPORT_PASSED },
+	{ "queue_dropped: { min: 1 }",
+	  LINK0 ": queue_dropped 0; expected at least 1", REPORT_FAILED },
+};
+
+START_TEST(expectations_are_judged)
+{
+	static const struct figures good = { .late_p99_ns = 100000 };
+
+	emulated(&good);
+	expect_of_link(expected[_i].body);
+	make(expected[_i].verdict);
+	prints(expected[_i].printed);
+}
+END_TEST
+
+START_TEST(expectations_without_figures)
+{
+	static const struct figures good = { 0 };
+
+	emulated(&good);
+	expect_of_link("lost: { max: 1000 }");
+	ck_assert_int_eq(unlink(path_of("links.json")), 0);
+	make(REPORT_INVALID);
+	prints(LINK0 ": lost unknown: the emulator told nothing");
+}
+END_TEST
+
 START_TEST(no_figures)
 {
 	static const struct figures good = { 0 };
@@ -217,6 +276,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup_links, teardown_links);
 	tcase_add_test(tc, kept);
 	tcase_add_loop_test(tc, not_kept, 0, sizeof(broken) / sizeof(*broken));
+	tcase_add_loop_test(tc, expectations_are_judged, 0,
+			    sizeof(expected) / sizeof(*expected));
+	tcase_add_test(tc, expectations_without_figures);
 	tcase_add_test(tc, no_figures);
 	tcase_add_test(tc, before_there_was_one);
 	tcase_add_test(tc, died);
