@@ -159,9 +159,16 @@ static int on_attr(const struct nlattr *attr, void *data)
 	return MNL_CB_STOP;
 }
 
+/*
+ * What is sent to an interface that its own node has set down is counted in the
+ * same place, and nobody told us since when: then it cannot be known.
+ */
 static int on_link(const struct nlmsghdr *nlh, void *data)
 {
-	mnl_attr_parse(nlh, sizeof(struct ifinfomsg), on_attr, data);
+	const struct ifinfomsg *link = mnl_nlmsg_get_payload(nlh);
+
+	if (link->ifi_flags & IFF_UP)
+		mnl_attr_parse(nlh, sizeof(*link), on_attr, data);
 	return MNL_CB_STOP;
 }
 
