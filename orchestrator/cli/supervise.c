@@ -409,6 +409,7 @@ static int prepare(struct run *run, struct err *err)
 		.builtin_arg = run,
 		.sald = run->args->sald,
 		.resolver = run->args->resolver,
+		.undertaker = run->ends->undertaker,
 	};
 	const struct lab_listener lab_listener = run_lab_listener(run);
 	const struct timeline_listener timeline_listener =

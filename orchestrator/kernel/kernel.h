@@ -247,6 +247,10 @@ int kns_listens(struct kns *ns, int protocol, uint16_t port, struct err *err);
 int kns_destroy_sockets(struct kns *ns, const struct ip_prefix *prefixes,
 			size_t n, unsigned *closed, struct err *err);
 
+/* All of them, in the network namespace ns_fd (borrowed), by a process that has
+ * nothing else to do any more: the thread stays there. */
+int kernel_close_sockets(int ns_fd, struct err *err);
+
 /* ---- nftables and conntrack -------------------------------------------- */
 
 /*

@@ -23,6 +23,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -188,21 +189,46 @@ static int close_sockets(int fd, sa_family_t family, int protocol,
 	return r < 0 ? r : 0;
 }
 
-int kns_destroy_sockets(struct kns *ns, const struct ip_prefix *prefixes,
-			size_t n, unsigned *closed, struct err *err)
+static int close_of_all_kinds(int fd, const struct ip_prefix *prefixes,
+			      size_t n, unsigned *closed, struct err *err)
 {
 	static const sa_family_t families[] = { AF_INET, AF_INET6 };
 	static const int protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	int r = 0;
+
+	for (size_t i = 0; i < 4 && !r; i++)
+		r = close_sockets(fd, families[i / 2], protocols[i % 2],
+				  prefixes, n, closed, err);
+	return r;
+}
+
+int kns_destroy_sockets(struct kns *ns, const struct ip_prefix *prefixes,
+			size_t n, unsigned *closed, struct err *err)
+{
 	CLEANUP_CLOSE int fd = kns_socket(ns, NETLINK_SOCK_DIAG, err);
 	unsigned count = 0;
 	int r = fd < 0 ? fd : 0;
 
 	if (!r)
 		r = kernel_step(ns->kernel, err, "close sockets");
-	for (size_t i = 0; i < 4 && !r; i++)
-		r = close_sockets(fd, families[i / 2], protocols[i % 2],
-				  prefixes, n, &count, err);
+	if (!r)
+		r = close_of_all_kinds(fd, prefixes, n, &count, err);
 	if (closed)
 		*closed = count;
 	return r;
+}
+
+int kernel_close_sockets(int ns_fd, struct err *err)
+{
+	static const struct ip_prefix all[] = {
+		{ .addr = { .family = AF_INET } },
+		{ .addr = { .family = AF_INET6 } },
+	};
+	CLEANUP_CLOSE int fd = -1;
+	unsigned closed = 0;
+
+	if (setns(ns_fd, CLONE_NEWNET))
+		return err_errno(err, errno, "enter network namespace");
+	fd = netlink_open(NETLINK_SOCK_DIAG, err);
+	return fd < 0 ? fd : close_of_all_kinds(fd, all, 2, &closed, err);
 }

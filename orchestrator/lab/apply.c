@@ -8,6 +8,7 @@
  * nodes changes at the same time.
  */
 #include "orchestrator/lab/internal.h"
+#include "orchestrator/lab/undertaker.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -90,13 +91,16 @@ static int add_node(struct run *run, const struct plan_op *op)
  */
 static int remove_node(struct lab *lab, size_t node, struct err *err)
 {
+	static const struct ip_prefix all[] = {
+		{ .addr = { .family = AF_INET } },
+		{ .addr = { .family = AF_INET6 } },
+	};
 	struct err e = ERR_INIT;
 	int r = lab_names_close(lab, node, err);
 
 	if (r)
 		return r;
-	r = kns_destroy_sockets(lab->nodes[node].ns, lab_every_address, 2, NULL,
-				&e);
+	r = kns_destroy_sockets(lab->nodes[node].ns, all, 2, NULL, &e);
 
 	/* A kernel that cannot (CONFIG_INET_DIAG_DESTROY) takes its time. */
 	if (r && r != -EOPNOTSUPP) {
@@ -104,6 +108,9 @@ static int remove_node(struct lab *lab, size_t node, struct err *err)
 			*err = e;
 		return r;
 	}
+	if (lab->nodes[node].mourned)
+		undertaker_tell(lab->options.undertaker, node, -1);
+	lab->nodes[node].mourned = false;
 	lab->nodes[node].ns = kns_free(lab->nodes[node].ns);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "orchestrator/lab/internal.h"
 
 #include "orchestrator/lab/sandbox.h"
+#include "orchestrator/lab/undertaker.h"
 #include "orchestrator/names/names.h"
 
 #include <errno.h>
@@ -154,6 +155,11 @@ int lab_spawn(struct lab *lab, size_t node,
 		r = lab_node_open(lab, node, err);
 	if (r)
 		return r;
+	if (node != SCN_NONE && !lab->nodes[node].mourned) {
+		undertaker_tell(lab->options.undertaker, node,
+				lab_netns(lab, node));
+		lab->nodes[node].mourned = true;
+	}
 	if (pipe2(status, O_CLOEXEC))
 		return err_errno(err, errno, "pipe");
 	child = VEC_PUSH(&lab->children);

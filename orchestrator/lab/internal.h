@@ -8,6 +8,7 @@ struct lab_node {
 	struct kns *ns; /* NULL: not built, or a bridge */
 	bool lo_up;
 	char dir[64]; /* of its /etc files; "" until it has a process */
+	bool mourned; /* the undertaker knows of it */
 	pid_t reaper; /* init of its pid namespace; 0: it has none */
 	int pid_ns, orders; /* -1: none */
 	bool frozen;
@@ -108,9 +109,6 @@ int lab_masquerade(struct lab *lab, const struct plan_op *op, struct err *err);
  * is none that hands over. */
 int lab_handoff_prepare(struct lab_process *p, int *theirs, struct err *err);
 void lab_handoff_forget(struct lab_process *p);
-/* lab.c: a prefix that holds all addresses, for each family. */
-extern const struct ip_prefix lab_every_address[2];
-
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);

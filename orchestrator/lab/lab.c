@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/lab/internal.h"
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 /*
  * The lab's own namespace holds bridges and their ports, and is no host: with
@@ -92,57 +88,11 @@ int lab_new(const struct plan *plan, sd_event *event,
 	return 0;
 }
 
-const struct ip_prefix lab_every_address[2] = {
-	{ .addr = { .family = AF_INET } },
-	{ .addr = { .family = AF_INET6 } },
-};
-
-/* Of all namespaces together; 1 where it cannot be known. */
-static unsigned long orphaned_sockets(void)
-{
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/net/sockstat", "re");
-	unsigned long n = 1;
-	char line[256];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "TCP: inuse %*u orphan %lu", &n) == 1)
-			break;
-	return n;
-}
-
-/*
- * Connections whose programs are gone have something left to send, if only a
- * FIN, that nobody answers any more: they would keep their namespaces for
- * minutes, as those of a node that crashes would.
- */
-static void let_go_of_sockets(struct lab *lab)
-{
-	size_t n = lab->nodes ? lab->plan->scenario->nodes.n : 0, left = 0;
-	pid_t pid;
-
-	for (size_t i = 0; i < n; i++)
-		left += lab->nodes[i].reaper &&
-			!kill(lab->nodes[i].reaper, SIGKILL);
-	/* A reaper is the last of its node's to go, and only after those that
-	 * are children of this process have been waited for. */
-	while (left && (pid = waitpid(-1, NULL, 0)) > 0)
-		for (size_t i = 0; i < n; i++)
-			left -= lab->nodes[i].reaper == pid;
-	if (!orphaned_sockets())
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (lab->nodes[i].reaper && lab->nodes[i].ns)
-			kns_destroy_sockets(lab->nodes[i].ns, lab_every_address,
-					    2, NULL, NULL);
-}
-
 struct lab *lab_free(struct lab *lab)
 {
 	if (!lab)
 		return NULL;
-	/* It has sockets in every node, too. */
 	lab_names_deinit(lab);
-	let_go_of_sockets(lab);
 	lab_logs_deinit(lab);
 	lab_processes_deinit(lab);
 	lab_salds_deinit(lab);

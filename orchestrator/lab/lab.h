@@ -68,6 +68,7 @@ struct lab_options {
 	void *builtin_arg;
 	/* The programs; borrowed. NULL: there is none */
 	const char *sald, *resolver;
+	int undertaker; /* sandbox_ends.undertaker; borrowed. -1: none */
 };
 
 /* plan and event are borrowed. 0 or a negative errno, err naming the place of

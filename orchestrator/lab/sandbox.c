@@ -16,12 +16,16 @@
  * end is the owner's: end of file means the same. Every loop of init that waits
  * for anything watches that pipe.
  *
+ * What the kernel does not take in time is closed by the undertaker, who is no
+ * part of the lab (undertaker.c).
+ *
  * Init is in a session of its own: Ctrl-C at the terminal must reach the owner
  * alone, which then asks init to stop and to finish the record.
  */
 #include "orchestrator/lab/sandbox.h"
 
 #include "base/cleanup.h"
+#include "orchestrator/lab/undertaker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -192,6 +196,13 @@ static pid_t fork_into(unsigned long flags)
 	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 }
 
+static void close_pair(const int *fds)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 int sandbox_start(struct sandbox *s, int work_dir,
 		  int (*run)(const struct sandbox_ends *ends, void *arg),
 		  void *arg, struct err *err)
@@ -200,7 +211,7 @@ int sandbox_start(struct sandbox *s, int work_dir,
 	unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET |
 			      CLONE_NEWUTS | CLONE_NEWIPC;
 	struct err child_err;
-	int line[2], msg[2];
+	int line[2], msg[2], under[2];
 	ssize_t n;
 
 	if (start.uid != 0)
@@ -214,15 +225,23 @@ int sandbox_start(struct sandbox *s, int work_dir,
 		close(line[1]);
 		return err_errno(err, code, "socketpair");
 	}
+	/* Without, all works as well. */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, under))
+		under[0] = under[1] = -1;
+	s->undertaker = 0;
 	fflush(NULL); /* or the child's exit would print it again */
 	s->init = fork_into(flags);
 	if (s->init == 0) {
-		struct sandbox_ends ends = { line[0], msg[1] };
+		struct sandbox_ends ends = { line[0], msg[1], under[1] };
 		struct err e = ERR_INIT;
 
 		close(line[1]);
 		close(msg[0]);
+		if (under[0] >= 0)
+			close(under[0]);
 		prepare(&start, &e);
+		if (!e.code)
+			undertaker_introduce(under[1]);
 		if (send(msg[1], &e, sizeof(e), MSG_NOSIGNAL) < 0 || e.code)
 			_exit(1);
 		_exit(run(&ends, arg));
@@ -236,6 +255,7 @@ int sandbox_start(struct sandbox *s, int work_dir,
 		close(line[1]);
 		close(msg[0]);
 		close(msg[1]);
+		close_pair(under);
 		return -code;
 	}
 	close(line[0]);
@@ -248,6 +268,9 @@ int sandbox_start(struct sandbox *s, int work_dir,
 	while (n < 0 && errno == EINTR);
 	if (n != sizeof(child_err))
 		err_set(&child_err, ECHILD, "the sandbox ended while starting");
+	if (!child_err.code && under[0] >= 0)
+		s->undertaker = undertaker_start(under[0]);
+	close_pair(under);
 	if (child_err.code) {
 		sandbox_deinit(s);
 		if (err)
@@ -273,6 +296,11 @@ int sandbox_wait(struct sandbox *s)
 		if (errno != EINTR)
 			return -errno;
 	s->init = 0;
+	/* Its namespaces are not gone before it is. */
+	while (s->undertaker && waitpid(s->undertaker, NULL, 0) < 0)
+		if (errno != EINTR)
+			break;
+	s->undertaker = 0;
 	return status;
 }
 

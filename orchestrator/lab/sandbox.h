@@ -17,12 +17,14 @@ struct sandbox {
 	pid_t init; /* as the owner sees it */
 	int lifeline; /* closing it ends the sandbox; a byte asks it to stop */
 	int messages; /* SOCK_SEQPACKET, from init */
+	pid_t undertaker; /* 0: none */
 };
 
 /* Init's side. */
 struct sandbox_ends {
 	int lifeline; /* readable: the signal (one byte) to stop for, or EOF */
 	int messages;
+	int undertaker; /* undertaker.h; -1: none */
 };
 
 /*
@@ -40,7 +42,7 @@ int sandbox_start(struct sandbox *s, int work_dir,
 /* Asks init to stop early, as if it had got that signal. */
 void sandbox_interrupt(struct sandbox *s, int signal);
 
-/* Waits for the end; init's wait status, or a negative errno. */
+/* Waits for the end of all of it; init's wait status, or a negative errno. */
 int sandbox_wait(struct sandbox *s);
 
 /* Ends it at once if it still runs, and waits. */

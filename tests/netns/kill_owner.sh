@@ -71,6 +71,25 @@ timeline:
       - { wait: 0s }
       - { boot: c }
 Y
+# Connections whose peers cannot be reached any more, since what carried them is
+# gone too, would keep their namespaces for minutes.
+cat >"$work/stream.yaml" <<'Y'
+version: 1
+name: stream
+topology:
+  nodes: { a: {}, c: {} }
+  links:
+    - { endpoints: ["a:eth0", "c:eth0"], delay: 20ms }
+services:
+  bulk: { resolver: sal, instances: [c], port: tcp/5001 }
+processes:
+  sink: { node: c, serve: tcp/5001 }
+  other: { node: c, serve: tcp/5002 }
+probes:
+  sal: { kind: tcp_stream, node: a, to: bulk, for: 60s, rate: 10mbit }
+  plain: { kind: tcp_stream, node: a, to: c, port: 5002, for: 60s, rate: 10mbit }
+Y
+
 mkdir "$records"
 host_remember "$records"
 
@@ -85,6 +104,11 @@ begin=$(now_us)
 whole_us=$(($(now_us) - begin))
 host_is_as_before "by an undisturbed run"
 rm -r "${records:?}"/*
+
+# Whether so many bytes have been captured so far.
+captured() {
+  [ -n "$(find "$records" -name trace.pcapng.part -size "+$1c")" ]
+}
 
 begun=0 caught=0
 for ((i = 1; i <= times; i++)); do
@@ -136,6 +160,18 @@ done
 [ "$caught" -gt $((times / 2)) ] ||
   fail "only $caught of $times runs were killed before they had ended"
 echo "$caught of $times were killed under way, $begun had begun to record; nothing was left"
+
+for who in root user; do
+  how=()
+  [ "$who" = root ] || how=("${AS_USER[@]}")
+  "${how[@]}" "$program" run -q -r "$records" "$work/stream.yaml" >"$records/out" 2>&1 &
+  pid=$!
+  wait_until 20 captured 500000 || fail "no streams began: $(<"$records/out")"
+  kill -KILL "$pid"
+  { wait "$pid"; } 2>/dev/null || true
+  host_is_as_before "after streams were killed, as $who"
+  rm -r "${records:?}"/*
+done
 
 # Init killed from outside: the owner says so.
 "$program" run -q -r "$records" "$work/long.yaml" >"$records/out" 2>&1 &

@@ -176,12 +176,12 @@ host_is_as_before() {
 # shellcheck disable=SC2034
 AS_USER=(unshare --user --map-user=1000 --map-group=1000 --)
 
-# The only child of a process.
+# The first child of a process: of servalab, its lab's init.
 child_of() {
   local child
   read -r child <"/proc/$1/task/$1/children" || [ "$child" ] ||
     fail "process $1 has no child"
-  printf '%s\n' "${child% }"
+  printf '%s\n' "${child%% *}"
 }
 
 # shorten FROM TO SED-SCRIPT: a quicker copy of a scenario; every substitution
