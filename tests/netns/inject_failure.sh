@@ -164,6 +164,9 @@ timeline:
         node: c
       - register: echo
         node: c
+      - service: echo
+        instance: c
+        weight: 3
       - flush: a
       - exec: "true"
         node: c
@@ -190,7 +193,7 @@ walk_acts() {
   while IFS=: read -r line text; do
     [ "${lines[$line]:-}" ] ||
       fail "no failure is blamed on line $line, which says: $text"
-  done < <(grep -nE '^      - (partition|heal|freeze|thaw|interface|route|(un)?register|flush|exec|crash|boot):' "$scenario")
+  done < <(grep -nE '^      - (partition|heal|freeze|thaw|interface|route|(un)?register|service|flush|exec|crash|boot):' "$scenario")
   echo "$1: $((k - built - 1)) operations of actions failed"
 }
 walk_acts acts
