@@ -31,3 +31,6 @@ run scenarios/ping-migration-nat-client.yaml
 say "Side by side:"
 say ""
 "$servalab" compare "${records[@]}"
+say ""
+say "Records, with every packet (trace.pcapng), every event and all figures:"
+printf '  %s\n' "${records[@]}"
