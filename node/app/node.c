@@ -45,6 +45,8 @@ struct node *node_free(struct node *n)
 	handoffs_free(n->handoffs);
 	services_free(n->services);
 	netconf_free(n->netconf);
+	caps_free(n->caps);
+	source_routes_free(n->source_routes);
 	monitor_free(n->monitor);
 	tun_free(n->tun);
 	underlay_free(n->underlay);
@@ -69,6 +71,15 @@ static void sink_send(void *arg, const struct sal_outer *packet)
 {
 	struct node *n = arg;
 
+	if (!caps_out(n->caps, packet, n->now_ns))
+		underlay_send(n->underlay, packet);
+}
+
+/* One whose time has come. */
+static void cap_send(void *arg, const struct sal_outer *packet)
+{
+	struct node *n = arg;
+
 	underlay_send(n->underlay, packet);
 }
 
@@ -90,6 +101,14 @@ static void sink_event(void *arg, const struct sal_event *event)
 		control_event(n->control, event);
 }
 
+static bool sink_reaches(void *arg, const struct sal_local_address *from,
+			 const struct ip_addr *to)
+{
+	struct node *n = arg;
+
+	return monitor_reaches(monitor_state(n->monitor), from->ifindex, to);
+}
+
 /* ---- into the engine -------------------------------------------------- */
 
 static void on_inner(void *arg, const struct sal_inner *packet)
@@ -102,6 +121,16 @@ static void on_inner(void *arg, const struct sal_inner *packet)
 static void on_outer(void *arg, const struct sal_path *path,
 		     const struct sal_ip_fields *ip, const uint8_t *bytes,
 		     size_t len)
+{
+	struct node *n = arg;
+
+	if (!caps_in(n->caps, path, ip, bytes, len, n->now_ns))
+		sal_from_outer(n->sal, path, ip, bytes, len, n->now_ns);
+}
+
+static void cap_receive(void *arg, const struct sal_path *path,
+			const struct sal_ip_fields *ip, const uint8_t *bytes,
+			size_t len)
 {
 	struct node *n = arg;
 
@@ -141,17 +170,46 @@ static void from_underlay(struct node *n, unsigned socket, uint32_t events)
 void node_tell_addresses(struct node *n)
 {
 	struct sal_local_address list[MONITOR_ADDRESSES_MAX];
-	const struct monitor_state *s = monitor_state(n->monitor);
+	struct monitor_state s = *monitor_state(n->monitor);
 
-	interfaces_fill(&n->interfaces, s, list);
-	sal_set_addresses(n->sal, list, s->n, n->now_ns);
+	interfaces_order(&n->interfaces, &s);
+	interfaces_fill(&n->interfaces, &s, list);
+	sal_set_addresses(n->sal, list, s.n, n->now_ns);
+}
+
+/* By index; an interface may have come back as another. */
+void node_set_caps(struct node *n)
+{
+	const struct monitor_state *s = monitor_state(n->monitor);
+	struct cap list[CAPS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->n && count < CAPS_MAX; i++) {
+		uint64_t bps = interfaces_cap_bps(&n->interfaces, s->names[i]);
+
+		if (!bps ||
+		    (count && list[count - 1].ifindex == s->list[i].ifindex))
+			continue;
+		list[count++] = (struct cap){ s->list[i].ifindex, bps };
+	}
+	/* Without the memory for it, it goes without: better than not at all.
+	 */
+	caps_set(n->caps, list, count, n->now_ns);
+}
+
+static int set_source_routes(struct node *n, struct err *err)
+{
+	return n->source_routes ?
+		       source_routes_set(n->source_routes,
+					 monitor_state(n->monitor), err) :
+		       0;
 }
 
 /* Where it cannot be read now (no memory), it is tried again. */
 static void from_monitor(struct node *n)
 {
 	const struct monitor_state *s = monitor_state(n->monitor);
-	bool changed;
+	unsigned changed;
 
 	if (monitor_dispatch(n->monitor, &changed, NULL)) {
 		n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
@@ -162,8 +220,12 @@ static void from_monitor(struct node *n)
 		return;
 	if (s->mtu)
 		netconf_mtu(n->netconf, s->mtu, NULL);
+	if (set_source_routes(n, NULL))
+		n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
+	node_set_caps(n);
 	node_tell_addresses(n);
-	control_addresses_event(n->control, n->now_ns);
+	if (changed & MONITOR_ADDRESSES)
+		control_addresses_event(n->control, n->now_ns);
 }
 
 /* ---- opening ---------------------------------------------------------- */
@@ -176,6 +238,7 @@ static int open_engine(struct node *n, const struct node_config *c,
 		.send = sink_send,
 		.deliver = sink_deliver,
 		.event = sink_event,
+		.reaches = sink_reaches,
 	};
 	struct sal_config config;
 	void *memory;
@@ -191,6 +254,7 @@ static int open_engine(struct node *n, const struct node_config *c,
 	config.liveness_ns = c->liveness_ns;
 	config.probe_gap_ns = c->probe_gap_ns;
 	config.probe_tries = c->probe_tries;
+	config.resend = c->resend;
 	config.max_rules = c->max_rules ? c->max_rules : NODE_RULES;
 	memcpy(config.key, c->key, sizeof(config.key));
 	if (!c->has_key &&
@@ -219,8 +283,13 @@ static int open_devices(struct node *n, const struct node_config *c,
 		.n_services = c->n_services,
 		.mtu = MTU_DEFAULT,
 	};
+	const struct caps_sink caps_sink = {
+		.arg = n,
+		.send = cap_send,
+		.receive = cap_receive,
+	};
 	size_t max_services = 0;
-	bool changed;
+	unsigned changed;
 	int r = underlay_open(&n->underlay, c->encapsulate, err);
 
 	if (!r)
@@ -240,9 +309,20 @@ static int open_devices(struct node *n, const struct node_config *c,
 		r = netconf_open(&n->netconf, c->tun, &net, err);
 	if (r)
 		return r;
+	if (c->source_routes) {
+		r = source_routes_open(&n->source_routes, err);
+		/* Anew: the TUN has its routes by now. */
+		if (!r)
+			r = monitor_dispatch(n->monitor, &changed, err);
+		if (!r)
+			r = set_source_routes(n, err);
+		if (r)
+			return r;
+	}
+	n->caps = caps_new(&caps_sink);
 	n->services = services_new(n->sal, n->netconf, max_services);
 	n->handoffs = handoffs_new(n->sal);
-	return n->services && n->handoffs ?
+	return n->services && n->handoffs && n->caps ?
 		       0 :
 		       err_errno(err, ENOMEM, "the services");
 }
@@ -307,8 +387,9 @@ int node_open(struct node **out, const struct node_config *c, struct err *err)
 
 static int64_t next_due_ns(const struct node *n)
 {
-	int64_t due = sal_next_ns(n->sal);
+	int64_t due = sal_next_ns(n->sal), cap = caps_next_ns(n->caps);
 
+	due = cap < due ? cap : due;
 	return due < n->monitor_retry_ns ? due : n->monitor_retry_ns;
 }
 
@@ -408,6 +489,8 @@ int node_run(struct node *n, struct err *err)
 		}
 		if (n->now_ns >= n->monitor_retry_ns)
 			from_monitor(n);
+		if (n->now_ns >= caps_next_ns(n->caps))
+			caps_run(n->caps, n->now_ns);
 		if (n->now_ns >= sal_next_ns(n->sal))
 			tick(n);
 	}

@@ -26,6 +26,8 @@ struct node_config {
 	/* Of struct sal_config (node/sal/sal.h). */
 	int64_t keepalive_ns, liveness_ns, probe_gap_ns;
 	uint32_t probe_tries;
+	bool resend;
+	bool source_routes; /* packets leave by their address's interface */
 	uint32_t max_rules; /* 0: NODE_RULES */
 	bool has_key;
 	uint8_t key[32];

@@ -3,6 +3,7 @@
 #include "node/app/node_parts.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int ops_name_set(void *arg, const struct control_name *name,
 			struct err *err)
@@ -126,45 +127,71 @@ static void ops_addresses(void *arg, control_address_fn visit, void *to)
 {
 	struct node *n = arg;
 	struct sal_local_address list[MONITOR_ADDRESSES_MAX];
-	const struct monitor_state *s = monitor_state(n->monitor);
+	struct monitor_state s = *monitor_state(n->monitor);
 
-	interfaces_fill(&n->interfaces, s, list);
-	for (size_t i = 0; i < s->n; i++) {
+	interfaces_order(&n->interfaces, &s);
+	interfaces_fill(&n->interfaces, &s, list);
+	for (size_t i = 0; i < s.n; i++) {
 		struct control_address a = {
-			.ifname = s->names[i],
+			.ifname = s.names[i],
 			.addr = list[i].addr,
 			.ifindex = list[i].ifindex,
 			.cost = list[i].cost,
 			.metered = list[i].metered,
+			.cap_bps =
+				interfaces_cap_bps(&n->interfaces, s.names[i]),
 		};
 
 		visit(to, &a);
 	}
 }
 
-static int ops_interface_set(void *arg, const char *name, uint32_t cost,
-			     bool metered, struct err *err)
+static int ops_interface_set(void *arg, const struct control_interface *i,
+			     struct err *err)
 {
 	struct node *n = arg;
-	int r = interfaces_set(&n->interfaces, name, cost, metered, err);
+	int r = interfaces_set(&n->interfaces, i, err);
 
-	if (!r)
-		node_tell_addresses(n);
-	return r;
+	if (r)
+		return r;
+	node_set_caps(n);
+	node_tell_addresses(n);
+	return 0;
 }
 
-static struct sal_policy ops_policy(void *arg)
+static void ops_policy(void *arg, struct control_policy *out)
 {
 	struct node *n = arg;
 
-	return sal_get_policy(n->sal);
+	out->sal = sal_get_policy(n->sal);
+	memcpy(out->order, n->interfaces.order, sizeof(out->order));
+	out->n_order = n->interfaces.n_order;
 }
 
-static void ops_policy_set(void *arg, const struct sal_policy *p)
+static void ops_policy_set(void *arg, const struct control_policy *p)
 {
 	struct node *n = arg;
 
-	sal_set_policy(n->sal, p, n->now_ns);
+	memcpy(n->interfaces.order, p->order, sizeof(p->order));
+	n->interfaces.n_order = p->n_order;
+	sal_put_policy(n->sal, &p->sal);
+	node_tell_addresses(n); /* in their order by it */
+}
+
+static bool ops_flow_show(void *arg, uint32_t flow, struct sal_history *out,
+			  struct ip_addr standby[SAL_STANDBY_MAX], unsigned *n)
+{
+	struct node *node = arg;
+
+	*n = sal_flow_standby(node->sal, flow, standby);
+	return sal_flow_history(node->sal, flow, out);
+}
+
+static void ops_flows_ended(void *arg, control_ended_fn visit, void *to)
+{
+	struct node *n = arg;
+
+	sal_flows_ended(n->sal, visit, to);
 }
 
 static int ops_flow_migrate(void *arg, uint32_t flow, const struct ip_addr *to,
@@ -196,13 +223,16 @@ static void ops_counters(void *arg, control_counter_fn visit, void *to)
 	const struct sal_stats *sal = sal_stats(n->sal);
 	const struct tun_stats *tun = tun_stats(n->tun);
 	const struct underlay_stats *underlay = underlay_stats(n->underlay);
+	const struct caps_stats *caps = caps_stats(n->caps);
 
 #define VISIT_SAL(name, text) visit(to, #name, sal->name);
 #define VISIT_TUN(name, text) visit(to, #name, tun->name);
 #define VISIT_UNDERLAY(name, text) visit(to, #name, underlay->name);
+#define VISIT_CAPS(name, text) visit(to, #name, caps->name);
 	SAL_STATS(VISIT_SAL)
 	TUN_STATS(VISIT_TUN)
 	UNDERLAY_STATS(VISIT_UNDERLAY)
+	CAPS_STATS(VISIT_CAPS)
 }
 
 int node_open_control(struct node *n, const struct node_config *c,
@@ -231,6 +261,8 @@ int node_open_control(struct node *n, const struct node_config *c,
 		.interface_set = ops_interface_set,
 		.policy = ops_policy,
 		.policy_set = ops_policy_set,
+		.flow_show = ops_flow_show,
+		.flows_ended = ops_flows_ended,
 		.flow_migrate = ops_flow_migrate,
 		.counters = ops_counters,
 	};

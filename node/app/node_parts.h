@@ -9,8 +9,10 @@
 #include "node/app/interfaces.h"
 #include "node/app/services.h"
 #include "node/control/control.h"
+#include "node/io/caps.h"
 #include "node/io/monitor.h"
 #include "node/io/netconf.h"
+#include "node/io/source_routes.h"
 #include "node/io/tun.h"
 #include "node/io/underlay.h"
 
@@ -22,6 +24,8 @@ struct node {
 	struct netconf *netconf;
 	struct services *services;
 	struct interfaces interfaces;
+	struct caps *caps;
+	struct source_routes *source_routes; /* NULL: not wanted */
 	struct handoffs *handoffs;
 	struct control *control;
 	struct sal *sal; /* in memory */
@@ -34,6 +38,8 @@ struct node {
 
 /* node.c: the engine hears of the host's addresses, as they are now. */
 void node_tell_addresses(struct node *n);
+/* What caps there are, and where. */
+void node_set_caps(struct node *n);
 /* node_control.c */
 int node_open_control(struct node *n, const struct node_config *c,
 		      struct err *err);

@@ -31,15 +31,18 @@ static const char usage[] =
 	"  service refuse|drop FLOW\n"
 	"  name set NAME ID [ADDR4] [ADDR6]\n"
 	"  flow list\n"
+	"  flow show FLOW\n"
+	"  flow ended\n"
 	"  flow migrate FLOW ADDR|any\n"
 	"  flow hold|release|commit|abort FLOW\n"
 	"  flow export FLOW > FILE\n"
 	"  flow import < FILE\n"
 	"  interface list\n"
-	"  interface set NAME [cost N] [metered]\n"
+	"  interface set NAME [cost N] [metered] [cap RATE]\n"
 	"  policy show\n"
-	"  policy set [order|cost] [avoid-metered|take-metered] "
-	"[go-back|stay]\n"
+	"  policy set [order [NAME,NAME...|any]|cost] "
+	"[avoid-metered|take-metered]\n"
+	"             [go-back [after TIME]|stay]\n"
 	"  stats\n"
 	"  events\n"
 	"  hello\n"
@@ -113,94 +116,6 @@ static int build_name(struct words *w, json_t *request)
 	return 0;
 }
 
-static bool get_number(const char *text, json_t *request, const char *key)
-{
-	unsigned long n;
-	char *end;
-
-	if (!text || text[0] == '-')
-		return false;
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (errno || end == text || *end || n > UINT32_MAX)
-		return false;
-	json_object_set_new(request, key, json_integer((json_int_t)n));
-	return true;
-}
-
-static int build_migrate(struct words *w, json_t *request)
-{
-	const char *flow = next_word(w), *to = next_word(w);
-
-	if (!to || !get_number(flow, request, "flow"))
-		return usage_error("expected FLOW ADDR, or FLOW any", flow);
-	json_object_set_new(request, "to",
-			    strcmp(to, "any") ? json_string(to) : json_null());
-	return build_nothing(w, request);
-}
-
-static int build_interface(struct words *w, json_t *request)
-{
-	const char *name = next_word(w), *word;
-
-	if (!name)
-		return usage_error("expected NAME [cost N] [metered]", NULL);
-	json_object_set_new(request, "interface", json_string(name));
-	while ((word = next_word(w)) != NULL) {
-		if (!strcmp(word, "metered"))
-			json_object_set_new(request, "metered", json_true());
-		else if (strcmp(word, "cost") != 0)
-			return usage_error("expected \"cost\" or \"metered\"",
-					   word);
-		else if (!get_number(next_word(w), request, "cost"))
-			return usage_error("expected a number after", word);
-	}
-	return 0;
-}
-
-static int build_policy(struct words *w, json_t *request)
-{
-	static const struct {
-		const char *word, *field;
-		int value; /* -1: the word itself */
-	} words[] = {
-		{ "order", "by", -1 },
-		{ "cost", "by", -1 },
-		{ "avoid-metered", "avoid_metered", 1 },
-		{ "take-metered", "avoid_metered", 0 },
-		{ "go-back", "go_back", 1 },
-		{ "stay", "go_back", 0 },
-	};
-	const char *word = next_word(w);
-	size_t i;
-
-	if (!word)
-		return usage_error("expected what the policy is to be", NULL);
-	for (; word; word = next_word(w)) {
-		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-			if (!strcmp(word, words[i].word))
-				break;
-		if (i == sizeof(words) / sizeof(words[0]))
-			return usage_error("no policy has the word", word);
-		json_object_set_new(request, words[i].field,
-				    words[i].value < 0 ?
-					    json_string(word) :
-					    json_boolean(words[i].value));
-	}
-	return 0;
-}
-
-static int build_flow(struct words *w, json_t *request)
-{
-	const char *flow = next_word(w);
-
-	if (!get_number(flow, request, "flow"))
-		return usage_error("expected a flow's ID, as \"flow list\" has "
-				   "it",
-				   flow);
-	return build_nothing(w, request);
-}
-
 /* "service show" first, as "service" alone is that. */
 static const struct command commands[] = {
 	{ "service", "show", "service list", build_list, print_services,
@@ -224,6 +139,8 @@ static const struct command commands[] = {
 	{ "service", "drop", "service verdict", build_drop, print_done, BATCH },
 	{ "name", "set", "name set", build_name, print_done, BATCH },
 	{ "flow", "list", "flow list", build_nothing, print_flows, 0 },
+	{ "flow", "show", "flow show", build_flow, print_flow, 0 },
+	{ "flow", "ended", "flow ended", build_nothing, print_flows, 0 },
 	{ "flow", "migrate", "flow migrate", build_migrate, print_done, 0 },
 	{ "flow", "hold", "flow hold", build_flow, print_done, 0 },
 	{ "flow", "release", "flow release", build_flow, print_done, 0 },

@@ -4,6 +4,7 @@
  * its widest cell, whatever sald answers.
  */
 #include "node/app/salctl_print.h"
+#include "base/units.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -222,11 +223,43 @@ void print_flows(json_t *answer)
 	      { "OUT", cell_packets_out });
 }
 
+static void cell_cap(json_t *row, char *text)
+{
+	json_t *bps = json_object_get(row, "cap_bps");
+
+	if (json_is_integer(bps))
+		units_format_rate(json_integer_value(bps), text, CELL);
+	else
+		snprintf(text, CELL, "-");
+}
+
 void print_interfaces(json_t *answer)
 {
 	TABLE(json_object_get(answer, "interfaces"),
 	      { "INTERFACE", cell_interface }, { "ADDRESS", cell_address },
-	      { "COST", cell_cost }, { "METERED", cell_metered });
+	      { "COST", cell_cost }, { "METERED", cell_metered },
+	      { "CAP", cell_cap });
+}
+
+/* A list as its values, one behind the other. */
+static void put_list(char *text, json_t *list)
+{
+	size_t used = 0, i;
+	json_t *value;
+
+	put(text, NULL);
+	json_array_foreach(list, i, value)
+	{
+		char one[CELL];
+		int n;
+
+		put(one, value);
+		n = snprintf(text + used, CELL - used, "%s%.45s", i ? " " : "",
+			     one);
+		used += (size_t)n;
+		if (used >= CELL)
+			return;
+	}
 }
 
 static void print_pairs(json_t *o)
@@ -240,9 +273,58 @@ static void print_pairs(json_t *o)
 		(int)strlen(key) > width ? (int)strlen(key) : width;
 	json_object_foreach(o, key, value)
 	{
-		put(text, value);
+		if (json_is_array(value))
+			put_list(text, value);
+		else if (!strcmp(key, "path"))
+			cell_path(o, text);
+		else
+			put(text, value);
 		printf("%-*s  %s\n", width, key, text);
 	}
+}
+
+/* On the clock that events have, too. */
+static void put_seconds(char *text, json_t *ns)
+{
+	json_int_t n = json_integer_value(ns);
+
+	if (json_is_integer(ns))
+		snprintf(text, CELL,
+			 "%" JSON_INTEGER_FORMAT ".%06" JSON_INTEGER_FORMAT,
+			 n / 1000000000, n % 1000000000 / 1000);
+	else
+		snprintf(text, CELL, "-");
+}
+
+static void cell_from(json_t *row, char *text)
+{
+	put_seconds(text, json_object_get(row, "from_ns"));
+}
+
+static void cell_until(json_t *row, char *text)
+{
+	put_seconds(text, json_object_get(row, "until_ns"));
+}
+
+CELL_OF(why)
+
+static void cell_ifindex(json_t *row, char *text)
+{
+	put(text, json_object_get(json_object_get(row, "path"), "ifindex"));
+}
+
+void print_flow(json_t *answer)
+{
+	json_t *flow = json_object_get(answer, "flow");
+	json_t *ways = json_incref(json_object_get(flow, "history"));
+
+	json_object_del(flow, "history");
+	print_pairs(flow);
+	putchar('\n');
+	TABLE(ways, { "FROM", cell_from }, { "UNTIL", cell_until },
+	      { "PATH", cell_path }, { "IFINDEX", cell_ifindex },
+	      { "WHY", cell_why });
+	json_decref(ways);
 }
 
 void print_stats(json_t *answer)

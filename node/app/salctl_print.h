@@ -9,6 +9,7 @@ void print_done(json_t *answer); /* nothing: it went well */
 void print_services(json_t *answer);
 void print_delayed(json_t *answer);
 void print_flows(json_t *answer);
+void print_flow(json_t *answer);
 void print_interfaces(json_t *answer);
 void print_stats(json_t *answer);
 void print_policy(json_t *answer);

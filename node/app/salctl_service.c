@@ -44,8 +44,8 @@ static int take_number(struct words *w, json_t *request, const char *word,
 }
 
 /* "1500ms", "30s", "5m", "2h" */
-static int take_time(struct words *w, json_t *request, const char *word,
-		     const char *field)
+int take_time(struct words *w, json_t *request, const char *word,
+	      const char *field)
 {
 	static const struct {
 		const char *unit;

@@ -32,5 +32,12 @@ int build_delete(struct words *w, json_t *request);
 int build_release(struct words *w, json_t *request);
 int build_refuse(struct words *w, json_t *request);
 int build_drop(struct words *w, json_t *request);
+int build_flow(struct words *w, json_t *request);
+int build_migrate(struct words *w, json_t *request);
+int build_interface(struct words *w, json_t *request);
+int build_policy(struct words *w, json_t *request);
+/* The next word as a time, in milliseconds; word: the one before it. */
+int take_time(struct words *w, json_t *request, const char *word,
+	      const char *field);
 
 #endif

@@ -40,6 +40,10 @@ static const char usage[] =
 	"  --probe-gap-ms N   between the questions (200)\n"
 	"  --probes N         unanswered ones that make a peer lost (3)\n"
 	"  --service-router   hand on what is for services elsewhere\n"
+	"  --no-resend        what TCP has not ACKed is not sent again after "
+	"a move\n"
+	"  --source-routes    packets leave by the interface of their source "
+	"address\n"
 	"  --rules N          room for so many rules (1048576)\n"
 	"  --key HEX          64 digits that all random numbers come from\n"
 	"  --ready-fd N       write a byte there when everything is open\n"
@@ -211,6 +215,8 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "probe-gap-ms", required_argument, NULL, 'G' },
 		{ "probes", required_argument, NULL, 'P' },
 		{ "service-router", no_argument, NULL, 'R' },
+		{ "no-resend", no_argument, NULL, 'N' },
+		{ "source-routes", no_argument, NULL, 'S' },
 		{ "rules", required_argument, NULL, 'n' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "ready-fd", required_argument, NULL, 'r' },
@@ -254,8 +260,14 @@ static int parse(struct options *o, int argc, char **argv)
 		case 'P':
 			r = take_probes(&o->config, optarg);
 			break;
+		case 'S':
+			o->config.source_routes = true;
+			break;
 		case 'R':
 			o->config.service_router = true;
+			break;
+		case 'N':
+			o->config.resend = false;
 			break;
 		case 'n':
 			r = take_rules(&o->config, optarg);
@@ -328,7 +340,8 @@ int main(int argc, char **argv)
 			    .keepalive_ns = 20 * NSEC_PER_SEC,
 			    .liveness_ns = NSEC_PER_SEC,
 			    .probe_gap_ns = 200 * NSEC_PER_MSEC,
-			    .probe_tries = 3 },
+			    .probe_tries = 3,
+			    .resend = true },
 		.ready_fd = -1,
 	};
 	struct err err = ERR_INIT;

@@ -181,73 +181,6 @@ static int do_interface_list(struct request *q, struct err *err)
 	return request_put_list(q, "interfaces", &l, err);
 }
 
-/* A field that is not there leaves *out as it is. */
-static int get_bool(struct request *q, const char *field, bool *out,
-		    struct err *err)
-{
-	json_t *v = json_object_get(q->in, field);
-
-	if (v && !json_is_boolean(v))
-		return request_bad_field(q, field, err, "true or false");
-	if (v)
-		*out = json_is_true(v);
-	return 0;
-}
-
-static int do_interface_set(struct request *q, struct err *err)
-{
-	const char *name =
-		json_string_value(json_object_get(q->in, "interface"));
-	bool metered = false;
-	uint32_t cost;
-	int r;
-
-	if (!name)
-		return request_bad_field(q, "interface", err,
-					 "an interface's name");
-	r = request_get_uint(q, "cost", UINT32_MAX, 0, &cost, err);
-	if (!r)
-		r = get_bool(q, "metered", &metered, err);
-	if (r)
-		return r;
-	r = q->ops->interface_set(q->ops->arg, name, cost, metered, err);
-	if (r)
-		q->field = "interface";
-	return r;
-}
-
-static int do_policy(struct request *q, struct err *err)
-{
-	struct sal_policy p = q->ops->policy(q->ops->arg);
-	json_t *more =
-		json_pack("{s:s, s:b, s:b}", "by", p.by_cost ? "cost" : "order",
-			  "avoid_metered", (int)p.avoid_metered, "go_back",
-			  (int)p.go_back);
-	int r = json_object_set_new(q->out, "policy", more);
-
-	return r ? err_errno(err, ENOMEM, "the answer") : 0;
-}
-
-/* What is not said stays as it is. */
-static int do_policy_set(struct request *q, struct err *err)
-{
-	struct sal_policy p = q->ops->policy(q->ops->arg);
-	json_t *v = json_object_get(q->in, "by");
-	const char *by = json_string_value(v);
-	int r;
-
-	if (v && (!by || (strcmp(by, "order") != 0 && strcmp(by, "cost") != 0)))
-		return request_bad_field(q, "by", err, "\"order\" or \"cost\"");
-	if (v)
-		p.by_cost = !strcmp(by, "cost");
-	r = get_bool(q, "avoid_metered", &p.avoid_metered, err);
-	if (!r)
-		r = get_bool(q, "go_back", &p.go_back, err);
-	if (!r)
-		q->ops->policy_set(q->ops->arg, &p);
-	return r;
-}
-
 static int do_flow_migrate(struct request *q, struct err *err)
 {
 	struct ip_addr to;
@@ -315,6 +248,8 @@ static const struct command {
 	  command_service_verdict,
 	  { "flow", "verdict", "to", NULL } },
 	{ "flow list", do_flow_list, { NULL } },
+	{ "flow show", command_flow_show, { "flow", NULL } },
+	{ "flow ended", command_flow_ended, { NULL } },
 	{ "flow migrate", do_flow_migrate, { "flow", "to", NULL } },
 	{ "flow hold", command_flow_hold, { "flow", NULL } },
 	{ "flow export", command_flow_export, { "flow", "offset", NULL } },
@@ -326,12 +261,12 @@ static const struct command {
 	{ "flow abort", command_flow_abort, { "flow", NULL } },
 	{ "interface list", do_interface_list, { NULL } },
 	{ "interface set",
-	  do_interface_set,
-	  { "interface", "cost", "metered", NULL } },
-	{ "policy", do_policy, { NULL } },
+	  command_interface_set,
+	  { "interface", "cost", "metered", "cap_bps", NULL } },
+	{ "policy", command_policy, { NULL } },
 	{ "policy set",
-	  do_policy_set,
-	  { "by", "avoid_metered", "go_back", NULL } },
+	  command_policy_set,
+	  { "by", "order", "avoid_metered", "go_back", "hold_ms", NULL } },
 	{ "stats", do_stats, { NULL } },
 	{ "subscribe", do_subscribe, { NULL } },
 };

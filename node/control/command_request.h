@@ -25,6 +25,10 @@ int request_get_addr(struct request *q, const char *field, int family,
 int request_get_prefix(struct request *q, struct service_id *id, uint16_t *bits,
 		       struct err *err);
 
+/* A field that is not there leaves *out as it is. */
+int request_get_bool(struct request *q, const char *field, bool *out,
+		     struct err *err);
+
 struct list {
 	json_t *array;
 	bool failed;
@@ -34,6 +38,13 @@ void list_add(struct list *l, json_t *value);
 /* Into the answer; takes over the list. */
 int request_put_list(struct request *q, const char *key, struct list *l,
 		     struct err *err);
+
+/* command_policy.c */
+int command_interface_set(struct request *q, struct err *err);
+int command_policy(struct request *q, struct err *err);
+int command_policy_set(struct request *q, struct err *err);
+int command_flow_show(struct request *q, struct err *err);
+int command_flow_ended(struct request *q, struct err *err);
 
 /* ---- command_service.c -------------------------------------------------- */
 

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "node/sal/sal.h"
 
+#include <net/if.h>
+
 #define CONTROL_VERSION 1
 #define CONTROL_LINE_MAX 65536 /* bytes of a command, its newline included */
 #define CONTROL_NAME_MAX 63 /* bytes of a service's name */
@@ -22,6 +24,26 @@ struct control_address {
 	struct ip_addr addr;
 	uint32_t ifindex, cost;
 	bool metered;
+	uint64_t cap_bps; /* 0: none */
+};
+
+/* What is to be thought of an interface. */
+struct control_interface {
+	const char *name;
+	uint32_t cost;
+	bool metered;
+	uint64_t cap_bps; /* what may go through it, each way; 0: whatever */
+};
+
+#define CONTROL_ORDER_MAX 16
+#define CONTROL_CAP_MIN_BPS 8000
+#define CONTROL_CAP_MAX_BPS 100000000000
+
+struct control_policy {
+	struct sal_policy sal;
+	/* Interfaces that come first, in this order; the others behind them. */
+	char order[CONTROL_ORDER_MAX][IFNAMSIZ];
+	size_t n_order;
 };
 
 /* A service's name and abstract addresses. name: "" where it has none. */
@@ -36,6 +58,7 @@ typedef bool (*control_rule_fn)(void *to, const struct sal_rule_info *r,
 				const struct control_name *name);
 typedef void (*control_delayed_fn)(void *to, const struct sal_delayed *d);
 typedef void (*control_flow_fn)(void *to, const struct sal_flow_info *f);
+typedef void (*control_ended_fn)(void *to, const struct sal_history *h);
 typedef void (*control_address_fn)(void *to, const struct control_address *a);
 typedef void (*control_counter_fn)(void *to, const char *name, uint64_t value);
 
@@ -87,10 +110,15 @@ struct control_ops {
 	void (*flows)(void *arg, control_flow_fn visit, void *to);
 	void (*addresses)(void *arg, control_address_fn visit, void *to);
 	/* What is to be thought of an interface, be it there or not. */
-	int (*interface_set)(void *arg, const char *name, uint32_t cost,
-			     bool metered, struct err *err);
-	struct sal_policy (*policy)(void *arg);
-	void (*policy_set)(void *arg, const struct sal_policy *p);
+	int (*interface_set)(void *arg, const struct control_interface *i,
+			     struct err *err);
+	void (*policy)(void *arg, struct control_policy *out);
+	void (*policy_set)(void *arg, const struct control_policy *p);
+	/* False: there is and was no such flow. standby: what the peer says it
+	 * has; *n of them. */
+	bool (*flow_show)(void *arg, uint32_t flow, struct sal_history *out,
+			  struct ip_addr standby[SAL_STANDBY_MAX], unsigned *n);
+	void (*flows_ended)(void *arg, control_ended_fn visit, void *to);
 	/* to: AF_UNSPEC: wherever the policy says. */
 	int (*flow_migrate)(void *arg, uint32_t flow, const struct ip_addr *to,
 			    struct err *err);

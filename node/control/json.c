@@ -246,8 +246,47 @@ json_t *json_of_event(const struct sal_event *e)
 
 json_t *json_of_address(const struct control_address *a)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:b}", "interface", a->ifname,
-			 "address", json_of_addr(&a->addr), "ifindex",
-			 json_of_u64(a->ifindex), "cost", json_of_u64(a->cost),
-			 "metered", (int)a->metered);
+	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:o}", "interface",
+			 a->ifname, "address", json_of_addr(&a->addr),
+			 "ifindex", json_of_u64(a->ifindex), "cost",
+			 json_of_u64(a->cost), "metered", (int)a->metered,
+			 "cap_bps",
+			 a->cap_bps ? json_of_u64(a->cap_bps) : json_null());
+}
+
+static json_t *json_of_time(int64_t ns)
+{
+	return ns == INT64_MAX ? json_null() : json_integer(ns);
+}
+
+json_t *json_of_ended(const struct sal_history *h)
+{
+	json_t *o = json_of_flow(&h->info);
+
+	if (o && put(o, "ended_ns", json_of_time(h->ended_ns)) &&
+	    put(o, "reason",
+		h->reason ? json_of_reason(h->reason) : json_null()))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+json_t *json_of_ways(const struct sal_history *h)
+{
+	json_t *all = json_array();
+
+	for (uint32_t i = 0; i < h->n; i++) {
+		const struct sal_way *w = &h->v[i];
+		json_t *one = json_pack("{s:o, s:o, s:o, s:s}", "path",
+					json_of_path(&w->path), "from_ns",
+					json_of_time(w->from_ns), "until_ns",
+					json_of_time(w->until_ns), "why",
+					sal_way_why_name(w->why));
+
+		if (!json_array_append_new(all, one))
+			continue;
+		json_decref(all);
+		return NULL;
+	}
+	return all;
 }

@@ -12,6 +12,9 @@
 
 json_t *json_of_addr(const struct ip_addr *a); /* AF_UNSPEC: null */
 json_t *json_of_flow(const struct sal_flow_info *f);
+/* A flow that is over: what it was, and its end. */
+json_t *json_of_ended(const struct sal_history *h);
+json_t *json_of_ways(const struct sal_history *h);
 /* Of "demux" ...; false: it is none. */
 bool json_rule_kind_of(const char *text, enum sal_rule_kind *out);
 json_t *json_of_rule(const struct sal_rule_info *r,

@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <linux/neighbour.h>
-#include <string.h>
 
 #define GATEWAYS_MAX 64 /* more are left to their first packet */
 
@@ -27,60 +26,19 @@ struct gateway {
 };
 
 struct gateways {
-	const struct monitor_state *state;
 	struct gateway list[GATEWAYS_MAX];
 	size_t n;
 };
 
-struct route_attrs {
-	const struct nlattr *gateway, *oif;
-};
-
-static int take_route_attr(const struct nlattr *attr, void *arg)
+static void add_gateway(struct gateways *all, const struct monitor_route *r)
 {
-	struct route_attrs *a = arg;
-
-	if (mnl_attr_get_type(attr) == RTA_GATEWAY)
-		a->gateway = attr;
-	else if (mnl_attr_get_type(attr) == RTA_OIF)
-		a->oif = attr;
-	return MNL_CB_OK;
-}
-
-static bool is_usable(const struct monitor_state *s, uint32_t ifindex,
-		      int family)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (s->list[i].ifindex == ifindex &&
-		    s->list[i].addr.family == family)
-			return true;
-	return false;
-}
-
-static int add_gateway(const struct nlmsghdr *nlh, void *arg)
-{
-	const struct rtmsg *route = mnl_nlmsg_get_payload(nlh);
-	struct gateway g = { .addr.family = route->rtm_family };
-	struct route_attrs attrs = { NULL, NULL };
-	struct gateways *all = arg;
-
-	if (route->rtm_family != AF_INET)
-		return MNL_CB_OK;
-	mnl_attr_parse(nlh, sizeof(*route), take_route_attr, &attrs);
-	if (!attrs.gateway || !attrs.oif || all->n == GATEWAYS_MAX ||
-	    mnl_attr_get_payload_len(attrs.gateway) != ip_addr_size(&g.addr))
-		return MNL_CB_OK;
-	g.ifindex = mnl_attr_get_u32(attrs.oif);
-	memcpy(g.addr.bytes, mnl_attr_get_payload(attrs.gateway),
-	       ip_addr_size(&g.addr));
-	if (!is_usable(all->state, g.ifindex, g.addr.family))
-		return MNL_CB_OK;
+	if (r->via.family != AF_INET || r->tun || all->n == GATEWAYS_MAX)
+		return;
 	for (size_t i = 0; i < all->n; i++)
-		if (all->list[i].ifindex == g.ifindex &&
-		    ip_addr_equal(&all->list[i].addr, &g.addr))
-			return MNL_CB_OK;
-	all->list[all->n++] = g;
-	return MNL_CB_OK;
+		if (all->list[i].ifindex == r->ifindex &&
+		    ip_addr_equal(&all->list[i].addr, &r->via))
+			return;
+	all->list[all->n++] = (struct gateway){ r->ifindex, r->via };
 }
 
 static int look(struct mnl_socket *nl, const struct gateway *g, struct err *err)
@@ -101,9 +59,11 @@ static int look(struct mnl_socket *nl, const struct gateway *g, struct err *err)
 int gateways_learn(struct mnl_socket *nl, const struct monitor_state *s,
 		   struct err *err)
 {
-	struct gateways all = { .state = s };
-	int r = rtnl_dump(nl, RTM_GETROUTE, add_gateway, &all, err);
+	struct gateways all = { .n = 0 };
+	int r = 0;
 
+	for (size_t i = 0; i < s->n_routes; i++)
+		add_gateway(&all, &s->routes[i]);
 	for (size_t i = 0; i < all.n && !r; i++)
 		r = look(nl, &all.list[i], err);
 	return r;

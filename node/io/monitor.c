@@ -10,11 +10,14 @@
  *
  * Usable is what a packet can be sent from right now and found at by others:
  * global scope, link up with carrier, past duplicate address detection, not
- * deprecated. The loopback and the TUN are no underlay.
+ * deprecated. The loopback and the TUN are no underlay. Whether there is a
+ * route to a peer is asked of each (routes.c): an address without one is of no
+ * use.
  */
 #include "node/io/monitor.h"
 #include "base/cleanup.h"
 #include "node/io/gateways.h"
+#include "node/io/routes.h"
 #include "node/io/rtnl.h"
 
 #include <errno.h>
@@ -33,6 +36,7 @@ struct link {
 /* What one pass of dumps has gathered. */
 struct pass {
 	const char *tun;
+	uint32_t tun_ifindex; /* 0: not there yet */
 	struct link links[LINKS_MAX]; /* that carry packets */
 	size_t n_links;
 	struct monitor_state state;
@@ -71,7 +75,7 @@ int monitor_open(struct monitor **out, const char *tun, struct err *err)
 	snprintf(m->tun, sizeof(m->tun), "%s", tun);
 	r = rtnl_open(&m->bell,
 		      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			      RTMGRP_IPV4_ROUTE,
+			      RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
 		      err);
 	if (!r)
 		r = rtnl_open(&m->nl, 0, err);
@@ -115,7 +119,11 @@ static int add_link(const struct nlmsghdr *nlh, void *arg)
 	struct link *l;
 
 	mnl_attr_parse(nlh, sizeof(*info), take_link_attr, &attrs);
-	if ((info->ifi_flags & IFF_LOOPBACK) || !strcmp(attrs.name, pass->tun))
+	if (!strcmp(attrs.name, pass->tun)) {
+		pass->tun_ifindex = (uint32_t)info->ifi_index;
+		return MNL_CB_OK;
+	}
+	if (info->ifi_flags & IFF_LOOPBACK)
 		return MNL_CB_OK;
 	if (attrs.mtu && (!pass->state.mtu || attrs.mtu < pass->state.mtu))
 		pass->state.mtu = attrs.mtu;
@@ -236,7 +244,14 @@ static bool same_state(const struct monitor_state *a,
 	return same;
 }
 
-int monitor_dispatch(struct monitor *m, bool *changed, struct err *err)
+static unsigned difference(const struct monitor_state *a,
+			   const struct monitor_state *b)
+{
+	return (same_state(a, b) ? 0u : MONITOR_ADDRESSES) |
+	       (routes_equal(a, b) ? 0u : MONITOR_ROUTES);
+}
+
+int monitor_dispatch(struct monitor *m, unsigned *changed, struct err *err)
 {
 	int r = drain(m, err);
 
@@ -248,10 +263,13 @@ int monitor_dispatch(struct monitor *m, bool *changed, struct err *err)
 		if (!r)
 			r = rtnl_dump(m->nl, RTM_GETADDR, add_address, &m->pass,
 				      err);
+		if (!r)
+			r = routes_read(m->nl, m->pass.tun_ifindex,
+					&m->pass.state, err);
 		if (!r) {
 			struct err ignored = ERR_INIT;
 
-			*changed = !same_state(&m->state, &m->pass.state);
+			*changed = difference(&m->state, &m->pass.state);
 			m->state = m->pass.state;
 			gateways_learn(m->nl, &m->state, &ignored);
 			return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Watches this host's links and addresses: which addresses can be used on the
- * underlay now, and how long its packets may be.
+ * Watches this host's links, addresses and routes: which addresses can be used
+ * on the underlay now, whom they reach, and how long its packets may be.
  */
 #ifndef IO_MONITOR_H
 #define IO_MONITOR_H
@@ -14,6 +14,17 @@
 struct monitor;
 
 #define MONITOR_ADDRESSES_MAX 64 /* what goes beyond is left out */
+#define MONITOR_ROUTES_MAX 256
+
+/* A route through one of the interfaces, or (tun) into the TUN. */
+struct monitor_route {
+	uint32_t ifindex;
+	uint32_t table; /* RT_TABLE_* */
+	uint32_t metric;
+	struct ip_prefix to;
+	struct ip_addr via; /* AF_UNSPEC: on link */
+	bool tun;
+};
 
 struct monitor_state {
 	/* As sal_set_addresses() takes them; in order of interface index. */
@@ -23,6 +34,10 @@ struct monitor_state {
 	/* The smallest MTU of the links that may carry packets, be they up or
 	 * not; 0: there are none. */
 	uint32_t mtu;
+	struct monitor_route routes[MONITOR_ROUTES_MAX];
+	size_t n_routes;
+	bool routes_cut; /* there are more */
+	size_t own_routes; /* that source_routes.c has set, in no list */
 };
 
 /* tun: the name of the interface that is not to count. */
@@ -30,11 +45,21 @@ int monitor_open(struct monitor **out, const char *tun, struct err *err);
 struct monitor *monitor_free(struct monitor *m); /* returns NULL */
 int monitor_fd(const struct monitor *m); /* readable: call monitor_dispatch() */
 
+enum {
+	MONITOR_ADDRESSES = 1, /* or the MTU */
+	MONITOR_ROUTES = 2,
+};
+
 /*
- * Reads anew what there is. 0, with whether it differs from what there was; or
- * a negative errno: the old state stays, and it is to be called again.
+ * Reads anew what there is. 0, with what differs from what there was
+ * (MONITOR_*); or a negative errno: the old state stays, and it is to be called
+ * again.
  */
-int monitor_dispatch(struct monitor *m, bool *changed, struct err *err);
+int monitor_dispatch(struct monitor *m, unsigned *changed, struct err *err);
 const struct monitor_state *monitor_state(const struct monitor *m);
+/* Is there a route to it through that interface? True as well where there are
+ * more routes than are known. */
+bool monitor_reaches(const struct monitor_state *s, uint32_t ifindex,
+		     const struct ip_addr *to);
 
 #endif

@@ -139,7 +139,9 @@ static void path_proved(struct sal *s, struct sal_flow *f,
 			const struct sal_path *path)
 {
 	f->mtu = 0;
+	sal_way_because(f, SAL_WAY_PEER_SEEN);
 	sal_path_take(s, f, path);
+	sal_way_note(s, f);
 	sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
 	if (f->info.state == SAL_ESTABLISHED)
 		sal_unacked_resend(s, f);

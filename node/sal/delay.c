@@ -127,7 +127,7 @@ int sal_verdict(struct sal *s, uint32_t flow, enum sal_verdict verdict,
 		return 0;
 	}
 	if (to && ip_addr_size(to)) {
-		if (!sal_local_for(s, to->family, &path))
+		if (!sal_local_for(s, to, &path))
 			return -EHOSTUNREACH;
 		f->released_to = *to;
 	}

@@ -25,6 +25,7 @@
  *     prove.c      CHALLENGE to standby addresses, before they are needed
  *     native*.c    flows of sockets that speak SAL themselves
  *     unacked.c    the inner TCP: what is sent again after a move
+ *     history.c    which paths a flow had
  *     refuse.c     what programs are told by their own host
  *
  * and below them step.c (the table at work), flow.c (flows), output.c (SAL
@@ -86,6 +87,7 @@ void sal_config_defaults(struct sal_config *c)
 	c->probe_gap_ns = 200 * MS;
 	c->probe_tries = 3;
 	c->proof_ns = 60 * SECOND;
+	c->resend = true;
 	c->mtu = 1500;
 }
 
@@ -147,6 +149,9 @@ static size_t lay_out(struct sal *s, void *mem, const struct sal_config *c)
 
 	carve(&carver, sizeof(struct sal));
 	s->flows = carve(&carver, c->max_flows * sizeof(*s->flows));
+	s->ways = carve(&carver,
+			(size_t)c->max_flows * SAL_WAYS_MAX * sizeof(*s->ways));
+	s->ended = carve(&carver, SAL_ENDED_MAX * sizeof(*s->ended));
 	for (int i = 0; i < SAL_INDEX_COUNT_; i++)
 		index[i] = carve(&carver, slots * sizeof(*index[i]));
 	heap = carve(&carver, c->max_flows * sizeof(*heap));
@@ -197,6 +202,7 @@ int sal_init(void *mem, size_t size, const struct sal_config *c,
 	s->sink = *sink;
 	s->now_ns = now_ns;
 	s->rst_credit_ns = INT64_MIN / 2;
+	s->back_ns = SAL_NEVER;
 	sal_rand_init(&s->rand, c->key);
 	s->rand.source = c->random;
 	s->rand.source_arg = c->random_arg;
@@ -337,7 +343,7 @@ static bool end_on_link(const struct sal *s, struct sal_path *path)
 		path->local = l->addr;
 		return true;
 	}
-	return sal_local_for(s, path->remote.family, path);
+	return sal_local_for(s, &path->remote, path);
 }
 
 void sal_from_outer(struct sal *s, const struct sal_path *path,
@@ -504,6 +510,8 @@ int64_t sal_next_ns(const struct sal *s)
 	int64_t flows = sal_timers_next(&s->timers, NULL);
 	int64_t rules = sal_rules_next_ns(s);
 
+	if (s->back_ns < rules)
+		rules = s->back_ns;
 	return flows < rules ? flows : rules;
 }
 
@@ -514,6 +522,8 @@ void sal_tick(struct sal *s, int64_t now_ns)
 
 	s->now_ns = now_ns;
 	sal_rules_expire(s);
+	if (s->back_ns <= now_ns)
+		sal_paths_ripe(s);
 	/* A flow that wants to be woken again by now has to wait for the next
 	 * call: whatever the clock does, this one ends. */
 	while (budget-- && sal_timers_next(&s->timers, &flow) <= now_ns)

@@ -121,6 +121,9 @@ struct sal {
 	uint8_t syn_key[SAL_HASH_KEY]; /* of answers without state */
 
 	struct sal_flow *flows;
+	struct sal_way *ways; /* SAL_WAYS_MAX a flow */
+	struct sal_history *ended; /* a ring of SAL_ENDED_MAX */
+	uint32_t ended_count; /* so far */
 	uint32_t flow_fresh; /* from here on never used */
 	uint32_t flow_free; /* number + 1, linked by next_free; 0: none */
 	uint32_t flow_count, half_open;
@@ -141,6 +144,8 @@ struct sal {
 	struct sal_local_address addresses[SAL_ADDRESSES_MAX];
 	struct sal_local_address given[SAL_ADDRESSES_MAX];
 	uint32_t address_count, given_count;
+	int64_t since_ns[SAL_ADDRESSES_MAX]; /* each of addresses is there */
+	int64_t back_ns; /* when flows may go back to one; SAL_NEVER */
 	struct sal_policy policy;
 	uint32_t list_verno; /* of the list that peers are told */
 	struct sal_encap_peer encap[SAL_ENCAP_PEERS];
@@ -247,6 +252,14 @@ int64_t sal_flow_end_ns(const struct sal *s, const struct sal_flow *f);
 /* A server's flow whose client has not shown yet that it is where it says. */
 bool sal_flow_unproven(const struct sal_flow *f);
 
+/* ---- history.c ---------------------------------------------------------- */
+
+/* Why the next path comes: the first reason counts, until there is one. */
+void sal_way_because(struct sal_flow *f, enum sal_way_why why);
+/* After whatever may have changed f's path or state. */
+void sal_way_note(struct sal *s, struct sal_flow *f);
+void sal_way_end(struct sal *s, const struct sal_flow *f);
+
 /* ---- output.c ----------------------------------------------------------- */
 
 /* Broadcast, multicast. */
@@ -340,8 +353,8 @@ enum sal_served {
 	SAL_SERVED_REFUSE,
 };
 enum sal_served sal_served(struct sal *s, const struct service_id *id);
-/* The first local address of the family; false: none. */
-bool sal_local_for(const struct sal *s, sa_family_t family,
+/* The first local address from which that one is reached; false: none. */
+bool sal_local_for(const struct sal *s, const struct ip_addr *to,
 		   struct sal_path *path);
 /* An instance, or who we took for one, will not have the flow. by: it, or
  * NULL: nobody was asked. */
@@ -349,6 +362,9 @@ void sal_syn_refused(struct sal *s, struct sal_flow *f, uint16_t reason,
 		     const struct ip_addr *by);
 /* An instance that takes something new. */
 bool sal_demux_here(const struct sal *s, const struct service_id *id);
+/* There is a route, as far as is known. Families have to be the same. */
+bool sal_reaches(const struct sal *s, const struct sal_local_address *from,
+		 const struct ip_addr *to);
 /* The rule that takes a SYN, with the flow counted on it. */
 struct service_ref sal_demux_hit(struct sal *s, const struct service_id *id);
 /* A packet of the flow, for the rule that chose it. */
@@ -485,6 +501,8 @@ void sal_paths_set_local(struct sal *s, const struct sal_local_address *list,
 			 size_t n);
 /* After such a change, when the flows that had to move have done so. */
 void sal_paths_changed(struct sal *s);
+/* It is back_ns: one has been there for as long as the policy asks. */
+void sal_paths_ripe(struct sal *s);
 /* The best way to the peer that there is now. False: none. */
 bool sal_path_best(struct sal *s, struct sal_flow *f, struct sal_path *out);
 /* A move begins, on the tie's present path. */

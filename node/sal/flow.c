@@ -279,6 +279,7 @@ struct sal_flow *sal_flow_new(struct sal *s)
 
 void sal_flow_forget(struct sal *s, struct sal_flow *f)
 {
+	sal_way_end(s, f);
 	for (int i = 0; i < SAL_INDEX_COUNT_; i++)
 		sal_flow_unindex(s, f, (enum sal_index)i);
 	sal_unhold(s, f);

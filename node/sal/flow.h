@@ -123,6 +123,9 @@ struct sal_flow {
 	bool prove_slot; /* prove_ns is the flow's own moment */
 	bool rsyn_proven; /* the last one that we took came from such a one */
 	bool early; /* data goes before the move is complete */
+	/* What it had (history.c). */
+	uint32_t way_count; /* so far; the newest are kept */
+	enum sal_way_why way_why; /* of the next; OPENED: nothing yet */
 
 	int64_t waits_ns; /* when a program began to wait; 0: it doesn't */
 	int64_t sent_ns; /* when anything was sent last */

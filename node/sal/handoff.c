@@ -159,7 +159,7 @@ static int check_place(struct sal *s, const struct sal_flow *like,
 		return refuse(why,
 			      "its inner address is not the service's here",
 			      EADDRNOTAVAIL);
-	if (!sal_local_for(s, like->tie.path.remote.family, &path))
+	if (!sal_local_for(s, &like->tie.path.remote, &path))
 		return refuse(why,
 			      "no address here is of the peer's address family",
 			      EHOSTUNREACH);

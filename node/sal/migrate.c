@@ -170,6 +170,15 @@ const struct sal_local_address *sal_local_address(const struct sal *s,
 	return NULL;
 }
 
+/* The route to where the peer is may be gone while the address stays. */
+static bool still_reaches(const struct sal *s, const struct sal_flow *f,
+			  const struct sal_local_address *a)
+{
+	const struct ip_addr *to = &f->tie.path.remote;
+
+	return a->addr.family != to->family || sal_reaches(s, a, to);
+}
+
 static void check_address(struct sal *s, struct sal_flow *f)
 {
 	const struct sal_local_address *a =
@@ -182,7 +191,7 @@ static void check_address(struct sal *s, struct sal_flow *f)
 
 	if (sal_flow_still(f))
 		return; /* later, if it goes on here */
-	if (a && !waits) {
+	if (a && !waits && still_reaches(s, f, a)) {
 		f->tie.path.ifindex = a->ifindex;
 		return;
 	}
@@ -190,6 +199,7 @@ static void check_address(struct sal *s, struct sal_flow *f)
 	found = sal_path_best(s, f, &best);
 	if (found)
 		f->tie.path = best;
+	sal_way_because(f, SAL_WAY_ADDRESS_GONE);
 	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 
@@ -209,6 +219,7 @@ void sal_flow_go_on(struct sal *s, struct sal_flow *f)
 		if (found)
 			f->tie.path = best;
 	}
+	sal_way_because(f, SAL_WAY_HANDED_OVER);
 	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 
@@ -272,6 +283,7 @@ void sal_do_take_rsyn(const struct sal_step *t)
 	f->early = false;
 	f->rsyn_proven = sal_proof_use(t->s, f, t->a->path);
 	sal_native_moves(f);
+	sal_way_because(f, SAL_WAY_PEER_MOVED);
 	peer_moved(t->s, f, t->a->path);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);
 }

@@ -117,7 +117,7 @@ int sal_native_unlisten(struct sal *s, uint32_t socket, int64_t now_ns)
 bool sal_native_own_end(const struct sal *s, struct sal_path *path)
 {
 	return sal_local_address(s, &path->local) ||
-	       sal_local_for(s, path->remote.family, path);
+	       sal_local_for(s, &path->remote, path);
 }
 
 /* ---- an open flow ------------------------------------------------------- */

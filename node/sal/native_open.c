@@ -40,7 +40,7 @@ static int bind_path(struct sal *s, struct sal_flow *f,
 
 	if (ip_addr_size(&c->to)) {
 		f->tie.path.remote = c->to;
-		if (!sal_local_for(s, c->to.family, &f->tie.path))
+		if (!sal_local_for(s, &c->to, &f->tie.path))
 			r = -EHOSTUNREACH;
 	} else {
 		/* There is no packet yet that a DELAY rule could hold. */

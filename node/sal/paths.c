@@ -54,10 +54,20 @@ static void sort(const struct sal *s, struct sal_local_address *v, uint32_t n)
 	}
 }
 
+/* Since when it is there without a break. */
+static int64_t since_of(const struct sal *s, const struct ip_addr *addr)
+{
+	for (uint32_t i = 0; i < s->address_count; i++)
+		if (ip_addr_equal(&s->addresses[i].addr, addr))
+			return s->since_ns[i];
+	return s->now_ns;
+}
+
 void sal_paths_set_local(struct sal *s, const struct sal_local_address *list,
 			 size_t n)
 {
 	struct sal_local_address sorted[SAL_ADDRESSES_MAX];
+	int64_t since_ns[SAL_ADDRESSES_MAX];
 	bool same;
 
 	if (n > SAL_ADDRESSES_MAX)
@@ -70,8 +80,12 @@ void sal_paths_set_local(struct sal *s, const struct sal_local_address *list,
 	same = n == s->address_count;
 	for (size_t i = 0; i < n && same; i++)
 		same = ip_addr_equal(&sorted[i].addr, &s->addresses[i].addr);
-	if (n)
+	for (size_t i = 0; i < n; i++)
+		since_ns[i] = since_of(s, &sorted[i].addr);
+	if (n) {
 		memcpy(s->addresses, sorted, n * sizeof(*sorted));
+		memcpy(s->since_ns, since_ns, n * sizeof(*since_ns));
+	}
 	s->address_count = (uint32_t)n;
 	s->list_verno += !same;
 }
@@ -151,7 +165,7 @@ static bool candidate(struct sal *s, const struct sal_flow *f, unsigned k,
 			if ((int)rank_of(f, a) != rank)
 				continue;
 			for (unsigned j = 0; j < count; j++) {
-				if (remotes[j].family != a->addr.family)
+				if (!sal_reaches(s, a, &remotes[j]))
 					continue;
 				if ((*n)++ != k)
 					continue;
@@ -436,17 +450,30 @@ void sal_list_arrived(struct sal *s, struct sal_flow *f,
 
 /* ---- policy ------------------------------------------------------------- */
 
+/* There for as long as the policy wants it to be. */
+static bool is_ripe(const struct sal *s, const struct ip_addr *addr)
+{
+	return s->now_ns - since_of(s, addr) >= s->policy.hold_ns;
+}
+
 /* To the best there is, from one that would do. */
 static void back_to_best(struct sal *s, struct sal_flow *f)
 {
-	struct sal_path best;
+	struct sal_path path;
+	unsigned n;
 
 	f->back_later = false;
-	if (!sal_path_best(s, f, &best) ||
-	    ip_addr_equal(&best.local, &f->tie.path.local))
+	know_home(f);
+	for (unsigned k = 0; candidate(s, f, k, &path, &n); k++) {
+		if (ip_addr_equal(&path.local, &f->tie.path.local))
+			return;
+		if (!is_ripe(s, &path.local))
+			continue;
+		f->tie.path = path;
+		sal_way_because(f, SAL_WAY_POLICY);
+		sal_step(s, f, SAL_ON_ADDRESS, NULL);
 		return;
-	f->tie.path = best;
-	sal_step(s, f, SAL_ON_ADDRESS, NULL);
+	}
 }
 
 /* What is on the move just now goes when it has arrived; once, or a best way
@@ -465,6 +492,24 @@ static void go_back(struct sal *s)
 	}
 }
 
+/* When the next address is ripe. */
+static void wait_for_ripe(struct sal *s)
+{
+	s->back_ns = SAL_NEVER;
+	for (uint32_t i = 0; s->policy.go_back && i < s->address_count; i++) {
+		int64_t at = s->since_ns[i] + s->policy.hold_ns;
+
+		if (at > s->now_ns && at < s->back_ns)
+			s->back_ns = at;
+	}
+}
+
+void sal_paths_ripe(struct sal *s)
+{
+	wait_for_ripe(s);
+	go_back(s);
+}
+
 void sal_paths_changed(struct sal *s)
 {
 	struct sal_flow *f;
@@ -472,6 +517,7 @@ void sal_paths_changed(struct sal *s)
 
 	if (s->policy.go_back)
 		go_back(s);
+	wait_for_ripe(s);
 	while ((f = sal_flow_each(s, &at)))
 		sal_list_changed(s, f);
 }
@@ -484,6 +530,11 @@ void sal_set_policy(struct sal *s, const struct sal_policy *p, int64_t now_ns)
 	s->policy = *p;
 	memcpy(list, s->given, sizeof(list));
 	sal_set_addresses(s, list, n, now_ns);
+}
+
+void sal_put_policy(struct sal *s, const struct sal_policy *p)
+{
+	s->policy = *p;
 }
 
 struct sal_policy sal_get_policy(const struct sal *s)
@@ -517,6 +568,7 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 	    ip_addr_equal(&path.local, &f->tie.path.local))
 		return 0;
 	f->tie.path = path;
+	sal_way_because(f, SAL_WAY_ASKED);
 	sal_step(s, f, SAL_ON_ADDRESS, NULL);
 	return 0;
 }

@@ -60,9 +60,12 @@ static bool may_prove(const struct sal *s, const struct sal_flow *f)
 static bool way_to(const struct sal *s, const struct sal_flow *f,
 		   const struct ip_addr *to, struct sal_path *out)
 {
+	const struct sal_local_address *from =
+		sal_local_address(s, &f->tie.path.local);
+
 	*out = (struct sal_path){ .remote = *to };
-	if (f->tie.path.local.family != to->family)
-		return sal_local_for(s, to->family, out);
+	if (!from || !sal_reaches(s, from, to))
+		return sal_local_for(s, to, out);
 	out->local = f->tie.path.local;
 	out->ifindex = f->tie.path.ifindex;
 	return true;

@@ -61,11 +61,18 @@ int sal_name_set(struct sal *s, const struct service_id *id,
 
 /* ---- rules -------------------------------------------------------------- */
 
-bool sal_local_for(const struct sal *s, sa_family_t family,
+bool sal_reaches(const struct sal *s, const struct sal_local_address *from,
+		 const struct ip_addr *to)
+{
+	return from->addr.family == to->family &&
+	       (!s->sink.reaches || s->sink.reaches(s->sink.arg, from, to));
+}
+
+bool sal_local_for(const struct sal *s, const struct ip_addr *to,
 		   struct sal_path *path)
 {
 	for (uint32_t i = 0; i < s->address_count; i++) {
-		if (s->addresses[i].addr.family != family)
+		if (!sal_reaches(s, &s->addresses[i], to))
 			continue;
 		path->local = s->addresses[i].addr;
 		path->ifindex = s->addresses[i].ifindex;
@@ -92,7 +99,7 @@ static void bind_to(struct sal *s, struct sal_flow *f, const struct ip_addr *to,
 	f->tie.path.remote = *to;
 	if (!f->info.native)
 		sal_encap_begin(s, &f->tie.path);
-	sal_local_for(s, to->family, &f->tie.path);
+	sal_local_for(s, to, &f->tie.path);
 }
 
 int sal_resolve(struct sal *s, struct sal_flow *f)
@@ -136,7 +143,7 @@ bool sal_resolve_path(struct sal *s, const struct service_id *id,
 	    target->rule != SERVICE_FORWARD)
 		return false;
 	*path = (struct sal_path){ .remote = target->addr };
-	return sal_local_for(s, target->addr.family, path);
+	return sal_local_for(s, &target->addr, path);
 }
 
 /* Of DEMUX rules a prefix has one: there is nothing to choose. */
@@ -221,7 +228,7 @@ static bool is_down(const struct service_target *target, void *arg)
 	struct sal_path path;
 
 	return target->rule == SERVICE_FORWARD &&
-	       !sal_local_for(arg, target->addr.family, &path);
+	       !sal_local_for(arg, &target->addr, &path);
 }
 
 void sal_forward_reachable(struct sal *s)
@@ -350,6 +357,7 @@ void sal_do_drop_tie(const struct sal_step *t)
 {
 	struct sal_flow *f = t->f;
 
+	sal_way_because(f, SAL_WAY_REBOUND);
 	if (f->rsyn_unanswered && f->tries >= SAL_RSYN_TRIES_REBIND)
 		sal_set_aside(t->s, f, SAL_ASIDE_NS);
 	if (f->tie.remote_id) {

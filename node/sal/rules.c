@@ -43,7 +43,7 @@ static int to_target(const struct sal *s, const struct sal_rule *r,
 	};
 	if (r->kind == SAL_RULE_FORWARD) {
 		t->addr = r->to;
-		t->down = !sal_local_for(s, r->to.family, &path);
+		t->down = !sal_local_for(s, &r->to, &path);
 	}
 	return 0;
 }

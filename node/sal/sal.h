@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 struct sal;
+struct sal_local_address;
 
 /* ---- packets ----------------------------------------------------------- */
 
@@ -188,6 +189,10 @@ struct sal_sink {
 	void (*send)(void *arg, const struct sal_outer *packet);
 	void (*deliver)(void *arg, const struct sal_inner *packet);
 	void (*event)(void *arg, const struct sal_event *event);
+	/* Is there a route to it from that address of ours? NULL: always. It
+	 * may change with sal_set_addresses() only. */
+	bool (*reaches)(void *arg, const struct sal_local_address *from,
+			const struct ip_addr *to);
 };
 
 /* ---- life -------------------------------------------------------------- */
@@ -232,6 +237,10 @@ struct sal_config {
 	/* How long an answer proves a standby address of the peer's; 0: none is
 	 * asked. */
 	int64_t proof_ns;
+	/* Keep a copy of what the inner TCP has not ACKed, and send it again
+	 * when a move is complete (unacked.c). False: its own time-out has to.
+	 */
+	bool resend;
 	uint16_t mtu; /* of the underlay, in bytes; an outer IP header included
 		       */
 };
@@ -276,8 +285,9 @@ void sal_tick(struct sal *s, int64_t now_ns);
 /*
  * The addresses that this host has on the underlay now, in order of preference
  * (link down, tentative and TUN's own left out). The engine compares them with
- * what it knew: flows whose address is gone move to the best one by the policy
- * from which an address of the peer's can be reached, or wait in NOADDRESS.
+ * what it knew: flows whose address is gone, or reaches the peer no more, move
+ * to the best one by the policy from which an address of the peer's can be
+ * reached, or wait in NOADDRESS.
  */
 struct sal_local_address {
 	struct ip_addr addr;
@@ -296,8 +306,12 @@ struct sal_policy {
 		       */
 	bool go_back; /* move flows to the best one whenever there is a better;
 			 else they stay where they are as long as they can */
+	int64_t hold_ns; /* go_back: not before it has been there for so long */
 };
 void sal_set_policy(struct sal *s, const struct sal_policy *p, int64_t now_ns);
+/* The same, but it counts from the next sal_set_addresses() on, for who changes
+ * their order as well. */
+void sal_put_policy(struct sal *s, const struct sal_policy *p);
 struct sal_policy sal_get_policy(const struct sal *s);
 
 /*
@@ -421,6 +435,48 @@ bool sal_flow_find(const struct sal *s, uint32_t local_id,
 #define SAL_STANDBY_MAX 8
 unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
 			  struct ip_addr out[SAL_STANDBY_MAX]);
+
+/*
+ * The paths that a flow had (history.c). It has one while its data goes on:
+ * from the end of one to the beginning of the next it was moving.
+ */
+enum sal_way_why {
+	SAL_WAY_OPENED, /* the first one */
+	SAL_WAY_ADDRESS_GONE, /* its own was, or could not be used any more */
+	SAL_WAY_POLICY, /* there was a better one */
+	SAL_WAY_ASKED, /* sal_flow_move() */
+	SAL_WAY_SILENCE, /* the peer said nothing where it was */
+	SAL_WAY_PEER_MOVED,
+	SAL_WAY_PEER_SEEN, /* has proved itself from elsewhere (a NAT) */
+	SAL_WAY_REBOUND, /* to another instance */
+	SAL_WAY_HANDED_OVER, /* from another host, or it was to be */
+};
+const char *sal_way_why_name(enum sal_way_why why);
+
+struct sal_way {
+	struct sal_path path;
+	int64_t from_ns, until_ns; /* INT64_MAX: it still has it */
+	enum sal_way_why why; /* it came to it */
+};
+
+#define SAL_WAYS_MAX 32 /* of a flow: the newest */
+#define SAL_ENDED_MAX 64 /* flows that are over: the newest */
+
+struct sal_history {
+	struct sal_flow_info info;
+	int64_t ended_ns; /* INT64_MAX: it is not over */
+	uint16_t reason; /* of its end: REASON's code; 0: none */
+	uint32_t left_out; /* paths before those that are here */
+	uint32_t n;
+	struct sal_way v[SAL_WAYS_MAX]; /* the oldest first */
+};
+/* Of a flow that is open, or of one of the last that were. False: neither. */
+bool sal_flow_history(const struct sal *s, uint32_t local_id,
+		      struct sal_history *out);
+/* The last ones that are over, the oldest first. */
+void sal_flows_ended(const struct sal *s,
+		     void (*visit)(void *arg, const struct sal_history *h),
+		     void *arg);
 
 /*
  * A flow's end moves to another host (handoff.c): hold, export and release at

@@ -139,13 +139,23 @@ static bool step(struct sal *s, struct sal_flow *f, enum sal_on on,
 bool sal_step_because(struct sal *s, struct sal_flow *f, enum sal_on on,
 		      uint16_t reason)
 {
+	bool done;
+
 	f->reason = reason;
-	return step(s, f, on, NULL);
+	done = step(s, f, on, NULL);
+	if (f->in_use)
+		sal_way_note(s, f);
+	return done;
 }
 
 bool sal_step(struct sal *s, struct sal_flow *f, enum sal_on on,
 	      const struct sal_arrival *a)
 {
+	bool done;
+
 	f->reason = 0;
-	return step(s, f, on, a);
+	done = step(s, f, on, a);
+	if (f->in_use)
+		sal_way_note(s, f);
+	return done;
 }

@@ -10,6 +10,9 @@
  * again. The oldest are the ones that count: they are what the receiver waits
  * for. So when there is no more room it is the newest that is not kept.
  *
+ * Without "resend" nothing is kept, and the time-out has to do it: that is to
+ * be seen beside the other.
+ *
  * A segment's sequence numbers are believed as the programs send them: a
  * program can fool only its own conversation.
  */
@@ -51,7 +54,8 @@ void sal_unacked_out(struct sal *s, struct sal_flow *f,
 	f->tcp_seen_out = true;
 	copy.seq = tcp.seq;
 	copy.seq_end = tcp.seq_end;
-	sal_store_push(&s->unacked, &f->unacked, &copy, segment);
+	if (s->config.resend)
+		sal_store_push(&s->unacked, &f->unacked, &copy, segment);
 }
 
 void sal_unacked_in(struct sal *s, struct sal_flow *f, const uint8_t *segment,

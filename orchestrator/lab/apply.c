@@ -286,6 +286,46 @@ static const char *address_text(const struct plan *plan, size_t service,
 	return a.family ? ip_format_addr(&a, buf, size) : NULL;
 }
 
+/* As it is called by now; where it is not there, as it will be. */
+static const char *name_by_now(const struct lab *lab, size_t iface,
+			       char name[IFNAMSIZ])
+{
+	const struct plan_iface *f = &lab->plan->ifaces.v[iface];
+
+	return kns_ifname(lab->nodes[f->node].ns, f->ifindex, name) ? f->name :
+								      name;
+}
+
+static json_t *interface_request(const struct lab *lab,
+				 const struct plan_op *op)
+{
+	const struct plan_iface *f = &lab->plan->ifaces.v[op->iface.iface];
+	const struct scn_endpoint *end =
+		&lab->plan->scenario->links.v[f->link].end[f->end];
+	char name[IFNAMSIZ];
+
+	return json_pack(
+		"{s:s, s:s, s:I, s:b, s:o}", "cmd", "interface set",
+		"interface", name_by_now(lab, op->iface.iface, name), "cost",
+		(json_int_t)end->cost, "metered", (int)end->metered, "cap_bps",
+		end->cap_bps ? json_integer(end->cap_bps) : json_null());
+}
+
+static json_t *policy_request(const struct lab *lab, const struct plan_op *op)
+{
+	struct plan_sal_policy p = plan_sal_policy(lab->plan, op->node);
+	json_t *order = json_array();
+	char name[IFNAMSIZ];
+
+	for (size_t i = 0; i < p.n_order; i++)
+		json_array_append_new(
+			order, json_string(name_by_now(lab, p.order[i], name)));
+	return json_pack("{s:s, s:s, s:o, s:b, s:b, s:I}", "cmd", "policy set",
+			 "by", p.by_cost ? "cost" : "order", "order", order,
+			 "avoid_metered", (int)p.avoid_metered, "go_back",
+			 (int)p.go_back, "hold_ms", (json_int_t)p.hold_ms);
+}
+
 static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 {
 	char text[SERVICE_ID_TEXT_MAX], addr[2][IP_TEXT_MAX];
@@ -351,7 +391,12 @@ static int ask_sald(struct run *run, size_t i)
 
 	run->asked = true;
 	return lab_sald_request(run->lab, op->node, i,
-				sald_request(run->lab->plan, op), run->err);
+				op->kind == PLAN_OP_SAL_INTERFACE ?
+					interface_request(run->lab, op) :
+				op->kind == PLAN_OP_SAL_POLICY ?
+					policy_request(run->lab, op) :
+					sald_request(run->lab->plan, op),
+				run->err);
 }
 
 static int add_endpoint(struct run *run, const struct plan_op *op,
@@ -445,6 +490,8 @@ static int step(struct run *run, size_t i, size_t *next)
 			return r;
 		break;
 	case PLAN_OP_SALD_START:
+	case PLAN_OP_SAL_INTERFACE:
+	case PLAN_OP_SAL_POLICY:
 	case PLAN_OP_SAL_NAME:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
@@ -464,6 +511,8 @@ static int step(struct run *run, size_t i, size_t *next)
 	switch (op->kind) {
 	case PLAN_OP_SALD_START:
 		return start_sald(run, i);
+	case PLAN_OP_SAL_INTERFACE:
+	case PLAN_OP_SAL_POLICY:
 	case PLAN_OP_SAL_NAME:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:

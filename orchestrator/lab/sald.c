@@ -81,7 +81,7 @@ static int open_log(const char *node, struct err *err)
 	return 0;
 }
 
-#define ARGS_MAX (2 * (PLAN_SAL_PREFIXES_MAX + 12) + 1)
+#define ARGS_MAX (2 * (PLAN_SAL_PREFIXES_MAX + 14) + 1)
 
 static size_t add_number(const char *argv[ARGS_MAX], size_t n,
 			 char texts[ARGS_MAX][80], const char *option,
@@ -106,6 +106,10 @@ static size_t add_options(const char *argv[ARGS_MAX], size_t n,
 		argv[n++] = "--encapsulate";
 		argv[n++] = "never";
 	}
+	if (s->resend == SCN_NO)
+		argv[n++] = "--no-resend";
+	if (s->source_routes == SCN_YES)
+		argv[n++] = "--source-routes";
 	return n;
 }
 
@@ -143,7 +147,8 @@ static void fill_args(const struct child_arg *a, const char *argv[ARGS_MAX],
 		snprintf(texts[n] + 2 * i, 3, "%02x", key[i]);
 	argv[n] = texts[n];
 	n++;
-	n = add_options(argv, n, texts, &lab->plan->scenario->sal);
+	n = add_options(argv, n, texts,
+			&lab->plan->scenario->nodes.v[a->sald->node].sal);
 	argv[n++] = "--ready-fd";
 	snprintf(texts[n], sizeof(texts[n]), "%d", a->ready_fd);
 	argv[n] = texts[n];

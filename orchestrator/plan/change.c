@@ -207,7 +207,8 @@ static int rename_ops(const struct plan_live *l, const struct scn_action *a,
 	memcpy(op->rename.name, a->iface.name, sizeof(a->iface.name));
 	memcpy(op->rename.old_name, l->ifaces[iface].name,
 	       sizeof(a->iface.name));
-	return 0;
+	/* A sald knows them by their names. */
+	return plan_sal_policy_ops(l, op->node, a->pos, out);
 }
 
 static int mtu_op(const struct plan_live *l, size_t iface, size_t old,

@@ -79,6 +79,10 @@ size_t plan_joining_host(const struct plan *p, size_t node,
 /* The operations, of all the above. */
 int plan_operations(struct plan *p, const plan_route_vec *routes);
 
+/* What its sald is told of a node's interfaces, if there is anything to say. */
+int plan_sal_policy_ops(const struct plan_live *l, size_t node,
+			struct src_pos pos, plan_op_vec *out);
+
 /* Where a node's sald sends, at first, what is for an instance there. */
 struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
 				size_t instance);

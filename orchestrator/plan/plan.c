@@ -248,6 +248,8 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_EMULATOR_START: /* goes with the lab */
 	case PLAN_OP_LINK_CHANGE: /* only the lab knows what was */
 	case PLAN_OP_SALD_START: /* goes with the lab */
+	case PLAN_OP_SAL_INTERFACE:
+	case PLAN_OP_SAL_POLICY:
 	case PLAN_OP_SAL_NAME:
 	case PLAN_OP_NAMES_START:
 	case PLAN_OP_NAMES_OPEN: /* goes with the node */

@@ -130,6 +130,8 @@ enum plan_op_kind {
 	PLAN_OP_MPTCP_ADD, /* an endpoint: one of its addresses */
 	PLAN_OP_MPTCP_DEL,
 	PLAN_OP_SALD_START, /* those behind it wait until it is ready */
+	PLAN_OP_SAL_INTERFACE, /* what it is to think of an interface */
+	PLAN_OP_SAL_POLICY,
 	PLAN_OP_SAL_NAME, /* a service's ID and addresses */
 	PLAN_OP_SAL_RULE_ADD,
 	PLAN_OP_SAL_RULE_DEL,
@@ -162,7 +164,7 @@ struct plan_op {
 			size_t iface;
 			bool forwarding, ignore_linkdown; /* CONF */
 		} iface; /* BRIDGE_ADD, IFACE_UP, IFACE_DOWN, CARRIER_SYNC,
-			    IFACE_CONF */
+			    IFACE_CONF, SAL_INTERFACE */
 		struct {
 			size_t iface[2];
 			size_t bridge; /* iface[0]'s master, or SCN_NONE */
@@ -301,6 +303,15 @@ bool plan_has_names(const struct plan *p);
 bool plan_has_sald(const struct plan *p);
 /* The prefixes that hold every sal service's address; how many (at most max).
  */
+/* How a node's sald chooses among its interfaces. */
+struct plan_sal_policy {
+	bool by_cost, avoid_metered, go_back;
+	int64_t hold_ms;
+	size_t order[SCN_ORDER_MAX]; /* interfaces that come first */
+	size_t n_order;
+};
+struct plan_sal_policy plan_sal_policy(const struct plan *p, size_t node);
+
 #define PLAN_SAL_PREFIXES_MAX 16
 size_t plan_sal_prefixes(const struct plan *p,
 			 struct ip_prefix out[PLAN_SAL_PREFIXES_MAX]);

@@ -117,7 +117,7 @@ static int add_rules(const struct plan_live *l, plan_op_vec *out, size_t node,
 int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
 {
 	const struct scenario *s = l->plan->scenario;
-	int r = 0;
+	int r = plan_sal_policy_ops(l, node, s->nodes.v[node].pos, out);
 
 	for (size_t k = 0; k < s->services.n && !r; k++) {
 		const struct scn_service *svc = &s->services.v[k];

@@ -2,6 +2,8 @@
 /* Plans as people read them. */
 #include "orchestrator/plan/plan.h"
 
+#include "base/units.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -96,6 +98,38 @@ static void sal_text(const struct plan *p, const struct plan_op *op, char *buf,
 		append(buf, size, ", weight %" PRIu32, op->sal.weight);
 	if (op->sal.priority)
 		append(buf, size, ", priority %" PRIu32, op->sal.priority);
+}
+
+static void sal_interface_text(const struct plan *p, const struct plan_op *op,
+			       char *buf, size_t size)
+{
+	const struct plan_iface *f = &p->ifaces.v[op->iface.iface];
+	const struct scn_endpoint *end =
+		&p->scenario->links.v[f->link].end[f->end];
+	char rate[32];
+
+	append(buf, size, "tell sald of %s: cost %u%s", f->name, end->cost,
+	       end->metered ? ", metered" : "");
+	if (end->cap_bps)
+		append(buf, size, ", at most %s",
+		       units_format_rate(end->cap_bps, rate, sizeof(rate)));
+}
+
+static void sal_policy_text(const struct plan *p, const struct plan_op *op,
+			    char *buf, size_t size)
+{
+	struct plan_sal_policy policy = plan_sal_policy(p, op->node);
+
+	append(buf, size, "tell sald its policy: by %s",
+	       policy.by_cost ? "cost" : "order");
+	for (size_t i = 0; i < policy.n_order; i++)
+		append(buf, size, "%s%s", i ? ", " : " ",
+		       p->ifaces.v[policy.order[i]].name);
+	if (policy.avoid_metered)
+		append(buf, size, ", metered last");
+	if (policy.go_back)
+		append(buf, size, ", go back after %lld ms",
+		       (long long)policy.hold_ms);
 }
 
 static void queue_text(const struct plan *p, const struct plan_op *op,
@@ -278,6 +312,12 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		break;
 	case PLAN_OP_SALD_START:
 		append(buf, size, "start sald");
+		break;
+	case PLAN_OP_SAL_INTERFACE:
+		sal_interface_text(p, op, buf, size);
+		break;
+	case PLAN_OP_SAL_POLICY:
+		sal_policy_text(p, op, buf, size);
 		break;
 	case PLAN_OP_SAL_NAME:
 	case PLAN_OP_SAL_RULE_ADD:

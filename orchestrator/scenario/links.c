@@ -45,13 +45,29 @@ static const struct type type_mptcp = {
 	.words = mptcp_words,
 };
 
+static const struct type type_cost = {
+	.expects = "a whole number",
+	.scalar = SCALAR_UINT,
+	.max = UINT32_MAX,
+};
+
+static const struct type type_cap = {
+	.expects = "a rate such as 2mbit",
+	.scalar = SCALAR_RATE,
+	.min = 8000,
+	.max = UINT64_C(100000000000),
+};
+
 enum {
 	END_NODE,
 	END_INTERFACE,
 	END_ADDRESS,
 	END_MAC,
 	END_MASQUERADE,
-	END_MPTCP
+	END_MPTCP,
+	END_COST,
+	END_METERED,
+	END_CAP
 };
 
 static const struct field end_fields[] = {
@@ -78,6 +94,18 @@ static const struct field end_fields[] = {
 	[END_MPTCP] = { .name = "mptcp",
 			.type = &type_mptcp,
 			.doc = "what MPTCP does with its addresses" },
+	[END_COST] = { .name = "cost",
+		       .type = &type_cost,
+		       .doc = "of what goes through it: its sald takes the "
+			      "cheapest" },
+	[END_METERED] = { .name = "metered",
+			  .type = &type_switch,
+			  .doc = "true: its sald takes it where nothing else "
+				 "is there" },
+	[END_CAP] = { .name = "cap",
+		      .type = &type_cap,
+		      .doc = "the most that its sald has go through it, each "
+			     "way" },
 };
 
 static const struct mapping mapping_end = {
@@ -128,6 +156,17 @@ static bool read_short_end(struct loader *l, const struct tree_node *node,
 	return good;
 }
 
+static void read_policy(const struct value *v, struct scn_endpoint *end)
+{
+	if (v[END_COST].ok) {
+		end->has_cost = true;
+		end->cost = (uint32_t)v[END_COST].number;
+	}
+	end->metered = v[END_METERED].ok && v[END_METERED].word;
+	if (v[END_CAP].ok)
+		end->cap_bps = v[END_CAP].bps;
+}
+
 static bool read_long_end(struct loader *l, const struct tree_node *node,
 			  struct scn_endpoint *end)
 {
@@ -137,6 +176,9 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 		[END_MAC] = "MAC addresses",
 		[END_MASQUERADE] = "addresses to masquerade by",
 		[END_MPTCP] = "addresses for MPTCP",
+		[END_COST] = "cost",
+		[END_METERED] = "meter",
+		[END_CAP] = "cap",
 	};
 	struct value v[VALUES_MAX];
 	bool good = mapping_read(l, &mapping_end, node, NULL, v, NULL);
@@ -153,9 +195,20 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 	if (v[END_MPTCP].ok)
 		end->mptcp = (enum scn_mptcp)v[END_MPTCP].word;
 	end->masquerade = v[END_MASQUERADE].ok && v[END_MASQUERADE].word;
+	read_policy(v, end);
 	if (!v[END_NODE].ok)
 		return false;
 	end->node = v[END_NODE].index;
+	for (size_t i = END_COST; i <= END_CAP; i++) {
+		if (!v[i].node ||
+		    l->s->nodes.v[end->node].kind != SCN_NODE_ROUTER)
+			continue;
+		tree_error(l->diag, v[i].node,
+			   "'%s' is a router: it has no sald that would heed "
+			   "this",
+			   l->s->nodes.v[end->node].name);
+		good = false;
+	}
 	if (end->masquerade &&
 	    scn_kind_is_host(l->s->nodes.v[end->node].kind)) {
 		tree_error(l->diag, v[END_MASQUERADE].node,
@@ -166,7 +219,7 @@ static bool read_long_end(struct loader *l, const struct tree_node *node,
 	}
 	if (l->s->nodes.v[end->node].kind != SCN_NODE_BRIDGE)
 		return good;
-	for (size_t i = END_INTERFACE; i <= END_MPTCP; i++) {
+	for (size_t i = END_INTERFACE; i <= END_CAP; i++) {
 		const struct tree_node *given = v[i].node;
 
 		if (given)

@@ -326,6 +326,7 @@ static int parse(const char *path, const char *folder, const char *text,
 	for (size_t i = 0; i < NAMES_COUNT_; i++)
 		names_deinit(&l.names[i]);
 	VEC_FREE(&l.links);
+	VEC_FREE(&l.node_sal);
 	tree_deinit(&tree);
 
 	if (l.no_memory) {

@@ -149,6 +149,7 @@ struct loader {
 	const char *folder; /* what files are named from; NULL: they are not to
 			       be looked at */
 	size_t file_bytes; /* read so far */
+	VEC(const struct tree_node *) node_sal; /* by node; NULL: not given */
 	VEC(struct link_origin) links; /* by the scenario's link index */
 	uint64_t actions_unknown; /* ACTION_BIT() of those of which not all are
 				     known, since some had errors */

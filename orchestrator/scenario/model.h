@@ -47,10 +47,45 @@ static inline bool scn_kind_is_host(enum scn_node_kind kind)
 	return kind == SCN_NODE_HOST || kind == SCN_NODE_GUEST;
 }
 
+/* ---- salds ------------------------------------------------------------- */
+
+enum scn_encapsulate {
+	SCN_ENCAPSULATE_UNSAID,
+	SCN_ENCAPSULATE_AUTO,
+	SCN_ENCAPSULATE_NEVER
+};
+
+enum scn_choice { SCN_UNSAID, SCN_NO, SCN_YES };
+
+enum scn_by { SCN_BY_UNSAID, SCN_BY_ORDER, SCN_BY_COST };
+
+#define SCN_ORDER_MAX 16
+
+/* One interface: that end of that link. */
+struct scn_iface_ref {
+	size_t link, end;
+};
+
+struct scn_sal { /* 0: a sald's own default */
+	int64_t liveness_ms, probe_gap_ms, keepalive_ms;
+	unsigned probes;
+	enum scn_encapsulate encapsulate;
+	enum scn_choice resend, source_routes;
+	/* The policy. */
+	enum scn_by by; /* UNSAID: cost where an interface has one */
+	enum scn_choice avoid_metered, go_back;
+	int64_t hold_ms; /* before flows go back */
+	struct scn_iface_ref order[SCN_ORDER_MAX]; /* come first */
+	size_t n_order;
+};
+
+/* ---- nodes -------------------------------------------------------------- */
+
 struct scn_node {
 	char *name;
 	enum scn_node_kind kind;
 	scn_prefix_vec subnets; /* bridges: the network's; empty: automatic */
+	struct scn_sal sal; /* of its sald: its own, else as all have it */
 	struct src_pos pos; /* of the name */
 };
 
@@ -72,6 +107,10 @@ struct scn_endpoint {
 	uint8_t mac[6];
 	enum scn_mptcp mptcp; /* what its addresses are to MPTCP */
 	bool masquerade; /* of a router: what leaves by it has its address */
+	/* What the node's sald is to think of it. */
+	bool has_cost, metered;
+	uint32_t cost;
+	int64_t cap_bps; /* each way; 0: none */
 	struct src_pos pos;
 };
 
@@ -276,11 +315,6 @@ enum scn_handoff_step {
 };
 
 enum scn_route_change { SCN_ROUTE_ADD, SCN_ROUTE_DELETE, SCN_ROUTE_REPLACE };
-
-/* One interface: that end of that link. */
-struct scn_iface_ref {
-	size_t link, end;
-};
 
 typedef VEC(scn_index_vec) scn_groups;
 
@@ -544,16 +578,6 @@ struct scn_file {
 	};
 };
 
-/* ---- salds ------------------------------------------------------------- */
-
-enum scn_encapsulate { SCN_ENCAPSULATE_AUTO, SCN_ENCAPSULATE_NEVER };
-
-struct scn_sal { /* 0: a sald's own default */
-	int64_t liveness_ms, probe_gap_ms, keepalive_ms;
-	unsigned probes;
-	enum scn_encapsulate encapsulate;
-};
-
 /* ---- all of it --------------------------------------------------------- */
 
 struct scenario {
@@ -563,7 +587,6 @@ struct scenario {
 	uint64_t seed;
 	int64_t duration_ns; /* 0: until the last probe or process is done */
 	struct src_pos topology_pos; /* "topology:", for what all of it needs */
-	struct scn_sal sal;
 	int64_t spin_ns; /* the emulator's busy-wait before a frame is due */
 	VEC(struct scn_node) nodes;
 	VEC(struct scn_link) links;

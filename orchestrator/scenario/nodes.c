@@ -17,7 +17,7 @@ static const struct type type_kind = {
 	.words = kind_words,
 };
 
-enum { NODE_KIND, NODE_SUBNET };
+enum { NODE_KIND, NODE_SUBNET, NODE_SAL };
 
 static const struct field node_fields[] = {
 	[NODE_KIND] = { .name = "kind",
@@ -27,6 +27,9 @@ static const struct field node_fields[] = {
 	[NODE_SUBNET] = { .name = "subnet",
 			  .type = &type_subnets,
 			  .doc = "the network of a bridge, one a family" },
+	[NODE_SAL] = { .name = "sal",
+		       .type = &type_sal,
+		       .doc = "how its sald works, where it is not as all" },
 };
 
 static const struct mapping mapping_node = {
@@ -59,10 +62,11 @@ static size_t read_node(struct loader *l, const struct tree_node *key,
 	static const struct tree_node nothing = { .kind = TREE_MAP };
 	struct scn_node *node = LOADER_PUSH(l, &l->s->nodes);
 	size_t index = l->s->nodes.n - 1;
+	const struct tree_node **sal = LOADER_PUSH(l, &l->node_sal);
 	struct value v[VALUES_MAX];
 	bool good;
 
-	if (!node)
+	if (!node || !sal)
 		return SCN_NONE;
 	node->name = loader_dup(l, key->text);
 	node->pos = key->pos;
@@ -75,6 +79,13 @@ static size_t read_node(struct loader *l, const struct tree_node *key,
 	    !prefixes_read(l, type_subnets.item, &v[NODE_SUBNET],
 			   &node->subnets))
 		good = false;
+	*sal = v[NODE_SAL].ok ? v[NODE_SAL].node : NULL;
+	if (*sal && v[NODE_KIND].ok && !scn_kind_is_host(node->kind)) {
+		tree_error(l->diag, *sal, "a %s has no sald",
+			   scn_node_kind_name(node->kind));
+		*sal = NULL;
+		good = false;
+	}
 	if (v[NODE_SUBNET].node && v[NODE_KIND].ok &&
 	    node->kind != SCN_NODE_BRIDGE) {
 		tree_error(l->diag, v[NODE_SUBNET].node,

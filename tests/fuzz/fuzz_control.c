@@ -255,31 +255,45 @@ static void addresses(void *arg, control_address_fn visit, void *to)
 	visit(to, &a);
 }
 
-static int set_interface(void *arg, const char *name, uint32_t cost,
-			 bool metered, struct err *err)
+static int set_interface(void *arg, const struct control_interface *i,
+			 struct err *err)
 {
 	struct sal_local_address local = { .addr = { AF_INET, { 10, 0, 0, 1 } },
 					   .ifindex = 2,
-					   .cost = cost,
-					   .metered = metered };
+					   .cost = i->cost,
+					   .metered = i->metered };
 
 	(void)arg;
-	if (strlen(name) > 15)
+	if (strlen(i->name) > 15)
 		return err_set(err, EINVAL, "too long");
 	sal_set_addresses(world.sal, &local, 1, world.now_ns);
 	return 0;
 }
 
-static struct sal_policy policy(void *arg)
+static void policy(void *arg, struct control_policy *out)
 {
 	(void)arg;
-	return sal_get_policy(world.sal);
+	out->sal = sal_get_policy(world.sal);
 }
 
-static void set_policy(void *arg, const struct sal_policy *p)
+static void set_policy(void *arg, const struct control_policy *p)
 {
 	(void)arg;
-	sal_set_policy(world.sal, p, world.now_ns);
+	sal_set_policy(world.sal, &p->sal, world.now_ns);
+}
+
+static bool show_flow(void *arg, uint32_t flow, struct sal_history *out,
+		      struct ip_addr standby[SAL_STANDBY_MAX], unsigned *n)
+{
+	(void)arg;
+	*n = sal_flow_standby(world.sal, flow, standby);
+	return sal_flow_history(world.sal, flow, out);
+}
+
+static void flows_ended(void *arg, control_ended_fn visit, void *to)
+{
+	(void)arg;
+	sal_flows_ended(world.sal, visit, to);
 }
 
 static int migrate(void *arg, uint32_t flow, const struct ip_addr *to,
@@ -342,6 +356,8 @@ static const struct control_ops ops = {
 	.interface_set = set_interface,
 	.policy = policy,
 	.policy_set = set_policy,
+	.flow_show = show_flow,
+	.flows_ended = flows_ended,
 	.flow_migrate = migrate,
 	.counters = counters,
 };
@@ -381,8 +397,9 @@ static void on_event(void *arg, const struct sal_event *e)
 
 static void *start(void)
 {
-	static const struct sal_sink sink = { NULL, on_send, on_deliver,
-					      on_event };
+	static const struct sal_sink sink = { .send = on_send,
+					      .deliver = on_deliver,
+					      .event = on_event };
 	struct sal_local_address local = { .addr = { AF_INET, { 10, 0, 0, 1 } },
 					   .ifindex = 2 };
 	struct sal_config c = { .max_flows = 0 };

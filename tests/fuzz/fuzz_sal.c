@@ -433,7 +433,10 @@ static void step(struct net *net)
 
 static struct sal *start(struct net *net, uint8_t host, void **mem)
 {
-	struct sal_sink sink = { net, on_send, on_deliver, on_event };
+	struct sal_sink sink = { .arg = net,
+				 .send = on_send,
+				 .deliver = on_deliver,
+				 .event = on_event };
 	struct sal_native_sink sockets = { net, on_receive, on_end, on_datagram,
 					   on_answer };
 	struct sal_config c = { .max_flows = 0 };

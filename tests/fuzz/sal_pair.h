@@ -526,7 +526,10 @@ static void end_rule(struct end *e, bool add, bool demux, unsigned whereto)
 
 static void end_start(struct end *e)
 {
-	struct sal_sink sink = { e, on_send, on_deliver, on_event };
+	struct sal_sink sink = { .arg = e,
+				 .send = on_send,
+				 .deliver = on_deliver,
+				 .event = on_event };
 	struct ip_addr addr = service_addr();
 	struct service_id id = { { 1 } };
 

@@ -613,8 +613,9 @@ START_TEST(replays_change_nothing)
 	for (int i = 0; i < 3; i++) {
 		char to[32], shown[64];
 
-		/* Of another length, or it would go with the first one. */
-		snprintf(to, sizeof(to), "10.0.0.%d/%d", 101 + i, 25 + i % 2);
+		/* Of another length, or it would go with the first one; and one
+		 * by which the instance is on the link. */
+		snprintf(to, sizeof(to), "10.0.0.%d/%d", 101 + i, 25 - i % 2);
 		netns_enter(hosts[1].ns);
 		sh("ip addr add %s dev eth0", to);
 		sh("ip addr del %s dev eth0", now);

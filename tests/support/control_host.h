@@ -17,7 +17,8 @@ static struct {
 	char ifname[64];
 	uint32_t cost, flow;
 	bool metered;
-	struct sal_policy policy;
+	uint64_t cap_bps;
+	struct control_policy policy;
 	unsigned what; /* of rule_change */
 	struct service_prefix prefix;
 	enum sal_verdict verdict;
@@ -230,24 +231,54 @@ static void fake_addresses(void *arg, control_address_fn visit, void *to)
 	visit(to, &a);
 }
 
-static int fake_interface_set(void *arg, const char *name, uint32_t cost,
-			      bool metered, struct err *err)
+static int fake_interface_set(void *arg, const struct control_interface *i,
+			      struct err *err)
 {
 	(void)arg;
 	(void)err;
-	snprintf(host.ifname, sizeof(host.ifname), "%s", name);
-	host.cost = cost;
-	host.metered = metered;
+	snprintf(host.ifname, sizeof(host.ifname), "%s", i->name);
+	host.cost = i->cost;
+	host.metered = i->metered;
+	host.cap_bps = i->cap_bps;
 	return 0;
 }
 
-static struct sal_policy fake_policy(void *arg)
+static void fake_policy(void *arg, struct control_policy *out)
 {
 	(void)arg;
-	return host.policy;
+	*out = host.policy;
 }
 
-static void fake_policy_set(void *arg, const struct sal_policy *p)
+/* Flow 7 has had two paths, and there is no other. */
+static bool fake_flow_show(void *arg, uint32_t flow, struct sal_history *out,
+			   struct ip_addr standby[SAL_STANDBY_MAX], unsigned *n)
+{
+	(void)arg;
+	*out = (struct sal_history){
+		.info.local_id = flow,
+		.ended_ns = INT64_MAX,
+		.left_out = 3,
+		.n = 2,
+		.v = { { .from_ns = 5, .until_ns = 9 },
+		       { .from_ns = 11,
+			 .until_ns = INT64_MAX,
+			 .why = SAL_WAY_POLICY } },
+	};
+	ck_assert_int_eq(ip_parse_addr("10.0.0.1", &out->v[0].path.local), 0);
+	ck_assert_int_eq(ip_parse_addr("10.0.0.9", &standby[0]), 0);
+	*n = 1;
+	return flow == 7;
+}
+
+static void fake_flows_ended(void *arg, control_ended_fn visit, void *to)
+{
+	const struct sal_history h = { .info.local_id = 8, .ended_ns = 12 };
+
+	(void)arg;
+	visit(to, &h);
+}
+
+static void fake_policy_set(void *arg, const struct control_policy *p)
 {
 	(void)arg;
 	host.policy = *p;
@@ -290,6 +321,8 @@ static const struct control_ops ops = {
 	.interface_set = fake_interface_set,
 	.policy = fake_policy,
 	.policy_set = fake_policy_set,
+	.flow_show = fake_flow_show,
+	.flows_ended = fake_flows_ended,
 	.flow_migrate = fake_flow_migrate,
 	.counters = fake_counters,
 };

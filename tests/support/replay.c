@@ -487,7 +487,10 @@ static bool is_registered(const char *file)
 void replay_play(struct replay *r)
 {
 	struct player y = { .r = r };
-	struct sal_sink sink = { &y, on_send, on_deliver, on_event };
+	struct sal_sink sink = { .arg = &y,
+				 .send = on_send,
+				 .deliver = on_deliver,
+				 .event = on_event };
 	struct sal_native_sink native = { &y, on_receive, on_end, on_datagram,
 					  on_answer };
 	struct numbers numbers = { .four_n = 0 };

@@ -360,9 +360,22 @@ struct service_id service(unsigned n)
 	return id;
 }
 
+static bool sink_reaches(void *arg, const struct sal_local_address *from,
+			 const struct ip_addr *to)
+{
+	const struct host *h = arg;
+
+	(void)to;
+	return !ip_addr_equal(&from->addr, &h->no_route);
+}
+
 static void start(struct host *h)
 {
-	struct sal_sink sink = { h, world_takes, sink_deliver, sink_event };
+	struct sal_sink sink = { .arg = h,
+				 .send = world_takes,
+				 .deliver = sink_deliver,
+				 .event = sink_event,
+				 .reaches = sink_reaches };
 
 	if (h->sal)
 		h->early += sal_stats(h->sal)->early;

@@ -70,6 +70,7 @@ struct host {
 	struct ip_addr inner4, inner6;
 	struct ip_addr addresses[8];
 	size_t address_count;
+	struct ip_addr no_route; /* nobody is reached from this one */
 	bool echoes; /* its kernel answers ping, as kernels do */
 	bool wildcard; /* its UDP server answers from the inner address */
 	uint16_t udp_port; /* of a UDP echo server; 0: none */

@@ -245,8 +245,8 @@ START_TEST(paths_are_chosen)
 	/* What is not said stays. */
 	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"by\":\"cost\"}");
 	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"go_back\":true}");
-	ck_assert(host.policy.by_cost && host.policy.go_back);
-	ck_assert(!host.policy.avoid_metered);
+	ck_assert(host.policy.sal.by_cost && host.policy.sal.go_back);
+	ck_assert(!host.policy.sal.avoid_metered);
 	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"by\":\"order\","
 		 "\"avoid_metered\":true,\"go_back\":false}");
 	o = ask("{\"v\":1,\"cmd\":\"policy\"}");
@@ -264,6 +264,42 @@ START_TEST(paths_are_chosen)
 	check_ok("{\"v\":1,\"cmd\":\"flow migrate\",\"flow\":1,"
 		 "\"to\":null}");
 	ck_assert_int_eq(host.to.family, AF_UNSPEC);
+
+	/* The order of interfaces, the time before a return, a cap. */
+	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"order\":[\"b\",\"a\"],"
+		 "\"hold_ms\":1500}");
+	ck_assert_uint_eq(host.policy.n_order, 2);
+	ck_assert_str_eq(host.policy.order[0], "b");
+	ck_assert_int_eq(host.policy.sal.hold_ns, 1500000000);
+	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"go_back\":true}");
+	ck_assert_uint_eq(host.policy.n_order, 2);
+	o = ask("{\"v\":1,\"cmd\":\"policy\"}");
+	policy = json_object_get(o, "policy");
+	ck_assert_uint_eq(json_array_size(json_object_get(policy, "order")), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(policy, "hold_ms")),
+			 1500);
+	json_decref(o);
+	check_ok("{\"v\":1,\"cmd\":\"policy set\",\"order\":[]}");
+	ck_assert_uint_eq(host.policy.n_order, 0);
+	check_ok("{\"v\":1,\"cmd\":\"interface set\",\"interface\":\"e\","
+		 "\"cap_bps\":64000}");
+	ck_assert_uint_eq(host.cap_bps, 64000);
+	check_ok("{\"v\":1,\"cmd\":\"interface set\",\"interface\":\"e\","
+		 "\"cap_bps\":null}");
+	ck_assert_uint_eq(host.cap_bps, 0);
+	check_refused("{\"v\":1,\"cmd\":\"interface set\","
+		      "\"interface\":\"e\",\"cap_bps\":7999}",
+		      "EINVAL", "cap_bps");
+	check_refused("{\"v\":1,\"cmd\":\"policy set\",\"order\":[\"a\","
+		      "\"a\"]}",
+		      "EINVAL", "order");
+	check_refused("{\"v\":1,\"cmd\":\"policy set\",\"order\":["
+		      "\"sixteen-bytes-is\"]}",
+		      "EINVAL", "order");
+	check_refused("{\"v\":1,\"cmd\":\"policy set\",\"order\":\"a\"}",
+		      "EINVAL", "order");
+	check_refused("{\"v\":1,\"cmd\":\"policy set\",\"hold_ms\":-1}",
+		      "EINVAL", "hold_ms");
 
 	check_refused("{\"v\":1,\"cmd\":\"interface set\",\"cost\":1}",
 		      "EINVAL", "interface");
@@ -283,6 +319,42 @@ START_TEST(paths_are_chosen)
 		      "EINVAL", "to");
 	check_refused("{\"v\":1,\"cmd\":\"flow migrate\",\"flow\":404}",
 		      "ENOENT", NULL);
+}
+END_TEST
+
+START_TEST(paths_are_told)
+{
+	json_t *o = ask("{\"v\":1,\"cmd\":\"flow show\",\"flow\":7}");
+	json_t *flow = json_object_get(o, "flow"), *ways, *one;
+
+	ck_assert(json_is_null(json_object_get(flow, "ended_ns")));
+	ck_assert_int_eq(json_integer_value(json_object_get(flow, "left_out")),
+			 3);
+	ck_assert_uint_eq(json_array_size(json_object_get(flow, "standby")), 1);
+	ways = json_object_get(flow, "history");
+	ck_assert_uint_eq(json_array_size(ways), 2);
+	one = json_array_get(ways, 0);
+	ck_assert_str_eq(json_string_value(json_object_get(
+				 json_object_get(one, "path"), "local")),
+			 "10.0.0.1");
+	ck_assert_int_eq(json_integer_value(json_object_get(one, "until_ns")),
+			 9);
+	ck_assert_str_eq(json_string_value(json_object_get(one, "why")),
+			 "opened");
+	one = json_array_get(ways, 1);
+	ck_assert(json_is_null(json_object_get(one, "until_ns")));
+	ck_assert_str_eq(json_string_value(json_object_get(one, "why")),
+			 "policy");
+	json_decref(o);
+	check_refused("{\"v\":1,\"cmd\":\"flow show\",\"flow\":8}", "ENOENT",
+		      NULL);
+	check_refused("{\"v\":1,\"cmd\":\"flow show\"}", "EINVAL", "flow");
+	o = ask("{\"v\":1,\"cmd\":\"flow ended\"}");
+	one = json_array_get(json_object_get(o, "flows"), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(one, "ended_ns")),
+			 12);
+	ck_assert(json_is_null(json_object_get(one, "reason")));
+	json_decref(o);
 }
 END_TEST
 
@@ -593,6 +665,7 @@ int main(void)
 	tcase_add_test(tc, lists_tell_only_what_is_asked_for);
 	tcase_add_test(tc, names_are_set);
 	tcase_add_test(tc, paths_are_chosen);
+	tcase_add_test(tc, paths_are_told);
 	tcase_add_test(tc, lists_tell_what_there_is);
 	tcase_add_test(tc, answers_carry_the_number_of_the_request);
 	tcase_add_test(tc, mistakes_are_named);

@@ -213,7 +213,10 @@ static void out_event(void *arg, const struct sal_event *e)
 static void out_start(struct out *o)
 {
 	struct sal_config c = { .max_flows = 0 };
-	struct sal_sink sink = { o, out_send, out_deliver, out_event };
+	struct sal_sink sink = { .arg = o,
+				 .send = out_send,
+				 .deliver = out_deliver,
+				 .event = out_event };
 	struct sal_local_address here = { .addr = ip("10.0.0.1"),
 					  .ifindex = 3 };
 	struct ip_addr v4 = ip("10.8.0.1");

@@ -46,7 +46,9 @@ static void on_event(void *arg, const struct sal_event *e)
 static struct sal *router(const struct ip_addr *at, const struct ip_addr *to,
 			  void **mem)
 {
-	const struct sal_sink sink = { NULL, on_send, on_deliver, on_event };
+	const struct sal_sink sink = { .send = on_send,
+				       .deliver = on_deliver,
+				       .event = on_event };
 	const struct sal_local_address own = { .addr = *at, .ifindex = 1 };
 	const struct sal_rule r = { .kind = SAL_RULE_FORWARD,
 				    .to = *to,

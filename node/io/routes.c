@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Routes, as far as they say whom an interface reaches: of all tables but the
+ * kernel's own for local addresses, for a packet with its source address and
+ * its interface given may be looked up in any of them. Those that sald has
+ * copied for itself (source_routes.c) say nothing new, and would keep alive
+ * what they are copies of.
+ */
+#include "node/io/routes.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct attrs {
+	const struct nlattr *to, *via, *multipath;
+	uint32_t oif, table, metric;
+};
+
+static int take_attr(const struct nlattr *attr, void *arg)
+{
+	struct attrs *a = arg;
+
+	switch (mnl_attr_get_type(attr)) {
+	case RTA_DST:
+		a->to = attr;
+		break;
+	case RTA_GATEWAY:
+		a->via = attr;
+		break;
+	case RTA_MULTIPATH:
+		a->multipath = attr;
+		break;
+	case RTA_OIF:
+		a->oif = mnl_attr_get_u32(attr);
+		break;
+	case RTA_TABLE:
+		a->table = mnl_attr_get_u32(attr);
+		break;
+	case RTA_PRIORITY:
+		a->metric = mnl_attr_get_u32(attr);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+struct reading {
+	struct monitor_state *s;
+	uint32_t tun;
+};
+
+static bool is_of_address(const struct monitor_state *s, uint32_t ifindex,
+			  sa_family_t family)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].ifindex == ifindex &&
+		    s->list[i].addr.family == family)
+			return true;
+	return false;
+}
+
+static void copy_addr(struct ip_addr *a, const struct nlattr *attr)
+{
+	if (attr && mnl_attr_get_payload_len(attr) == ip_addr_size(a))
+		memcpy(a->bytes, mnl_attr_get_payload(attr), ip_addr_size(a));
+	else
+		a->family = AF_UNSPEC;
+}
+
+static void add(struct reading *r, const struct rtmsg *m, const struct attrs *a,
+		uint32_t oif, unsigned flags, const struct nlattr *via)
+{
+	struct monitor_state *s = r->s;
+	struct monitor_route *route;
+	bool tun = oif && oif == r->tun;
+
+	if (flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN))
+		return;
+	if (!tun && !is_of_address(s, oif, m->rtm_family))
+		return;
+	if (s->n_routes == MONITOR_ROUTES_MAX) {
+		s->routes_cut = true;
+		return;
+	}
+	route = &s->routes[s->n_routes++];
+	*route = (struct monitor_route){
+		.ifindex = oif,
+		.table = a->table ? a->table : m->rtm_table,
+		.metric = a->metric,
+		.to = { .addr.family = m->rtm_family, .len = m->rtm_dst_len },
+		.via.family = m->rtm_family,
+		.tun = tun,
+	};
+	if (a->to)
+		copy_addr(&route->to.addr, a->to);
+	copy_addr(&route->via, via);
+}
+
+static int take_hop(const struct nlattr *attr, void *arg)
+{
+	const struct nlattr **via = arg;
+
+	if (mnl_attr_get_type(attr) == RTA_GATEWAY)
+		*via = attr;
+	return MNL_CB_OK;
+}
+
+/* Next hops, each with attributes of its own. */
+static void add_hops(struct reading *r, const struct rtmsg *m,
+		     const struct attrs *a)
+{
+	const uint8_t *at = mnl_attr_get_payload(a->multipath);
+	size_t left = mnl_attr_get_payload_len(a->multipath);
+
+	while (left >= sizeof(struct rtnexthop)) {
+		const struct rtnexthop *hop = (const struct rtnexthop *)at;
+		const struct nlattr *via = NULL;
+		size_t len = hop->rtnh_len;
+
+		if (len < sizeof(*hop) || len > left)
+			return;
+		mnl_attr_parse_payload(at + sizeof(*hop), len - sizeof(*hop),
+				       take_hop, &via);
+		add(r, m, a, (uint32_t)hop->rtnh_ifindex, hop->rtnh_flags, via);
+		len = RTNH_ALIGN(len);
+		if (len > left)
+			return;
+		at += len;
+		left -= len;
+	}
+}
+
+static int add_route(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(nlh);
+	struct reading *r = arg;
+	struct attrs a = { .oif = 0 };
+
+	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) ||
+	    m->rtm_type != RTN_UNICAST || (m->rtm_flags & RTM_F_CLONED) ||
+	    m->rtm_protocol == ROUTES_PROTOCOL) {
+		r->s->own_routes += m->rtm_protocol == ROUTES_PROTOCOL;
+		return MNL_CB_OK;
+	}
+	mnl_attr_parse(nlh, sizeof(*m), take_attr, &a);
+	if (a.multipath)
+		add_hops(r, m, &a);
+	else
+		add(r, m, &a, a.oif, m->rtm_flags, a.via);
+	return MNL_CB_OK;
+}
+
+int routes_read(struct mnl_socket *nl, uint32_t tun_ifindex,
+		struct monitor_state *s, struct err *err)
+{
+	struct reading r = { .s = s, .tun = tun_ifindex };
+
+	s->n_routes = 0;
+	s->routes_cut = false;
+	s->own_routes = 0;
+	return rtnl_dump(nl, RTM_GETROUTE, add_route, &r, err);
+}
+
+static bool same_route(const struct monitor_route *a,
+		       const struct monitor_route *b)
+{
+	return a->ifindex == b->ifindex && a->table == b->table &&
+	       a->metric == b->metric && ip_prefix_equal(&a->to, &b->to) &&
+	       ip_addr_equal(&a->via, &b->via);
+}
+
+bool routes_equal(const struct monitor_state *a, const struct monitor_state *b)
+{
+	bool same = a->n_routes == b->n_routes &&
+		    a->routes_cut == b->routes_cut &&
+		    a->own_routes == b->own_routes;
+
+	for (size_t i = 0; same && i < a->n_routes; i++)
+		same = same_route(&a->routes[i], &b->routes[i]);
+	return same;
+}
+
+/* All of a link, or somebody on it: the interface is way enough. */
+static bool is_on_any_link(const struct ip_addr *a)
+{
+	const uint8_t *b = a->bytes;
+
+	if (a->family == AF_INET6)
+		return b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+	return b[0] >= 224 || (b[0] == 169 && b[1] == 254);
+}
+
+bool monitor_reaches(const struct monitor_state *s, uint32_t ifindex,
+		     const struct ip_addr *to)
+{
+	if (is_on_any_link(to))
+		return true;
+	for (size_t i = 0; i < s->n_routes; i++)
+		if (s->routes[i].ifindex == ifindex &&
+		    s->routes[i].to.addr.family == to->family &&
+		    ip_prefix_contains(&s->routes[i].to, to))
+			return true;
+	return s->routes_cut;
+}
