@@ -329,30 +329,20 @@ int served_fold(struct served *sv, size_t probe, served_runs *out,
 
 struct port_use { /* by a port of the probe's: its last connection */
 	size_t node; /* who answered; SCN_NONE: there was none */
-	int64_t time_ns;
+	int64_t last_ns; /* the last answer over it */
 };
 
-/* The first time since that port's last connection was answered: the SYN may
- * have been said again. They are in the order of the trace. */
+/* When the connection of an answer was asked for: the first time since that
+ * port's last answer, as a SYN may be said again. INT64_MIN: not since then.
+ * They are in the order of the trace. */
 static int64_t asked_at(const syn_vec *syns, const struct answer *a,
 			const struct port_use *before)
 {
 	for (size_t i = 0; i < syns->n && syns->v[i].time_ns <= a->time_ns; i++)
 		if (syns->v[i].port == a->port &&
-		    syns->v[i].time_ns > before->time_ns)
+		    syns->v[i].time_ns > before->last_ns)
 			return syns->v[i].time_ns;
-	return before->node == SCN_NONE ? INT64_MIN : before->time_ns;
-}
-
-/* Is this answer the first one of what was chosen once? */
-static bool is_choice(const struct answer *group, size_t i,
-		      struct port_use *uses)
-{
-	struct port_use *use = &uses[group[i].port];
-
-	if (group[i].marked)
-		return !is_repeat(group, i);
-	return use->node != group[i].node;
+	return INT64_MIN;
 }
 
 int served_choices(const struct served *sv, size_t probe,
@@ -368,22 +358,29 @@ int served_choices(const struct served *sv, size_t probe,
 	for (size_t i = 0, first = 0; !r && i < answers->n; i++) {
 		const struct answer *a = &answers->v[i];
 		struct served_choice *slot;
+		int64_t asked_ns = INT64_MIN;
 
 		if (a->seq != answers->v[first].seq)
 			first = i;
-		if (!is_choice(&answers->v[first], i - first, uses))
-			continue;
-		slot = VEC_PUSH(out);
-		if (!slot) {
-			r = -ENOMEM;
-			break;
+		if (a->marked) {
+			if (is_repeat(&answers->v[first], i - first))
+				continue;
+		} else {
+			struct port_use before = uses[a->port];
+
+			asked_ns = asked_at(&sv->syns[probe], a, &before);
+			uses[a->port] =
+				(struct port_use){ a->node, a->time_ns };
+			if (asked_ns == INT64_MIN && before.node == a->node)
+				continue;
 		}
-		*slot = (struct served_choice){ a->node, a->time_ns, a->marked,
-						a->seq, INT64_MIN };
-		if (a->marked)
-			continue;
-		slot->asked_ns = asked_at(&sv->syns[probe], a, &uses[a->port]);
-		uses[a->port] = (struct port_use){ a->node, a->time_ns };
+		slot = VEC_PUSH(out);
+		if (slot)
+			*slot = (struct served_choice){ a->node, a->time_ns,
+							a->marked, a->seq,
+							asked_ns };
+		else
+			r = -ENOMEM;
 	}
 	free(uses);
 	return r;

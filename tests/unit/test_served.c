@@ -300,6 +300,51 @@ END_TEST
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 
+static void check_choice(const served_choice_vec *all, size_t i, size_t node,
+			 int64_t time_ns, int64_t asked_ns)
+{
+	ck_assert_uint_lt(i, all->n);
+	ck_assert_uint_eq(all->v[i].node, node);
+	ck_assert_int_eq(all->v[i].time_ns, time_ns);
+	ck_assert_int_eq(all->v[i].asked_ns, asked_ns);
+}
+
+/* A connection is one choice, however much is said over it, and begins when it
+ * was first asked for; a port may be used again. */
+START_TEST(test_choices)
+{
+	served_choice_vec all;
+
+	ck_assert_int_eq(served_add_port(served, DOWNLOAD, 40000), 0);
+	tcp("a:eth0", PCAPNG_OUT, segment(40000, 5001, SYN, 0, NULL), 10);
+	tcp("a:eth0", PCAPNG_OUT, segment(40000, 5001, SYN, 0, NULL), 20);
+	tcp("c:eth0", PCAPNG_OUT, segment(5001, 40000, ACK, 10, NULL), 30);
+	tcp("c:eth0", PCAPNG_OUT, segment(5001, 40000, ACK, 10, NULL), 40);
+	tcp("a:eth0", PCAPNG_OUT, segment(40000, 5001, SYN, 0, NULL), 50);
+	tcp("c:eth0", PCAPNG_OUT, segment(5001, 40000, ACK, 10, NULL), 60);
+	/* Handed over: another one goes on with it. */
+	tcp("d.x-1:eth0", PCAPNG_OUT, segment(5001, 40000, ACK, 10, NULL), 70);
+	reply("c:eth0", 1, 80);
+	reply("c:eth1", 1, 81);
+	reply("d.x-1:eth0", 1, 82);
+	reply("c:eth0", 2, 83);
+	fold(DOWNLOAD);
+	ck_assert_int_eq(served_choices(served, DOWNLOAD, &all), 0);
+	ck_assert_uint_eq(all.n, 3);
+	check_choice(&all, 0, C, 30, 10);
+	check_choice(&all, 1, C, 60, 50);
+	check_choice(&all, 2, D, 70, INT64_MIN);
+	VEC_FREE(&all);
+	fold(PING);
+	ck_assert_int_eq(served_choices(served, PING, &all), 0);
+	ck_assert_uint_eq(all.n, 3);
+	check_choice(&all, 0, C, 80, INT64_MIN);
+	check_choice(&all, 1, D, 82, INT64_MIN);
+	ck_assert_uint_eq(all.v[2].seq, 2);
+	VEC_FREE(&all);
+}
+END_TEST
+
 /* Streams are known by their ports, and only content is an answer: of an
  * upload, that it was taken. */
 START_TEST(test_streams)
@@ -408,6 +453,7 @@ int main(void)
 	tcase_add_test(tc, test_repeated_reply_counts_once);
 	tcase_add_test(tc, test_answered_by_both);
 	tcase_add_test(tc, test_first_answered_by_both);
+	tcase_add_test(tc, test_choices);
 	tcase_add_loop_test(tc, test_streams, 0, 2);
 	tcase_add_test(tc, test_requests);
 	tcase_add_test(tc, test_path);
