@@ -331,8 +331,11 @@ static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 	char text[SERVICE_ID_TEXT_MAX], addr[2][IP_TEXT_MAX];
 	json_t *request;
 
-	service_id_format(&plan->services.v[op->sal.service].id, text,
-			  sizeof(text));
+	if (op->sal.service == SCN_NONE)
+		snprintf(text, sizeof(text), "0/0");
+	else
+		service_id_format(&plan->services.v[op->sal.service].id, text,
+				  sizeof(text));
 	if (op->kind == PLAN_OP_SAL_NAME)
 		return json_pack(
 			"{s:s, s:s, s:s, s:s?, s:s?}", "cmd", "name set",
@@ -358,7 +361,7 @@ static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 	if (request && op->sal.to.family && op->kind != PLAN_OP_SAL_RULE_DEL)
 		json_object_set_new(request, "weight",
 				    json_integer(op->sal.weight));
-	if (request && op->sal.to.family && op->kind == PLAN_OP_SAL_RULE_ADD)
+	if (request && op->sal.to.family && op->kind != PLAN_OP_SAL_RULE_DEL)
 		json_object_set_new(request, "priority",
 				    json_integer(op->sal.priority));
 	return request;

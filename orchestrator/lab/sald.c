@@ -149,6 +149,9 @@ static void fill_args(const struct child_arg *a, const char *argv[ARGS_MAX],
 	n++;
 	n = add_options(argv, n, texts,
 			&lab->plan->scenario->nodes.v[a->sald->node].sal);
+	if (lab->plan->scenario->nodes.v[a->sald->node].kind ==
+	    SCN_NODE_SERVICE_ROUTER)
+		argv[n++] = "--service-router";
 	argv[n++] = "--ready-fd";
 	snprintf(texts[n], sizeof(texts[n]), "%d", a->ready_fd);
 	argv[n] = texts[n];

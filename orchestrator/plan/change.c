@@ -279,8 +279,9 @@ int plan_default_route_ops(const struct plan_live *l,
 			if (p->ifaces.v[i].node == PLAN_LAB ||
 			    plan_masquerades(p, i) || r->network != network ||
 			    !r->present ||
-			    p->scenario->nodes.v[p->ifaces.v[i].node].kind !=
-				    SCN_NODE_ROUTER)
+			    !scn_kind_is_router(
+				    p->scenario->nodes.v[p->ifaces.v[i].node]
+					    .kind))
 				continue;
 			for (size_t k = 0; k < r->addresses.n; k++)
 				if (r->addresses.v[k].addr.family ==

@@ -134,7 +134,7 @@ static size_t follow(const struct flows *f, size_t from,
 				return node;
 		if (is_own(f->plan, node, to))
 			return node;
-		if (node != from && s->nodes.v[node].kind != SCN_NODE_ROUTER)
+		if (node != from && !scn_kind_is_router(s->nodes.v[node].kind))
 			break;
 		step = find_step(f, node, to);
 		node = node_behind(f->plan, &step);

@@ -23,6 +23,8 @@ void plan_each_instance(const struct scenario *s, size_t service,
 /* Inner addresses and service IDs. */
 int plan_sal(struct plan *p, struct diag *diag);
 void plan_service_id(struct plan *p, size_t service);
+/* Which nodes ask which service routers. */
+int plan_resolution(struct plan *p);
 /* NULL: it is none. */
 const struct plan_readdress *plan_find_readdress(const struct plan *p,
 						 const struct scn_action *a);

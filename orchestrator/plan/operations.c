@@ -53,7 +53,7 @@ static int add_node(struct plan *p, size_t node, bool switched)
 		return 0;
 	if (!add_op(p, PLAN_OP_NODE_ADD, node, n->pos))
 		return -ENOMEM;
-	if (n->kind == SCN_NODE_ROUTER &&
+	if (scn_kind_is_router(n->kind) &&
 	    add_sysctl(p, node, "net/ipv6/conf/all/forwarding", "1", "0",
 		       n->pos))
 		return -ENOMEM;
@@ -218,7 +218,8 @@ static int configure_iface(struct plan *p, size_t iface, bool switched,
 {
 	const struct plan_iface *f = &p->ifaces.v[iface];
 	bool has_ipv6 = false;
-	bool forwarding = p->scenario->nodes.v[f->node].kind == SCN_NODE_ROUTER;
+	bool forwarding =
+		scn_kind_is_router(p->scenario->nodes.v[f->node].kind);
 
 	if (forwarding || switched) {
 		if (add_iface_op(p, PLAN_OP_IFACE_CONF, iface))

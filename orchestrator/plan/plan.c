@@ -203,6 +203,8 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_SAL_RULE_CHANGE:
 		out->sal.weight = op->sal.old_weight;
 		out->sal.old_weight = op->sal.weight;
+		out->sal.priority = op->sal.old_priority;
+		out->sal.old_priority = op->sal.priority;
 		return true;
 	case PLAN_OP_IFACE_RENAME:
 		memcpy(out->rename.name, op->rename.old_name, IFNAMSIZ);

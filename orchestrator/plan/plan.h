@@ -77,12 +77,18 @@ struct plan_service {
 };
 
 /*
- * A node of the scenario. Where a lab has a sal service, every host runs a
- * sald, and has an inner address of each family (with the length of the prefix
- * that all of them are from), which no change of its interfaces touches.
+ * A node of the scenario. Where a lab has a sal service, every host (and
+ * service router) runs a sald, and has an inner address of each family (with
+ * the length of the prefix that all of them are from), which no change of its
+ * interfaces touches.
  */
 struct plan_node {
 	bool sald;
+	/* How it gets to services: TABLE, BROADCAST or ROUTERS. Those of a
+	 * service router are for what it and its own know nothing of. */
+	enum scn_resolves resolves;
+	size_t routers[SCN_RESOLVES_MAX]; /* the preferred one first */
+	size_t router_count;
 	struct ip_prefix inner[2]; /* IPv4, IPv6 */
 };
 
@@ -231,11 +237,13 @@ struct plan_op {
 			const struct scn_action *partition;
 		} cut;
 		struct {
-			size_t service;
+			size_t service; /* SCN_NONE: all that there are */
 			struct ip_addr to; /* FORWARD; AF_UNSPEC: DEMUX */
-			size_t instance; /* who is there: a node */
+			size_t instance; /* who is there: a node; SCN_NONE: of
+					    no service */
 			uint32_t weight, priority; /* FORWARD */
-			uint32_t old_weight; /* CHANGE: for the inverse */
+			/* CHANGE: for the inverse */
+			uint32_t old_weight, old_priority;
 		} sal;
 		struct {
 			size_t service;

@@ -45,7 +45,7 @@ struct hop {
 
 static bool is_router(const struct walk *w, size_t node)
 {
-	return w->plan->scenario->nodes.v[node].kind == SCN_NODE_ROUTER;
+	return scn_kind_is_router(w->plan->scenario->nodes.v[node].kind);
 }
 
 static struct ip_addr address_of(const struct walk *w, size_t iface)

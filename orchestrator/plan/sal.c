@@ -175,7 +175,8 @@ int plan_sal(struct plan *p, struct diag *diag)
 
 		if (!n)
 			return -ENOMEM;
-		if (!wanted || !scn_kind_is_host(s->nodes.v[i].kind))
+		if (!wanted || (!scn_kind_is_host(s->nodes.v[i].kind) &&
+				s->nodes.v[i].kind != SCN_NODE_SERVICE_ROUTER))
 			continue;
 		n->sald = true;
 		host++;
@@ -188,12 +189,12 @@ int plan_sal(struct plan *p, struct diag *diag)
 			return 0;
 		}
 	}
-	if (wanted) {
-		check_networks(p, diag);
-		check_given_addresses(s, diag);
-		check_other_services(p, diag);
-	}
-	return 0;
+	if (!wanted)
+		return 0;
+	check_networks(p, diag);
+	check_given_addresses(s, diag);
+	check_other_services(p, diag);
+	return plan_resolution(p);
 }
 
 void plan_service_id(struct plan *p, size_t service)

@@ -5,48 +5,77 @@
  * other addresses, and, of all that, when a node is thawed that was frozen
  * meanwhile.
  */
-#include "orchestrator/plan/internal.h"
+#include "orchestrator/plan/routing.h"
 
 #include <errno.h>
 
-/* The lab as it is, or (readdress) as that action makes it. */
-struct view {
-	const struct plan_live *live;
-	const struct plan_readdress *readdress; /* NULL: as it is */
-};
-
-static struct ip_addr address_in(const struct view *v, size_t node, int family)
+/* An interface's first address of that family. */
+static struct ip_addr of_iface(const struct plan_view *v, size_t iface,
+			       int family)
 {
-	const struct plan *p = v->live->plan;
 	const struct plan_readdress *r = v->readdress;
+	const struct plan_live_iface *f = &v->live->ifaces[iface];
+	bool changes = r && iface == r->iface && plan_readdress_has(r, family);
+	const struct ip_prefix *a = changes ? r->new.v : f->addresses.v;
+	size_t n = changes ? r->new.n : f->addresses.n;
 
-	for (size_t i = 0; r && i < p->ifaces.n; i++) {
-		const struct plan_live_iface *f = &v->live->ifaces[i];
-		bool changes = i == r->iface && plan_readdress_has(r, family);
-		const struct ip_prefix *a = changes ? r->new.v : f->addresses.v;
-		size_t n = changes ? r->new.n : f->addresses.n;
-
-		for (size_t k = 0; p->ifaces.v[i].node == node && k < n; k++)
-			if (a[k].addr.family == family)
-				return a[k].addr;
-	}
-	return r ? (struct ip_addr){ 0 } :
-		   plan_live_address(v->live, node, family);
+	/* What is not there has no address, but will have, for who waits. */
+	for (size_t k = 0; (r || f->present) && k < n; k++)
+		if (a[k].addr.family == family)
+			return a[k].addr;
+	return (struct ip_addr){ 0 };
 }
 
-/*
- * Where a node's sald sends what is for a service with its instance there:
- * IPv4 where both have it, else IPv6; AF_UNSPEC: nowhere.
- */
-static struct ip_addr forward_in(const struct view *v, size_t node,
-				 size_t instance)
+static struct ip_addr address_in(const struct plan_view *v, size_t node,
+				 int family)
+{
+	const struct plan *p = v->live->plan;
+	struct ip_addr a = { 0 };
+
+	for (size_t i = 0; i < p->ifaces.n && !a.family; i++)
+		if (p->ifaces.v[i].node == node)
+			a = of_iface(v, i, family);
+	return a;
+}
+
+static bool is_on(const struct plan_view *v, size_t node, size_t network)
+{
+	const struct plan *p = v->live->plan;
+
+	for (size_t i = 0; i < p->ifaces.n; i++)
+		if (p->ifaces.v[i].node == node &&
+		    v->live->ifaces[i].network == network)
+			return true;
+	return false;
+}
+
+/* A service router's address on a network of the node's own, if there is one,
+ * or else its first. */
+static struct ip_addr nearest_in(const struct plan_view *v, size_t node,
+				 size_t router, int family)
+{
+	const struct plan *p = v->live->plan;
+	struct ip_addr a = { 0 };
+
+	for (size_t i = 0; i < p->ifaces.n && !a.family; i++)
+		if (p->ifaces.v[i].node == router &&
+		    is_on(v, node, v->live->ifaces[i].network))
+			a = of_iface(v, i, family);
+	return a.family ? a : address_in(v, router, family);
+}
+
+struct ip_addr plan_forward_in(const struct plan_view *v, size_t node,
+			       size_t instance)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct ip_addr to = { 0 };
 
 	for (size_t f = 0; f < 2 && !to.family; f++)
 		if (address_in(v, node, families[f]).family)
-			to = address_in(v, instance, families[f]);
+			to = plan_is_service_router(v->live->plan, instance) ?
+				     nearest_in(v, node, instance,
+						families[f]) :
+				     address_in(v, instance, families[f]);
 	return to;
 }
 
@@ -87,11 +116,11 @@ static int add_rule(const struct plan_live *l, plan_op_vec *out,
 		    enum plan_op_kind kind, size_t node, size_t service,
 		    size_t instance, struct src_pos pos)
 {
-	const struct view view = { .live = l };
+	const struct plan_view view = { .live = l };
 	struct ip_addr to = { 0 };
 
 	if (node != instance) {
-		to = forward_in(&view, node, instance);
+		to = plan_forward_in(&view, node, instance);
 		if (!to.family)
 			return 0; /* they have no network in common */
 	}
@@ -104,9 +133,13 @@ static int add_rules(const struct plan_live *l, plan_op_vec *out, size_t node,
 {
 	int r = 0;
 
+	if (plan_is_service_router(l->plan, node))
+		return plan_router_rules(l, out, node, service, pos);
 	if (plan_live_serves(l, service, node))
 		return add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service,
 				node, pos);
+	if (!plan_knows_all(l->plan, node))
+		return 0;
 	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
 		if (plan_live_serves(l, service, i))
 			r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node,
@@ -130,6 +163,8 @@ int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
 		if (!r)
 			r = add_rules(l, out, node, k, svc->pos);
 	}
+	if (!r && l->plan->nodes.v[node].sald)
+		r = plan_default_rules(l, out, node, s->nodes.v[node].pos);
 	return r;
 }
 
@@ -175,6 +210,8 @@ static int change_rules(const struct plan_live *l, plan_op_vec *out,
 	if (node == to) {
 		r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service, node,
 			     pos);
+		if (!plan_knows_all(l->plan, node))
+			return r;
 		/* It has clients of its own: they stay until this is done. */
 		for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
 			if (plan_live_serves(l, service, i))
@@ -182,6 +219,10 @@ static int change_rules(const struct plan_live *l, plan_op_vec *out,
 					     service, i, pos);
 		return r;
 	}
+	if (!plan_knows_all(l->plan, node))
+		return node != from ? 0 :
+				      add_rule(l, out, PLAN_OP_SAL_RULE_DEL,
+					       node, service, node, pos);
 	if (to != SCN_NONE)
 		r = add_rule(l, out, PLAN_OP_SAL_RULE_ADD, node, service, to,
 			     pos);
@@ -212,6 +253,8 @@ static int bind_node(const struct plan_live *l, size_t node, size_t service,
 	    (step_of(node, from, to) == PLAN_SAL_FORWARD &&
 	     plan_live_serves(l, service, node)))
 		return 0;
+	if (plan_is_service_router(l->plan, node))
+		return plan_router_bind(l, out, node, service, from, to, pos);
 	return change_rules(l, out, node, service, from, to, pos);
 }
 
@@ -236,22 +279,28 @@ static int follow_node(const struct plan_live *l, size_t node,
 {
 	const struct plan *p = l->plan;
 	const struct scenario *s = p->scenario;
-	const struct view before = { .live = l };
-	const struct view behind = { l, plan_find_readdress(p, a) };
+	const struct plan_view before = { .live = l };
+	const struct plan_view behind = { l, plan_find_readdress(p, a) };
 	size_t instance = p->ifaces.v[behind.readdress->iface].node;
 	int r = 0;
 
 	if (!p->nodes.v[node].sald)
 		return 0;
+	r = plan_default_follow(&before, &behind, out, node, a->pos);
 	for (size_t k = 0; k < s->services.n && !r; k++) {
 		struct ip_addr old, new;
 
-		if (s->services.v[k].resolver != SCN_RESOLVER_SAL ||
+		if (s->services.v[k].resolver != SCN_RESOLVER_SAL)
+			continue;
+		if (plan_is_service_router(p, node))
+			r = plan_router_follow(&before, &behind, out, node, k,
+					       a->pos);
+		if (r || !plan_knows_all(p, node) ||
 		    !plan_live_serves(l, k, instance) ||
 		    plan_live_serves(l, k, node))
 			continue;
-		old = forward_in(&before, node, instance);
-		new = forward_in(&behind, node, instance);
+		old = plan_forward_in(&before, node, instance);
+		new = plan_forward_in(&behind, node, instance);
 		if (ip_addr_equal(&old, &new))
 			continue;
 		if (new.family)
@@ -288,6 +337,10 @@ static int weigh_node(const struct plan_live *l, size_t node,
 
 	if (!l->plan->nodes.v[node].sald || plan_live_serves(l, service, node))
 		return 0;
+	if (plan_is_service_router(l->plan, node))
+		return plan_router_weigh(l, out, node, a);
+	if (!plan_knows_all(l->plan, node))
+		return 0;
 	for (size_t i = 0; i < a->weight.n && !r; i++) {
 		size_t n = out->n;
 
@@ -296,6 +349,7 @@ static int weigh_node(const struct plan_live *l, size_t node,
 		if (out->n == n)
 			continue;
 		out->v[n].sal.old_weight = out->v[n].sal.weight;
+		out->v[n].sal.old_priority = out->v[n].sal.priority;
 		out->v[n].sal.weight = a->weight.set[i].weight;
 	}
 	return r;
@@ -418,6 +472,8 @@ int plan_missed_ops(const struct plan_live *l, size_t node, struct src_pos pos,
 	const plan_op_vec *missed = &l->missed[node];
 	bool weighs = false;
 
+	if (!plan_knows_all(l->plan, node))
+		return plan_router_missed(l, out, node, pos);
 	for (size_t pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < missed->n; i++) {
 			const struct plan_op *op = &missed->v[i];

@@ -276,7 +276,7 @@ static void no_holder(const struct plan *p, struct diag *diag, size_t service)
 	const char *router = NULL;
 
 	for (size_t i = 0; i < s->nodes.n && !router; i++)
-		if (s->nodes.v[i].kind == SCN_NODE_ROUTER)
+		if (scn_kind_is_router(s->nodes.v[i].kind))
 			router = s->nodes.v[i].name;
 	diag_error(diag, s->services.v[service].pos, 1,
 		   "no node translates '%s': every host is its instance at "

@@ -76,10 +76,18 @@ static void route_text(const struct plan *p, const struct plan_op *op,
 static void sal_text(const struct plan *p, const struct plan_op *op, char *buf,
 		     size_t size)
 {
-	const char *name = p->scenario->services.v[op->sal.service].name;
+	const char *name =
+		op->sal.service == SCN_NONE ?
+			NULL :
+			p->scenario->services.v[op->sal.service].name;
 	char to[IP_TEXT_MAX];
 
-	if (op->kind == PLAN_OP_SAL_NAME)
+	if (op->sal.service == SCN_NONE)
+		append(buf, size, "%s services that it does not know to %s",
+		       op->kind == PLAN_OP_SAL_RULE_DEL ? "stop forwarding" :
+							  "forward",
+		       ip_format_addr(&op->sal.to, to, sizeof(to)));
+	else if (op->kind == PLAN_OP_SAL_NAME)
 		append(buf, size, "name service %s", name);
 	else if (!op->sal.to.family)
 		append(buf, size, "%s service %s",
@@ -476,6 +484,37 @@ static void print_instances(const struct plan *p, const struct scn_service *s,
 	}
 }
 
+static bool is_plain(const struct plan *p, size_t node)
+{
+	return !p->nodes.v[node].sald ||
+	       (p->nodes.v[node].resolves == SCN_RESOLVES_TABLE &&
+		p->scenario->nodes.v[node].kind != SCN_NODE_SERVICE_ROUTER);
+}
+
+/* Of hosts that do not know all instances, and of service routers. */
+static void print_resolution(const struct plan *p, FILE *out)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < p->nodes.n; i++) {
+		const struct plan_node *n = &p->nodes.v[i];
+
+		if (is_plain(p, i))
+			continue;
+		if (!any)
+			fprintf(out, "resolution\n");
+		any = true;
+		fprintf(out, "  %-20s %s", node_name(p, i),
+			n->resolves == SCN_RESOLVES_BROADCAST ? "by broadcast" :
+			n->resolves == SCN_RESOLVES_TABLE     ? "hands on" :
+								"by");
+		for (size_t k = 0; k < n->router_count; k++)
+			fprintf(out, "%s %s", k ? "," : "",
+				node_name(p, n->routers[k]));
+		fprintf(out, "\n");
+	}
+}
+
 static void print_services(const struct plan *p, FILE *out)
 {
 	char text[IP_TEXT_MAX], id[SERVICE_ID_TEXT_MAX];
@@ -575,6 +614,7 @@ void plan_print(const struct plan *p, FILE *out)
 	print_interfaces(p, out);
 	print_links(p, out);
 	print_inner(p, out);
+	print_resolution(p, out);
 	print_services(p, out);
 	fprintf(out, "operations\n");
 	for (size_t i = 0; i < p->ops.n; i++)

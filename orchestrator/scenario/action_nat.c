@@ -8,7 +8,7 @@ static const struct type type_router = {
 	.expects = "a router",
 	.scalar = SCALAR_REF,
 	.names = NAMES_NODE,
-	.nodes = 1u << SCN_NODE_ROUTER,
+	.nodes = SCN_ROUTERS,
 };
 
 static const struct field rebind_fields[] = {

@@ -9,8 +9,7 @@ static const struct type type_group = {
 	.expects = "a host or router, or a list of them",
 	.scalar = SCALAR_REF,
 	.names = NAMES_NODE,
-	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_ROUTER |
-		 1u << SCN_NODE_GUEST,
+	.nodes = 1u << SCN_NODE_HOST | SCN_ROUTERS | 1u << SCN_NODE_GUEST,
 	.item = &type_machine,
 };
 

@@ -140,6 +140,9 @@ extern const struct mapping mapping_scenario; /* the root (load.c) */
 
 struct link_origin; /* link_props.h */
 
+/* As bits of struct type's nodes. */
+#define SCN_ROUTERS (1u << SCN_NODE_ROUTER | 1u << SCN_NODE_SERVICE_ROUTER)
+
 struct loader {
 	struct diag *diag;
 	struct scenario *s;

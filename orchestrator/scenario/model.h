@@ -39,6 +39,7 @@ enum scn_node_kind {
 			  */
 	SCN_NODE_GUEST, /* a host with one interface, in a bridge: it can be
 			   moved to another one */
+	SCN_NODE_SERVICE_ROUTER, /* a router whose sald hands on by service */
 };
 
 /* A node that has addresses and programs, and forwards nothing. */
@@ -46,6 +47,22 @@ static inline bool scn_kind_is_host(enum scn_node_kind kind)
 {
 	return kind == SCN_NODE_HOST || kind == SCN_NODE_GUEST;
 }
+
+/* What routes are computed for, and packets pass through. */
+static inline bool scn_kind_is_router(enum scn_node_kind kind)
+{
+	return kind == SCN_NODE_ROUTER || kind == SCN_NODE_SERVICE_ROUTER;
+}
+
+/* How programs of a node, or those who ask it, get to sal services. */
+enum scn_resolves {
+	SCN_RESOLVES_AUTO, /* the nearest service router, if there is any */
+	SCN_RESOLVES_TABLE, /* it knows all instances */
+	SCN_RESOLVES_BROADCAST, /* it asks all on its links */
+	SCN_RESOLVES_ROUTERS,
+};
+
+#define SCN_RESOLVES_MAX 4 /* service routers of a node */
 
 /* ---- salds ------------------------------------------------------------- */
 
@@ -84,6 +101,10 @@ struct scn_sal { /* 0: a sald's own default */
 struct scn_node {
 	char *name;
 	enum scn_node_kind kind;
+	enum scn_resolves resolves;
+	size_t routers[SCN_RESOLVES_MAX]; /* the preferred one first */
+	size_t router_count;
+	struct src_pos resolves_pos;
 	scn_prefix_vec subnets; /* bridges: the network's; empty: automatic */
 	struct scn_sal sal; /* of its sald: its own, else as all have it */
 	struct src_pos pos; /* of the name */

@@ -3,7 +3,7 @@
 #include "orchestrator/scenario/load.h"
 
 #define HOST (1u << SCN_NODE_HOST | 1u << SCN_NODE_GUEST)
-#define ROUTER (1u << SCN_NODE_ROUTER)
+#define ROUTER SCN_ROUTERS
 
 const struct type type_text = {
 	.expects = "a text",

@@ -97,6 +97,7 @@ const char *scn_node_kind_name(enum scn_node_kind k)
 		[SCN_NODE_ROUTER] = "router",
 		[SCN_NODE_BRIDGE] = "bridge",
 		[SCN_NODE_GUEST] = "guest",
+		[SCN_NODE_SERVICE_ROUTER] = "service-router",
 	};
 
 	return words[k];
