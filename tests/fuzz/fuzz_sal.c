@@ -449,6 +449,7 @@ static struct sal *start(struct net *net, uint8_t host, void **mem)
 	c.inner4 = v4(10, 9, 0, host);
 	c.max_flows = 4;
 	c.max_half_open = 3;
+	c.max_forwarded = 8;
 	c.max_listeners = 3;
 	c.max_services = 4;
 	c.queue_bytes = c.unacked_bytes = 4096;

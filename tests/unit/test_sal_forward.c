@@ -517,7 +517,8 @@ START_TEST(a_loop_by_another_address)
 	begin(1);
 	default_to(s.c, AT_R1, 0);
 	host_addresses(s.r1, AT_R1, "10.0.8.2");
-	add(s.r1, AT_R2, 1);
+	add(s.r1, AT_R2, 60000);
+	add(s.r1, AT_A, 1); /* it could go on, but should not have come */
 	add(s.r2, "10.0.8.2", 1);
 	refused_with(SAL_REASON_LOOP, 10 * MSEC);
 	WORLD_OK(s.w, stats(s.r1)->forward_loops == 3);
