@@ -14,6 +14,7 @@
 /* Address space of some 300 bytes each; memory, only for those there are. */
 #define NODE_RULES (1u << 20)
 #define NODE_RULES_MAX 16000000u
+#define NODE_FLOWS_MAX 1000000u
 
 struct node_config {
 	const char *tun; /* name of the device */
@@ -29,6 +30,7 @@ struct node_config {
 	bool resend;
 	bool source_routes; /* packets leave by their address's interface */
 	uint32_t max_rules; /* 0: NODE_RULES */
+	uint32_t max_flows; /* 0: as the engine has it */
 	bool has_key;
 	uint8_t key[32];
 };

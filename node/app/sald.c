@@ -45,6 +45,7 @@ static const char usage[] =
 	"  --source-routes    packets leave by the interface of their source "
 	"address\n"
 	"  --rules N          room for so many rules (1048576)\n"
+	"  --flows N          ... and conversations (1024)\n"
 	"  --key HEX          64 digits that all random numbers come from\n"
 	"  --ready-fd N       write a byte there when everything is open\n"
 	"  --version, --help\n";
@@ -178,6 +179,21 @@ static int take_rules(struct node_config *c, const char *text)
 	return 0;
 }
 
+static int take_flows(struct node_config *c, const char *text)
+{
+	long n;
+	int r = take_number("--flows", text, 1, &n);
+
+	if (r)
+		return r;
+	if (n > (long)NODE_FLOWS_MAX)
+		return usage_error("--flows: expected a number from 1 to "
+				   "1000000",
+				   text);
+	c->max_flows = (uint32_t)n;
+	return 0;
+}
+
 /* Every service prefix needs a source address of its family. */
 static int check(const struct node_config *c)
 {
@@ -218,6 +234,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "no-resend", no_argument, NULL, 'N' },
 		{ "source-routes", no_argument, NULL, 'S' },
 		{ "rules", required_argument, NULL, 'n' },
+		{ "flows", required_argument, NULL, 'F' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "foreground", no_argument, NULL, 'f' },
@@ -271,6 +288,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'n':
 			r = take_rules(&o->config, optarg);
+			break;
+		case 'F':
+			r = take_flows(&o->config, optarg);
 			break;
 		case 'k':
 			r = take_key(&o->config, optarg);

@@ -19,6 +19,7 @@ struct option {
 };
 
 static const struct option options4[] = {
+	{ SOL_SOCKET, SO_RXQ_OVFL, 1 },
 	{ IPPROTO_IP, IP_PKTINFO, 1 },
 	{ IPPROTO_IP, IP_RECVERR, 1 },
 	{ IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT },
@@ -33,6 +34,7 @@ static const struct option more_of_udp4[] = {
 };
 
 static const struct option options6[] = {
+	{ SOL_SOCKET, SO_RXQ_OVFL, 1 },
 	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, 1 },
 	{ IPPROTO_IPV6, IPV6_RECVTCLASS, 1 },
 	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1 },

@@ -60,6 +60,7 @@ struct underlay {
 	uint8_t *buffers;
 	struct foreign *foreign; /* NULL: not needed yet */
 	struct underlay_stats stats;
+	uint32_t overrun[SOCKETS]; /* as the kernel counts it */
 };
 
 struct underlay *underlay_free(struct underlay *u)
@@ -177,6 +178,25 @@ static int cmsg_int(const struct cmsghdr *c)
 	return v;
 }
 
+/* How many packets the socket had no room for, since it was opened: comes with
+ * the next one that it had. */
+static void read_overrun(struct underlay *u, unsigned socket,
+			 struct msghdr *msg)
+{
+	uint32_t count;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET ||
+		    c->cmsg_type != SO_RXQ_OVFL ||
+		    c->cmsg_len < CMSG_LEN(sizeof(count)))
+			continue;
+		memcpy(&count, CMSG_DATA(c), sizeof(count));
+		u->stats.underlay_overrun += count - u->overrun[socket];
+		u->overrun[socket] = count;
+	}
+}
+
 static void read_control(struct msghdr *msg, struct sal_path *path,
 			 struct sal_ip_fields *ip, struct sock_extended_err *ee)
 {
@@ -277,6 +297,8 @@ static unsigned receive_batch(struct underlay *u, unsigned socket,
 	n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
 	if (n < 0 && errno != EAGAIN) /* the pending error, perhaps */
 		n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++)
+		read_overrun(u, socket, &msgs[i].msg_hdr);
 	for (int i = 0; i < n; i++)
 		hand_over(u, &kinds[socket], &msgs[i].msg_hdr, iov[i].iov_base,
 			  msgs[i].msg_len, sink);

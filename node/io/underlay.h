@@ -14,6 +14,7 @@ struct underlay;
 #define UNDERLAY_STATS(X)                                                      \
 	X(underlay_in, "packets received")                                     \
 	X(underlay_out, "packets sent")                                        \
+	X(underlay_overrun, "lost: no room in a socket, told by the next")     \
 	X(underlay_errors, "ICMP errors received")                             \
 	X(underlay_full, "dropped: no room in the way out")                    \
 	X(underlay_send_failed, "dropped: the kernel did not take them")       \

@@ -346,16 +346,15 @@ static bool end_on_link(const struct sal *s, struct sal_path *path)
 	return sal_local_for(s, &path->remote, path);
 }
 
-void sal_from_outer(struct sal *s, const struct sal_path *path,
-		    const struct sal_ip_fields *ip, const uint8_t *bytes,
-		    size_t len, int64_t now_ns)
+static void packet_arrived(struct sal *s, const struct sal_path *path,
+			   const struct sal_ip_fields *ip, const uint8_t *bytes,
+			   size_t len)
 {
 	struct sal_arrival a = { .path = path, .ip = ip };
 	const struct sal_control *control;
 	const struct sal_ext *challenge;
 	struct sal_path own = *path;
 
-	s->now_ns = now_ns;
 	s->stats.outer_in++;
 	if (!decode(s, &a, bytes, len))
 		return;
@@ -379,6 +378,15 @@ void sal_from_outer(struct sal *s, const struct sal_path *path,
 		sal_native_datagram(s, &a);
 	else
 		s->stats.malformed++;
+}
+
+void sal_from_outer(struct sal *s, const struct sal_path *path,
+		    const struct sal_ip_fields *ip, const uint8_t *bytes,
+		    size_t len, int64_t now_ns)
+{
+	s->now_ns = now_ns;
+	packet_arrived(s, path, ip, bytes, len);
+	sal_moves_go_on(s);
 }
 
 static uint32_t get32(const uint8_t *at)
@@ -512,6 +520,8 @@ int64_t sal_next_ns(const struct sal *s)
 
 	if (s->back_ns < rules)
 		rules = s->back_ns;
+	if (sal_moves_due(s))
+		return s->now_ns;
 	return flows < rules ? flows : rules;
 }
 
@@ -528,4 +538,5 @@ void sal_tick(struct sal *s, int64_t now_ns)
 	 * call: whatever the clock does, this one ends. */
 	while (budget-- && sal_timers_next(&s->timers, &flow) <= now_ns)
 		wake(s, &s->flows[flow]);
+	sal_moves_go_on(s);
 }

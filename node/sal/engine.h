@@ -37,6 +37,8 @@
 #define SAL_RSYN_TRIES_REBIND 4
 /* Unanswered RSYNs after which a client has it go by name as well: 1.4 s. */
 #define SAL_RSYN_TRIES_BY_NAME 3
+/* RSYNs of all flows that may be out before their first time-out. */
+#define SAL_MOVES 200
 #define SAL_FIN_GAP_NS (200 * MS)
 #define SAL_FIN_TRIES 7 /* given up after 25 s */
 #define SAL_TIME_WAIT_NS (60 * SECOND)
@@ -152,6 +154,9 @@ struct sal {
 
 	struct sal_native native;
 	struct sal_store queue, unacked;
+	/* Flows whose RSYN is out or waits (migrate.c), and where to look for
+	 * the latter. */
+	uint32_t moves_out, moves_waiting, moves_at;
 	int64_t prove_slot_ns; /* the next that no flow has (prove.c) */
 	uint8_t *scratch; /* SAL_SEGMENT_MAX bytes: a segment put together */
 	int64_t rst_credit_ns; /* token bucket of resets to strangers */
@@ -554,6 +559,12 @@ const struct sal_local_address *sal_local_address(const struct sal *s,
 void sal_path_remember(struct sal_flow *f, const struct sal_path *path);
 bool sal_path_known(const struct sal_flow *f, const struct sal_path *path);
 
+/* RSYNs that have waited; there may be room for them now. Not from within a
+ * step. */
+bool sal_moves_due(const struct sal *s);
+void sal_moves_go_on(struct sal *s);
+/* Its RSYN is of no interest any more. */
+void sal_move_forget(struct sal *s, struct sal_flow *f);
 /* The address of this end may be another one now; an RSYN in any case. */
 void sal_flow_go_on(struct sal *s, struct sal_flow *f);
 

@@ -283,6 +283,7 @@ void sal_flow_forget(struct sal *s, struct sal_flow *f)
 	for (int i = 0; i < SAL_INDEX_COUNT_; i++)
 		sal_flow_unindex(s, f, (enum sal_index)i);
 	sal_unhold(s, f);
+	sal_move_forget(s, f);
 	sal_store_clear(&s->queue, &f->queue);
 	sal_store_clear(&s->unacked, &f->unacked);
 	sal_timers_set(&s->timers, number(s, f), SAL_NEVER);

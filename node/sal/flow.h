@@ -157,6 +157,8 @@ struct sal_flow {
 	uint32_t peer_rsyn; /* of the last one that we took */
 	bool has_rsyn, has_peer_rsyn;
 	bool rsyn_unanswered;
+	bool rsyn_out; /* counted: it has not timed out yet */
+	bool rsyn_waits; /* counted: it is to be sent as soon as others are */
 	uint32_t answered_next; /* while it is: "next" before it, and others
 				   that were never answered */
 	uint32_t fin; /* verno of our FIN */

@@ -22,6 +22,13 @@
  * the other. A repeated RSYN is answered again in any state, a repeated
  * RSYN-ACK likewise; so no loss leaves one end waiting for good.
  *
+ * A host moves with all of its flows. At most SAL_MOVES of them have an RSYN
+ * out that is in its first time-out; the others send theirs as answers come, or
+ * time-outs. A thousand at once would be more than what a neighbour's address
+ * is being asked for may wait (some 270 packets, Linux), and than the peer's
+ * socket has room for (some 550 where we may not enlarge it): those beyond
+ * would be lost without a word, and come again all together, once and again.
+ *
  * Both may also have moved before either RSYN arrived. Then the client has its
  * RSYN go by name as well (send_rsyn_by_name).
  *
@@ -84,8 +91,22 @@ static void peer_moved(struct sal *s, struct sal_flow *f,
 
 /* ---- packets ------------------------------------------------------------ */
 
+static void leave_window(struct sal *s, struct sal_flow *f)
+{
+	s->moves_out -= f->rsyn_out;
+	s->moves_waiting -= f->rsyn_waits;
+	f->rsyn_out = f->rsyn_waits = false;
+}
+
+void sal_move_forget(struct sal *s, struct sal_flow *f)
+{
+	leave_window(s, f);
+}
+
 static void rsyn_emit(struct sal *s, struct sal_flow *f)
 {
+	s->moves_waiting -= f->rsyn_waits;
+	f->rsyn_waits = false;
 	sal_send_control(s, f, &f->tie,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_RSYN,
@@ -106,6 +127,43 @@ static void rsynack_emit(struct sal *s, struct sal_flow *f)
 
 /* ---- we move ------------------------------------------------------------ */
 
+/* For the first time. */
+static void rsyn_goes(struct sal *s, struct sal_flow *f)
+{
+	f->rsyn_out = true;
+	s->moves_out++;
+	rsyn_emit(s, f);
+	sal_flow_event(s, f, SAL_EVENT_RSYN_SENT, 0, 0);
+	sal_flow_retry_start(s, f, SAL_RSYN_GAP_NS);
+}
+
+bool sal_moves_due(const struct sal *s)
+{
+	return s->moves_waiting && s->moves_out < SAL_MOVES;
+}
+
+void sal_moves_go_on(struct sal *s)
+{
+	unsigned rounds = 0;
+
+	/* From where it was left; no more than once around. */
+	while (rounds < 2 && sal_moves_due(s)) {
+		struct sal_flow *f = sal_flow_each(s, &s->moves_at);
+
+		if (!f) {
+			s->moves_at = 0;
+			rounds++;
+			continue;
+		}
+		if (!f->rsyn_waits || sal_flow_still(f))
+			continue;
+		rsyn_goes(s, f);
+		if (f->info.state == SAL_RSYN_SENT)
+			sal_do_go_on_if_asked(
+				&(struct sal_step){ .s = s, .f = f });
+	}
+}
+
 void sal_do_send_rsyn(const struct sal_step *t)
 {
 	struct sal_flow *f = t->f;
@@ -118,9 +176,14 @@ void sal_do_send_rsyn(const struct sal_step *t)
 	f->peer_moved = false;
 	f->mtu = 0;
 	sal_path_begin(f);
-	rsyn_emit(t->s, f);
-	sal_flow_event(t->s, f, SAL_EVENT_RSYN_SENT, 0, 0);
-	sal_flow_retry_start(t->s, f, SAL_RSYN_GAP_NS);
+	leave_window(t->s, f);
+	if (t->s->moves_out < SAL_MOVES && !t->s->moves_waiting) {
+		rsyn_goes(t->s, f);
+		return;
+	}
+	f->rsyn_waits = true;
+	t->s->moves_waiting++;
+	sal_flow_retry_stop(t->s, f);
 }
 
 void sal_do_send_rsyn_again(const struct sal_step *t)
@@ -158,6 +221,7 @@ void sal_do_send_rsyn_by_name(const struct sal_step *t)
 
 void sal_do_stop_retry(const struct sal_step *t)
 {
+	leave_window(t->s, t->f);
 	sal_flow_retry_stop(t->s, t->f);
 }
 
@@ -320,6 +384,7 @@ bool sal_if_names_peer_rsyn(const struct sal_step *t)
 void sal_do_send_rsynack_ack(const struct sal_step *t)
 {
 	t->f->rsyn_unanswered = false;
+	leave_window(t->s, t->f);
 	sal_send_control(t->s, t->f, &t->f->tie,
 			 &(struct sal_control_out){
 				 .flags = SAL_FLAG_ACK,
@@ -366,5 +431,6 @@ void sal_do_back_off(const struct sal_step *t)
 {
 	t->s->stats.retransmissions++;
 	t->f->early = false;
+	leave_window(t->s, t->f);
 	sal_flow_retry_again(t->s, t->f, SAL_RSYN_GAP_MAX_NS);
 }

@@ -325,6 +325,7 @@ void sal_do_go_on_if_proven(const struct sal_step *t)
 
 void sal_do_go_on_if_asked(const struct sal_step *t)
 {
-	if (use_asked_way(t->s, t->f))
+	/* It may have to wait itself. */
+	if (!t->f->rsyn_waits && use_asked_way(t->s, t->f))
 		go_on(t->s, t->f);
 }

@@ -367,6 +367,7 @@ void sal_do_drop_tie(const struct sal_step *t)
 	}
 	memset(f->former, 0, sizeof(f->former));
 	f->standby_count = 0;
+	sal_move_forget(t->s, f);
 	memset(f->asked, 0, sizeof(f->asked));
 	f->prove_ns = 0;
 	f->early = f->prove_out = f->prove_slot = f->rsyn_proven = false;

@@ -284,9 +284,11 @@ static void many(struct sal_config *c)
 {
 	c->max_flows = 1024;
 	c->max_half_open = 1024;
+	c->queue_bytes = 1u << 20;
 }
 
-/* A thousand flows that begin at once, as after a move: 500 questions a second. */
+/* A thousand flows that begin at once, as after a move: 500 questions a second.
+ */
 START_TEST(flows_are_asked_about_in_turn)
 {
 	struct scene s = { 0 };
@@ -306,6 +308,143 @@ START_TEST(flows_are_asked_about_in_turn)
 	WORLD_OK(s.w, sal_stats(s.a->sal)->proofs_had == 1000);
 	WORLD_OK(s.w, !sal_stats(s.a->sal)->challenges_failed);
 	world_free(s.w);
+}
+END_TEST
+
+/* ---- a thousand that move at once ---------------------------------------- */
+
+#define MANY 1000u
+
+struct moves {
+	unsigned rsyns, packets, at_once, most_at_once;
+	int64_t moment_ns;
+};
+
+/* What leaves in one moment has to wait for the same neighbour. */
+static void count_moves(struct world *w, const struct wire_packet *p, void *arg)
+{
+	struct moves *m = arg;
+	const struct sal_control *c;
+	struct sal_packet d;
+
+	ck_assert_int_eq(sal_decode(&d, p->bytes, p->len), SAL_OK);
+	c = sal_find_control(&d);
+	m->packets++;
+	if (!c || c->flags != RSYN)
+		return;
+	m->rsyns++;
+	m->at_once = m->moment_ns == w->now_ns ? m->at_once + 1 : 1;
+	m->moment_ns = w->now_ns;
+	if (m->at_once > m->most_at_once)
+		m->most_at_once = m->at_once;
+}
+
+struct states {
+	unsigned established, others;
+};
+
+static void count_states(void *arg, const struct sal_flow_info *f)
+{
+	struct states *n = arg;
+
+	if (f->state == SAL_ESTABLISHED)
+		n->established++;
+	else
+		n->others++;
+}
+
+static struct world *thousand(struct moves *m, const char *second)
+{
+	struct world *w;
+
+	world_adjust = many;
+	w = world_usual(9);
+	world_adjust = NULL;
+	host_addresses(world_c(w), "10.0.0.1", second);
+	for (unsigned i = 0; i < MANY; i++)
+		host_ping(world_c(w), "10.8.0.1", (uint16_t)i, 1, 40);
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, world_c(w)->replies == MANY);
+	*m = (struct moves){ 0 };
+	w->tap = count_moves;
+	w->tap_arg = m;
+	return w;
+}
+
+static void all_are_there(struct world *w)
+{
+	struct states c = { 0 }, a = { 0 };
+
+	sal_flows(world_c(w)->sal, count_states, &c);
+	sal_flows(world_a(w)->sal, count_states, &a);
+	WORLD_OK(w, c.established == MANY && !c.others);
+	WORLD_OK(w, a.established == MANY && !a.others);
+}
+
+/* Each RSYN goes out once, not too many in one moment, and all is over after a
+ * few round trips: 200 of them go in each. To an address that was proven, and
+ * to one that nobody knew. */
+START_TEST(a_thousand_move)
+{
+	struct moves m;
+	struct world *w = thousand(&m, _i ? "10.0.0.2" : NULL);
+	unsigned at_least;
+
+	host_addresses(world_c(w), "10.0.0.2", NULL);
+	world_run_for(w, 5 * RTT_NS + RTT_NS);
+	all_are_there(w);
+	WORLD_OK(w, m.rsyns == MANY && m.most_at_once <= 200);
+	at_least = m.packets;
+	world_run_for(w, SEC);
+	/* RSYN, RSYN-ACK, ACK; and where there is something to tell a list, its
+	 * answer, and no more. */
+	WORLD_OK(w, at_least >= 3 * MANY);
+	WORLD_OK(w, m.packets <= (_i ? 5 : 3) * MANY);
+	WORLD_OK(w, !sal_stats(world_c(w)->sal)->retransmissions);
+	for (unsigned i = 0; i < MANY; i++)
+		host_ping(world_c(w), "10.8.0.1", (uint16_t)i, 2, 40);
+	world_run_for(w, 100 * MSEC);
+	WORLD_OK(w, world_c(w)->replies == 2 * MANY);
+	world_free(w);
+}
+END_TEST
+
+/* One in twenty is lost: what was lost goes again, and what was not does not.
+ */
+START_TEST(a_thousand_move_in_bad_weather)
+{
+	struct moves m;
+	struct world *w = thousand(&m, NULL);
+	uint64_t again;
+
+	w->weather.loss = 50;
+	host_addresses(world_c(w), "10.0.0.2", NULL);
+	world_run_for(w, 20 * SEC);
+	all_are_there(w);
+	again = sal_stats(world_c(w)->sal)->retransmissions;
+	WORLD_OK(w, m.rsyns == MANY + again && m.most_at_once <= 200);
+	/* A tenth of the exchanges are not had at the first try. */
+	WORLD_OK(w, again > MANY / 20 && again < MANY / 5);
+	world_free(w);
+}
+END_TEST
+
+/* The peer is gone for a while: no storm then, either. */
+START_TEST(a_thousand_find_nobody)
+{
+	struct moves m;
+	struct world *w = thousand(&m, NULL);
+
+	w->cut = true;
+	host_addresses(world_c(w), "10.0.0.2", NULL);
+	world_run_for(w, SEC);
+	/* By then 200 have gone out in each 200 ms, and again after 200 and
+	 * 600. */
+	WORLD_OK(w, m.most_at_once <= 3 * 200 && m.rsyns <= 5000);
+	w->cut = false;
+	world_run_for(w, 20 * SEC);
+	all_are_there(w);
+	world_free(w);
 }
 END_TEST
 
@@ -526,6 +665,9 @@ static Suite *suite(void)
 	tcase_add_test(tc, to_and_fro);
 	tcase_add_loop_test(tc, a_flow_that_is_idle, 0, 2);
 	tcase_add_test(tc, flows_are_asked_about_in_turn);
+	tcase_add_loop_test(tc, a_thousand_move, 0, 2);
+	tcase_add_test(tc, a_thousand_move_in_bad_weather);
+	tcase_add_test(tc, a_thousand_find_nobody);
 	tcase_add_test(tc, guessed_answers);
 	tcase_add_test(tc, an_answer_from_elsewhere);
 	tcase_add_test(tc, an_address_that_was_lost);
