@@ -191,6 +191,73 @@ static int presence_ops(const struct plan_live *l, const struct scn_action *a,
 					out);
 }
 
+/* What the kernel took when it was set down, and what has changed meanwhile.
+ * IPv4 addresses have stayed. */
+static int raise_ops(const struct plan_live *l, size_t iface,
+		     struct src_pos pos, plan_op_vec *out)
+{
+	const struct plan *p = l->plan;
+	const struct plan_live_iface *f = &l->ifaces[iface];
+	size_t node = p->ifaces.v[iface].node, first;
+	plan_op_vec usual = { 0 };
+	int r = plan_iface_ops(p, iface, &usual);
+
+	/* Those of the link, where the kernel does not make them itself. */
+	for (size_t i = 0; i < usual.n && !r; i++) {
+		struct plan_op *op;
+
+		if (usual.v[i].kind != PLAN_OP_ADDR_ADD ||
+		    usual.v[i].addr.address.addr.bytes[0] != 0xfe)
+			continue;
+		op = VEC_PUSH(out);
+		if (!op)
+			r = -ENOMEM;
+		else
+			*op = usual.v[i];
+	}
+	VEC_FREE(&usual);
+	for (size_t i = 0; i < f->addresses.n && !r; i++) {
+		struct plan_op *op;
+
+		if (f->addresses.v[i].addr.family != AF_INET6)
+			continue;
+		op = plan_op_add(out, PLAN_OP_ADDR_ADD, node, pos);
+		if (!op)
+			return -ENOMEM;
+		op->addr.iface = iface;
+		op->addr.address = f->addresses.v[i];
+	}
+	first = out->n;
+	if (!r)
+		r = plan_route_ops(l, iface, pos, out);
+	/* Some that need no gateway may be there already. */
+	for (size_t i = first; i < out->n && !r; i++)
+		out->v[i].kind = PLAN_OP_ROUTE_SET;
+	return r;
+}
+
+static int admin_ops(const struct plan_live *l, const struct scn_action *a,
+		     plan_op_vec *out)
+{
+	size_t iface = iface_of(l->plan, &a->iface.at);
+	struct plan_op *op;
+	int r = 0;
+
+	if (!plan_end_exists(l, a->iface.at.link, a->iface.at.end))
+		return 0;
+	op = plan_op_add(out,
+			 a->iface.up ? PLAN_OP_IFACE_UP : PLAN_OP_IFACE_DOWN,
+			 l->plan->ifaces.v[iface].node, a->pos);
+	if (!op)
+		return -ENOMEM;
+	op->iface.iface = iface;
+	if (!a->iface.up)
+		return 0;
+	if (plan_live_link_up(l, a->iface.at.link))
+		r = plan_sync_ops(l, a->iface.at.link, a->pos, out);
+	return r ? r : raise_ops(l, iface, a->pos, out);
+}
+
 static int rename_ops(const struct plan_live *l, const struct scn_action *a,
 		      plan_op_vec *out)
 {
@@ -387,6 +454,8 @@ int plan_change_ops(const struct plan_live *l, const struct scn_action *a,
 		return link_change_ops(l, a, out);
 	case SCN_ACTION_PRESENCE:
 		return presence_ops(l, a, out);
+	case SCN_ACTION_ADMIN:
+		return admin_ops(l, a, out);
 	case SCN_ACTION_RENAME:
 		return rename_ops(l, a, out);
 	case SCN_ACTION_PLUG:

@@ -60,8 +60,8 @@ int plan_port_ops(const struct plan_live *l, size_t link, size_t end, bool up,
  * does in its own time, and a first question for a neighbour that is lost then
  * is asked again a second later. So whatever comes behind waits for that.
  */
-static int sync_ops(const struct plan_live *l, size_t link, struct src_pos pos,
-		    plan_op_vec *out)
+int plan_sync_ops(const struct plan_live *l, size_t link, struct src_pos pos,
+		  plan_op_vec *out)
 {
 	const struct plan_link *pl = &l->plan->links.v[link];
 
@@ -98,7 +98,7 @@ int plan_carrier_ops(const struct plan_live *l, size_t link, bool up,
 	for (size_t end = 0; end < 2 && !r; end++)
 		if (plan_end_exists(l, link, end))
 			r = plan_port_ops(l, link, end, up, pos, out);
-	return r || !up ? r : sync_ops(l, link, pos, out);
+	return r || !up ? r : plan_sync_ops(l, link, pos, out);
 }
 
 /* ---- interfaces ---------------------------------------------------------- */

@@ -85,6 +85,10 @@ int plan_operations(struct plan *p, const plan_route_vec *routes);
 int plan_sal_policy_ops(const struct plan_live *l, size_t node,
 			struct src_pos pos, plan_op_vec *out);
 
+/* The kernel acts on a carrier that has come before whatever is behind it. */
+int plan_sync_ops(const struct plan_live *l, size_t link, struct src_pos pos,
+		  plan_op_vec *out);
+
 /* Where a node's sald sends, at first, what is for an instance there. */
 struct ip_addr plan_sal_forward(const struct plan *p, size_t node,
 				size_t instance);

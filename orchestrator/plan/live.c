@@ -305,12 +305,16 @@ int plan_live_take(struct plan_live *l, const struct scn_action *a)
 	case SCN_ACTION_READDRESS:
 		return take_readdress(l, a);
 	case SCN_ACTION_PRESENCE:
+	case SCN_ACTION_ADMIN:
 	case SCN_ACTION_RENAME:
 	case SCN_ACTION_MTU:
 		iface = l->plan->links.v[a->iface.at.link]
 				.iface[a->iface.at.end];
-		if (a->kind == SCN_ACTION_PRESENCE)
+		if (a->kind == SCN_ACTION_PRESENCE) {
 			l->ifaces[iface].present = a->iface.present;
+			l->ifaces[iface].down = false;
+		} else if (a->kind == SCN_ACTION_ADMIN)
+			l->ifaces[iface].down = !a->iface.up;
 		else if (a->kind == SCN_ACTION_MTU)
 			l->ifaces[iface].mtu = a->iface.mtu;
 		else
@@ -332,6 +336,11 @@ int plan_live_take(struct plan_live *l, const struct scn_action *a)
 		l->partition = a->kind == SCN_ACTION_PARTITION ? a : NULL;
 		return 0;
 	case SCN_ACTION_CRASH:
+		/* It boots with all of them up. */
+		for (size_t i = 0; i < l->plan->ifaces.n; i++)
+			if (l->plan->ifaces.v[i].node == a->node.node)
+				l->ifaces[i].down = false;
+		__attribute__((fallthrough));
 	case SCN_ACTION_BOOT:
 	case SCN_ACTION_FREEZE:
 	case SCN_ACTION_THAW:

@@ -18,6 +18,7 @@ enum plan_live_state {
 
 struct plan_live_iface {
 	bool present;
+	bool down; /* it was set down in its node */
 	char name[IFNAMSIZ];
 	uint32_t mtu; /* 0: the kernel's default */
 	size_t network;
@@ -63,8 +64,8 @@ bool plan_live_link_up(const struct plan_live *l, size_t link);
  * All of these append what an action needs, with the lab as it is before it,
  * and return 0 or -ENOMEM.
  *
- * Actions that are nothing but operations: LINK_STATE, PRESENCE, RENAME, PLUG,
- * MTU, ROUTE, PARTITION, HEAL.
+ * Actions that are nothing but operations: LINK_STATE, PRESENCE, ADMIN, RENAME,
+ * PLUG, MTU, ROUTE, PARTITION, HEAL.
  */
 int plan_change_ops(const struct plan_live *l, const struct scn_action *a,
 		    plan_op_vec *out);

@@ -87,8 +87,8 @@ extern const struct action_form form_interface;
 /* An interface that is absent at that step is an error. */
 void check_there(struct loader *l, const struct state *st,
 		 const struct step *step, size_t link, size_t end);
-extern const struct action_kind kind_readdress, kind_presence, kind_rename,
-	kind_plug, kind_mtu;
+extern const struct action_kind kind_readdress, kind_presence, kind_admin,
+	kind_rename, kind_plug, kind_mtu;
 /* action_nat.c */
 extern const struct mapping mapping_action_nat_rebind;
 extern const struct action_form form_nat_rebind;

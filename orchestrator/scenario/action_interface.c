@@ -12,14 +12,18 @@ static const struct type type_new_address = {
 	.item = &type_ifaddrs,
 };
 
+enum { STATE_ABSENT, STATE_PRESENT, STATE_DOWN, STATE_UP };
+
 static const struct word state_words[] = {
-	{ "present", 1, NULL },
-	{ "absent", 0, NULL },
+	{ "present", STATE_PRESENT, NULL },
+	{ "absent", STATE_ABSENT, NULL },
+	{ "up", STATE_UP, NULL },
+	{ "down", STATE_DOWN, NULL },
 	{ 0 },
 };
 
 static const struct type type_state = {
-	.expects = "present or absent",
+	.expects = "present, absent, up or down",
 	.scalar = SCALAR_WORD,
 	.thing = "a state of an interface",
 	.words = state_words,
@@ -60,7 +64,8 @@ static const struct field interface_fields[] = {
 			     .doc = "the interface that changes" },
 	[INTERFACE_STATE] = { .name = "state",
 			      .type = &type_state,
-			      .doc = "absent: it is taken out of its node" },
+			      .doc = "absent: it is taken out of its node; "
+				     "down: it is set down in it" },
 	[INTERFACE_RENAME] = { .name = "rename",
 			       .type = &type_iface_name,
 			       .doc = "its new name in the node" },
@@ -153,8 +158,13 @@ static bool read_change(struct loader *l, const struct value *v, size_t field,
 	a->iface.at = *at;
 	switch (field) {
 	case INTERFACE_STATE:
+		if (v[field].ok && v[field].word >= STATE_DOWN) {
+			a->kind = SCN_ACTION_ADMIN;
+			a->iface.up = v[field].word == STATE_UP;
+			return true;
+		}
 		a->kind = SCN_ACTION_PRESENCE;
-		a->iface.present = v[field].word;
+		a->iface.present = v[field].word == STATE_PRESENT;
 		return v[field].ok;
 	case INTERFACE_RENAME:
 		a->kind = SCN_ACTION_RENAME;
@@ -208,8 +218,8 @@ const struct action_form form_interface = {
 	.read = read_interface,
 	.kinds = ACTION_BIT(SCN_ACTION_READDRESS) |
 		 ACTION_BIT(SCN_ACTION_PRESENCE) |
-		 ACTION_BIT(SCN_ACTION_RENAME) | ACTION_BIT(SCN_ACTION_PLUG) |
-		 ACTION_BIT(SCN_ACTION_MTU),
+		 ACTION_BIT(SCN_ACTION_ADMIN) | ACTION_BIT(SCN_ACTION_RENAME) |
+		 ACTION_BIT(SCN_ACTION_PLUG) | ACTION_BIT(SCN_ACTION_MTU),
 };
 
 /* ---- texts --------------------------------------------------------------- */
@@ -253,6 +263,10 @@ static void iface_text(const struct scenario *s, const struct scn_action *a,
 		snprintf(buf, size, "interface %s:%s %s", node, end->ifname,
 			 a->iface.present ? "present" : "absent");
 		break;
+	case SCN_ACTION_ADMIN:
+		snprintf(buf, size, "interface %s:%s %s", node, end->ifname,
+			 a->iface.up ? "up" : "down");
+		break;
 	case SCN_ACTION_RENAME:
 		snprintf(buf, size, "rename %s:%s to %s", node, end->ifname,
 			 a->iface.name);
@@ -280,6 +294,8 @@ static void check_presence(struct loader *l, struct state *st,
 
 	st->absent[i] = !a->iface.present;
 	st->iface_changed[i] = step;
+	st->iface_down[i] = false; /* it comes back up */
+	st->iface_switched[i] = NULL;
 	if (!same || !action_is_known(l, SCN_ACTION_PRESENCE))
 		return;
 	tree_error(l->diag, step->subject, "at %s, the interface is %s already",
@@ -308,6 +324,29 @@ void check_there(struct loader *l, const struct state *st,
 			  "its link has 'start: manual'");
 }
 
+static void check_admin(struct loader *l, struct state *st,
+			const struct step *step)
+{
+	const struct scn_action *a = &step->action;
+	size_t i = 2 * a->iface.at.link + a->iface.at.end;
+	const struct step *before = st->iface_switched[i];
+	bool same = st->iface_down[i] == !a->iface.up;
+
+	check_there(l, st, step, a->iface.at.link, a->iface.at.end);
+	st->iface_down[i] = !a->iface.up;
+	st->iface_switched[i] = step;
+	if (!same || st->absent[i] || !action_is_known(l, SCN_ACTION_ADMIN) ||
+	    !action_is_known(l, SCN_ACTION_PRESENCE) ||
+	    st->node_changed
+		    [l->s->links.v[a->iface.at.link].end[a->iface.at.end].node])
+		return; /* a node boots with all of them up */
+	tree_error(l->diag, step->subject, "at %s, the interface is %s already",
+		   step->when, a->iface.up ? "up" : "down");
+	if (before)
+		diag_note(l->diag, before->action.pos, 1,
+			  "that was made so here, at %s", before->when);
+}
+
 static void check_change(struct loader *l, struct state *st,
 			 const struct step *step)
 {
@@ -322,8 +361,22 @@ static void check_change(struct loader *l, struct state *st,
 static void check_readdress(struct loader *l, struct state *st,
 			    const struct step *step)
 {
-	check_there(l, st, step, step->action.readdress.link,
-		    step->action.readdress.end);
+	size_t link = step->action.readdress.link;
+	size_t end = step->action.readdress.end;
+
+	check_there(l, st, step, link, end);
+	if (!st->iface_down[2 * link + end] ||
+	    !action_is_known(l, SCN_ACTION_ADMIN) ||
+	    st->node_changed[l->s->links.v[link].end[end].node])
+		return;
+	tree_error(l->diag, step->subject,
+		   "at %s, the interface is down, and can have no address",
+		   step->when);
+	if (st->iface_switched[2 * link + end])
+		diag_note(l->diag,
+			  st->iface_switched[2 * link + end]->action.pos, 1,
+			  "it was set down here, at %s",
+			  st->iface_switched[2 * link + end]->when);
 }
 
 const struct action_kind kind_readdress = {
@@ -336,6 +389,11 @@ const struct action_kind kind_presence = {
 	.name = "interface",
 	.text = iface_text,
 	.simulate = check_presence,
+};
+const struct action_kind kind_admin = {
+	.name = "interface",
+	.text = iface_text,
+	.simulate = check_admin,
 };
 const struct action_kind kind_rename = {
 	.name = "rename",

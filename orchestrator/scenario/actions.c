@@ -47,6 +47,7 @@ static const struct action_kind *const kinds[] = {
 	[SCN_ACTION_LINK_CHANGE] = &kind_link_change,
 	[SCN_ACTION_READDRESS] = &kind_readdress,
 	[SCN_ACTION_PRESENCE] = &kind_presence,
+	[SCN_ACTION_ADMIN] = &kind_admin,
 	[SCN_ACTION_RENAME] = &kind_rename,
 	[SCN_ACTION_PLUG] = &kind_plug,
 	[SCN_ACTION_GUEST] = &kind_guest,

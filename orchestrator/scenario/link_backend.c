@@ -86,6 +86,7 @@ static bool changes_carrier(const struct scn_link *l, size_t link,
 	case SCN_ACTION_LINK_STATE:
 		return a->link.link == link;
 	case SCN_ACTION_PRESENCE:
+	case SCN_ACTION_ADMIN:
 	case SCN_ACTION_PLUG:
 		return a->iface.at.link == link;
 	case SCN_ACTION_GUEST:

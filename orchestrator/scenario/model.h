@@ -287,6 +287,7 @@ enum scn_action_kind {
 	SCN_ACTION_LINK_CHANGE, /* of its properties */
 	SCN_ACTION_READDRESS, /* an interface gets other addresses */
 	SCN_ACTION_PRESENCE, /* an interface goes, or comes */
+	SCN_ACTION_ADMIN, /* it is set down, or up */
 	SCN_ACTION_RENAME,
 	SCN_ACTION_PLUG, /* an interface is plugged into another bridge */
 	SCN_ACTION_GUEST, /* a guest moves to another bridge's network */
@@ -394,6 +395,7 @@ struct scn_action {
 		struct {
 			struct scn_iface_ref at;
 			bool present; /* PRESENCE */
+			bool up; /* ADMIN */
 			char name[IFNAMSIZ]; /* RENAME */
 			size_t bridge; /* PLUG: a node */
 			uint32_t mtu; /* MTU: bytes */

@@ -105,7 +105,8 @@ static size_t read_node(struct loader *l, const struct tree_node *key,
 			   &node->subnets))
 		good = false;
 	*sal = v[NODE_SAL].ok ? v[NODE_SAL].node : NULL;
-	if (*sal && v[NODE_KIND].ok && !scn_kind_is_host(node->kind)) {
+	if (*sal && v[NODE_KIND].ok &&
+	    (node->kind == SCN_NODE_ROUTER || node->kind == SCN_NODE_BRIDGE)) {
 		tree_error(l->diag, *sal, "a %s has no sald",
 			   scn_node_kind_name(node->kind));
 		*sal = NULL;

@@ -125,6 +125,8 @@ static void state_deinit(struct state *st)
 	free(st->nodes);
 	free(st->node_changed);
 	free(st->absent);
+	free(st->iface_down);
+	free(st->iface_switched);
 	free(st->guest_at);
 	free(st->guest_moved);
 	free(st->iface_changed);
@@ -143,6 +145,8 @@ static bool state_init(struct state *st, const struct scenario *s)
 	    !MAKE(st->life, s->processes.n) || !MAKE(st->nodes, s->nodes.n) ||
 	    !MAKE(st->node_changed, s->nodes.n) ||
 	    !MAKE(st->absent, 2 * s->links.n) ||
+	    !MAKE(st->iface_down, 2 * s->links.n) ||
+	    !MAKE(st->iface_switched, 2 * s->links.n) ||
 	    !MAKE(st->guest_at, 2 * s->links.n) ||
 	    !MAKE(st->guest_moved, 2 * s->links.n) ||
 	    !MAKE(st->iface_changed, 2 * s->links.n) ||

@@ -52,6 +52,8 @@ struct state {
 	const struct step **guest_moved; /* likewise: the last move */
 	bool *absent; /* by interface, 2 * link + end */
 	const struct step **iface_changed; /* likewise */
+	bool *iface_down; /* likewise: set down in its node */
+	const struct step **iface_switched; /* likewise */
 	const struct step *parted; /* the last partition or heal */
 	bool partition; /* there is one */
 };

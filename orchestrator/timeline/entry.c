@@ -25,6 +25,7 @@ static perform_fn *const performers[] = {
 	[SCN_ACTION_LINK_CHANGE] = NULL,
 	[SCN_ACTION_READDRESS] = perform_readdress,
 	[SCN_ACTION_PRESENCE] = NULL,
+	[SCN_ACTION_ADMIN] = NULL,
 	[SCN_ACTION_RENAME] = NULL,
 	[SCN_ACTION_PLUG] = NULL,
 	[SCN_ACTION_GUEST] = perform_guest,
