@@ -34,6 +34,7 @@ static void free_programs(struct scenario *s)
 {
 	for (size_t i = 0; i < s->services.n; i++) {
 		free(s->services.v[i].name);
+		free(s->services.v[i].full_name);
 		VEC_FREE(&s->services.v[i].addresses);
 		VEC_FREE(&s->services.v[i].instances);
 		VEC_FREE(&s->services.v[i].at);
