@@ -142,7 +142,10 @@ static void cell_service(json_t *row, char *text)
 
 	put(text, json_object_get(row, "service"));
 	len = strlen(text);
-	if (json_is_integer(bits) && n < 256 && !strchr(text, '/'))
+	/* As it is written: what all goes by that no other rule is for. */
+	if (json_is_integer(bits) && n == 0)
+		snprintf(text, CELL, "default");
+	else if (json_is_integer(bits) && n < 256 && !strchr(text, '/'))
 		snprintf(text + len, CELL - len, "/%" JSON_INTEGER_FORMAT, n);
 }
 

@@ -50,6 +50,7 @@ START_TEST(through_a_service_router)
 	ping_answers(&hosts[1], WEB4);
 	ping_answers(&hosts[1], WEB6);
 	ck_assert(is_with(&hosts[1], instance));
+	ck_assert(host_shows(&hosts[1], "service", " default"));
 	ck_assert_uint_eq(host_counter(&hosts[4], "forwarded"), 2);
 	ck_assert_uint_eq(host_counter(&hosts[4], "underlay_send_failed"), 0);
 	/* A stream goes on without the router. */
