@@ -10,9 +10,10 @@
  * nothing but hold them. When all are killed at once, the capture's own
  * descriptors are not the last ones, and are closed in no time; the keepers'
  * are, and keepers wait side by side. For that a keeper must not be faster than
- * the capture: the first thing it closes is a packet socket that is its alone,
- * which has it wait once. Should the capture be later nevertheless, it closes
- * what is left by itself: slower, and no worse.
+ * the capture: the first thing it closes are packet sockets that are its alone,
+ * each of which has it wait once; the more nodes, the longer the capture takes
+ * to go, and the more of them. Should it be later nevertheless, as it may on a
+ * busy machine, it closes what is left by itself: slower, and no worse.
  *
  * A keeper also leaves, at once, when the capture closes its end of a pipe, by
  * its own will or by dying of something else. Without keepers (no process may
@@ -31,6 +32,7 @@
 
 #define KEEPERS_MAX 32
 #define SHARE_MIN 2 /* sockets: fewer are not worth a process */
+#define NODES_A_WAIT 32 /* a keeper waits once more for so many */
 
 static int compare(const void *a, const void *b)
 {
@@ -41,7 +43,7 @@ static int compare(const void *a, const void *b)
 
 /* Holds the n descriptors, and no other, until the one of them that is a pipe
  * ends. */
-_Noreturn static void keep(int *fds, size_t n, int pipe_fd)
+_Noreturn static void keep(int *fds, size_t n, int pipe_fd, size_t waits)
 {
 	int end = -1;
 	char byte;
@@ -56,9 +58,11 @@ _Noreturn static void keep(int *fds, size_t n, int pipe_fd)
 			_exit(1);
 	}
 	/* Last opened, first closed: exit takes them from the top. */
-	if (close_range((unsigned)n, UINT_MAX, 0) ||
-	    socket(AF_PACKET, SOCK_RAW, 0) < 0)
+	if (close_range((unsigned)n, UINT_MAX, 0))
 		_exit(1);
+	for (size_t i = 0; i < waits; i++)
+		if (socket(AF_PACKET, SOCK_RAW, 0) < 0)
+			_exit(1);
 	while (read(end, &byte, 1) < 0 && errno == EINTR)
 		;
 	_exit(0);
@@ -76,7 +80,7 @@ static bool start_keeper(struct capture *c, size_t first, size_t step,
 		fds[n++] = c->nodes.v[i].socket.fd;
 	pid = fork();
 	if (pid == 0)
-		keep(fds, n, pipe_fd);
+		keep(fds, n, pipe_fd, 1 + c->nodes.n / NODES_A_WAIT);
 	return pid > 0;
 }
 
