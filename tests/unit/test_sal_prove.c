@@ -569,6 +569,28 @@ START_TEST(an_address_that_was_lost)
 }
 END_TEST
 
+/* Another takes its place on the list, and does not answer: what the one has
+ * shown is not the other's. */
+START_TEST(an_address_in_its_place)
+{
+	struct scene s;
+
+	begin(&s, "10.0.0.2");
+	world_run_for(s.w, 50 * MSEC);
+	WORLD_OK(s.w, proven(s.a));
+	s.deaf = ip("10.0.0.3");
+	s.at = s.deaf;
+	host_addresses(s.c, "10.0.0.1", "10.0.0.3");
+	world_run_for(s.w, 50 * MSEC);
+	s.w->cut = true;
+	forge_control(&s, "10.0.0.3", "RSYN", s.c_verno, "");
+	WORLD_OK(s.w, host_flow(s.a).state == SAL_RSYN_RCVD);
+	world_run_for(s.w, 2 * SEC);
+	WORLD_OK(s.w, !s.data_there && !sal_stats(s.a->sal)->early);
+	world_free(s.w);
+}
+END_TEST
+
 /*
  * The same before the client's list has come: data goes there until the
  * RSYN-ACK has had no answer for 200 ms, and never again; not for the same RSYN
@@ -671,6 +693,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, guessed_answers);
 	tcase_add_test(tc, an_answer_from_elsewhere);
 	tcase_add_test(tc, an_address_that_was_lost);
+	tcase_add_test(tc, an_address_in_its_place);
 	tcase_add_test(tc, a_proof_serves_once);
 	tcase_add_test(tc, an_rsyn_again);
 	tcase_add_test(tc, a_liar);
