@@ -264,7 +264,7 @@ int monitor_dispatch(struct monitor *m, unsigned *changed, struct err *err)
 			r = rtnl_dump(m->nl, RTM_GETADDR, add_address, &m->pass,
 				      err);
 		if (!r)
-			r = routes_read(m->nl, m->pass.tun_ifindex,
+			r = routes_read(m->nl, m->pass.tun_ifindex, &m->state,
 					&m->pass.state, err);
 		if (!r) {
 			struct err ignored = ERR_INIT;

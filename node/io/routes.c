@@ -46,6 +46,8 @@ static int take_attr(const struct nlattr *attr, void *arg)
 struct reading {
 	struct monitor_state *s;
 	uint32_t tun;
+	/* Of the addresses of IPv6: what comes for it is taken. */
+	bool taken[MONITOR_ADDRESSES_MAX];
 };
 
 static bool is_of_address(const struct monitor_state *s, uint32_t ifindex,
@@ -95,6 +97,52 @@ static void add(struct reading *r, const struct rtmsg *m, const struct attrs *a,
 	copy_addr(&route->via, via);
 }
 
+/*
+ * An address of IPv6 is in the kernel's list, and so in our dump, before it is
+ * of any use: joining the group in which neighbours ask for it, and then the
+ * route by which what comes for it is taken, are put off to a work queue
+ * (addrconf_dad_begin). On a busy machine a peer that is told of it asks, and
+ * answers, earlier: a question that nobody hears is put again a second later.
+ * So its local route says when it is there; that it comes rings the bell.
+ */
+static void note_taken(struct reading *r, const struct attrs *a)
+{
+	struct ip_addr addr = { .family = AF_INET6 };
+
+	copy_addr(&addr, a->to);
+	for (size_t i = 0; i < r->s->n; i++)
+		if (ip_addr_equal(&r->s->list[i].addr, &addr))
+			r->taken[i] = true;
+}
+
+static bool knows(const struct monitor_state *s,
+		  const struct sal_local_address *a)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].ifindex == a->ifindex &&
+		    ip_addr_equal(&s->list[i].addr, &a->addr))
+			return true;
+	return false;
+}
+
+/* What was known before stays: a dump may miss a route while others change. */
+static void leave_out_early(struct reading *r,
+			    const struct monitor_state *before)
+{
+	struct monitor_state *s = r->s;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->list[i].addr.family == AF_INET6 && !r->taken[i] &&
+		    !knows(before, &s->list[i]))
+			continue;
+		s->list[n] = s->list[i];
+		memmove(s->names[n], s->names[i], IFNAMSIZ);
+		n++;
+	}
+	s->n = n;
+}
+
 static int take_hop(const struct nlattr *attr, void *arg)
 {
 	const struct nlattr **via = arg;
@@ -135,6 +183,12 @@ static int add_route(const struct nlmsghdr *nlh, void *arg)
 	struct reading *r = arg;
 	struct attrs a = { .oif = 0 };
 
+	if (m->rtm_family == AF_INET6 && m->rtm_type == RTN_LOCAL &&
+	    m->rtm_dst_len == 128) {
+		mnl_attr_parse(nlh, sizeof(*m), take_attr, &a);
+		note_taken(r, &a);
+		return MNL_CB_OK;
+	}
 	if ((m->rtm_family != AF_INET && m->rtm_family != AF_INET6) ||
 	    m->rtm_type != RTN_UNICAST || (m->rtm_flags & RTM_F_CLONED) ||
 	    m->rtm_protocol == ROUTES_PROTOCOL) {
@@ -150,14 +204,19 @@ static int add_route(const struct nlmsghdr *nlh, void *arg)
 }
 
 int routes_read(struct mnl_socket *nl, uint32_t tun_ifindex,
-		struct monitor_state *s, struct err *err)
+		const struct monitor_state *before, struct monitor_state *s,
+		struct err *err)
 {
 	struct reading r = { .s = s, .tun = tun_ifindex };
+	int code;
 
 	s->n_routes = 0;
 	s->routes_cut = false;
 	s->own_routes = 0;
-	return rtnl_dump(nl, RTM_GETROUTE, add_route, &r, err);
+	code = rtnl_dump(nl, RTM_GETROUTE, add_route, &r, err);
+	if (!code)
+		leave_out_early(&r, before);
+	return code;
 }
 
 static bool same_route(const struct monitor_route *a,

@@ -9,10 +9,12 @@
 /* What sald sets itself is known by it (rtm_protocol, FRA_PROTOCOL). */
 #define ROUTES_PROTOCOL 144
 
-/* Those through the interfaces of s's addresses, and into the TUN. -EINTR: ask
- * again. */
+/* Those through the interfaces of s's addresses, and into the TUN; takes
+ * addresses of IPv6 for which nothing would be taken yet, and that were not
+ * there before, out of s. -EINTR: ask again. */
 int routes_read(struct mnl_socket *nl, uint32_t tun_ifindex,
-		struct monitor_state *s, struct err *err);
+		const struct monitor_state *before, struct monitor_state *s,
+		struct err *err);
 bool routes_equal(const struct monitor_state *a, const struct monitor_state *b);
 
 #endif

@@ -121,6 +121,42 @@ rsyn client 10.0.0.3 10.0.0.1 10.0.0.2
 run server
 rsyn server 10.0.0.3 10.0.0.2 10.0.0.1
 
+# A new address of IPv6 is told to a peer when what comes for it is taken, and not
+# before: whoever asks for it too early asks again a second later. (Not so often that an
+# address is gone again when it is asked for.)
+at=0
+{
+  cat <<'Y'
+version: 1
+name: early
+topology:
+  nodes: { a: {}, b: {}, d: {}, e: {}, c: {}, lan: { kind: bridge, subnet: "fd00:1::/64" } }
+  links:
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["b:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+    - { endpoints: ["e:eth0", lan] }
+services:
+  echo: { resolver: sal, instances: [c] }
+probes:
+Y
+  for node in a b d e; do
+    printf '  of-%s: { kind: ping, node: %s, to: echo, interval: 20ms, for: 4s }\n' $node $node
+  done
+  printf 'timeline:\n'
+  for node in a b d e; do
+    printf '  - { at: %dms, every: 400ms, times: 8, interface: "%s:eth0", address: renew }\n' \
+      $((300 + at++ * 100)) $node
+  done
+} >"$records/early.yaml"
+run early
+asked=$(see 'frame.interface_name == "c:eth0" && frame.packet_flags_direction == 2 && icmpv6.type == 135' \
+  icmpv6.nd.ns.target_address | sort | uniq -c | sort -n)
+[ "$(wc -l <<<"$asked")" -gt 20 ] || fail "c has asked for few of 32 addresses: $asked"
+[ "$(awk '$1 > 1' <<<"$asked" | wc -l)" = 0 ] ||
+  fail "c had to ask more than once for: $(awk '$1 > 1' <<<"$asked")"
+
 # ---- nobody there, and a sald that dies -------------------------------------
 
 cat >"$records/killed.yaml" <<'Y'
