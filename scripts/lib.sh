@@ -10,10 +10,10 @@ BUILD_PACKAGES=(
   libsodium-dev libldns-dev uthash-dev
 )
 # What the scenarios run inside their nodes; netbase: names of ports.
-SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox netbase)
+SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox netbase python3)
 # Programs that the tests hold our results against, and drive them with.
 TEST_PACKAGES=(check spin tshark iproute2 nftables conntrack util-linux procps jq
-  libxml2-utils python3 openssh-client dropbear-bin)
+  libxml2-utils openssh-client dropbear-bin nginx-light bind9-dnsutils)
 
 say() {
   printf '%s\n' "$*"

@@ -33,6 +33,7 @@ enum source {
 	SOURCE_MONITOR,
 	SOURCE_CONTROL,
 	SOURCE_SIGNAL,
+	SOURCE_ACTIVE,
 	SOURCE_UNDERLAY, /* and on: its sockets */
 	SOURCE_COUNT_ = SOURCE_UNDERLAY + UNDERLAY_SOCKETS,
 };
@@ -42,6 +43,7 @@ struct node *node_free(struct node *n)
 	if (!n)
 		return NULL;
 	n->control = control_free(n->control);
+	active_free(n->active);
 	handoffs_free(n->handoffs);
 	services_free(n->services);
 	netconf_free(n->netconf);
@@ -107,6 +109,13 @@ static bool sink_reaches(void *arg, const struct sal_local_address *from,
 	struct node *n = arg;
 
 	return monitor_reaches(monitor_state(n->monitor), from->ifindex, to);
+}
+
+static bool sink_unserved(void *arg, const struct service_id *id)
+{
+	struct node *n = arg;
+
+	return active_unserved(n->active, id);
 }
 
 /* ---- into the engine -------------------------------------------------- */
@@ -272,7 +281,10 @@ static int open_engine(struct node *n, const struct node_config *c,
 	*max_services = config.max_services;
 	r = sal_init(n->memory, n->memory_size, &config, &sink, n->now_ns,
 		     &n->sal);
-	return r ? err_errno(err, -r, "the SAL's configuration") : 0;
+	if (r)
+		return err_errno(err, -r, "the SAL's configuration");
+	sal_set_unserved(n->sal, sink_unserved);
+	return 0;
 }
 
 static int open_devices(struct node *n, const struct node_config *c,
@@ -324,7 +336,8 @@ static int open_devices(struct node *n, const struct node_config *c,
 	n->caps = caps_new(&caps_sink);
 	n->services = services_new(n->sal, n->netconf, max_services);
 	n->handoffs = handoffs_new(n->sal);
-	return n->services && n->handoffs && n->caps ?
+	n->active = active_new(n);
+	return n->services && n->handoffs && n->caps && n->active ?
 		       0 :
 		       err_errno(err, ENOMEM, "the services");
 }
@@ -345,6 +358,7 @@ static int watch_all(struct node *n, struct err *err)
 		[SOURCE_MONITOR] = monitor_fd(n->monitor),
 		[SOURCE_CONTROL] = control_fd(n->control),
 		[SOURCE_SIGNAL] = n->signal_fd,
+		[SOURCE_ACTIVE] = -1, /* node_watch_active() */
 	};
 	int r = 0;
 
@@ -352,6 +366,17 @@ static int watch_all(struct node *n, struct err *err)
 		fds[SOURCE_UNDERLAY + i] = underlay_fd(n->underlay, i);
 	for (unsigned s = 0; s < SOURCE_COUNT_ && !r; s++)
 		r = watch(n, fds[s], s, err);
+	return r;
+}
+
+int node_watch_active(struct node *n, struct err *err)
+{
+	int r;
+
+	if (n->active_watched || active_fd(n->active) < 0)
+		return 0;
+	r = watch(n, active_fd(n->active), SOURCE_ACTIVE, err);
+	n->active_watched = !r;
 	return r;
 }
 
@@ -392,6 +417,8 @@ static int64_t next_due_ns(const struct node *n)
 	int64_t due = sal_next_ns(n->sal), cap = caps_next_ns(n->caps);
 
 	due = cap < due ? cap : due;
+	if (active_next_ns(n->active) < due)
+		due = active_next_ns(n->active);
 	return due < n->monitor_retry_ns ? due : n->monitor_retry_ns;
 }
 
@@ -455,6 +482,9 @@ static int dispatch(struct node *n, const struct epoll_event *e,
 	case SOURCE_MONITOR:
 		from_monitor(n);
 		return 0;
+	case SOURCE_ACTIVE:
+		active_ready(n->active);
+		return 0;
 	case SOURCE_CONTROL:
 		r = take_waiting(n, err);
 		control_dispatch(n->control);
@@ -493,6 +523,7 @@ int node_run(struct node *n, struct err *err)
 			from_monitor(n);
 		if (n->now_ns >= caps_next_ns(n->caps))
 			caps_run(n->caps, n->now_ns);
+		active_tick(n->active);
 		if (n->now_ns >= sal_next_ns(n->sal))
 			tick(n);
 	}

@@ -13,6 +13,15 @@ static int ops_name_set(void *arg, const struct control_name *name,
 	return services_name_set(n->services, name, err);
 }
 
+static int ops_listen(void *arg, const struct control_listen *l,
+		      struct err *err)
+{
+	struct node *n = arg;
+	int r = active_listen(n->active, l, err);
+
+	return r ? r : node_watch_active(n, err);
+}
+
 static int ops_rule_add(void *arg, const struct sal_rule *r, struct err *err)
 {
 	struct node *n = arg;
@@ -245,6 +254,7 @@ int node_open_control(struct node *n, const struct node_config *c,
 		.inner4 = c->inner4.addr,
 		.inner6 = c->inner6.addr,
 		.name_set = ops_name_set,
+		.listen = ops_listen,
 		.rule_add = ops_rule_add,
 		.rule_change = ops_rule_change,
 		.rule_delete = ops_rule_delete,

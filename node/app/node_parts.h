@@ -5,6 +5,7 @@
 
 #include "node/app/node.h"
 
+#include "node/app/active.h"
 #include "node/app/handoffs.h"
 #include "node/app/interfaces.h"
 #include "node/app/services.h"
@@ -27,6 +28,8 @@ struct node {
 	struct caps *caps;
 	struct source_routes *source_routes; /* NULL: not wanted */
 	struct handoffs *handoffs;
+	struct active *active;
+	bool active_watched; /* by the epoll */
 	struct control *control;
 	struct sal *sal; /* in memory */
 	void *memory;
@@ -40,6 +43,8 @@ struct node {
 void node_tell_addresses(struct node *n);
 /* What caps there are, and where. */
 void node_set_caps(struct node *n);
+/* node.c: waits for sockets to go, from the first time on. */
+int node_watch_active(struct node *n, struct err *err);
 /* node_control.c */
 int node_open_control(struct node *n, const struct node_config *c,
 		      struct err *err);

@@ -54,6 +54,7 @@ int command_service_replace(struct request *q, struct err *err);
 int command_service_delete(struct request *q, struct err *err);
 int command_service_list(struct request *q, struct err *err);
 int command_service_delayed(struct request *q, struct err *err);
+int command_service_listen(struct request *q, struct err *err);
 int command_service_verdict(struct request *q, struct err *err);
 
 /* ---- command_handoff.c -------------------------------------------------- */

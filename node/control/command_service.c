@@ -10,6 +10,7 @@
 #include "node/control/command_request.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,6 +104,36 @@ int command_service_add(struct request *q, struct err *err)
 	int r = get_rule(q, &rule, &what, err);
 
 	return r ? r : q->ops->rule_add(q->ops->arg, &rule, err);
+}
+
+int command_service_listen(struct request *q, struct err *err)
+{
+	const char *protocol =
+		json_string_value(json_object_get(q->in, "protocol"));
+	json_t *any = json_object_get(q->in, "any");
+	struct control_listen l = { .protocol = IPPROTO_TCP };
+	uint16_t bits;
+	uint32_t port;
+	int r = request_get_prefix(q, &l.id, &bits, err);
+
+	if (!r && bits != SERVICE_ID_BITS)
+		r = request_bad_field(q, "service", err, "a whole ID");
+	if (!r)
+		r = request_get_uint(q, "port", UINT16_MAX, 0, &port, err);
+	if (r)
+		return r;
+	l.port = (uint16_t)port;
+	l.any = json_is_true(any);
+	if (any && !json_is_boolean(any))
+		return request_bad_field(q, "any", err, "true or false");
+	if (protocol && !strcmp(protocol, "udp"))
+		l.protocol = IPPROTO_UDP;
+	else if (l.port && (!protocol || strcmp(protocol, "tcp")))
+		return request_bad_field(q, "protocol", err,
+					 "\"tcp\" or \"udp\"");
+	if (!q->ops->listen)
+		return err_set(err, ENOSYS, "active sockets are unknown here");
+	return q->ops->listen(q->ops->arg, &l, err);
 }
 
 int command_service_change(struct request *q, struct err *err)

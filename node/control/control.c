@@ -10,6 +10,7 @@
 #include "node/control/json.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -260,6 +261,22 @@ void control_event(struct control *c, const struct sal_event *e)
 static void add_address(void *to, const struct control_address *a)
 {
 	json_array_append_new(to, json_of_address(a));
+}
+
+void control_listen_event(struct control *c, const struct control_listen *l,
+			  bool listens, int64_t now_ns)
+{
+	char service[SERVICE_ID_TEXT_MAX];
+
+	if (!has_subscribers(c))
+		return;
+	service_id_format(&l->id, service, sizeof(service));
+	tell(c,
+	     json_pack("{s:s, s:I, s:s, s:s, s:i}", "event",
+		       listens ? "sal.service.listening" : "sal.service.closed",
+		       "mono_ns", (json_int_t)now_ns, "service", service,
+		       "protocol", l->protocol == IPPROTO_TCP ? "tcp" : "udp",
+		       "port", (int)l->port));
 }
 
 void control_addresses_event(struct control *c, int64_t now_ns)

@@ -53,6 +53,14 @@ struct control_name {
 	struct ip_addr addr4, addr6;
 };
 
+/* A service's port on this host, and who listens on it. */
+struct control_listen {
+	struct service_id id;
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	uint16_t port; /* 0: none any more */
+	bool any; /* a socket that is bound to any address counts, too */
+};
+
 /* False: enough. */
 typedef bool (*control_rule_fn)(void *to, const struct sal_rule_info *r,
 				const struct control_name *name);
@@ -85,6 +93,9 @@ struct control_ops {
 	struct ip_addr inner4, inner6; /* AF_UNSPEC: none */
 	int (*name_set)(void *arg, const struct control_name *n,
 			struct err *err);
+	/* NULL: active sockets are unknown here. */
+	int (*listen)(void *arg, const struct control_listen *l,
+		      struct err *err);
 	int (*rule_add)(void *arg, const struct sal_rule *r, struct err *err);
 	int (*rule_change)(void *arg, const struct sal_rule *r, unsigned what,
 			   struct err *err);
@@ -145,6 +156,9 @@ void control_dispatch(struct control *c);
 /* Tells all who have subscribed. Never blocks: who does not read fast enough is
  * told so and cut off. */
 void control_event(struct control *c, const struct sal_event *e);
+/* Somebody listens on a service's port now, or nobody does any more. */
+void control_listen_event(struct control *c, const struct control_listen *l,
+			  bool listens, int64_t now_ns);
 /* The underlay's addresses have changed: ops->addresses has the new ones. */
 void control_addresses_event(struct control *c, int64_t now_ns);
 

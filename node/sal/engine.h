@@ -116,6 +116,7 @@ struct sal_forwarded {
 struct sal {
 	struct sal_config config;
 	struct sal_sink sink;
+	sal_unserved_fn *unserved; /* NULL: nobody to ask */
 	struct sal_stats stats;
 	int64_t now_ns; /* of the call under way */
 	struct sal_rand rand;

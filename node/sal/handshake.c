@@ -621,6 +621,9 @@ bool sal_syn_examine(struct sal *s, const struct sal_arrival *a,
 		return false;
 	}
 	served = sal_served(s, syn->service);
+	if (served != SAL_SERVED_HERE && s->unserved &&
+	    s->unserved(s->sink.arg, syn->service))
+		served = sal_served(s, syn->service);
 	name = sal_name_by_id(s, syn->service);
 	if (served != SAL_SERVED_HERE || !name) {
 		refuse_unserved(s, a, served);

@@ -222,6 +222,11 @@ enum sal_served sal_served(struct sal *s, const struct service_id *id)
 	return SAL_SERVED_NOT;
 }
 
+void sal_set_unserved(struct sal *s, sal_unserved_fn *ask)
+{
+	s->unserved = ask;
+}
+
 /* A target that no address of ours can reach is passed over. */
 static bool is_down(const struct service_target *target, void *arg)
 {

@@ -255,6 +255,15 @@ size_t sal_memory(const struct sal_config *c);
 int sal_init(void *mem, size_t size, const struct sal_config *c,
 	     const struct sal_sink *sink, int64_t now_ns, struct sal **out);
 
+/*
+ * Asks whoever knows more than the rules: a SYN has come for a service that is
+ * not here. True: it is, by a DEMUX rule that was added meanwhile, which is all
+ * that may be done to the engine from there. arg: the sink's. NULL (as it
+ * begins): nobody does.
+ */
+typedef bool sal_unserved_fn(void *arg, const struct service_id *id);
+void sal_set_unserved(struct sal *s, sal_unserved_fn *ask);
+
 /* ---- what goes in ------------------------------------------------------ */
 
 /* A packet from the TUN device. */

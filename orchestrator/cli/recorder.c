@@ -333,6 +333,15 @@ void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event)
 	put_at(r, mono_ns, name ? name : "sal.unknown", fields);
 }
 
+void recorder_instance(struct recorder *r, size_t service, size_t node,
+		       bool listens)
+{
+	put(r, "service.instance",
+	    json_pack("{s:s, s:s, s:b}", "service",
+		      r->scenario->services.v[service].name, "node",
+		      r->scenario->nodes.v[node].name, "listens", listens));
+}
+
 void recorder_names_exited(struct recorder *r, int wait_status, bool expected)
 {
 	bool exited = WIFEXITED(wait_status);

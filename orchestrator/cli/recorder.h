@@ -88,6 +88,8 @@ void recorder_expect_polled(struct recorder *r, size_t expectation, bool held,
 
 /* The event is borrowed. */
 void recorder_sald_event(struct recorder *r, size_t node, struct json_t *event);
+void recorder_instance(struct recorder *r, size_t service, size_t node,
+		       bool listens);
 void recorder_names_exited(struct recorder *r, int wait_status, bool expected);
 void recorder_sald_exited(struct recorder *r, size_t node, int wait_status,
 			  bool expected, unsigned closed);

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 static void process_started(void *arg, size_t process, pid_t pid)
 {
@@ -53,7 +54,16 @@ static void sald_event(void *arg, size_t node, struct json_t *event)
 {
 	struct run *run = arg;
 
+	const char *name = json_string_value(json_object_get(event, "event"));
+	const char *service =
+		json_string_value(json_object_get(event, "service"));
+
 	recorder_sald_event(run->recorder, node, event);
+	if (name && service && run->timeline &&
+	    (!strcmp(name, "sal.service.listening") ||
+	     !strcmp(name, "sal.service.closed")))
+		timeline_saw_listener(run->timeline, node, service,
+				      !strcmp(name, "sal.service.listening"));
 }
 
 /* Does not end the run: what the programs make of it shall be seen. */
@@ -184,6 +194,19 @@ static int node_revived(void *arg, size_t node, struct err *err)
 	return run_begin_probes(arg, node, err);
 }
 
+static void instance_changed(void *arg, size_t service, size_t node,
+			     bool listens)
+{
+	struct run *run = arg;
+
+	recorder_instance(run->recorder, service, node, listens);
+}
+
+static void instance_untold(void *arg, const struct err *err)
+{
+	run_fail(arg, err);
+}
+
 static void action_done(void *arg, unsigned id, int64_t now_ns)
 {
 	struct run *run = arg;
@@ -262,6 +285,8 @@ struct timeline_listener run_timeline_listener(struct run *run)
 		.thawing = node_thaws,
 		.dying = node_is_dying,
 		.revived = node_revived,
+		.instance = instance_changed,
+		.untold = instance_untold,
 	};
 }
 

@@ -277,6 +277,9 @@ static int start(struct run *run, struct err *err)
 	run_turn_until(run, processes_are_ready, 0, &over);
 	if (run_is_broken(run))
 		return 0;
+	r = timeline_look_for_listeners(run->timeline, err);
+	if (r)
+		return r;
 	if (run->args->calibrate)
 		r = lab_calibrate_links(run->lab, err);
 	if (!r)

@@ -326,6 +326,21 @@ static json_t *policy_request(const struct lab *lab, const struct plan_op *op)
 			 (int)p.go_back, "hold_ms", (json_int_t)p.hold_ms);
 }
 
+static json_t *listen_request(const struct plan *plan, const struct plan_op *op,
+			      const char *id)
+{
+	const struct scn_service *s =
+		&plan->scenario->services.v[op->sal.service];
+	bool any = false;
+
+	for (size_t i = 0; i < s->candidates.n; i++)
+		any |= s->candidates.v[i] == op->node;
+	return json_pack("{s:s, s:s, s:s, s:i, s:b}", "cmd", "service listen",
+			 "service", id, "protocol",
+			 s->port.protocol == SCN_PROTO_UDP ? "udp" : "tcp",
+			 "port", (int)s->port.port, "any", any);
+}
+
 static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 {
 	char text[SERVICE_ID_TEXT_MAX], addr[2][IP_TEXT_MAX];
@@ -347,6 +362,8 @@ static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 			"addr6",
 			address_text(plan, op->sal.service, AF_INET6, addr[1],
 				     sizeof(addr[1])));
+	if (op->kind == PLAN_OP_SAL_LISTEN)
+		return listen_request(plan, op, text);
 	request = json_pack(
 		"{s:s, s:s, s:s, s:s?}", "cmd",
 		op->kind == PLAN_OP_SAL_RULE_ADD ? "service add" :
@@ -496,6 +513,7 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_SAL_INTERFACE:
 	case PLAN_OP_SAL_POLICY:
 	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_SAL_LISTEN:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
 	case PLAN_OP_SAL_RULE_CHANGE:
@@ -517,6 +535,7 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_SAL_INTERFACE:
 	case PLAN_OP_SAL_POLICY:
 	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_SAL_LISTEN:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
 	case PLAN_OP_SAL_RULE_CHANGE:

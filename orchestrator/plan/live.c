@@ -144,6 +144,12 @@ bool plan_live_serves(const struct plan_live *l, size_t service, size_t node)
 	return l->serves[service * l->plan->scenario->nodes.n + node];
 }
 
+void plan_live_listen(struct plan_live *l, size_t service, size_t node,
+		      bool listens)
+{
+	l->serves[service * l->plan->scenario->nodes.n + node] = listens;
+}
+
 uint32_t plan_live_weight(const struct plan_live *l, size_t service,
 			  size_t node)
 {

@@ -98,6 +98,17 @@ int plan_sal_bind_ops(const struct plan_live *l, size_t service, size_t from,
 		      size_t to, enum plan_sal_step step, struct src_pos pos,
 		      plan_op_vec *out);
 /*
+ * An active service: its host's sald has seen that somebody listens there, or
+ * nobody any more, and serves by that. All others learn of it; what a frozen
+ * one is to be told is kept. (With the lab as it was before.)
+ */
+int plan_active_ops(struct plan_live *l, size_t service, size_t node,
+		    bool listens, plan_op_vec *out);
+void plan_live_listen(struct plan_live *l, size_t service, size_t node,
+		      bool listens);
+/* A node's sald looks who listens. */
+int plan_listen_ops(const struct plan_live *l, size_t node, plan_op_vec *out);
+/*
  * A readdress action: first the addresses, and the routes that go with the old
  * ones, then the rules of services that have their instance there.
  */

@@ -45,6 +45,14 @@ static int add_sysctl(struct plan *p, size_t node, const char *key,
 	return 0;
 }
 
+static bool has_active(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->services.n; i++)
+		if (s->services.v[i].candidates.n)
+			return true;
+	return false;
+}
+
 static int add_node(struct plan *p, size_t node, bool switched)
 {
 	const struct scn_node *n = &p->scenario->nodes.v[node];
@@ -56,6 +64,14 @@ static int add_node(struct plan *p, size_t node, bool switched)
 	if (scn_kind_is_router(n->kind) &&
 	    add_sysctl(p, node, "net/ipv6/conf/all/forwarding", "1", "0",
 		       n->pos))
+		return -ENOMEM;
+	/* So that programs can bind a service's address and become instances
+	 * by that: until they are, no interface has it. */
+	if (has_active(p->scenario) && p->nodes.v[node].sald &&
+	    (add_sysctl(p, node, "net/ipv4/ip_nonlocal_bind", "1", "0",
+			n->pos) ||
+	     add_sysctl(p, node, "net/ipv6/ip_nonlocal_bind", "1", "0",
+			n->pos)))
 		return -ENOMEM;
 	if (switched &&
 	    add_sysctl(p, node,

@@ -253,6 +253,7 @@ bool plan_op_inverse(const struct plan_op *op, struct plan_op *out)
 	case PLAN_OP_SAL_INTERFACE:
 	case PLAN_OP_SAL_POLICY:
 	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_SAL_LISTEN:
 	case PLAN_OP_NAMES_START:
 	case PLAN_OP_NAMES_OPEN: /* goes with the node */
 		return false;

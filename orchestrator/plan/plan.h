@@ -139,6 +139,7 @@ enum plan_op_kind {
 	PLAN_OP_SAL_INTERFACE, /* what it is to think of an interface */
 	PLAN_OP_SAL_POLICY,
 	PLAN_OP_SAL_NAME, /* a service's ID and addresses */
+	PLAN_OP_SAL_LISTEN, /* to those who listen on its port, it looks */
 	PLAN_OP_SAL_RULE_ADD,
 	PLAN_OP_SAL_RULE_DEL,
 	PLAN_OP_SAL_RULE_CHANGE, /* its weight */

@@ -147,6 +147,20 @@ static int add_rules(const struct plan_live *l, plan_op_vec *out, size_t node,
 	return r;
 }
 
+int plan_listen_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
+{
+	const struct scenario *s = l->plan->scenario;
+
+	if (!l->plan->nodes.v[node].sald || l->nodes[node] != PLAN_NODE_ON)
+		return 0;
+	for (size_t k = 0; k < s->services.n; k++)
+		if (s->services.v[k].candidates.n &&
+		    !add_op(out, PLAN_OP_SAL_LISTEN, node, k,
+			    s->services.v[k].candidates_pos))
+			return -ENOMEM;
+	return 0;
+}
+
 int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
 {
 	const struct scenario *s = l->plan->scenario;
@@ -162,6 +176,10 @@ int plan_sald_ops(const struct plan_live *l, size_t node, plan_op_vec *out)
 			r = -ENOMEM;
 		if (!r)
 			r = add_rules(l, out, node, k, svc->pos);
+		if (!r && svc->candidates.n &&
+		    !add_op(out, PLAN_OP_SAL_LISTEN, node, k,
+			    svc->candidates_pos))
+			r = -ENOMEM;
 	}
 	if (!r && l->plan->nodes.v[node].sald)
 		r = plan_default_rules(l, out, node, s->nodes.v[node].pos);
@@ -268,6 +286,42 @@ int plan_sal_bind_ops(const struct plan_live *l, size_t service, size_t from,
 	for (size_t i = 0; i < l->plan->nodes.n && !r; i++)
 		if (step_of(i, from, to) == step && l->nodes[i] == PLAN_NODE_ON)
 			r = bind_node(l, i, service, from, to, pos, out);
+	return r;
+}
+
+/* ---- an instance has made itself ------------------------------------------
+ */
+
+/* But for what the host's own sald does by itself. */
+static void leave_demux_out(plan_op_vec *ops, size_t from)
+{
+	size_t n = from;
+
+	for (size_t i = from; i < ops->n; i++)
+		if (ops->v[i].sal.to.family)
+			ops->v[n++] = ops->v[i];
+	ops->n = n;
+}
+
+int plan_active_ops(struct plan_live *l, size_t service, size_t node,
+		    bool listens, plan_op_vec *out)
+{
+	struct src_pos pos = l->plan->scenario->services.v[service].pos;
+	size_t from = listens ? SCN_NONE : node, to = listens ? node : SCN_NONE;
+	size_t first = out->n;
+	int r = 0;
+
+	for (size_t step = PLAN_SAL_START; step <= PLAN_SAL_STOP && !r; step++)
+		r = plan_sal_bind_ops(l, service, from, to,
+				      (enum plan_sal_step)step, pos, out);
+	leave_demux_out(out, first);
+	for (size_t i = 0; i < l->plan->nodes.n && !r; i++) {
+		first = l->missed[i].n;
+		if (l->nodes[i] != PLAN_NODE_FROZEN)
+			continue;
+		r = bind_node(l, i, service, from, to, pos, &l->missed[i]);
+		leave_demux_out(&l->missed[i], first);
+	}
 	return r;
 }
 

@@ -89,6 +89,8 @@ static void sal_text(const struct plan *p, const struct plan_op *op, char *buf,
 		       ip_format_addr(&op->sal.to, to, sizeof(to)));
 	else if (op->kind == PLAN_OP_SAL_NAME)
 		append(buf, size, "name service %s", name);
+	else if (op->kind == PLAN_OP_SAL_LISTEN)
+		append(buf, size, "look who listens for service %s", name);
 	else if (!op->sal.to.family)
 		append(buf, size, "%s service %s",
 		       op->kind == PLAN_OP_SAL_RULE_ADD ? "serve" :
@@ -328,6 +330,7 @@ const char *plan_op_text(const struct plan *p, const struct plan_op *op,
 		sal_policy_text(p, op, buf, size);
 		break;
 	case PLAN_OP_SAL_NAME:
+	case PLAN_OP_SAL_LISTEN:
 	case PLAN_OP_SAL_RULE_ADD:
 	case PLAN_OP_SAL_RULE_DEL:
 	case PLAN_OP_SAL_RULE_CHANGE:
@@ -473,6 +476,9 @@ static void print_inner(const struct plan *p, FILE *out)
 static void print_instances(const struct plan *p, const struct scn_service *s,
 			    FILE *out)
 {
+	for (size_t i = 0; i < s->candidates.n; i++)
+		fprintf(out, "%s %s", i ? "," : " those that listen, of",
+			node_name(p, s->candidates.v[i]));
 	for (size_t i = 0; i < s->instances.n; i++) {
 		const struct scn_instance *in = &s->instances.v[i];
 

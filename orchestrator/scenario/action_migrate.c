@@ -218,6 +218,7 @@ static bool read_migrate(struct loader *l, const struct value *outer,
 	if (!what)
 		return false;
 
+	good = service_can_be_moved(l, &v[MIGRATE_SERVICE]) && good;
 	a->migrate.service = v[MIGRATE_SERVICE].index;
 	a->migrate.from = v[MIGRATE_FROM].index;
 	a->migrate.to = v[MIGRATE_TO].index;

@@ -57,8 +57,8 @@ const struct mapping mapping_action_flush = {
 	MAPPING_FIELDS(flush_fields),
 };
 
-static bool read_serve(const struct value *v, struct step *step,
-		       enum scn_action_kind kind)
+static bool read_serve(struct loader *l, const struct value *v,
+		       struct step *step, enum scn_action_kind kind)
 {
 	struct scn_action *a = &step->action;
 
@@ -67,25 +67,24 @@ static bool read_serve(const struct value *v, struct step *step,
 	step->from = v[SERVE_NODE].node;
 	a->serve.service = v[SERVE_SERVICE].index;
 	a->serve.node = v[SERVE_NODE].index;
-	return v[SERVE_SERVICE].ok && v[SERVE_NODE].ok;
+	return service_can_be_moved(l, &v[SERVE_SERVICE]) &&
+	       v[SERVE_SERVICE].ok && v[SERVE_NODE].ok;
 }
 
 static bool read_register(struct loader *l, const struct value *v,
 			  struct step *step, step_vec *also)
 {
-	(void)l;
 	(void)also;
 	step->action.serve.weight = (uint32_t)v[SERVE_WEIGHT].number;
 	step->action.serve.priority = (uint32_t)v[SERVE_PRIORITY].number;
-	return read_serve(v, step, SCN_ACTION_REGISTER);
+	return read_serve(l, v, step, SCN_ACTION_REGISTER);
 }
 
 static bool read_unregister(struct loader *l, const struct value *v,
 			    struct step *step, step_vec *also)
 {
-	(void)l;
 	(void)also;
-	return read_serve(v, step, SCN_ACTION_UNREGISTER);
+	return read_serve(l, v, step, SCN_ACTION_UNREGISTER);
 }
 
 static bool read_flush(struct loader *l, const struct value *v,

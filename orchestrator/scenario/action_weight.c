@@ -109,7 +109,8 @@ static bool read_weight(struct loader *l, const struct value *v,
 	a->weight.set = NULL;
 	a->weight.n = 0;
 	step->subject = v[WEIGHT_SERVICE].node;
-	if (!check_keys(l, v, step) || !v[WEIGHT_SERVICE].ok)
+	if (!check_keys(l, v, step) || !v[WEIGHT_SERVICE].ok ||
+	    !service_can_be_moved(l, &v[WEIGHT_SERVICE]))
 		return false;
 	if (v[WEIGHT_WEIGHTS].node) {
 		step->from = v[WEIGHT_WEIGHTS].node;

@@ -284,6 +284,8 @@ void nodes_read(struct loader *l, const struct tree_node *node);
 void links_read(struct loader *l, const struct tree_node *node,
 		const struct tree_node *defaults);
 void guests_check(struct loader *l);
+/* May an action say where the service is? Else it is told that it may not. */
+bool service_can_be_moved(struct loader *l, const struct value *service);
 void services_read(struct loader *l, const struct tree_node *node);
 void sal_options_read(struct loader *l, const struct tree_node *node);
 void processes_read(struct loader *l, const struct tree_node *node);

@@ -37,6 +37,7 @@ static void free_programs(struct scenario *s)
 		free(s->services.v[i].full_name);
 		VEC_FREE(&s->services.v[i].addresses);
 		VEC_FREE(&s->services.v[i].instances);
+		VEC_FREE(&s->services.v[i].candidates);
 		VEC_FREE(&s->services.v[i].at);
 	}
 	for (size_t i = 0; i < s->processes.n; i++) {

@@ -196,6 +196,11 @@ struct scn_service {
 	VEC(struct scn_instance) instances; /* bound at the start */
 	size_t instance; /* the node of the first of them */
 	struct src_pos instance_pos;
+	/* Hosts that are instances while a program there listens on the port;
+	 * some: those are all there are, instances is empty, and instance only
+	 * stands for one. */
+	scn_index_vec candidates;
+	struct src_pos candidates_pos;
 	enum scn_affinity affinity; /* nat */
 	char *full_name; /* "web.serval" */
 	uint32_t ttl_s; /* dns: of its answers */

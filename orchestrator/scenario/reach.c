@@ -144,6 +144,9 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 	for (size_t i = 0; i < s->services.v[service].instances.n; i++)
 		if (s->services.v[service].instances.v[i].node == node)
 			return;
+	for (size_t i = 0; i < s->services.v[service].candidates.n; i++)
+		if (s->services.v[service].candidates.v[i] == node)
+			return;
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
 			const struct scn_action *a =
@@ -187,7 +190,8 @@ void reach_check_order(struct loader *l, size_t service,
 
 	if ((l->actions_unknown | l->actions_untimed) &
 		    ACTION_BIT(SCN_ACTION_MIGRATE) ||
-	    s->services.v[service].instances.n > 1)
+	    s->services.v[service].instances.n > 1 ||
+	    s->services.v[service].candidates.n)
 		return;
 	next += nodes->v[0] == at;
 	for (size_t i = 0; i < s->timeline.n; i++) {

@@ -75,6 +75,14 @@ static const struct type type_instances = {
 	.mapping = &mapping_instance,
 };
 
+static const struct type type_candidates = {
+	.expects = "a host, or a list of them",
+	.scalar = SCALAR_REF,
+	.names = NAMES_NODE,
+	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_GUEST,
+	.item = &type_host,
+};
+
 static const struct word affinity_words[] = {
 	{ "none", SCN_AFFINITY_NONE, NULL },
 	{ "source", SCN_AFFINITY_SOURCE, NULL },
@@ -137,6 +145,7 @@ enum {
 	SERVICE_AFFINITY,
 	SERVICE_TTL,
 	SERVICE_ANSWER,
+	SERVICE_CANDIDATES,
 };
 
 static const struct field service_fields[] = {
@@ -147,7 +156,6 @@ static const struct field service_fields[] = {
 			       .doc = "how the name is bound to an instance" },
 	[SERVICE_INSTANCES] = { .name = "instances",
 				.type = &type_instances,
-				.required = true,
 				.example = "[c]",
 				.doc = "the hosts that answer at first" },
 	[SERVICE_PORT] = { .name = "port",
@@ -183,6 +191,11 @@ static const struct field service_fields[] = {
 			     .doc = "of dns: one, the address of an instance "
 				    "in its turn; all, those of all instances, "
 				    "that one first" },
+	[SERVICE_CANDIDATES] = { .name = "candidates",
+				 .type = &type_candidates,
+				 .doc = "of sal, in place of instances: hosts "
+					"that are one while a program there "
+					"listens on the port" },
 };
 
 static const struct mapping mapping_service = {
@@ -344,6 +357,70 @@ static bool read_run(struct loader *l, const struct value *list,
 	return good;
 }
 
+static bool read_candidates(struct loader *l, const struct value *v,
+			    struct scn_service *service)
+{
+	const struct value *list = &v[SERVICE_CANDIDATES];
+	bool good = true;
+
+	refs_read(l, type_candidates.item, list, &service->candidates, &good);
+	service->candidates_pos = list->node->pos;
+	for (size_t i = 0; i < service->candidates.n; i++)
+		for (size_t k = 0; k < i; k++) {
+			if (service->candidates.v[i] !=
+			    service->candidates.v[k])
+				continue;
+			tree_error(l->diag, value_item(list, i),
+				   "'%s' comes twice in this list",
+				   value_item(list, i)->text);
+			good = false;
+		}
+	if (!service->candidates.n) {
+		if (good)
+			tree_error(l->diag, list->node,
+				   "a service needs a candidate");
+		return false;
+	}
+	service->instance = service->candidates.v[0];
+	service->instance_pos = service->candidates_pos;
+	if (v[SERVICE_RESOLVER].ok && service->resolver != SCN_RESOLVER_SAL) {
+		tree_error(l->diag, list->node,
+			   "'candidates' is only for sal services");
+		good = false;
+	}
+	for (size_t i = SERVICE_INSTANCES; i <= SERVICE_RUN;
+	     i += SERVICE_RUN - SERVICE_INSTANCES) {
+		if (!v[i].node)
+			continue;
+		tree_error(l->diag, v[i].node,
+			   "a service has 'candidates' or '%s': those are "
+			   "instances that listen",
+			   service_fields[i].name);
+		good = false;
+	}
+	if (!v[SERVICE_PORT].node) {
+		tree_error(l->diag, list->node,
+			   "candidates need the service's 'port', to listen "
+			   "on");
+		good = false;
+	}
+	return good;
+}
+
+static bool check_instances(struct loader *l, const struct value *v,
+			    const struct tree_node *key,
+			    struct scn_service *service)
+{
+	if (v[SERVICE_CANDIDATES].ok)
+		return read_candidates(l, v, service);
+	if (v[SERVICE_INSTANCES].node || v[SERVICE_CANDIDATES].node)
+		return true;
+	tree_error(l->diag, key, "service '%s' has no 'instances'", key->text);
+	diag_help(l->diag, "add 'instances: [c]' (%s)",
+		  service_fields[SERVICE_INSTANCES].doc);
+	return false;
+}
+
 /* What only some resolvers make anything of. */
 static bool check_resolver(struct loader *l, const struct value *v,
 			   const struct scn_service *service)
@@ -409,6 +486,7 @@ static size_t read_service(struct loader *l, const struct tree_node *key,
 		good &= read_instances(l, &v[SERVICE_INSTANCES], service);
 	if (v[SERVICE_PORT].ok)
 		service->port = v[SERVICE_PORT].port;
+	good &= check_instances(l, v, key, service);
 	if (v[SERVICE_ADDRESS].ok)
 		good &= read_addresses(l, &v[SERVICE_ADDRESS], service);
 	if (v[SERVICE_AT].ok)
@@ -420,6 +498,24 @@ static size_t read_service(struct loader *l, const struct tree_node *key,
 	if (v[SERVICE_RESOLVER].ok)
 		good &= check_resolver(l, v, service);
 	return read_dns(l, v, service) && good ? index : SCN_NONE;
+}
+
+bool service_can_be_moved(struct loader *l, const struct value *service)
+{
+	const struct scn_service *s;
+
+	if (!service->ok)
+		return true;
+	s = &l->s->services.v[service->index];
+	if (!s->candidates.n)
+		return true;
+	tree_error(l->diag, service->node,
+		   "the instances of '%s' are those that listen: no action "
+		   "makes one",
+		   s->name);
+	diag_note(l->diag, s->candidates_pos, 1, "of these candidates");
+	diag_help(l->diag, "start and stop their processes");
+	return false;
 }
 
 void services_read(struct loader *l, const struct tree_node *node)

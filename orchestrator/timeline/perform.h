@@ -65,6 +65,12 @@ struct entry_run {
 	long watched; /* of the file, already searched */
 };
 
+/* Somebody listens on an active service's port at that node, or no more. */
+struct heard {
+	size_t service, node;
+	bool listens;
+};
+
 struct timeline {
 	struct lab *lab;
 	const struct plan *plan;
@@ -81,6 +87,8 @@ struct timeline {
 	size_t next; /* entry with a time that is due next */
 	sd_event_source *timer;
 	VEC(struct performance *) begun; /* all ever, in this order */
+	VEC(struct heard) heard; /* and not yet told to others */
+	sd_event_source *heard_source;
 };
 
 /* ---- for the performers -------------------------------------------------- */
@@ -113,6 +121,9 @@ int perform_forget(const struct performance *p, size_t service, size_t from,
 		   size_t to, bool hand_over, struct err *err);
 /* The live lab is as the action makes it, from here on. */
 int performance_take(const struct performance *p, struct err *err);
+
+/* active.c: a node has crashed, and those that listened there with it. */
+void timeline_lost_listeners(struct timeline *tl, size_t node);
 
 /* CLOCK_MONOTONIC, but while paused: that of the pause's beginning. */
 int64_t timeline_now_ns(const struct timeline *tl);

@@ -89,6 +89,8 @@ int perform_crash(struct performance *p, struct err *err)
 	/* From here on nobody can ask it for anything. */
 	if (!r)
 		r = performance_take(p, err);
+	if (!r)
+		timeline_lost_listeners(p->tl, a->node.node);
 	return r ? r : kill_node(p, err);
 }
 

@@ -53,6 +53,7 @@ int timeline_new(struct lab *lab, const struct plan *plan, sd_event *event,
 void timeline_stop(struct timeline *tl)
 {
 	tl->stopped = true;
+	tl->heard_source = sd_event_source_disable_unref(tl->heard_source);
 	tl->timer = sd_event_source_disable_unref(tl->timer);
 	for (size_t i = 0; i < tl->plan->scenario->timeline.n; i++) {
 		struct entry_run *e = &tl->entries[i];
@@ -75,6 +76,8 @@ struct timeline *timeline_free(struct timeline *tl)
 		free(tl->begun.v[i]);
 	}
 	VEC_FREE(&tl->begun);
+	sd_event_source_disable_unref(tl->heard_source);
+	VEC_FREE(&tl->heard);
 	plan_live_free(tl->live);
 	free(tl->entries);
 	free(tl);

@@ -47,6 +47,11 @@ struct timeline_listener {
 	/* A node that was booted carries packets. 0, or a negative errno: the
 	 * action fails. */
 	int (*revived)(void *arg, size_t node, struct err *err);
+	/* A host has become an instance of an active service, or is none any
+	 * more, and all others know. */
+	void (*instance)(void *arg, size_t service, size_t node, bool listens);
+	/* They could not be told. */
+	void (*untold)(void *arg, const struct err *err);
 };
 
 /* lab, event and listener's arg are borrowed. 0 or a negative errno. */
@@ -84,6 +89,13 @@ typedef const char *timeline_field_fn(void *arg, const char *field, char *buf,
 				      size_t size);
 void timeline_saw_event(struct timeline *tl, const char *name,
 			timeline_field_fn *field, void *arg);
+/* A sald tells that somebody listens on the port of the service of that ID, or
+ * nobody any more. Others are told from the event loop. */
+void timeline_saw_listener(struct timeline *tl, size_t node,
+			   const char *service, bool listens);
+/* All salds look, now, and others are told: before what depends on it begins.
+ */
+int timeline_look_for_listeners(struct timeline *tl, struct err *err);
 /* What a probe measures has crossed the threshold that this entry waits for. */
 void timeline_saw_probe(struct timeline *tl, size_t entry);
 

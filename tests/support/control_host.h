@@ -30,6 +30,7 @@ static struct {
 	enum control_handoff step;
 	struct control_part part; /* imported; its bytes are below */
 	uint8_t bytes[CONTROL_PART_MAX];
+	struct control_listen listen;
 } host;
 
 static int fake_name_set(void *arg, const struct control_name *n,
@@ -301,10 +302,20 @@ static void fake_counters(void *arg, control_counter_fn visit, void *to)
 	visit(to, "outer_in", 17);
 }
 
+static int fake_listen(void *arg, const struct control_listen *l,
+		       struct err *err)
+{
+	(void)arg;
+	(void)err;
+	host.listen = *l;
+	return 0;
+}
+
 static const struct control_ops ops = {
 	.program = "fake 1",
 	.tun = "sal0",
 	.name_set = fake_name_set,
+	.listen = fake_listen,
 	.rule_add = fake_rule_add,
 	.rule_change = fake_rule_change,
 	.rule_delete = fake_rule_delete,

@@ -4,6 +4,7 @@
 #include "node/control/command.h"
 #include "tests/support/control_host.h"
 
+#include <netinet/in.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -160,6 +161,11 @@ START_TEST(verdicts)
 	ck_assert_uint_eq(host.flow, 0xfffffffe);
 	ck_assert_int_eq(host.verdict, SAL_VERDICT_RELEASE);
 	ck_assert_int_eq(host.to.family, AF_INET);
+	check_ok("{\"v\":1,\"cmd\":\"service listen\",\"service\":\"7\","
+		 "\"protocol\":\"udp\",\"port\":53,\"any\":true}");
+	ck_assert_uint_eq(host.listen.port, 53);
+	ck_assert_uint_eq(host.listen.protocol, IPPROTO_UDP);
+	ck_assert(host.listen.any);
 	check_ok("{\"v\":1,\"cmd\":\"service verdict\",\"flow\":7,"
 		 "\"verdict\":\"refuse\"}");
 	ck_assert_int_eq(host.verdict, SAL_VERDICT_REFUSE);

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Programs become instances by listening, each by its own way, and are none any more
+# when they have closed or died: python3 -m http.server, nginx, iperf3 -s, a plain UDP
+# server, and one that binds the service's own address where nobody expected it.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+nested_enter "$@"
+need python3 nginx iperf3 curl busybox jq
+
+records=$work/results
+mkdir "$records"
+cat >"$work/active.yaml" <<'Y'
+version: 1
+name: active
+topology:
+  nodes: { a: {}, c: {}, d: {}, lan: { kind: bridge } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+services:
+  py:    { resolver: sal, port: tcp/8000, candidates: [c] }
+  nginx: { resolver: sal, port: tcp/8080, candidates: [c, d] }
+  perf:  { resolver: sal, port: tcp/5201, candidates: [c] }
+  datagrams: { resolver: sal, port: udp/9, candidates: [c] }
+  bound: { resolver: sal, port: tcp/81, address: 198.18.9.9, candidates: [c] }
+processes:
+  py: { node: c, start: manual, run: "echo py >file; exec python3 -m http.server 8000" }
+  nginx:
+    node: d
+    start: manual
+    run: |
+      mkdir -p logs; echo nginx >file
+      cat >conf <<C
+      daemon off; master_process off; pid $PWD/pid; error_log stderr; user root;
+      events {}
+      http { access_log off; server { listen 8080; root $PWD; }
+        client_body_temp_path $PWD/1; proxy_temp_path $PWD/2; fastcgi_temp_path $PWD/3; uwsgi_temp_path $PWD/4; scgi_temp_path $PWD/5; }
+      C
+      exec nginx -e stderr -c $PWD/conf
+  perf: { node: c, start: manual, run: "exec iperf3 -s -p 5201" }
+  datagrams:
+    node: c
+    start: manual
+    run: |
+      exec python3 -c 'import socket
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 9))
+      while True: d, a = s.recvfrom(100); s.sendto(b"udp " + d, a)'
+  # No candidate; a server on any address there is none either.
+  bound: { node: d, start: manual, run: "mkdir -p own; echo bound >own/file; exec busybox httpd -f -h own -p 198.18.9.9:81" }
+  stranger: { node: a, run: "exec busybox httpd -f -p 81", ready: { listens: tcp/81 } }
+  ask:
+    node: a
+    start: manual
+    run: |
+      # Whatever is there by now: what each says, or that nobody is there.
+      web() { echo "$1" $(curl -4 -sS --max-time 30 "http://$1.serval:$2/file" 2>&1 | sed 's/.*\(Connection refused\|Couldn.t connect\|Failed to connect\).*/nobody/'); }
+      # Until it has come, or gone, as told; a minute at most.
+      for i in $(seq 60); do
+        now=$(web py 8000; web nginx 8080; web bound 81
+          python3 -c 'import socket
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.connect(("datagrams.serval", 9))
+      try: s.send(b"x"); print("datagrams", s.recv(100).decode())
+      except OSError: print("datagrams nobody")'
+          iperf3 -c perf.serval -n 1000 >/dev/null 2>&1 && echo perf there || echo perf nobody)
+        case $(cat step 2>/dev/null) in
+        "") want="py nobody
+      nginx nobody
+      bound nobody
+      datagrams nobody
+      perf nobody" ;;
+        1) want="py py
+      nginx nginx
+      bound bound
+      datagrams udp x
+      perf there" ;;
+        2) want="py nobody
+      nginx nobody
+      bound nobody
+      datagrams nobody
+      perf nobody" ;;
+        esac
+        [ "$now" = "$want" ] && { echo x >>steps; wc -l <steps >step; echo "step $(cat step)"; exit 0; }
+        sleep 0.1
+      done
+      echo "$now"; exit 1
+timeline:
+  - { at: 0s, start: ask }
+  - { when: { exit: ask }, do: [{ start: py }, { start: nginx }, { start: perf }, { start: datagrams }, { start: bound }, { start: ask }] }
+  - { when: { exit: ask, count: 2 },
+      do: [{ kill: py, signal: KILL }, { stop: nginx }, { stop: perf }, { kill: datagrams, signal: KILL }, { kill: bound, signal: KILL }, { start: ask }] }
+  - { when: { exit: ask, count: 3 }, do: { mark: over } }
+expect:
+  - { process: ask, exit: 0, prints: "step 3" }
+Y
+host_remember "$records"
+run_scenario 0 "$records" "$work/active.yaml"
+host_is_as_before "by a lab with active sockets"
+# Each of the five came once, and went once.
+[ "$(jq -s 'map(select(.event == "service.instance")) | map([.service, .node, .listens]) | group_by(.[0]) | map(map("\(.[0]) \(.[1]) \(.[2])")) | add' -c "$record/events.jsonl")" = \
+  '["bound d true","bound d false","datagrams c true","datagrams c false","nginx d true","nginx d false","perf c true","perf c false","py c true","py c false"]' ] ||
+  fail "who was an instance: $(grep service.instance "$record/events.jsonl")"
