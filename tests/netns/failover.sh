@@ -6,7 +6,7 @@
 set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
-need awk ip
+need awk
 
 program=$1 events=(down carrier address deleted silent)
 records=$(mktemp -d)
