@@ -27,7 +27,7 @@ topology:
     - { endpoints: ["r:eth0", lan] }
 services:
   web: { resolver: sal, port: tcp/80, instances: [b] }
-  store: { resolver: nat, address: 198.18.7.7, instances: [b], at: a }
+  store: { resolver: nat, address: 198.18.200.7, instances: [b], at: a }
 processes:
   serve: { node: b, run: "echo hello >page; exec busybox httpd -f -p 80", ready: { listens: tcp/80 } }
   ask:
@@ -41,7 +41,7 @@ processes:
       short web.serval MX
       status web.serval MX
       short store.serval AAAA
-      short -x 198.18.7.7
+      short -x 198.18.200.7
       status unknown.serval
       status web.serval.example
       echo "libc" $(getent ahostsv4 web.serval | awk '{print $1}' | sort -u)
@@ -88,7 +88,7 @@ says "WeB.SeRvAl AAAA = fd5e:1ab:ffff::1"
 says "+tcp web.serval A = 198.18.0.1"
 says "web.serval MX ="
 says "web.serval MX = NOERROR"
-says "-x 198.18.7.7 = store.serval."
+says "-x 198.18.200.7 = store.serval."
 says "store.serval AAAA ="
 says "unknown.serval = NXDOMAIN"
 says "web.serval.example = REFUSED"
