@@ -149,13 +149,13 @@ START_TEST(a_move_takes_one_round_trip)
 	s.first_ack_ns = 0;
 	moved_ns = s.w->now_ns;
 	host_addresses(s.c, "10.0.0.2", NULL);
+	resent = sal_stats(s.c->sal)->resent;
+	WORLD_OK(s.w, resent);
 	world_run_for(s.w, RTT_NS);
 	WORLD_OK(s.w, sal_stats(s.a->sal)->early == 1);
 	WORLD_OK(s.w, sal_stats(s.c->sal)->early == 1);
 	WORLD_OK(s.w, s.first_data_ns == moved_ns + RTT_NS / 2);
 	WORLD_OK(s.w, s.first_ack_ns == moved_ns + RTT_NS);
-	resent = sal_stats(s.c->sal)->resent;
-	WORLD_OK(s.w, resent);
 	world_run_for(s.w, RTT_NS);
 	WORLD_OK(s.w, host_flow(s.c).state == SAL_ESTABLISHED);
 	WORLD_OK(s.w, host_flow(s.a).state == SAL_ESTABLISHED);
