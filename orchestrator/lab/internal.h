@@ -159,6 +159,11 @@ int lab_sald_start(struct lab *lab, size_t node, struct err *err);
 /* request is stolen; NULL (out of memory) is told as what it is. */
 int lab_sald_request(struct lab *lab, size_t node, size_t tag,
 		     struct json_t *request, struct err *err);
+/* sald_request.c: for an operation on a sald; the caller's. NULL: out of
+ * memory.
+ */
+struct json_t *lab_sald_request_of(const struct lab *lab,
+				   const struct plan_op *op);
 int lab_sald_settle(struct lab *lab, size_t *failed_tag, struct err *err);
 /* One request and its answer, which the caller owns (NULL: not wanted). request
  * is stolen. -EAGAIN where the sald says so; -EPROTO: it refuses otherwise. */

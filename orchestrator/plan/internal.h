@@ -156,4 +156,10 @@ struct ip_prefix plan_prefix(const char *text);
 /* Does some action take this link's carrier away, or give it back? */
 bool plan_link_switched(const struct scenario *s, size_t link);
 
+/* text.c: a node's name, and "a:eth0" or, for bridges and ports, what they
+ * stand for; in buf. */
+const char *plan_node_name(const struct plan *p, size_t node);
+const char *plan_iface_name(const struct plan *p, size_t iface, char *buf,
+			    size_t size);
+
 #endif

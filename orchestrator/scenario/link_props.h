@@ -128,4 +128,9 @@ const struct scn_file *pattern_read(struct loader *l,
 /* With the timeline known: who carries each link. */
 void links_settle(struct loader *l);
 
+/* link_ends.c: one end of a link. False: it had an error, which was told. */
+extern const struct type type_link_end;
+bool link_end_read(struct loader *l, const struct tree_node *node,
+		   struct scn_endpoint *end);
+
 #endif
