@@ -252,6 +252,21 @@ static void fork_for_ever(void)
 	}
 }
 
+/* Whether nobody takes a number for a while: a new process has a new one. */
+static bool nobody_forks(void)
+{
+	pid_t before, after;
+
+	before = fork();
+	if (!before)
+		_exit(0);
+	usleep(5000);
+	after = fork();
+	if (!after)
+		_exit(0);
+	return after == before + 1;
+}
+
 /* Runs in a pid namespace of its own, as its init: stops all, looks whether
  * anything is still running, and ends, which ends all. */
 static int stop_all(void)
@@ -263,20 +278,15 @@ static int stop_all(void)
 			fork_for_ever();
 	usleep(20000);
 	for (int round = 0; round < 20 && !failed; round++) {
-		pid_t before, after;
+		int quiet = 0;
 
 		kill(-1, SIGSTOP);
-		/* A new process has a new number: who forks takes one. Let
-		 * what was under way come to its stop first. */
-		usleep(20000);
-		before = fork();
-		if (!before)
-			_exit(0);
-		usleep(5000);
-		after = fork();
-		if (!after)
-			_exit(0);
-		failed = after != before + 1;
+		/* What was about to fork comes to its stop when it gets the
+		 * processor again, and may take a number before. Who slipped
+		 * through takes them for ever. */
+		for (int i = 0; i < 1000 && quiet < 5; i++)
+			quiet = nobody_forks() ? quiet + 1 : 0;
+		failed = quiet < 5;
 		kill(-1, SIGCONT);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
