@@ -271,7 +271,7 @@ struct sal_syn {
 	uint64_t local_nonce;
 };
 
-/* ---- handshake.c -------------------------------------------------------- */
+/* ---- handshake.c, accept.c ---------------------------------------------- */
 
 void sal_open(struct sal *s, const struct sal_name *name,
 	      const struct sal_tuple *t, const struct sal_inner *p);
