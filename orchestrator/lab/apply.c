@@ -437,7 +437,13 @@ static int step(struct run *run, size_t i, size_t *next)
 		return lab_names_start(run->lab, run->err);
 	case PLAN_OP_NAMES_OPEN:
 		run->named = true;
-		return lab_names_open(run->lab, op->node, run->err);
+		/* A node of no interfaces has its lo all the same. */
+		if (!run->lab->nodes[op->node].lo_up) {
+			r = gather(run, i);
+			if (!r)
+				r = flush(run);
+		}
+		return r ? r : lab_names_open(run->lab, op->node, run->err);
 	case PLAN_OP_NAME_ADD:
 	case PLAN_OP_NAME_DEL:
 		run->named = true;
