@@ -233,6 +233,9 @@ int kns_ifname(struct kns *ns, uint32_t ifindex, char *name);
  * address need not be there yet. */
 int kns_open_server(struct kns *ns, const struct ip_addr *address,
 		    uint16_t port, int sockets[2], struct err *err);
+/* n UDP sockets in ns that are bound to nothing yet, owned by the caller. */
+int kns_open_clients(struct kns *ns, int family, int *sockets, size_t n,
+		     struct err *err);
 
 /* Is a socket bound to the port (UDP) or listening on it (TCP) in ns, in
  * either family? protocol: IPPROTO_TCP or IPPROTO_UDP. 1, 0, negative errno. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A server's sockets, in a namespace that the server need not enter: a socket
- * stays in the namespace where it was opened, whoever holds it. */
+/* A server's sockets, and a client's, in a namespace that neither need enter: a
+ * socket stays in the namespace where it was opened, whoever holds it. */
 #include "orchestrator/kernel/kns.h"
 
 #include "base/cleanup.h"
@@ -73,5 +73,30 @@ int kns_open_server(struct kns *ns, const struct ip_addr *address,
 	for (size_t i = 0; i < 2 && r < 0; i++)
 		if (sockets[i] >= 0)
 			close(sockets[i]);
+	return r;
+}
+
+int kns_open_clients(struct kns *ns, int family, int *sockets, size_t n,
+		     struct err *err)
+{
+	int r = kernel_step(ns->kernel, err, "open a client's sockets");
+	size_t opened = 0;
+	int home;
+
+	if (!r)
+		r = kns_enter(ns->kernel, ns, err);
+	if (r)
+		return r;
+	for (; opened < n && !r; opened += !r) {
+		sockets[opened] = socket(
+			family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (sockets[opened] < 0)
+			r = err_errno(err, errno, "open a client's socket");
+	}
+	home = kns_enter(ns->kernel, NULL, r ? NULL : err);
+	if (!r)
+		r = home;
+	while (r && opened)
+		close(sockets[--opened]);
 	return r;
 }

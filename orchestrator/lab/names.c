@@ -65,7 +65,7 @@ int lab_names_init(struct lab *lab, struct err *err)
 static void close_opened(struct lab_names *n)
 {
 	for (size_t i = 0; i < n->n_opened; i++)
-		for (size_t k = 0; k < NAMES_SOCKETS; k++)
+		for (size_t k = 0; k < n->opened[i].n; k++)
 			close(n->opened[i].sockets[k]);
 	n->n_opened = 0;
 }
@@ -105,13 +105,17 @@ static int child_main(void *arg, int status_fd)
 	const struct child_arg *a = arg;
 	const struct lab *lab = a->names->lab;
 	struct err err = ERR_INIT;
-	char fd[16], seed[32];
+	char fd[16], seed[32], others[IP_TEXT_MAX] = "refuse";
 
 	snprintf(fd, sizeof(fd), "%d", a->control);
 	snprintf(seed, sizeof(seed), "%llu",
 		 (unsigned long long)lab->plan->scenario->seed);
 	fcntl(a->control, F_SETFD, 0); /* goes with it */
-	execl(lab->options.resolver, "serval-resolver", fd, seed, NULL);
+	if (lab->plan->scenario->others.family)
+		ip_format_addr(&lab->plan->scenario->others, others,
+			       sizeof(others));
+	execl(lab->options.resolver, "serval-resolver", fd, seed, others,
+	      PLAN_AUTO_SERVICE4, PLAN_AUTO_SERVICE6, PLAN_MIXED_OTHER6, NULL);
 	err_errno(&err, errno, "run %s", lab->options.resolver);
 	lab_child_failed(status_fd, &err);
 	return LAB_CHILD_FAILED;
@@ -195,6 +199,7 @@ int lab_names_open(struct lab *lab, size_t node, struct err *err)
 {
 	struct lab_names *n = lab->names;
 	struct names_node *opened = &n->opened[n->n_opened];
+	const struct ip_addr *others = &lab->plan->scenario->others;
 	struct ip_addr address;
 	int r;
 
@@ -203,6 +208,18 @@ int lab_names_open(struct lab *lab, size_t node, struct err *err)
 			    opened->sockets, err);
 	if (r)
 		return r;
+	opened->n = NAMES_SERVERS;
+	if (others->family) {
+		r = kns_open_clients(lab->nodes[node].ns, others->family,
+				     opened->sockets + NAMES_SERVERS,
+				     NAMES_ASKERS, err);
+		if (r) {
+			for (size_t i = 0; i < NAMES_SERVERS; i++)
+				close(opened->sockets[i]);
+			return r;
+		}
+		opened->n = NAMES_SOCKETS_MAX;
+	}
 	opened->node = node;
 	n->n_opened++;
 	return n->n_opened == NAMES_OPEN_MAX ? hand_over(n, err) : 0;

@@ -8,7 +8,8 @@
 
 struct header {
 	uint64_t node;
-	uint32_t what, padding;
+	uint32_t what;
+	uint32_t sockets; /* OPEN: of each node */
 };
 
 _Static_assert(sizeof(struct header) <= 64, "NAMES_MESSAGE_MAX has room");
@@ -18,7 +19,9 @@ size_t names_entry_size(uint32_t n)
 	return sizeof(struct names_entry) + n * sizeof(struct names_target);
 }
 
-#define SOCKETS_MAX (NAMES_OPEN_MAX * NAMES_SOCKETS)
+#define SOCKETS_MAX (NAMES_OPEN_MAX * NAMES_SOCKETS_MAX)
+
+_Static_assert(SOCKETS_MAX <= 253, "SCM_RIGHTS takes no more");
 
 static int send_message(int fd, const struct header *h, const void *body,
 			size_t n, const int *sockets, size_t n_sockets)
@@ -49,19 +52,22 @@ static int send_message(int fd, const struct header *h, const void *body,
 
 int names_send_open(int fd, const struct names_node *nodes, size_t n)
 {
-	const struct header h = { .what = NAMES_OPEN };
+	size_t each = n ? nodes[0].n : 0;
+	const struct header h = { .what = NAMES_OPEN,
+				  .sockets = (uint32_t)each };
 	uint64_t ids[NAMES_OPEN_MAX];
 	int sockets[SOCKETS_MAX];
 
-	if (n > NAMES_OPEN_MAX)
+	if (n > NAMES_OPEN_MAX || each > NAMES_SOCKETS_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
+		if (nodes[i].n != each)
+			return -EINVAL;
 		ids[i] = nodes[i].node;
-		memcpy(sockets + i * NAMES_SOCKETS, nodes[i].sockets,
-		       sizeof(nodes[i].sockets));
+		memcpy(sockets + i * each, nodes[i].sockets,
+		       each * sizeof(*sockets));
 	}
-	return send_message(fd, &h, ids, n * sizeof(*ids), sockets,
-			    n * NAMES_SOCKETS);
+	return send_message(fd, &h, ids, n * sizeof(*ids), sockets, n * each);
 }
 
 int names_send_close(int fd, uint64_t node)
@@ -96,20 +102,21 @@ static size_t take_sockets(struct msghdr *msg, int sockets[SOCKETS_MAX])
 	return 0;
 }
 
-static int take_nodes(struct names_message *out, const void *body, size_t n,
-		      const int *sockets, size_t n_sockets)
+static int take_nodes(struct names_message *out, size_t each, const void *body,
+		      size_t n, const int *sockets, size_t n_sockets)
 {
 	uint64_t id;
 
-	if (n_sockets % NAMES_SOCKETS ||
-	    n != n_sockets / NAMES_SOCKETS * sizeof(id))
+	if (each < NAMES_SERVERS || each > NAMES_SOCKETS_MAX ||
+	    n_sockets % each || n != n_sockets / each * sizeof(id))
 		return -EBADMSG;
 	out->n = n / sizeof(id);
 	for (size_t i = 0; i < out->n; i++) {
 		memcpy(&id, (const char *)body + i * sizeof(id), sizeof(id));
 		out->nodes[i].node = id;
-		memcpy(out->nodes[i].sockets, sockets + i * NAMES_SOCKETS,
-		       sizeof(out->nodes[i].sockets));
+		out->nodes[i].n = each;
+		memcpy(out->nodes[i].sockets, sockets + i * each,
+		       each * sizeof(*sockets));
 	}
 	return 1;
 }
@@ -149,8 +156,8 @@ int names_receive(int fd, void *buf, struct names_message *out)
 		return -EBADMSG;
 	switch (out->what) {
 	case NAMES_OPEN:
-		return take_nodes(out, buf, (size_t)n - sizeof(h), sockets,
-				  n_sockets);
+		return take_nodes(out, h.sockets, buf, (size_t)n - sizeof(h),
+				  sockets, n_sockets);
 	case NAMES_CLOSE:
 		return 1;
 	case NAMES_SET:

@@ -48,13 +48,20 @@ enum names_what {
 	NAMES_SET, /* an entry, in the place of one of the same name */
 };
 
-/* A node and its two sockets, UDP and listening TCP. Many at a time: each
- * message wakes the resolver up. */
-#define NAMES_SOCKETS 2
-#define NAMES_OPEN_MAX 64
+/*
+ * A node and its sockets: UDP, listening TCP, and, where questions are passed
+ * on, as many UDP ones that are bound to nothing yet to ask from. All nodes of
+ * a message have the same. Many at a time: each message wakes the resolver up.
+ * (The kernel hands at most 253 sockets over at once.)
+ */
+#define NAMES_SERVERS 2
+#define NAMES_ASKERS 8
+#define NAMES_SOCKETS_MAX (NAMES_SERVERS + NAMES_ASKERS)
+#define NAMES_OPEN_MAX 24
 struct names_node {
 	uint64_t node;
-	int sockets[NAMES_SOCKETS];
+	size_t n; /* NAMES_SERVERS, or NAMES_SOCKETS_MAX */
+	int sockets[NAMES_SOCKETS_MAX];
 };
 
 struct names_reply {

@@ -22,6 +22,7 @@ struct zone_name {
 struct zone {
 	uint64_t seed;
 	VEC(struct zone_name) names; /* by name */
+	VEC(struct ip_prefix) ranges;
 };
 
 struct zone *zone_new(uint64_t seed)
@@ -43,9 +44,30 @@ struct zone *zone_free(struct zone *z)
 {
 	for (size_t i = 0; z && i < z->names.n; i++)
 		name_free(&z->names.v[i]);
-	if (z)
+	if (z) {
 		VEC_FREE(&z->names);
+		VEC_FREE(&z->ranges);
+	}
 	free(z);
+	return NULL;
+}
+
+int zone_add_range(struct zone *z, const struct ip_prefix *range)
+{
+	struct ip_prefix *added = VEC_PUSH(&z->ranges);
+
+	if (!added)
+		return -ENOMEM;
+	*added = *range;
+	return 0;
+}
+
+const struct ip_prefix *zone_find_range(const struct zone *z,
+					const struct ip_addr *a)
+{
+	for (size_t i = 0; i < z->ranges.n; i++)
+		if (ip_prefix_contains(&z->ranges.v[i], a))
+			return &z->ranges.v[i];
 	return NULL;
 }
 

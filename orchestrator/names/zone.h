@@ -19,6 +19,13 @@ struct zone *zone_free(struct zone *z); /* returns NULL */
 /* Copies the entry. 0, -EINVAL (a name that is none), -ENOMEM. */
 int zone_set(struct zone *z, const struct names_entry *entry);
 
+/* Addresses that are services' or nobody's: of those that mean no name, there
+ * is none. 0, -ENOMEM. */
+int zone_add_range(struct zone *z, const struct ip_prefix *range);
+/* The range that an address is in; NULL: none. */
+const struct ip_prefix *zone_find_range(const struct zone *z,
+					const struct ip_addr *a);
+
 struct zone_name;
 
 /* name: n bytes, in any case. NULL: there is none. */

@@ -251,21 +251,49 @@ static void answer_reverse(struct reply *r, const struct zone_name *name)
 	     zone_name_ttl(name), &field, 1);
 }
 
+/* The name of a range: that of an address in it, without the labels of what is
+ * behind the prefix. */
+static void push_range_soa(struct reply *r, const struct ip_prefix *range)
+{
+	unsigned bits = (unsigned)ip_addr_size(&range->addr) * 8 - range->len;
+	unsigned labels = bits / (range->addr.family == AF_INET ? 8 : 4);
+	const uint8_t *wire = ldns_rdf_data(r->name);
+	size_t skip = 0;
+	ldns_rdf *apex;
+
+	for (unsigned i = 0; i < labels; i++)
+		skip += r->labels.v[i].len + 1;
+	apex = ldns_dname_new_frm_data(
+		(uint16_t)(ldns_rdf_size(r->name) - skip), wire + skip);
+	if (apex)
+		push_soa(r, LDNS_SECTION_AUTHORITY, apex);
+	else
+		r->failed = true;
+	ldns_rdf_deep_free(apex);
+}
+
 static enum resolver_outcome answer_query(struct reply *r)
 {
+	const struct ip_prefix *range = NULL;
 	const struct zone_name *name = NULL;
 	struct ip_addr address;
 
 	if (is_label(&r->labels, 0, NAMES_DOMAIN)) {
 		answer_serval(r);
 	} else {
-		if (read_reverse(&r->labels, &address))
+		if (read_reverse(&r->labels, &address)) {
 			name = zone_find_address(r->zone, &address);
-		if (!name) {
+			range = zone_find_range(r->zone, &address);
+		}
+		if (name) {
+			answer_reverse(r, name);
+		} else if (range) {
+			ldns_pkt_set_rcode(r->out, LDNS_RCODE_NXDOMAIN);
+			push_range_soa(r, range);
+		} else {
 			ldns_pkt_set_rcode(r->out, LDNS_RCODE_REFUSED);
 			return RESOLVER_REFUSE;
 		}
-		answer_reverse(r, name);
 	}
 	ldns_pkt_set_aa(r->out, true);
 	return RESOLVER_ANSWER;
@@ -273,7 +301,7 @@ static enum resolver_outcome answer_query(struct reply *r)
 
 /* ---- messages ------------------------------------------------------------ */
 
-static size_t put_bare(const uint8_t *query, ldns_pkt_rcode rcode, uint8_t *out)
+size_t resolver_answer_bare(const uint8_t *query, unsigned rcode, uint8_t *out)
 {
 	memset(out, 0, HEADER);
 	memcpy(out, query, 2);
@@ -359,6 +387,27 @@ static bool put_truncated(const struct reply *r, const ldns_rr *question,
 	return good;
 }
 
+static size_t limit_of(const ldns_pkt *query, bool edns)
+{
+	size_t most = edns ? ldns_pkt_edns_udp_size(query) : 0;
+
+	if (most < RESOLVER_UDP_LEAST)
+		return RESOLVER_UDP_LEAST;
+	return most < RESOLVER_UDP_MOST ? most : RESOLVER_UDP_MOST;
+}
+
+size_t resolver_limit(const uint8_t *query, size_t n)
+{
+	size_t limit = RESOLVER_UDP_LEAST;
+	ldns_pkt *parsed = NULL;
+
+	if (n >= HEADER && ldns_wire2pkt(&parsed, query, n) == LDNS_STATUS_OK)
+		limit = limit_of(parsed, count_of(query, 10) !=
+						 ldns_pkt_arcount(parsed));
+	ldns_pkt_free(parsed);
+	return limit;
+}
+
 static enum resolver_outcome answer_parsed(struct reply *r, const uint8_t *raw,
 					   bool tcp, uint8_t *out,
 					   size_t *out_len)
@@ -371,7 +420,7 @@ static enum resolver_outcome answer_parsed(struct reply *r, const uint8_t *raw,
 	if (ldns_pkt_qdcount(r->query) != 1 ||
 	    ldns_rr_list_rr_count(ldns_pkt_question(r->query)) != 1 ||
 	    !has_one_opt(raw, r->query)) {
-		*out_len = put_bare(raw, LDNS_RCODE_FORMERR, out);
+		*out_len = resolver_answer_bare(raw, LDNS_RCODE_FORMERR, out);
 		return RESOLVER_ANSWER;
 	}
 	question = ldns_rr_list_rr(ldns_pkt_question(r->query), 0);
@@ -391,17 +440,12 @@ static enum resolver_outcome answer_parsed(struct reply *r, const uint8_t *raw,
 		outcome = answer_query(r);
 	}
 	if (!tcp)
-		limit = edns && ldns_pkt_edns_udp_size(r->query) >
-						RESOLVER_UDP_LEAST ?
-				ldns_pkt_edns_udp_size(r->query) :
-				RESOLVER_UDP_LEAST;
-	if (!tcp && limit > RESOLVER_UDP_MOST)
-		limit = RESOLVER_UDP_MOST;
+		limit = limit_of(r->query, edns);
 	if (!r->failed &&
 	    (put(r->out, limit, out, out_len) ||
 	     put_truncated(r, question, edns, limit, out, out_len)))
 		return outcome;
-	*out_len = put_bare(raw, LDNS_RCODE_SERVFAIL, out);
+	*out_len = resolver_answer_bare(raw, LDNS_RCODE_SERVFAIL, out);
 	return RESOLVER_ANSWER;
 }
 
@@ -417,13 +461,13 @@ enum resolver_outcome resolver_answer(struct zone *z, const uint8_t *query,
 	if (n < HEADER || n > RESOLVER_MESSAGE_MAX || query[2] & FLAG_QR)
 		return RESOLVER_DROP;
 	if (query[2] >> 3 & 15) {
-		*out_len = put_bare(query, LDNS_RCODE_NOTIMPL, out);
+		*out_len = resolver_answer_bare(query, LDNS_RCODE_NOTIMPL, out);
 		return RESOLVER_ANSWER;
 	}
 	if (query[2] & FLAG_TC || count_of(query, 4) != 1 ||
 	    count_of(query, 6) || count_of(query, 8) ||
 	    ldns_wire2pkt(&parsed, query, n) != LDNS_STATUS_OK) {
-		*out_len = put_bare(query, LDNS_RCODE_FORMERR, out);
+		*out_len = resolver_answer_bare(query, LDNS_RCODE_FORMERR, out);
 		return RESOLVER_ANSWER;
 	}
 	r.query = parsed;
@@ -431,7 +475,8 @@ enum resolver_outcome resolver_answer(struct zone *z, const uint8_t *query,
 	if (r.out)
 		outcome = answer_parsed(&r, query, tcp, out, out_len);
 	else
-		*out_len = put_bare(query, LDNS_RCODE_SERVFAIL, out);
+		*out_len =
+			resolver_answer_bare(query, LDNS_RCODE_SERVFAIL, out);
 	ldns_pkt_free(r.out);
 	ldns_pkt_free(parsed);
 	return outcome;

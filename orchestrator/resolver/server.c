@@ -7,11 +7,12 @@
  * What a program at the other end does never makes the others wait: UDP is
  * answered in bursts of a bounded length, a TCP connection that does not take
  * its answers is not read from, and one that is idle for too long is closed.
+ * A question that is passed on takes one of its node's askers until there is an
+ * answer; where none is free, it fails.
  */
 #include "orchestrator/resolver/server.h"
 
-#include "base/clock.h"
-#include "orchestrator/resolver/answer.h"
+#include "orchestrator/resolver/internal.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -20,36 +21,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define BURST 64 /* queries of one socket at a time */
 #define EVENTS 64
 #define CONNECTIONS_MAX 1024
-#define IDLE_NS (10 * NSEC_PER_SEC)
-/* A query has one name of at most 255 bytes, and few options. */
-#define QUERY_MAX 4096
-
-enum port_kind { PORT_CONTROL, PORT_UDP, PORT_LISTENER, PORT_CONNECTION };
-
-struct port {
-	struct port *next, *previous;
-	enum port_kind kind;
-	uint64_t node;
-	int fd;
-	int64_t until_ns; /* CONNECTION: when it has been idle for too long */
-	size_t have; /* of in */
-	size_t out_len, out_done;
-	uint8_t *out; /* 2 + RESOLVER_MESSAGE_MAX */
-	uint8_t in[2 + QUERY_MAX];
-};
-
-struct server {
-	int epoll;
-	struct zone *zone;
-	struct port ports; /* the ends of the list */
-	size_t connections;
-	uint8_t answer[RESOLVER_MESSAGE_MAX];
-	void *message; /* NAMES_MESSAGE_MAX */
-	bool over;
-};
 
 /* ---- ports --------------------------------------------------------------- */
 
@@ -81,6 +54,10 @@ static struct port *port_add(struct server *s, enum port_kind kind,
 
 static void port_close(struct server *s, struct port *p)
 {
+	if (p->asker)
+		passing_end(s, p->asker);
+	if (p->asked)
+		passing_end(s, p);
 	s->connections -= p->kind == PORT_CONNECTION;
 	p->previous->next = p->next;
 	p->next->previous = p->previous;
@@ -110,12 +87,19 @@ static void answer_datagrams(struct server *s, const struct port *p)
 		socklen_t len = sizeof(from);
 		ssize_t n = recvfrom(p->fd, query, sizeof(query), MSG_DONTWAIT,
 				     (struct sockaddr *)&from, &len);
+		enum resolver_outcome outcome;
 		size_t out;
 
 		if (n < 0 && errno != EINTR && errno != ECONNREFUSED)
 			return;
-		if (n < 0 || resolver_answer(s->zone, query, (size_t)n, false,
-					     s->answer, &out) == RESOLVER_DROP)
+		if (n < 0)
+			continue;
+		outcome = resolver_answer(s->zone, query, (size_t)n, false,
+					  s->answer, &out);
+		if (outcome == RESOLVER_REFUSE)
+			out = passing_settle(s, p, NULL, query, (size_t)n,
+					     &from, len, s->answer, out);
+		if (outcome == RESOLVER_DROP || !out)
 			continue;
 		(void)!sendto(p->fd, s->answer, out, MSG_DONTWAIT,
 			      (struct sockaddr *)&from, len);
@@ -138,8 +122,10 @@ static void accept_all(struct server *s, const struct port *listener)
 			continue;
 		}
 		p = port_add(s, PORT_CONNECTION, listener->node, fd);
-		if (p)
+		if (p) {
 			p->until_ns = clock_mono_ns() + IDLE_NS;
+			p->askers = listener->askers;
+		}
 	}
 }
 
@@ -166,28 +152,37 @@ static int flush(struct port *p)
 static int answer_first(struct server *s, struct port *p)
 {
 	size_t n = p->have < 2 ? 0 : (size_t)(p->in[0] << 8 | p->in[1]);
+	enum resolver_outcome outcome;
 	size_t out;
 
 	if (n > QUERY_MAX)
 		return -EMSGSIZE;
 	if (p->have < 2 || p->have < 2 + n)
 		return 0;
-	if (resolver_answer(s->zone, p->in + 2, n, true, p->out + 2, &out) ==
-	    RESOLVER_DROP)
+	outcome =
+		resolver_answer(s->zone, p->in + 2, n, true, p->out + 2, &out);
+	if (outcome == RESOLVER_DROP)
 		return -EBADMSG;
+	if (outcome == RESOLVER_REFUSE)
+		out = passing_settle(s, p, p, p->in + 2, n, NULL, 0, p->out + 2,
+				     out);
 	p->out[0] = (uint8_t)(out >> 8);
 	p->out[1] = (uint8_t)out;
-	p->out_len = out + 2;
+	p->out_len = out ? out + 2 : 0;
 	p->have -= 2 + n;
 	memmove(p->in, p->in + 2 + n, p->have);
 	p->until_ns = clock_mono_ns() + IDLE_NS;
-	return flush(p);
+	return p->asker ? 0 : flush(p);
 }
 
 static int read_more(struct port *p)
 {
-	ssize_t n = recv(p->fd, p->in + p->have, sizeof(p->in) - p->have,
-			 MSG_DONTWAIT);
+	ssize_t n;
+
+	/* There are queries in it: nothing was read because answers waited. */
+	if (p->have == sizeof(p->in))
+		return 0;
+	n = recv(p->fd, p->in + p->have, sizeof(p->in) - p->have, MSG_DONTWAIT);
 
 	if (n > 0)
 		p->have += (size_t)n;
@@ -199,16 +194,23 @@ static int read_more(struct port *p)
 static void serve_connection(struct server *s, struct port *p)
 {
 	struct epoll_event e = { .data.ptr = p };
-	int r = flush(p);
+	int r;
 
+	/* It is not read from: this is an error, or the end. */
+	if (p->asker) {
+		port_close(s, p);
+		return;
+	}
+	r = flush(p);
 	if (r > 0)
 		r = read_more(p);
-	for (unsigned i = 0; i < QUERY_MAX && r >= 0 && !p->out_len; i++) {
+	for (unsigned i = 0;
+	     i < QUERY_MAX && r >= 0 && !p->out_len && !p->asker; i++) {
 		r = answer_first(s, p);
 		if (!r)
 			break;
 	}
-	e.events = p->out_len ? EPOLLOUT : EPOLLIN;
+	e.events = p->out_len ? EPOLLOUT : p->asker ? EPOLLRDHUP : EPOLLIN;
 	if (r < 0 || epoll_ctl(s->epoll, EPOLL_CTL_MOD, p->fd, &e))
 		port_close(s, p);
 }
@@ -234,15 +236,29 @@ static int64_t close_idle(struct server *s, int64_t now_ns)
 
 static int take_sockets(struct server *s, const struct names_message *m)
 {
-	static const enum port_kind kinds[NAMES_SOCKETS] = { PORT_UDP,
+	static const enum port_kind kinds[NAMES_SERVERS] = { PORT_UDP,
 							     PORT_LISTENER };
 	int r = 0;
 
-	for (size_t i = 0; i < m->n; i++)
-		for (size_t k = 0; k < NAMES_SOCKETS; k++)
-			if (!port_add(s, kinds[k], m->nodes[i].node,
-				      m->nodes[i].sockets[k]))
+	for (size_t i = 0; i < m->n; i++) {
+		const struct names_node *n = &m->nodes[i];
+		struct port *next = NULL;
+
+		/* The last first: each knows those that are there. */
+		for (size_t k = n->n; k-- > 0;) {
+			struct port *p = port_add(
+				s, k < NAMES_SERVERS ? kinds[k] : PORT_ASKER,
+				n->node, n->sockets[k]);
+
+			if (!p) {
 				r = -ENOMEM;
+				continue;
+			}
+			p->askers = next;
+			if (p->kind == PORT_ASKER)
+				next = p;
+		}
+	}
 	return r;
 }
 
@@ -285,6 +301,9 @@ static int serve_port(struct server *s, struct port *p)
 	case PORT_CONNECTION:
 		serve_connection(s, p);
 		break;
+	case PORT_ASKER:
+		passing_take(s, p);
+		break;
 	}
 	return 0;
 }
@@ -318,6 +337,10 @@ static int run(struct server *s)
 		int64_t now_ns = clock_mono_ns();
 		int64_t next_ns =
 			s->connections ? close_idle(s, now_ns) : INT64_MAX;
+		int64_t again_ns = passing_again(s, now_ns);
+
+		if (again_ns < next_ns)
+			next_ns = again_ns;
 
 		r = turn(s,
 			 next_ns == INT64_MAX ?
@@ -327,7 +350,17 @@ static int run(struct server *s)
 	return r;
 }
 
-int resolver_serve(int control, uint64_t seed, struct err *err)
+static int add_ranges(struct zone *z, const struct resolver_setup *setup)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < setup->n_ranges && !r; i++)
+		r = zone_add_range(z, &setup->ranges[i]);
+	return r;
+}
+
+int resolver_serve(int control, const struct resolver_setup *setup,
+		   struct err *err)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	int r = -ENOMEM;
@@ -336,9 +369,11 @@ int resolver_serve(int control, uint64_t seed, struct err *err)
 		return err_errno(err, ENOMEM, "prepare the resolver");
 	s->ports.next = s->ports.previous = &s->ports;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	s->zone = zone_new(seed);
+	s->zone = zone_new(setup->seed);
 	s->message = malloc(NAMES_MESSAGE_MAX);
+	s->others = setup->others;
 	if (s->epoll >= 0 && s->zone && s->message &&
+	    !add_ranges(s->zone, setup) &&
 	    port_add(s, PORT_CONTROL, 0, control))
 		r = run(s);
 	while (s->ports.next != &s->ports)

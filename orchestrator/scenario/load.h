@@ -128,7 +128,7 @@ struct mapping {
 extern const struct type type_text, type_name, type_count, type_switch,
 	type_delay, type_span, type_port, type_signal, type_host, type_machine,
 	type_node, type_service, type_process, type_probe, type_link,
-	type_iface, type_addresses, type_subnets, type_ifaddrs;
+	type_iface, type_address, type_addresses, type_subnets, type_ifaddrs;
 /* Of a service's instances (services.c). */
 extern const struct type type_weight, type_priority;
 extern const struct mapping mapping_scenario; /* the root (load.c) */
@@ -278,7 +278,8 @@ bool prefixes_read(struct loader *l, const struct type *item,
 /* ---- the sections, in the order they are read --------------------------- */
 
 extern const struct type type_nodes, type_links, type_defaults, type_sal,
-	type_services, type_processes, type_probes, type_timeline, type_expects;
+	type_resolving, type_services, type_processes, type_probes,
+	type_timeline, type_expects;
 
 void nodes_read(struct loader *l, const struct tree_node *node);
 void links_read(struct loader *l, const struct tree_node *node,
@@ -288,6 +289,7 @@ void guests_check(struct loader *l);
 bool service_can_be_moved(struct loader *l, const struct value *service);
 void services_read(struct loader *l, const struct tree_node *node);
 void sal_options_read(struct loader *l, const struct tree_node *node);
+void resolving_read(struct loader *l, const struct tree_node *node);
 void processes_read(struct loader *l, const struct tree_node *node);
 void probes_read(struct loader *l, const struct tree_node *node);
 void timeline_read(struct loader *l, const struct tree_node *node);

@@ -43,6 +43,9 @@ struct scenario {
 	char *description; /* may be NULL */
 	uint64_t seed;
 	int64_t duration_ns; /* 0: until the last probe or process is done */
+	struct ip_addr
+		others; /* the name server that is asked for names that
+			   are no service's; family 0: they are refused */
 	struct src_pos topology_pos; /* "topology:", for what all of it needs */
 	int64_t spin_ns; /* the emulator's busy-wait before a frame is due */
 	VEC(struct scn_node) nodes;

@@ -112,7 +112,7 @@ const struct type type_iface = {
 	.names = NAMES_IFACE,
 };
 
-static const struct type type_address = {
+const struct type type_address = {
 	.expects = "an IP address",
 	.scalar = SCALAR_ADDRESS,
 };

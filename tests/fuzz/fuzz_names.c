@@ -5,6 +5,7 @@
  * comes by TCP.
  */
 #include "orchestrator/resolver/answer.h"
+#include "orchestrator/resolver/others.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,22 @@ static struct zone *make_zone(void)
 	return z;
 }
 
+/* What says only that it failed is an answer to it; nothing shorter is. */
+static void pass_on(const uint8_t *query, size_t n)
+{
+	static uint8_t answer[RESOLVER_MESSAGE_MAX];
+	size_t end = others_question_end(query, n);
+
+	if (end > n || resolver_limit(query, n) > RESOLVER_UDP_MOST)
+		abort();
+	if (!end)
+		return;
+	others_put_short(query, end, 2, false, answer);
+	if (!others_is_answer(query, end, answer, end) ||
+	    others_is_answer(query, end, answer, end - 1))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t answer[RESOLVER_MESSAGE_MAX];
@@ -52,5 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (n > RESOLVER_UDP_MOST && !(data[0] & 1))
 		abort();
+	if (outcome == RESOLVER_REFUSE)
+		pass_on(data + 1, size - 1);
 	return 0;
 }

@@ -160,6 +160,122 @@ diff "$work/log" - <<'E' || fail "dns services mean something else (< seen, > ex
     status NOERROR
 E
 
+# ---- names that are none of the lab's, passed on to a name server in it ------------
+
+rm -rf "${records:?}"/*
+cat >"$work/others.yaml" <<'Y'
+version: 1
+name: others
+topology:
+  nodes: { a: {}, b: {}, ns: {}, z: {}, lan: { kind: bridge, subnet: "10.0.0.0/24" } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["b:eth0", lan] }
+    - { endpoints: ["ns:eth0", lan] }
+names: { others: 10.0.0.3 }
+services:
+  web: { resolver: nat, instances: [b] }
+processes:
+  server:
+    node: ns
+    ready: { prints: "serves" }
+    run: |
+      exec python3 -uc 'import socket
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("10.0.0.3", 53))
+      stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      times = {}; print("serves")
+      while True:
+          q, who = s.recvfrom(4096)
+          end = q.index(b"\0", 12) + 5
+          name = q[13:13 + q[12]].decode()
+          times[name] = times.get(name, 0) + 1
+          print("asked", name, who[0], who[1], int.from_bytes(q[:2], "big"))
+          def answer(last, question=q[12:end], id=q[:2], n=1, flags=b"\x85\x80"):
+              record = b"\xc0\x0c\0\1\0\1\0\0\0\7\0\4\xc0\0\2" + bytes([last])
+              return id + flags + b"\0\1" + n.to_bytes(2, "big") + b"\0\0\0\0" + question + record * n
+          if name == "silent" or (name == "late" and times[name] == 1): continue
+          if name == "forged":
+              s.sendto(answer(66, id=bytes([q[0], q[1] ^ 1])), who)
+              s.sendto(answer(67, question=b"\6forget" + q[19:end]), who)
+              s.sendto(answer(68, flags=b"\5\x80"), who)
+              s.sendto(answer(69)[:20], who)
+              stranger.sendto(answer(70), who)
+          s.sendto(answer(1, n={"big": 100, "bigger": 100}.get(name, 1), flags=b"\x87\x80" if name == "bigger" else b"\x85\x80"), who)
+          if name == "stop": break'
+  ask:
+    node: a
+    start: manual
+    run: |
+      short() { echo "$* =" $(dig +short +tries=1 +timeout=20 "$@" | sort -u); }
+      status() { echo "$* =" $(dig +tries=1 +timeout=20 "$@" | sed -n 's/.*status: \([A-Z]*\),.*/\1/p'); }
+      short one.example
+      short One.Example
+      short +tcp two.example
+      short forged.example
+      short late.example
+      echo "libc" $(getent ahostsv4 one.example | awk '{print $1}' | sort -u)
+      short big.example
+      short +ignore big.example
+      status +tcp bigger.example
+      short web.serval
+      status -x 198.18.99.99
+      short -x 10.0.0.2
+      for i in $(seq 8); do short many$i.example; done
+      # More than may wait: most are told at once, all of them in the end.
+      python3 -c 'import socket
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(30); s.connect(("127.0.0.53", 53))
+      q = lambda i: bytes([7, i]) + b"\1\0\0\1\0\0\0\0\0\0\6silent\7example\0\0\1\0\1"
+      for i in range(40): s.send(q(i))
+      got = [s.recv(4096) for _ in range(40)]
+      print("all told", sorted(g[:2] + g[12:] for g in got) == [q(i)[:2] + q(i)[12:] for i in range(40)], {g[3] & 15 for g in got})
+      # Who hangs up while it is waited for takes nothing along.
+      for i in range(20):
+          t = socket.create_connection(("127.0.0.53", 53), 10)
+          t.send(len(q(i)).to_bytes(2, "big") + q(i)); t.close()'
+      short web.serval
+      short stop.example
+      status gone.example
+  elsewhere: { node: z, start: manual, run: "dig +tries=1 +timeout=20 one.example; dig +short web.serval" }
+timeline:
+  - { at: 0s, start: ask }
+  - { at: 0s, start: elsewhere }
+expect:
+  - { process: ask, exit: 0 }
+  - { process: elsewhere, prints: "status: SERVFAIL" }
+  - { process: elsewhere, prints: "198.18.0.1" }
+Y
+host_remember "$records"
+run_scenario 0 "$records" "$work/others.yaml"
+host_is_as_before "by a lab that passes questions on"
+log=$record/processes/ask.log
+says "one.example = 192.0.2.1"
+says "One.Example = 192.0.2.1"
+says "+tcp two.example = 192.0.2.1"
+says "forged.example = 192.0.2.1"
+says "late.example = 192.0.2.1"
+says "libc 192.0.2.1"
+says "big.example = 192.0.2.1"
+says "+ignore big.example ="
+says "+tcp bigger.example = SERVFAIL"
+says "web.serval = 198.18.0.1"
+says "-x 198.18.99.99 = NXDOMAIN"
+says "-x 10.0.0.2 = 192.0.2.1"
+for i in 1 2 3 4 5 6 7 8; do says "many$i.example = 192.0.2.1"; done
+says "all told True {2}"
+says "stop.example = 192.0.2.1"
+says "gone.example = SERVFAIL"
+seen=$record/processes/server.log
+# All from the node that asked; ports and IDs by chance; no more than may wait.
+[ "$(awk '$1 == "asked" {print $3}' "$seen" | sort -u)" = 10.0.0.1 ] || fail "asked from elsewhere: $(<"$seen")"
+for field in 4 5; do
+  [ "$(awk -v f=$field '$2 ~ /^many/ {print $f}' "$seen" | sort -u | wc -l)" -ge 6 ] ||
+    fail "ports or IDs can be guessed: $(<"$seen")"
+done
+[ "$(awk '$2 == "late"' "$seen" | wc -l)" -ge 2 ] || fail "not asked again: $(<"$seen")"
+n=$(awk '$2 == "silent" {print $4}' "$seen" | sort -u | wc -l)
+[ "$n" -ge 8 ] && [ "$n" -le 28 ] || fail "$n questions were passed on at once"
+! grep -q "asked web\|asked 99 " "$seen" || fail "the lab's own names are asked of others: $(<"$seen")"
+
 # No resolver without services: nobody pays for what is not there.
 rm -rf "${records:?}"/*
 cat >"$work/none.yaml" <<'Y'

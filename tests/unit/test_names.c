@@ -2,6 +2,7 @@
 /* What names mean, and how a lab's resolver answers. */
 #include "orchestrator/names/zone.h"
 #include "orchestrator/resolver/answer.h"
+#include "orchestrator/resolver/others.h"
 
 #include <arpa/nameser.h>
 #include <check.h>
@@ -43,12 +44,18 @@ static void set_name(struct zone *z, const char *name, uint32_t ttl_s, bool all,
 
 static struct zone *make_zone(void)
 {
+	static const char *const ranges[] = { "198.18.0.0/16", "fd00:18::/64" };
 	struct zone *z = zone_new(7);
+	struct ip_prefix range;
 
 	set_name(z, "web", 0, false, true, "198.18.0.1 fd00:18::1");
 	set_name(z, "store", 0, false, true, "198.18.0.2");
 	set_name(z, "early", 5, false, false, "10.0.0.1 10.0.0.2*3");
 	set_name(z, "gone", 5, false, false, "");
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+		ck_assert_int_eq(ip_parse_prefix(ranges[i], &range), 0);
+		ck_assert_int_eq(zone_add_range(z, &range), 0);
+	}
 	return z;
 }
 
@@ -191,7 +198,6 @@ START_TEST(refused)
 		"serval.org",
 		".",
 		"c",
-		"9.9.18.198.in-addr.arpa",
 		"1.0.0.10.in-addr.arpa",
 		"01.0.18.198.in-addr.arpa",
 		"x.0.18.198.in-addr.arpa",
@@ -320,12 +326,82 @@ START_TEST(turns)
 }
 END_TEST
 
+/* No address in a range of services' is anybody else's. */
+START_TEST(ranges)
+{
+	static const char tail6[] = "0.0.0.0.0.0.0.0.0.0.0.0.8.1.0.0.0.0.d.f."
+				    "ip6.arpa";
+	struct zone *z = make_zone();
+	char name[128], soa[NS_MAXDNAME];
+	ns_msg m;
+	ns_rr rr;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "9.0.0.0.0.0.0.0.0.0.0.0.%s",
+			 tail6);
+		m = ask(z, i ? name + 0 : "9.99.18.198.in-addr.arpa", ns_t_ptr);
+		ck_assert_int_eq(ns_msg_getflag(m, ns_f_rcode), ns_r_nxdomain);
+		ck_assert_int_eq(ns_msg_getflag(m, ns_f_aa), 1);
+		ck_assert_int_eq(ns_msg_count(m, ns_s_an), 0);
+		ck_assert_int_eq(ns_msg_count(m, ns_s_ns), 1);
+		ck_assert_int_eq(ns_parserr(&m, ns_s_ns, 0, &rr), 0);
+		snprintf(soa, sizeof(soa), "%s", ns_rr_name(rr));
+		ck_assert_str_eq(soa, i ? "0.0.0.0.0.0.0.0.8.1.0.0.0.0.d.f."
+					  "ip6.arpa" :
+					  "18.198.in-addr.arpa");
+	}
+	expect_one(z, "1.0.18.198.in-addr.arpa", ns_t_ptr, "web.serval", 0);
+	make_query("1.0.19.198.in-addr.arpa", ns_t_ptr);
+	m = ask_query(z, false, RESOLVER_REFUSE);
+	ck_assert_int_eq(ns_msg_getflag(m, ns_f_rcode), ns_r_refused);
+	zone_free(z);
+}
+END_TEST
+
+/* What is passed on, and what is no answer to it. */
+START_TEST(others)
+{
+	size_t end;
+
+	make_query("One.example", ns_t_a);
+	end = others_question_end(query, query_len);
+	ck_assert_uint_eq(end, query_len);
+	add_edns(4096, 0);
+	ck_assert_uint_eq(others_question_end(query, query_len), end);
+	ck_assert_uint_eq(resolver_limit(query, query_len), RESOLVER_UDP_MOST);
+	ck_assert_uint_eq(resolver_limit(query, end), RESOLVER_UDP_LEAST);
+	for (size_t n = 12; n < end; n++)
+		ck_assert_uint_eq(others_question_end(query, n), 0);
+	ck_assert_uint_eq(
+		others_put_short(query, end, ns_r_servfail, true, answer), end);
+	ck_assert_uint_eq(answer[2], 0x83); /* QR, TC, RD */
+	ck_assert_uint_eq(answer[11], 0); /* without the OPT */
+	ck_assert(others_is_answer(query, end, answer, end));
+	ck_assert(!others_is_answer(query, end, answer, end - 1));
+	answer[13] = 'o'; /* the case is no matter */
+	ck_assert(others_is_answer(query, end, answer, end));
+	/* ID, "is an answer", opcode, how many questions, and each of its
+	 * bytes. */
+	for (size_t i = 0; i < end; i++) {
+		if (i == 3 || (i >= 6 && i < 12))
+			continue;
+		answer[i] ^= i == 2 ? 0x80 : 1;
+		ck_assert_msg(!others_is_answer(query, end, answer, end),
+			      "byte %zu", i);
+		answer[i] ^= i == 2 ? 0x80 : 1;
+	}
+	query[12] = 0xc0; /* a name that is elsewhere */
+	ck_assert_uint_eq(others_question_end(query, query_len), 0);
+}
+END_TEST
+
 START_TEST(messages)
 {
 	struct names_entry *e = calloc(1, names_entry_size(2));
 	void *buf = malloc(NAMES_MESSAGE_MAX);
 	struct names_message m;
-	struct names_node nodes[2] = { { .node = 3 }, { .node = 5 } };
+	struct names_node nodes[2] = { { .node = 3, .n = 2 },
+				       { .node = 5, .n = 2 } };
 	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
@@ -371,6 +447,8 @@ int main(void)
 	tcase_add_test(tc, answers);
 	tcase_add_test(tc, empty_answers);
 	tcase_add_test(tc, refused);
+	tcase_add_test(tc, ranges);
+	tcase_add_test(tc, others);
 	tcase_add_test(tc, edns);
 	tcase_add_test(tc, truncation);
 	tcase_add_test(tc, malformed);
