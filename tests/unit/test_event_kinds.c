@@ -50,10 +50,12 @@ START_TEST(what_a_sald_tells)
 	struct sal_event e = { .kind = (enum sal_event_kind)_i, .count = 1 };
 	bool has_reason =
 		_i == SAL_EVENT_FLOW_CLOSED || _i == SAL_EVENT_REFUSED;
+	bool of_no_flow = _i == SAL_EVENT_SERVICE_EXPIRED ||
+			  _i == SAL_EVENT_SERVICE_FORWARDED;
 	json_t *o;
 
 	e.reason = has_reason ? SAL_REASON_NO_INSTANCE : 0;
-	e.flow.local_id = _i == SAL_EVENT_SERVICE_EXPIRED ? 0 : 7;
+	e.flow.local_id = of_no_flow ? 0 : 7;
 	e.flow.protocol = 6;
 	o = json_of_event(&e);
 	ck_assert_ptr_nonnull(o);
@@ -120,7 +122,7 @@ static Suite *suite(void)
 	TCase *tc = tcase_create("event kinds");
 
 	tcase_add_loop_test(tc, what_a_sald_tells, 0,
-			    SAL_EVENT_SERVICE_UNREACHABLE + 1);
+			    SAL_EVENT_SERVICE_FORWARDED + 1);
 	tcase_add_test(tc, what_the_documents_promise);
 	suite_add_tcase(s, tc);
 	return s;
