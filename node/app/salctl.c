@@ -26,6 +26,8 @@ static const char usage[] =
 	"          [idle TIME] [timeout TIME]\n"
 	"  service del|delete PREFIX [TARGET]\n"
 	"      TARGET: demux | via ADDR | delay [hold TIME] | drop [refuse]\n"
+	"  service listen ID tcp/PORT|udp/PORT [any]\n"
+	"  service listen ID off\n"
 	"  service delayed\n"
 	"  service release FLOW [ADDR]\n"
 	"  service refuse|drop FLOW\n"
@@ -129,6 +131,8 @@ static const struct command commands[] = {
 	  BATCH },
 	{ "service", "del", "service delete", build_delete, print_done, BATCH },
 	{ "service", "delete", "service delete", build_delete, print_done,
+	  BATCH },
+	{ "service", "listen", "service listen", build_listen, print_done,
 	  BATCH },
 	{ "service", "delayed", "service delayed", build_nothing, print_delayed,
 	  0 },

@@ -170,6 +170,41 @@ int build_list(struct words *w, json_t *request)
 	return status ? status : build_nothing(w, request);
 }
 
+static int listen_error(const char *word)
+{
+	return usage_error("expected tcp/PORT, udp/PORT or off", word);
+}
+
+/* "ID tcp/80 [any]", "ID off" */
+int build_listen(struct words *w, json_t *request)
+{
+	int status = take_prefix(w, request);
+	const char *port = status ? NULL : next_word(w), *any;
+	bool udp = port && !strncmp(port, "udp/", 4);
+	unsigned long n;
+	char *end;
+
+	if (status)
+		return status;
+	if (!port)
+		return listen_error(NULL);
+	if (!strcmp(port, "off")) {
+		set_number(request, "port", 0);
+		return build_nothing(w, request);
+	}
+	if ((!udp && strncmp(port, "tcp/", 4) != 0) ||
+	    !parse_number(port + 4, &n, &end) || *end || !n || n > UINT16_MAX)
+		return listen_error(port);
+	set_text(request, "protocol", udp ? "udp" : "tcp");
+	set_number(request, "port", n);
+	any = next_word(w);
+	if (any && strcmp(any, "any") != 0)
+		return usage_error("expected \"any\", or nothing", any);
+	if (any)
+		json_object_set_new(request, "any", json_true());
+	return build_nothing(w, request);
+}
+
 static int build_verdict(struct words *w, json_t *request, const char *verdict)
 {
 	int status = take_number(w, request, verdict, "flow");

@@ -29,6 +29,7 @@ int build_nothing(struct words *w, json_t *request);
 int build_list(struct words *w, json_t *request);
 int build_rule(struct words *w, json_t *request);
 int build_delete(struct words *w, json_t *request);
+int build_listen(struct words *w, json_t *request);
 int build_release(struct words *w, json_t *request);
 int build_refuse(struct words *w, json_t *request);
 int build_drop(struct words *w, json_t *request);

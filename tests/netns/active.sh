@@ -51,6 +51,22 @@ processes:
       while True: d, a = s.recvfrom(100); s.sendto(b"udp " + d, a)'
   # No candidate; a server on any address there is none either.
   bound: { node: d, start: manual, run: "mkdir -p own; echo bound >own/file; exec busybox httpd -f -h own -p 198.18.9.9:81" }
+  # The same by hand, where the lab watches nobody: the rule comes and goes.
+  hand:
+    node: a
+    run: |
+      say() { salctl service listen 4711 tcp/777 any; }
+      rules() { echo "$1:" $(salctl -f json service list 4711 | jq -r '.services[] | "\(.kind) \(.weight)"'); }
+      serve() { python3 -c 'import signal, socket, sys
+      signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+      s = socket.create_server(("", 777)); open(sys.argv[1], "w"); signal.pause()' $1 & while [ ! -e $1 ]; do sleep 0.02; done; }
+      say; rules nobody
+      serve up; say; rules there
+      kill $!; wait $! || :
+      say; rules gone
+      serve again; say; rules again
+      salctl service listen 4711 off; rules off
+      kill $!
   stranger: { node: a, run: "exec busybox httpd -f -p 81", ready: { listens: tcp/81 } }
   ask:
     node: a
@@ -95,6 +111,7 @@ timeline:
   - { when: { exit: ask, count: 3 }, do: { mark: over } }
 expect:
   - { process: ask, exit: 0, prints: "step 3" }
+  - { process: hand, exit: 0 }
 Y
 host_remember "$records"
 run_scenario 0 "$records" "$work/active.yaml"
@@ -108,3 +125,11 @@ host_is_as_before "by a lab with active sockets"
   -c "$record/events.jsonl")" = \
   '["bound d fine","datagrams c fine","nginx d fine","perf c fine","py c fine"]' ] ||
   fail "who was an instance: $(grep service.instance "$record/events.jsonl")"
+sed 's/^/    /' "$record/processes/hand.log" >"$work/log"
+diff "$work/log" - <<'E' || fail "salctl service listen does something else (< seen, > expected)"
+    nobody:
+    there: demux 1
+    gone:
+    again: demux 1
+    off:
+E

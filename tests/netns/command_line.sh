@@ -60,4 +60,10 @@ expect 3 "^help: .*ulimit -n" run -q -r "$folder" --inject-failure 1:EMFILE "$sc
 program=$(dirname "$program")/salctl
 expect 2 "unknown command: no" no such
 expect 2 "this is no text \(UTF-8\)" name set $'\xff' 1
+expect 2 "expected tcp/PORT, udp/PORT or off: tcp" service listen 7 tcp
+expect 2 "expected tcp/PORT, udp/PORT or off: tcp/0" service listen 7 tcp/0
+expect 2 "expected tcp/PORT, udp/PORT or off: udp/65536" service listen 7 udp/65536
+expect 2 "expected tcp/PORT, udp/PORT or off$" service listen 7
+expect 2 "expected .any., or nothing: all" service listen 7 tcp/80 all
+expect 2 "unexpected word: any" service listen 7 off any
 expect 3 "cannot reach sald at $folder/none: No such file" -c "$folder/none" flow list
