@@ -23,6 +23,13 @@ struct lab_child {
 	void *exited_arg;
 };
 
+/* Somebody waits for a process to become ready, or to end. */
+struct lab_watch {
+	void (*changed)(void *arg);
+	void *arg;
+};
+typedef VEC(struct lab_watch) lab_watch_vec;
+
 /* What is known of a process of the scenario. */
 struct lab_process {
 	struct lab *lab;
@@ -30,8 +37,7 @@ struct lab_process {
 	pid_t pid; /* 0: does not run */
 	bool ready, started, ending, paused;
 	bool restart; /* to be started when it has ended */
-	void (*changed)(void *arg); /* it has become ready, or has ended */
-	void *changed_arg;
+	lab_watch_vec watches;
 	int64_t ready_deadline_ns;
 	int ready_fd; /* echo server: readable once it is bound; or -1 */
 	sd_event_source *ready_timer, *grace_timer;

@@ -243,10 +243,10 @@ void lab_hold(struct lab *lab);
 void lab_release(struct lab *lab, int64_t for_ns);
 /* Are the node's processes stopped by lab_node_stop()? */
 bool lab_node_is_stopped(const struct lab *lab, size_t node);
-/* Has changed called, once, when it becomes ready or ends. NULL: not any more.
- */
-void lab_watch_process(struct lab *lab, size_t process,
-		       void (*changed)(void *arg), void *arg);
+/* Has changed called, once, when it next becomes ready or ends; as often as
+ * this was asked for. */
+int lab_watch_process(struct lab *lab, size_t process,
+		      void (*changed)(void *arg), void *arg, struct err *err);
 bool lab_process_ready(const struct lab *lab, size_t process);
 bool lab_process_runs(const struct lab *lab, size_t process);
 /*

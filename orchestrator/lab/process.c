@@ -54,6 +54,7 @@ void lab_processes_deinit(struct lab *lab)
 		sd_event_source_unref(p->grace_timer);
 		if (p->ready_fd >= 0)
 			close(p->ready_fd);
+		VEC_FREE(&p->watches);
 		lab_handoff_forget(p);
 	}
 	free(lab->processes);
@@ -135,13 +136,15 @@ static void not_ready(struct lab_process *p, struct err *err)
 						 err);
 }
 
+/* Who is told may want to be told again. */
 static void tell_change(struct lab_process *p)
 {
-	void (*changed)(void *arg) = p->changed;
+	lab_watch_vec watches = p->watches;
 
-	p->changed = NULL;
-	if (changed)
-		changed(p->changed_arg);
+	p->watches = (lab_watch_vec){ 0 };
+	for (size_t i = 0; i < watches.n; i++)
+		watches.v[i].changed(watches.v[i].arg);
+	VEC_FREE(&watches);
 }
 
 static void now_ready(struct lab_process *p)
@@ -345,11 +348,15 @@ void lab_release(struct lab *lab, int64_t for_ns)
 	}
 }
 
-void lab_watch_process(struct lab *lab, size_t process,
-		       void (*changed)(void *arg), void *arg)
+int lab_watch_process(struct lab *lab, size_t process,
+		      void (*changed)(void *arg), void *arg, struct err *err)
 {
-	lab->processes[process].changed = changed;
-	lab->processes[process].changed_arg = arg;
+	struct lab_watch *w = VEC_PUSH(&lab->processes[process].watches);
+
+	if (!w)
+		return err_errno(err, ENOMEM, "wait for a process");
+	*w = (struct lab_watch){ changed, arg };
+	return 0;
 }
 
 bool lab_process_ready(const struct lab *lab, size_t process)

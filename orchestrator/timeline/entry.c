@@ -74,6 +74,7 @@ void performance_rolled_back(const struct performance *p, const struct err *why)
 
 void performance_failed(struct performance *p, struct err *err)
 {
+	p->over = true;
 	timeline_fail(p->tl, p->id, p->action, err);
 }
 
@@ -81,6 +82,7 @@ void performance_done(struct performance *p)
 {
 	const struct timeline_listener *l = &p->tl->listener;
 
+	p->over = true;
 	if (l->done)
 		l->done(l->arg, p->id, clock_mono_ns());
 	entry_action_done(p->entry);

@@ -35,6 +35,7 @@ struct performance {
 	unsigned next; /* where it goes on: the performer's own, as below */
 	unsigned char program[PROGRAM_MAX];
 	bool undone; /* it has changed nothing in the end */
+	bool over; /* done, or failed */
 	size_t process;
 	pid_t pid;
 	bool timed_out;

@@ -30,6 +30,7 @@
 /* How long an overlap lasts once everybody knows of the new instance: what is
  * under way to the old one, and its answer, arrive. */
 #define OVERLAP_NS (100 * NSEC_PER_MSEC)
+#define TURN_NS NSEC_PER_MSEC /* how often another one is looked at */
 
 enum step {
 	STEP_END,
@@ -169,8 +170,10 @@ static int stop_at(const struct performance *p, const struct scn_service *s,
 /* Waits for the first that is not yet as it is to be; is asked again then. */
 static int wait_for_processes(struct performance *p,
 			      const struct scn_service *s, size_t node,
-			      bool started)
+			      bool started, struct err *err)
 {
+	int r;
+
 	for (size_t i = 0; i < s->run.n; i++) {
 		size_t process = s->run.v[i];
 
@@ -179,8 +182,9 @@ static int wait_for_processes(struct performance *p,
 				       !lab_process_runs(p->tl->lab, process) :
 			       !lab_process_runs(p->tl->lab, process)))
 			continue;
-		lab_watch_process(p->tl->lab, process, go_on_when_changed, p);
-		return PERFORM_UNDER_WAY;
+		r = lab_watch_process(p->tl->lab, process, go_on_when_changed,
+				      p, err);
+		return r ? r : PERFORM_UNDER_WAY;
 	}
 	performance_step(p, started ? "process.ready" : "process.end", NULL, 0);
 	return 0;
@@ -283,12 +287,12 @@ static int do_step(struct performance *p, enum step step, bool *again,
 		return start_new(p, s, err);
 	case STEP_OLD_ENDED:
 		*again = true;
-		return wait_for_processes(p, s, a->migrate.from, false);
+		return wait_for_processes(p, s, a->migrate.from, false, err);
 	case STEP_NEW_READY:
 	case STEP_NEW_ENDED:
 		*again = true;
 		return wait_for_processes(p, s, a->migrate.to,
-					  step == STEP_NEW_READY);
+					  step == STEP_NEW_READY, err);
 	case STEP_FLOWS:
 		return hand_flows_over(p, err);
 	case STEP_UNDO_FORWARD:
@@ -383,13 +387,58 @@ static int check_from(const struct performance *p, struct err *err)
 		       s->nodes.v[a->migrate.from].name);
 }
 
-int perform_migrate(struct performance *p, struct err *err)
+/*
+ * Two migrations of a service at a time would start and end the same processes,
+ * each for its own reasons. An action that is late makes them overlap.
+ */
+static bool is_its_turn(const struct performance *p)
 {
-	int r = check_from(p, err);
+	for (size_t i = 0; i < p->tl->begun.n; i++) {
+		const struct performance *o = p->tl->begun.v[i];
 
+		if (o == p)
+			break;
+		if (!o->over && o->action->kind == SCN_ACTION_MIGRATE &&
+		    o->action->migrate.service == p->action->migrate.service)
+			return false;
+	}
+	return true;
+}
+
+static int begin_in_turn(struct performance *p, bool waited, struct err *err);
+
+static int on_turn(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct performance *p = arg;
+	struct err err = ERR_INIT;
+
+	(void)source;
+	(void)now_us;
+	p->timer = sd_event_source_disable_unref(p->timer);
+	if (!p->tl->stopped)
+		performance_result(p, begin_in_turn(p, true, &err), &err);
+	return 0;
+}
+
+static int begin_in_turn(struct performance *p, bool waited, struct err *err)
+{
+	int r;
+
+	if (!is_its_turn(p)) {
+		r = performance_wait(p, TURN_NS, on_turn, err);
+		return r ? r : PERFORM_UNDER_WAY;
+	}
+	if (waited)
+		performance_step(p, "turn", NULL, 0);
+	r = check_from(p, err);
 	if (r)
 		return r;
 	plan_live_begin(p->tl->live, p->action);
 	write_program(p);
 	return advance(p, err);
+}
+
+int perform_migrate(struct performance *p, struct err *err)
+{
+	return begin_in_turn(p, false, err);
 }

@@ -53,8 +53,8 @@ static int restart(struct performance *p, struct err *err)
 	int r;
 
 	if (lab_process_runs(p->tl->lab, process) && !p->next) {
-		lab_watch_process(p->tl->lab, process, on_change, p);
-		return PERFORM_UNDER_WAY;
+		r = lab_watch_process(p->tl->lab, process, on_change, p, err);
+		return r ? r : PERFORM_UNDER_WAY;
 	}
 	if (!p->next++) {
 		r = lab_start_process(p->tl->lab, process, err);
@@ -65,8 +65,8 @@ static int restart(struct performance *p, struct err *err)
 	if (lab_process_ready(p->tl->lab, process) ||
 	    !lab_process_runs(p->tl->lab, process))
 		return 0;
-	lab_watch_process(p->tl->lab, process, on_change, p);
-	return PERFORM_UNDER_WAY;
+	r = lab_watch_process(p->tl->lab, process, on_change, p, err);
+	return r ? r : PERFORM_UNDER_WAY;
 }
 
 static int on_later(sd_event_source *source, uint64_t now_us, void *arg)
