@@ -14,15 +14,18 @@ trap 'rm -rf "$records"' EXIT
 
 # ---- run them all ------------------------------------------------------------
 
-mapfile -t files < <(find "$scenarios" "$scenarios/experiments" -maxdepth 1 -name '*.yaml' | sort)
+mapfile -t files < <(find "$scenarios" -maxdepth 1 -name '*.yaml' | sort)
 [ ${#files[@]} -ge 12 ] || fail "only ${#files[@]} scenarios in $scenarios"
+mapfile -t experiments < <(find "$scenarios/experiments" -maxdepth 1 -name '*.yaml' | sort)
 "$program" check "$scenarios"/experiments/long/*.yaml
 mkdir "$records/scenarios"
 PINGS=4 "$scenarios/experiments/nat-rules.sh" generate 100 >"$records/scenarios/nat-rules-100.yaml"
-files+=("$records/scenarios/nat-rules-100.yaml")
+experiments+=("$records/scenarios/nat-rules-100.yaml")
 # They sleep most of the time: two a core are no more than it can do.
-"$program" test -j $((2 * $(nproc))) --repeat "${SCENARIO_ROUNDS:-1}" --retry-invalid 3 \
-  -r "$records" "${files[@]}"
+jobs=$((2 * $(nproc)))
+"$program" test -j $jobs --repeat "${SCENARIO_ROUNDS:-1}" --retry-invalid 3 -r "$records" "${files[@]}"
+"$program" test -j $jobs --retry-invalid 3 -r "$records" "${experiments[@]}"
+files+=("${experiments[@]}")
 
 # ---- for all of them --------------------------------------------------------
 
