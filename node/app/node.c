@@ -225,12 +225,15 @@ static void from_monitor(struct node *n)
 		return;
 	}
 	n->monitor_retry_ns = INT64_MAX;
+	if (changed || n->source_routes_due) {
+		n->source_routes_due = set_source_routes(n, NULL) != 0;
+		if (n->source_routes_due)
+			n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
+	}
 	if (!changed)
 		return;
 	if (s->mtu)
 		netconf_mtu(n->netconf, s->mtu, NULL);
-	if (set_source_routes(n, NULL))
-		n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
 	node_set_caps(n);
 	node_tell_addresses(n);
 	if (changed & MONITOR_ADDRESSES)
@@ -324,7 +327,7 @@ static int open_devices(struct node *n, const struct node_config *c,
 	if (r)
 		return r;
 	if (c->source_routes) {
-		r = source_routes_open(&n->source_routes, err);
+		r = source_routes_open(&n->source_routes, c->warn, err);
 		/* Anew: the TUN has its routes by now. */
 		if (!r)
 			r = monitor_dispatch(n->monitor, &changed, err);

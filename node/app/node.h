@@ -29,6 +29,7 @@ struct node_config {
 	uint32_t probe_tries;
 	bool resend;
 	bool source_routes; /* packets leave by their address's interface */
+	void (*warn)(const struct err *warning); /* with its remedy */
 	uint32_t max_rules; /* 0: NODE_RULES */
 	uint32_t max_flows; /* 0: as the engine has it */
 	bool has_key;

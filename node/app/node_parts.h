@@ -27,6 +27,7 @@ struct node {
 	struct interfaces interfaces;
 	struct caps *caps;
 	struct source_routes *source_routes; /* NULL: not wanted */
+	bool source_routes_due; /* failed, and are to be set again */
 	struct handoffs *handoffs;
 	struct active *active;
 	bool active_watched; /* by the epoll */

@@ -327,6 +327,13 @@ static int fail(const struct err *err)
 	return EXIT_ENVIRONMENT;
 }
 
+static void warn(const struct err *warning)
+{
+	fprintf(stderr, "sald: warning: %s\n", warning->msg);
+	if (warning->hint[0])
+		fprintf(stderr, "help: %s\n", warning->hint);
+}
+
 /* Before anything is open: a signal that comes meanwhile ends the loop. */
 static void block_signals(void)
 {
@@ -361,7 +368,8 @@ int main(int argc, char **argv)
 			    .liveness_ns = NSEC_PER_SEC,
 			    .probe_gap_ns = 200 * NSEC_PER_MSEC,
 			    .probe_tries = 3,
-			    .resend = true },
+			    .resend = true,
+			    .warn = warn },
 		.ready_fd = -1,
 	};
 	struct err err = ERR_INIT;

@@ -22,9 +22,15 @@ struct monitor_route {
 	uint32_t table; /* RT_TABLE_* */
 	uint32_t metric;
 	struct ip_prefix to;
-	struct ip_addr via; /* AF_UNSPEC: on link */
+	/* AF_UNSPEC: on link. An IPv4 route may have one of IPv6. */
+	struct ip_addr via;
+	bool onlink; /* via is on the link, whatever other routes say */
 	bool tun;
 };
+
+/* Each but tun, which follows from the interface. */
+bool monitor_route_equal(const struct monitor_route *a,
+			 const struct monitor_route *b);
 
 struct monitor_state {
 	/* As sal_set_addresses() takes them; in order of interface index. */

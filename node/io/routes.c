@@ -9,6 +9,7 @@
 #include "node/io/routes.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 struct attrs {
@@ -25,6 +26,7 @@ static int take_attr(const struct nlattr *attr, void *arg)
 		a->to = attr;
 		break;
 	case RTA_GATEWAY:
+	case RTA_VIA:
 		a->via = attr;
 		break;
 	case RTA_MULTIPATH:
@@ -68,16 +70,50 @@ static void copy_addr(struct ip_addr *a, const struct nlattr *attr)
 		a->family = AF_UNSPEC;
 }
 
+/* RTA_VIA says its family. One that is not understood is AF_UNSPEC with false:
+ * taken for none, what goes by it would look for everybody on the link. */
+static bool copy_via(struct ip_addr *a, const struct nlattr *attr,
+		     sa_family_t family)
+{
+	const struct rtvia *via;
+	size_t len;
+
+	*a = (struct ip_addr){ .family = AF_UNSPEC };
+	if (!attr)
+		return true;
+	a->family = family;
+	if (mnl_attr_get_type(attr) == RTA_GATEWAY) {
+		copy_addr(a, attr);
+		return a->family != AF_UNSPEC;
+	}
+	via = mnl_attr_get_payload(attr);
+	len = mnl_attr_get_payload_len(attr);
+	a->family = AF_UNSPEC;
+	if (len < offsetof(struct rtvia, rtvia_addr) ||
+	    (via->rtvia_family != AF_INET && via->rtvia_family != AF_INET6))
+		return false;
+	a->family = via->rtvia_family;
+	if (len - offsetof(struct rtvia, rtvia_addr) != ip_addr_size(a)) {
+		a->family = AF_UNSPEC;
+		return false;
+	}
+	memcpy(a->bytes, via->rtvia_addr, ip_addr_size(a));
+	return true;
+}
+
 static void add(struct reading *r, const struct rtmsg *m, const struct attrs *a,
 		uint32_t oif, unsigned flags, const struct nlattr *via)
 {
 	struct monitor_state *s = r->s;
 	struct monitor_route *route;
 	bool tun = oif && oif == r->tun;
+	struct ip_addr gateway;
 
 	if (flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN))
 		return;
 	if (!tun && !is_of_address(s, oif, m->rtm_family))
+		return;
+	if (!copy_via(&gateway, via, m->rtm_family))
 		return;
 	if (s->n_routes == MONITOR_ROUTES_MAX) {
 		s->routes_cut = true;
@@ -89,12 +125,12 @@ static void add(struct reading *r, const struct rtmsg *m, const struct attrs *a,
 		.table = a->table ? a->table : m->rtm_table,
 		.metric = a->metric,
 		.to = { .addr.family = m->rtm_family, .len = m->rtm_dst_len },
-		.via.family = m->rtm_family,
+		.via = gateway,
+		.onlink = flags & RTNH_F_ONLINK,
 		.tun = tun,
 	};
 	if (a->to)
 		copy_addr(&route->to.addr, a->to);
-	copy_addr(&route->via, via);
 }
 
 /*
@@ -147,7 +183,8 @@ static int take_hop(const struct nlattr *attr, void *arg)
 {
 	const struct nlattr **via = arg;
 
-	if (mnl_attr_get_type(attr) == RTA_GATEWAY)
+	if (mnl_attr_get_type(attr) == RTA_GATEWAY ||
+	    mnl_attr_get_type(attr) == RTA_VIA)
 		*via = attr;
 	return MNL_CB_OK;
 }
@@ -219,11 +256,12 @@ int routes_read(struct mnl_socket *nl, uint32_t tun_ifindex,
 	return code;
 }
 
-static bool same_route(const struct monitor_route *a,
-		       const struct monitor_route *b)
+bool monitor_route_equal(const struct monitor_route *a,
+			 const struct monitor_route *b)
 {
 	return a->ifindex == b->ifindex && a->table == b->table &&
-	       a->metric == b->metric && ip_prefix_equal(&a->to, &b->to) &&
+	       a->metric == b->metric && a->onlink == b->onlink &&
+	       ip_prefix_equal(&a->to, &b->to) &&
 	       ip_addr_equal(&a->via, &b->via);
 }
 
@@ -234,7 +272,7 @@ bool routes_equal(const struct monitor_state *a, const struct monitor_state *b)
 		    a->own_routes == b->own_routes;
 
 	for (size_t i = 0; same && i < a->n_routes; i++)
-		same = same_route(&a->routes[i], &b->routes[i]);
+		same = monitor_route_equal(&a->routes[i], &b->routes[i]);
 	return same;
 }
 

@@ -15,6 +15,12 @@
  * went down, and came back before anybody looked) shows in there being fewer:
  * then all are added again. Adding and deleting are content with what they
  * find.
+ *
+ * What was set is noted one by one, so that whatever fails in between, all of
+ * it is taken away in the end. A route that the kernel has in the main table
+ * need not be one that it lets be added: its gateway may have been on the link
+ * once. Such a one is named and left out, and tried again whenever something
+ * has changed; the others do without it.
  */
 #include "node/io/source_routes.h"
 #include "base/cleanup.h"
@@ -22,6 +28,9 @@
 
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <net/if.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TABLE_BASE 1442000u
@@ -42,8 +51,13 @@ struct wanted {
 
 struct source_routes {
 	struct mnl_socket *nl;
+	void (*warn)(const struct err *warning);
 	struct wanted is, next;
 	size_t own_seen; /* routes of ours, when looked at last */
+	bool lost; /* the kernel took some away: all are to be added */
+	/* Routes that cannot be copied, now and before: told of once. */
+	struct monitor_route refused[SET_ROUTES_MAX], told[SET_ROUTES_MAX];
+	size_t n_refused, n_told;
 };
 
 /* ---- one thing ---------------------------------------------------------- */
@@ -69,6 +83,25 @@ static int change_rule(struct source_routes *s, bool add,
 			 add ? "add" : "delete");
 }
 
+static void put_gateway(struct nlmsghdr *nlh, const struct monitor_route *r)
+{
+	union {
+		struct rtvia via;
+		uint8_t bytes[offsetof(struct rtvia, rtvia_addr) + 16];
+	} u = { .via.rtvia_family = r->via.family };
+
+	if (r->via.family == r->to.addr.family) {
+		mnl_attr_put(nlh, RTA_GATEWAY, ip_addr_size(&r->via),
+			     r->via.bytes);
+		return;
+	}
+	memcpy(u.bytes + offsetof(struct rtvia, rtvia_addr), r->via.bytes,
+	       ip_addr_size(&r->via));
+	mnl_attr_put(nlh, RTA_VIA,
+		     offsetof(struct rtvia, rtvia_addr) + ip_addr_size(&r->via),
+		     u.bytes);
+}
+
 static int change_route(struct source_routes *s, bool add,
 			const struct monitor_route *r, struct err *err)
 {
@@ -84,6 +117,7 @@ static int change_route(struct source_routes *s, bool add,
 	m->rtm_table = RT_TABLE_UNSPEC;
 	m->rtm_protocol = ROUTES_PROTOCOL;
 	m->rtm_type = RTN_UNICAST;
+	m->rtm_flags = r->onlink ? RTNH_F_ONLINK : 0;
 	m->rtm_scope = r->via.family || r->to.addr.family == AF_INET6 ?
 			       RT_SCOPE_UNIVERSE :
 			       RT_SCOPE_LINK;
@@ -95,8 +129,7 @@ static int change_route(struct source_routes *s, bool add,
 	if (r->metric)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, r->metric);
 	if (r->via.family)
-		mnl_attr_put(nlh, RTA_GATEWAY, ip_addr_size(&r->via),
-			     r->via.bytes);
+		put_gateway(nlh, r);
 	code = rtnl_talk(s->nl, nlh, add ? EEXIST : ESRCH, err,
 			 "cannot %s a route for a source address",
 			 add ? "add" : "delete");
@@ -111,14 +144,6 @@ static bool same_rule(const struct set_rule *a, const struct set_rule *b)
 	return a->table == b->table && ip_addr_equal(&a->from, &b->from);
 }
 
-static bool same_route(const struct monitor_route *a,
-		       const struct monitor_route *b)
-{
-	return a->table == b->table && a->ifindex == b->ifindex &&
-	       a->metric == b->metric && ip_prefix_equal(&a->to, &b->to) &&
-	       ip_addr_equal(&a->via, &b->via);
-}
-
 static bool has_rule(const struct wanted *w, const struct set_rule *r)
 {
 	for (size_t i = 0; i < w->n_rules; i++)
@@ -127,12 +152,19 @@ static bool has_rule(const struct wanted *w, const struct set_rule *r)
 	return false;
 }
 
+static size_t find_route(const struct monitor_route *v, size_t n,
+			 const struct monitor_route *r)
+{
+	size_t i = 0;
+
+	while (i < n && !monitor_route_equal(&v[i], r))
+		i++;
+	return i;
+}
+
 static bool has_route(const struct wanted *w, const struct monitor_route *r)
 {
-	for (size_t i = 0; i < w->n_routes; i++)
-		if (same_route(&w->routes[i], r))
-			return true;
-	return false;
+	return find_route(w->routes, w->n_routes, r) < w->n_routes;
 }
 
 /* Those on link come first: the others' gateways are found by them. */
@@ -171,32 +203,159 @@ static void want(struct wanted *w, const struct monitor_state *state)
 
 /* ---- the difference ----------------------------------------------------- */
 
+static int delete_rules(struct source_routes *s, struct err *err)
+{
+	struct wanted *is = &s->is;
+	int r = 0;
+
+	for (size_t i = is->n_rules; i--;) {
+		int code;
+
+		if (has_rule(&s->next, &is->rules[i]))
+			continue;
+		code = change_rule(s, false, &is->rules[i], r ? NULL : err);
+		r = r ? r : code;
+		if (!code)
+			is->rules[i] = is->rules[--is->n_rules];
+	}
+	return r;
+}
+
+static int delete_routes(struct source_routes *s, struct err *err)
+{
+	struct wanted *is = &s->is;
+	int r = 0;
+
+	for (size_t i = is->n_routes; i--;) {
+		int code;
+
+		if (has_route(&s->next, &is->routes[i]))
+			continue;
+		code = change_route(s, false, &is->routes[i], r ? NULL : err);
+		r = r ? r : code;
+		if (!code)
+			is->routes[i] = is->routes[--is->n_routes];
+	}
+	return r;
+}
+
+/* By itself, or with the news of an interface that is on its way. */
+static bool will_pass(int code)
+{
+	return code == -ENOMEM || code == -ENOBUFS || code == -EINTR ||
+	       code == -EAGAIN || code == -ENODEV || code == -ENETDOWN;
+}
+
+static void refuse(struct source_routes *s, const struct monitor_route *r,
+		   struct err *why)
+{
+	char to[IP_TEXT_MAX], via[IP_TEXT_MAX], name[IF_NAMESIZE];
+
+	if (s->n_refused < SET_ROUTES_MAX)
+		s->refused[s->n_refused++] = *r;
+	if (find_route(s->told, s->n_told, r) < s->n_told)
+		return;
+	if (!if_indextoname(r->ifindex, name))
+		snprintf(name, sizeof(name), "%u", r->ifindex);
+	ip_format_prefix(&r->to, to, sizeof(to));
+	if (r->via.family)
+		ip_format_addr(&r->via, via, sizeof(via));
+	err_wrap(why, "source routes are without \"%s%s%s dev %s%s\"", to,
+		 r->via.family ? " via " : "", r->via.family ? via : "", name,
+		 r->onlink ? " onlink" : "");
+	err_hint(why,
+		 "what other programs send from the addresses of %s does not "
+		 "go by this route; where its gateway is invalid, give %s a "
+		 "route to it, or this route the word \"onlink\"",
+		 name, name);
+	s->warn(why);
+}
+
+static int set_route(struct source_routes *s, const struct monitor_route *route,
+		     struct err *err)
+{
+	struct wanted *is = &s->is;
+	size_t at = find_route(is->routes, is->n_routes, route);
+	struct err why = ERR_INIT;
+	int code;
+
+	if (at < is->n_routes && !s->lost)
+		return 0;
+	if (at == SET_ROUTES_MAX)
+		return err_errno(err, ENOBUFS, "source routes");
+	code = change_route(s, true, route, &why);
+	if (!code) {
+		is->routes[at] = *route;
+		is->n_routes += at == is->n_routes;
+		return 0;
+	}
+	if (will_pass(code)) {
+		if (err)
+			*err = why;
+		return code;
+	}
+	refuse(s, route, &why);
+	if (at < is->n_routes && !change_route(s, false, route, NULL))
+		is->routes[at] = is->routes[--is->n_routes];
+	return 0;
+}
+
+static int set_routes(struct source_routes *s, struct err *err)
+{
+	int r = 0;
+
+	memcpy(s->told, s->refused, s->n_refused * sizeof(s->told[0]));
+	s->n_told = s->n_refused;
+	s->n_refused = 0;
+	for (size_t i = 0; i < s->next.n_routes; i++) {
+		int code = set_route(s, &s->next.routes[i], r ? NULL : err);
+
+		r = r ? r : code;
+	}
+	/* Else they are still to be added. */
+	s->lost = s->lost && r;
+	return r;
+}
+
+static int set_rules(struct source_routes *s, struct err *err)
+{
+	struct wanted *is = &s->is;
+	int r = 0;
+
+	for (size_t i = 0; i < s->next.n_rules; i++) {
+		int code;
+
+		if (has_rule(is, &s->next.rules[i]))
+			continue;
+		code = is->n_rules == MONITOR_ADDRESSES_MAX ?
+			       -ENOBUFS :
+			       change_rule(s, true, &s->next.rules[i],
+					   r ? NULL : err);
+		r = r ? r : code;
+		if (!code)
+			is->rules[is->n_rules++] = s->next.rules[i];
+	}
+	return r;
+}
+
 /* A rule comes after its routes and goes before them: without a rule a packet
- * goes as it would without all this, with an empty table too. */
+ * goes as it would without all this, with an empty table too. One thing that
+ * fails keeps nothing else from being done. */
 int source_routes_set(struct source_routes *s,
 		      const struct monitor_state *state, struct err *err)
 {
-	const struct wanted *next = &s->next;
-	bool lost = state->own_routes < s->own_seen;
-	int r = 0;
+	int r, code;
 
+	s->lost |= state->own_routes < s->own_seen;
 	s->own_seen = state->own_routes;
 	want(&s->next, state);
-	for (size_t i = 0; i < s->is.n_rules && !r; i++)
-		if (!has_rule(next, &s->is.rules[i]))
-			r = change_rule(s, false, &s->is.rules[i], err);
-	for (size_t i = 0; i < s->is.n_routes && !r; i++)
-		if (!has_route(next, &s->is.routes[i]))
-			r = change_route(s, false, &s->is.routes[i], err);
-	for (size_t i = 0; i < next->n_routes && !r; i++)
-		if (lost || !has_route(&s->is, &next->routes[i]))
-			r = change_route(s, true, &next->routes[i], err);
-	for (size_t i = 0; i < next->n_rules && !r; i++)
-		if (!has_rule(&s->is, &next->rules[i]))
-			r = change_rule(s, true, &next->rules[i], err);
-	if (!r)
-		s->is = s->next;
-	return r;
+	r = delete_rules(s, err);
+	code = delete_routes(s, r ? NULL : err);
+	r = r ? r : code;
+	code = set_routes(s, r ? NULL : err);
+	r = r ? r : code;
+	code = set_rules(s, r ? NULL : err);
+	return r ? r : code;
 }
 
 /* ---- what others have left ---------------------------------------------- */
@@ -270,7 +429,8 @@ static void source_routes_freep(struct source_routes **s)
 	source_routes_free(*s);
 }
 
-int source_routes_open(struct source_routes **out, struct err *err)
+int source_routes_open(struct source_routes **out,
+		       void (*warn)(const struct err *warning), struct err *err)
 {
 	CLEANUP(source_routes_freep)
 	struct source_routes *s = calloc(1, sizeof(*s));
@@ -278,6 +438,7 @@ int source_routes_open(struct source_routes **out, struct err *err)
 
 	if (!s)
 		return err_errno(err, ENOMEM, "the source routes");
+	s->warn = warn;
 	r = rtnl_open(&s->nl, 0, err);
 	if (!r)
 		r = take_away_rules(s, err);

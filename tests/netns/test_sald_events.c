@@ -76,6 +76,19 @@ static bool goes_by(const char *path)
 	return host_shows(&hosts[1], "flow list", path);
 }
 
+/* And has it been answered? A flow that is about to move shows its new path
+ * already. */
+static bool is_by(const char *path)
+{
+	char *list = sh_output("%s -c %s flow list | grep -F '%s' | grep "
+			       "ESTABLISHED || true",
+			       SALCTL, hosts[1].control, path);
+	bool found = list[0] != '\0';
+
+	free(list);
+	return found;
+}
+
 static unsigned long flow_id(void)
 {
 	char *list = sh_output("%s -c %s -f json flow list", SALCTL,
@@ -182,11 +195,11 @@ START_TEST(nothing_is_lost)
 	netns_enter(hosts[1].ns);
 	f = popen("exec ping -i 0.002 -c 400 -W 10 -q " WEB4, "re");
 	ck_assert_ptr_nonnull(f);
-	WAIT_FOR(goes_by("10.2.0.1 > 10.9.0.2"));
+	WAIT_FOR(is_by("10.2.0.1 > 10.9.0.2"));
 	netns_enter(hosts[1].ns);
 	sh("ip addr add 10.1.0.1/24 dev eth0");
 	sh("ip route add default via 10.1.0.254 dev eth0 metric 10");
-	WAIT_FOR(goes_by("10.1.0.1 > 10.9.0.2"));
+	WAIT_FOR(is_by("10.1.0.1 > 10.9.0.2"));
 	netns_enter(hosts[1].ns);
 	sh("ip addr del 10.2.0.1/24 dev eth1");
 	out = calloc(1, 4096);
@@ -195,7 +208,7 @@ START_TEST(nothing_is_lost)
 	ck_assert_msg(strstr(out, "400 packets transmitted, 400 received"),
 		      "%s", out);
 	free(out);
-	ck_assert(goes_by("10.1.0.1 > 10.9.0.2"));
+	ck_assert(is_by("10.1.0.1 > 10.9.0.2"));
 }
 END_TEST
 
@@ -276,6 +289,82 @@ START_TEST(packets_leave_by_their_source)
 }
 END_TEST
 
+static bool has_route(const char *text)
+{
+	char *routes;
+	bool found;
+
+	netns_enter(hosts[1].ns);
+	routes = sh_output("ip route show table all");
+	found = strstr(routes, text) != NULL;
+	free(routes);
+	return found;
+}
+
+/* What it says meanwhile goes to a file. */
+static void start_salds_to(const char *path)
+{
+	int before = dup(STDERR_FILENO);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	ck_assert_int_ge(before, 0);
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	close(fd);
+	start_salds();
+	ck_assert_int_eq(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	close(before);
+}
+
+/* Gateways that no other route leads to, of the other family, and one that the
+ * kernel would not take any more: that one is named and left out, the others
+ * are there, and go with it. */
+START_TEST(awkward_routes)
+{
+	two_ways();
+	netns_enter(hosts[1].ns);
+	sh("ip route add 10.90.0.0/16 via 192.168.77.1 dev eth0 onlink");
+	sh("ip route add 10.91.0.0/16 via inet6 fe80::1 dev eth0");
+	sh("ip route add 10.92.0.0/16 nexthop via inet6 fe80::1 dev eth0 "
+	   "nexthop via 192.168.77.2 dev eth1 onlink");
+	sh("ip route add 10.99.0.0/24 dev eth0");
+	sh("ip route add 10.98.0.0/16 via 10.99.0.9 dev eth0");
+	sh("ip route del 10.99.0.0/24");
+	hosts[1].option = "--source-routes";
+	start_salds_to("/run/warnings");
+	ck_assert(pings_from("10.1.0.1"));
+	ck_assert(pings_from("10.2.0.1"));
+	ck_assert(has_route("10.90.0.0/16 via 192.168.77.1 dev eth0 table"));
+	ck_assert(has_route("10.91.0.0/16 via inet6 fe80::1 dev eth0 table"));
+	ck_assert(has_route("10.92.0.0/16 via inet6 fe80::1 dev eth0 table"));
+	ck_assert(has_route("10.92.0.0/16 via 192.168.77.2 dev eth1 table"));
+	ck_assert(!has_route("10.98.0.0/16 via 10.99.0.9 dev eth0 table"));
+	/* It still follows, while the kernel refuses it every time. */
+	netns_enter(hosts[1].ns);
+	sh("ip addr add 10.2.0.7/24 dev eth1");
+	WAIT_FOR(has_rule("from 10.2.0.7"));
+	WAIT_FOR(pings_from("10.2.0.7"));
+	netns_enter(hosts[1].ns);
+	sh("ip addr del 10.2.0.7/24 dev eth1");
+	WAIT_FOR(!has_rule("from 10.2.0.7"));
+	ck_assert_int_eq(
+		host_try(&hosts[1],
+			 "[ \"$(grep -c 'warning: .*\"10.98.0.0/16 via "
+			 "10.99.0.9 dev eth0\"' /run/warnings)\" = 1 ]"),
+		0);
+	ck_assert_int_eq(
+		host_try(&hosts[1],
+			 "[ \"$(grep -c warning: /run/warnings)\" = 1 ]"),
+		0);
+	/* Until its gateway can be found. */
+	netns_enter(hosts[1].ns);
+	sh("ip route add 10.99.0.0/24 dev eth0");
+	WAIT_FOR(has_route("10.98.0.0/16 via 10.99.0.9 dev eth0 table"));
+	host_stop_sald(&hosts[1]);
+	ck_assert(!has_rule("1442"));
+	ck_assert(!has_route("table 1442"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sald events");
@@ -291,6 +380,7 @@ int main(void)
 	tcase_add_test(tc, without_any_route);
 	tcase_add_test(tc, nothing_is_lost);
 	tcase_add_test(tc, packets_leave_by_their_source);
+	tcase_add_test(tc, awkward_routes);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
