@@ -133,3 +133,60 @@ diff "$work/log" - <<'E' || fail "salctl service listen does something else (< s
     again: demux 1
     off:
 E
+
+# ---- an instance whose host crashes, and who is frozen meanwhile --------------------
+
+rm -rf "${records:?}"/*
+cat >"$work/crash.yaml" <<'Y'
+version: 1
+name: crash
+topology:
+  nodes: { a: {}, b: {}, c: {}, d: {}, lan: { kind: bridge } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["b:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+services:
+  web: { resolver: sal, port: tcp/80, candidates: [c, d] }
+processes:
+  web-c: { node: c, run: "echo from c >file; exec busybox httpd -f -p 80", ready: { listens: tcp/80 } }
+  web-d: { node: d, start: manual, run: "echo from d >file; exec busybox httpd -f -p 80" }
+  one:
+    node: a
+    start: manual
+    run: &ask |
+      curl -4 -sS --max-time 30 http://web.serval/file 2>&1 | sed 's/^curl.*/nobody/'
+      salctl -f json service list | jq -c '[.services[] | select(.kind == "forward") | .to]'
+  two: { node: b, start: manual, run: *ask }
+  three: { node: b, start: manual, run: *ask }
+  four: { node: a, start: manual, run: *ask }
+timeline:
+  - { at: 0s, start: one }
+  - { when: { exit: one }, do: [{ freeze: a }, { crash: c }, { start: two }] }
+  - { when: { exit: two }, do: { start: web-d } }
+  - { when: { event: service.instance, where: { service: web, node: d, listens: "true" } }, do: { start: three } }
+  - { when: { exit: three }, do: [{ thaw: a }, { start: four }] }
+  - { when: { exit: four }, do: { boot: c } }
+  # Its program has begun again, and so it is one again. (The run waits for web-d.)
+  - { when: { event: service.instance, where: { node: c }, count: 2 }, do: { stop: web-d } }
+expect:
+  - { process: one, exit: 0 }
+  - { process: two, exit: 0 }
+  - { process: three, exit: 0 }
+  - { process: four, exit: 0 }
+Y
+host_remember "$records"
+run_scenario 0 "$records" "$work/crash.yaml"
+host_is_as_before "by a lab whose instances crash"
+# (Hosts: c has 10.64.0.3, d 10.64.0.4.)
+for i in one two three four; do echo "$i" $(<"$record/processes/$i.log"); done >"$work/log"
+diff "$work/log" - <<'E' || fail "crashed instances, and new ones, are not what they should be (< seen, > expected)"
+one from c ["10.64.0.3"]
+two nobody []
+three from d ["10.64.0.4"]
+four from d ["10.64.0.4"]
+E
+[ "$(jq -s 'map(select(.event == "service.instance")) | map("\(.node) \(.listens)") | .[:4]' -c "$record/events.jsonl")" = \
+  '["c true","c false","d true","c true"]' ] ||
+  fail "who was an instance: $(grep service.instance "$record/events.jsonl")"
