@@ -227,8 +227,11 @@ int caps_set(struct caps *c, const struct cap *list, size_t n, int64_t now_ns)
 			c->v[i++].bps = w->bps;
 			continue;
 		}
-		run_lane(c, &c->v[i].out, c->v[i].bps, now_ns, true);
+		/* What is received may be answered, and the answers wait behind
+		 * what is to be sent: so that goes last, and nothing is left.
+		 */
 		run_lane(c, &c->v[i].in, c->v[i].bps, now_ns, true);
+		run_lane(c, &c->v[i].out, c->v[i].bps, now_ns, true);
 		forget(&c->v[i]);
 		c->v[i] = c->v[--c->n];
 	}

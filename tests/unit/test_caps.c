@@ -14,8 +14,10 @@ static struct {
 	struct caps *caps;
 	unsigned sent, received;
 	uint8_t last; /* first byte of the last segment */
+	uint8_t next; /* of the next answer */
 	uint64_t bytes;
 	bool in_order;
+	bool answers; /* what is received */
 } w;
 
 static void send_it(void *arg, const struct sal_outer *p)
@@ -28,6 +30,8 @@ static void send_it(void *arg, const struct sal_outer *p)
 	w.bytes += p->len;
 }
 
+static void answer(void);
+
 static void receive_it(void *arg, const struct sal_path *path,
 		       const struct sal_ip_fields *ip, const uint8_t *bytes,
 		       size_t len)
@@ -38,6 +42,8 @@ static void receive_it(void *arg, const struct sal_path *path,
 	ck_assert_uint_eq(len, 12 + LEN);
 	w.last = bytes[12];
 	w.received++;
+	if (w.answers)
+		answer();
 }
 
 static void setup(void)
@@ -76,6 +82,11 @@ static bool give(uint32_t ifindex, size_t header_len, uint8_t first,
 	if (!waits && header_len == 12)
 		send_it(NULL, &p);
 	return waits;
+}
+
+static void answer(void)
+{
+	give(3, 12, w.next++, 0);
 }
 
 /* As a program that has always more to send: a second brings what the rate
@@ -140,6 +151,28 @@ START_TEST(so_much_waits)
 }
 END_TEST
 
+/* Its cap is taken away: what it received is handed on then, and answered. */
+START_TEST(answers_on_the_way_out)
+{
+	const struct sal_path path = { .remote.family = AF_INET, .ifindex = 3 };
+	const struct sal_ip_fields ip = { .ttl = 9 };
+	uint8_t bytes[12 + LEN] = { [8] = 3 };
+	unsigned waits = 0;
+
+	for (unsigned i = 0; i < 10; i++)
+		waits += caps_in(w.caps, &path, &ip, bytes, sizeof(bytes), 0);
+	ck_assert_uint_gt(waits, 5);
+	while (!give(3, 12, w.next, 0))
+		w.next++;
+	w.next++; /* the one that waits */
+	w.answers = true;
+	ck_assert_int_eq(caps_set(w.caps, NULL, 0, 0), 0);
+	ck_assert_uint_eq(w.received, waits);
+	ck_assert_uint_eq(w.sent, w.next);
+	ck_assert_uint_eq(caps_stats(w.caps)->cap_dropped, 0);
+}
+END_TEST
+
 START_TEST(what_is_received_waits_too)
 {
 	const struct sal_path path = { .remote.family = AF_INET, .ifindex = 3 };
@@ -181,6 +214,7 @@ int main(void)
 	tcase_add_test(tc, who_never_waits);
 	tcase_add_test(tc, so_much_waits);
 	tcase_add_test(tc, what_is_received_waits_too);
+	tcase_add_test(tc, answers_on_the_way_out);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
