@@ -203,6 +203,36 @@ static void ops_flows_ended(void *arg, control_ended_fn visit, void *to)
 	sal_flows_ended(n->sal, visit, to);
 }
 
+/* The address is ours, and nothing leads from it to the peer; or it is not. */
+static int refuse_address(struct node *n, uint32_t flow,
+			  const struct ip_addr *to, struct err *err)
+{
+	const struct monitor_state *s = monitor_state(n->monitor);
+	char from[IP_TEXT_MAX], peer[IP_TEXT_MAX];
+	struct sal_flow_info f;
+
+	ip_format_addr(to, from, sizeof(from));
+	for (size_t i = 0; i < s->n && sal_flow_find(n->sal, flow, &f); i++) {
+		if (!ip_addr_equal(&s->list[i].addr, to))
+			continue;
+		err_set(err, EADDRNOTAVAIL, "there is no route to %s from %s",
+			ip_format_addr(&f.path.remote, peer, sizeof(peer)),
+			from);
+		if (f.path.remote.family != to->family)
+			err_hint(err, "take an address of the peer's family");
+		else
+			err_hint(err,
+				 "add a route to %s through the interface %s, "
+				 "or take another address",
+				 peer, s->names[i]);
+		return -EADDRNOTAVAIL;
+	}
+	err_set(err, EADDRNOTAVAIL,
+		"%s is none of this host's addresses that can be used", from);
+	err_hint(err, "\"interface list\" has them");
+	return -EADDRNOTAVAIL;
+}
+
 static int ops_flow_migrate(void *arg, uint32_t flow, const struct ip_addr *to,
 			    struct err *err)
 {
@@ -217,12 +247,7 @@ static int ops_flow_migrate(void *arg, uint32_t flow, const struct ip_addr *to,
 		return err_set(err, EBUSY, "flow %u is being handed over",
 			       flow);
 	default:
-		err_set(err, EADDRNOTAVAIL,
-			"the flow's peer cannot be reached from this address");
-		err_hint(err,
-			 "\"interface list\" has the addresses that can be "
-			 "used");
-		return -EADDRNOTAVAIL;
+		return refuse_address(n, flow, to, err);
 	}
 }
 

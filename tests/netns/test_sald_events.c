@@ -169,6 +169,13 @@ START_TEST(without_any_route)
 	netns_enter(hosts[1].ns);
 	sh("ip route del default");
 	WAIT_FOR(goes_by("NOADDRESS"));
+	/* Its address is there, and listed: that is not what is missing. */
+	ck_assert_int_eq(
+		host_try(&hosts[1],
+			 "%s -c %s flow migrate %lu 10.1.0.1 2>&1 | grep -q "
+			 "'no route to 10.9.0.2 from 10.1.0.1'",
+			 SALCTL, hosts[1].control, flow_id()),
+		0);
 	netns_enter(hosts[1].ns);
 	sh("ip route add default via 10.1.0.254");
 	WAIT_FOR(goes_by("ESTABLISHED"));
