@@ -3,10 +3,15 @@
  * Theory of operation
  *
  * The kernel says when a socket is gone, but not when one begins to listen. So
- * all that listen are listed every few milliseconds; once more when a SYN comes
- * for a service that is not here yet; and at once when a socket on a service's
- * port has gone. Each look asks for whole lists, and what follows from it
- * depends on nothing that was seen before: nothing can be missed for good.
+ * all that listen are listed again and again; once more when a SYN comes for a
+ * service that is not here yet; and at once when a socket on a service's port
+ * has gone. Each look asks for whole lists, and what follows from it depends on
+ * nothing that was seen before: nothing can be missed for good.
+ *
+ * A look costs a tenth of a millisecond of processor time and more, and most
+ * see what the one before saw. So they are close together only while something
+ * goes on: for a second after a change, the beginning, or a SYN that found
+ * nobody, which is when a server starts anew, or is awaited.
  *
  * A socket that listens on the service's own address is an instance anywhere.
  * One that listens on any address may have nothing to do with the service (any
@@ -29,7 +34,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define LOOK_NS (10 * NSEC_PER_MSEC)
+#define LOOK_NS (100 * NSEC_PER_MSEC)
+#define LOOK_OFTEN_NS (10 * NSEC_PER_MSEC)
+#define OFTEN_FOR_NS NSEC_PER_SEC
 /* Where only the service's own address counts, which few programs bind. */
 #define LOOK_SELDOM_NS (200 * NSEC_PER_MSEC)
 #define LOOK_GAP_NS NSEC_PER_MSEC /* at the least, whoever wants it */
@@ -47,6 +54,7 @@ struct active {
 	VEC(struct watch) watches;
 	uint8_t protocol; /* of the list under way */
 	int64_t looked_ns, next_ns;
+	int64_t often_until_ns;
 };
 
 struct active *active_new(struct node *n)
@@ -158,8 +166,9 @@ static bool has_flows(const struct active *a, const struct watch *w)
 	return c.n > 0;
 }
 
-static void tell(const struct active *a, const struct watch *w)
+static void tell(struct active *a, const struct watch *w)
 {
+	a->often_until_ns = a->n->now_ns + OFTEN_FOR_NS;
 	control_listen_event(a->n->control, &w->what, w->listens, a->n->now_ns);
 }
 
@@ -204,8 +213,17 @@ static int64_t gap_ns(const struct active *a)
 {
 	for (size_t i = 0; i < a->watches.n; i++)
 		if (a->watches.v[i].what.any || a->watches.v[i].ruled)
-			return LOOK_NS;
+			return a->n->now_ns < a->often_until_ns ?
+				       LOOK_OFTEN_NS :
+				       LOOK_NS;
 	return a->watches.n ? LOOK_SELDOM_NS : INT64_MAX;
+}
+
+static void look_again(struct active *a)
+{
+	int64_t gap = gap_ns(a);
+
+	a->next_ns = gap == INT64_MAX ? gap : a->looked_ns + gap;
 }
 
 /* begin_only: from within the engine, which is not to lose flows there. */
@@ -223,8 +241,7 @@ static void look(struct active *a, bool begin_only)
 			end(a, w);
 	}
 	if (!begin_only)
-		a->next_ns = gap_ns(a) == INT64_MAX ? INT64_MAX :
-						      a->looked_ns + gap_ns(a);
+		look_again(a);
 }
 
 /* ---- when ---------------------------------------------------------------- */
@@ -260,6 +277,9 @@ bool active_unserved(struct active *a, const struct service_id *id)
 			continue;
 		if (a->n->now_ns - a->looked_ns >= LOOK_GAP_NS)
 			look(a, true);
+		a->often_until_ns = a->n->now_ns + OFTEN_FOR_NS;
+		if (a->next_ns > a->looked_ns + gap_ns(a))
+			look_again(a);
 		return w->listens;
 	}
 	return false;
@@ -318,6 +338,7 @@ int active_listen(struct active *a, const struct control_listen *l,
 			return err_errno(err, ENOMEM, "watch a port");
 		w->what = *l;
 	}
+	a->often_until_ns = a->n->now_ns + OFTEN_FOR_NS;
 	look(a, false);
 	return 0;
 }
