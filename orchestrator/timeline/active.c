@@ -62,9 +62,10 @@ static int on_heard(sd_event_source *source, void *arg)
 
 static void hear(struct timeline *tl, size_t service, size_t node, bool listens)
 {
-	struct heard *h = VEC_PUSH(&tl->heard);
+	/* Where it has stopped, what is kept stays as it is. */
+	struct heard *h = tl->stopped ? NULL : VEC_PUSH(&tl->heard);
 
-	if (!h || tl->stopped)
+	if (!h)
 		return; /* the run goes on, or ends, without that instance */
 	*h = (struct heard){ service, node, listens };
 	if (!tl->heard_source)
