@@ -367,8 +367,9 @@ static bool read_candidates(struct loader *l, const struct value *v,
 	service->candidates_pos = list->node->pos;
 	for (size_t i = 0; i < service->candidates.n; i++)
 		for (size_t k = 0; k < i; k++) {
-			if (service->candidates.v[i] !=
-			    service->candidates.v[k])
+			if (service->candidates.v[i] == SCN_NONE ||
+			    service->candidates.v[i] !=
+				    service->candidates.v[k])
 				continue;
 			tree_error(l->diag, value_item(list, i),
 				   "'%s' comes twice in this list",
@@ -511,10 +512,11 @@ bool service_can_be_moved(struct loader *l, const struct value *service)
 		return true;
 	tree_error(l->diag, service->node,
 		   "the instances of '%s' are those that listen: no action "
-		   "makes one",
+		   "makes or moves one, nor sets its weight yet",
 		   s->name);
 	diag_note(l->diag, s->candidates_pos, 1, "of these candidates");
-	diag_help(l->diag, "start and stop their processes");
+	diag_help(l->diag,
+		  "start and stop their processes; all have the weight 1");
 	return false;
 }
 
