@@ -267,6 +267,8 @@ static int open_engine(struct node *n, const struct node_config *c,
 	config.probe_gap_ns = c->probe_gap_ns;
 	config.probe_tries = c->probe_tries;
 	config.resend = c->resend;
+	if (c->max_names)
+		config.max_services = c->max_names;
 	if (c->max_flows)
 		config.max_flows = c->max_flows;
 	config.max_rules = c->max_rules ? c->max_rules : NODE_RULES;

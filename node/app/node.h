@@ -14,6 +14,7 @@
 /* Address space of some 300 bytes each; memory, only for those there are. */
 #define NODE_RULES (1u << 20)
 #define NODE_RULES_MAX 16000000u
+#define NODE_NAMES_MAX 1000000u
 #define NODE_FLOWS_MAX 1000000u
 
 struct node_config {
@@ -31,6 +32,7 @@ struct node_config {
 	bool source_routes; /* packets leave by their address's interface */
 	void (*warn)(const struct err *warning); /* with its remedy */
 	uint32_t max_rules; /* 0: NODE_RULES */
+	uint32_t max_names; /* 0: as the engine has it */
 	uint32_t max_flows; /* 0: as the engine has it */
 	bool has_key;
 	uint8_t key[32];

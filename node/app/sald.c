@@ -45,6 +45,7 @@ static const char usage[] =
 	"  --source-routes    packets leave by the interface of their source "
 	"address\n"
 	"  --rules N          room for so many rules (1048576)\n"
+	"  --names N          ... and names of services (64)\n"
 	"  --flows N          ... and conversations (1024)\n"
 	"  --key HEX          64 digits that all random numbers come from\n"
 	"  --ready-fd N       write a byte there when everything is open\n"
@@ -179,6 +180,21 @@ static int take_rules(struct node_config *c, const char *text)
 	return 0;
 }
 
+static int take_names(struct node_config *c, const char *text)
+{
+	long n;
+	int r = take_number("--names", text, 1, &n);
+
+	if (r)
+		return r;
+	if (n > (long)NODE_NAMES_MAX)
+		return usage_error("--names: expected a number from 1 to "
+				   "1000000",
+				   text);
+	c->max_names = (uint32_t)n;
+	return 0;
+}
+
 static int take_flows(struct node_config *c, const char *text)
 {
 	long n;
@@ -234,6 +250,7 @@ static int parse(struct options *o, int argc, char **argv)
 		{ "no-resend", no_argument, NULL, 'N' },
 		{ "source-routes", no_argument, NULL, 'S' },
 		{ "rules", required_argument, NULL, 'n' },
+		{ "names", required_argument, NULL, 'm' },
 		{ "flows", required_argument, NULL, 'F' },
 		{ "key", required_argument, NULL, 'k' },
 		{ "ready-fd", required_argument, NULL, 'r' },
@@ -288,6 +305,9 @@ static int parse(struct options *o, int argc, char **argv)
 			break;
 		case 'n':
 			r = take_rules(&o->config, optarg);
+			break;
+		case 'm':
+			r = take_names(&o->config, optarg);
 			break;
 		case 'F':
 			r = take_flows(&o->config, optarg);

@@ -212,6 +212,13 @@ static int tell_engine(struct services *s, const struct control_name *n,
 	return r ? err_errno(err, -r, "cannot name service %s", n->name) : 0;
 }
 
+static int no_room(const struct services *s, struct err *err)
+{
+	err_set(err, ENOSPC, "more than %zu names", s->max);
+	err_hint(err, "delete names, or start sald with more room (--names N)");
+	return -ENOSPC;
+}
+
 int services_name_set(struct services *s, const struct control_name *n,
 		      struct err *err)
 {
@@ -224,7 +231,7 @@ int services_name_set(struct services *s, const struct control_name *n,
 	if (slot)
 		old = *slot;
 	else if (s->names.n == s->max)
-		return err_set(err, ENOSPC, "more than %zu names", s->max);
+		return no_room(s, err);
 	else
 		slot = VEC_PUSH(&s->names);
 	if (!slot)

@@ -81,7 +81,8 @@ static int open_log(const char *node, struct err *err)
 	return 0;
 }
 
-#define ARGS_MAX (2 * (PLAN_SAL_PREFIXES_MAX + 14) + 1)
+#define ARGS_MAX (2 * (PLAN_SAL_PREFIXES_MAX + 15) + 1)
+#define SALD_NAMES 64 /* unless it is told otherwise */
 
 static size_t add_number(const char *argv[ARGS_MAX], size_t n,
 			 char texts[ARGS_MAX][80], const char *option,
@@ -111,6 +112,17 @@ static size_t add_options(const char *argv[ARGS_MAX], size_t n,
 	if (s->source_routes == SCN_YES)
 		argv[n++] = "--source-routes";
 	return n;
+}
+
+/* More than the sald has by itself, or 0: that is enough. */
+static int64_t room_for_names(const struct lab *lab)
+{
+	const struct scenario *s = lab->plan->scenario;
+	int64_t n = 0;
+
+	for (size_t i = 0; i < s->services.n; i++)
+		n += s->services.v[i].resolver == SCN_RESOLVER_SAL;
+	return n > SALD_NAMES ? n : 0;
 }
 
 /* The command line; texts is where its words are kept. */
@@ -147,6 +159,7 @@ static void fill_args(const struct child_arg *a, const char *argv[ARGS_MAX],
 		snprintf(texts[n] + 2 * i, 3, "%02x", key[i]);
 	argv[n] = texts[n];
 	n++;
+	n = add_number(argv, n, texts, "--names", room_for_names(lab));
 	n = add_options(argv, n, texts,
 			&lab->plan->scenario->nodes.v[a->sald->node].sal);
 	if (lab->plan->scenario->nodes.v[a->sald->node].kind ==

@@ -190,3 +190,17 @@ E
 [ "$(jq -s 'map(select(.event == "service.instance")) | map("\(.node) \(.listens)") | .[:4]' -c "$record/events.jsonl")" = \
   '["c true","c false","d true","c true"]' ] ||
   fail "who was an instance: $(grep service.instance "$record/events.jsonl")"
+
+# More services than a sald has room for by itself.
+rm -rf "${records:?}"/*
+{
+  echo 'version: 1'
+  echo 'name: many'
+  echo 'topology: { nodes: { a: {}, c: {} }, links: [ { endpoints: ["a:eth0", "c:eth0"] } ] }'
+  echo 'services:'
+  for i in $(seq 80); do echo "  s$i: { resolver: sal, port: tcp/$((1000 + i)), candidates: c }"; done
+  echo 'processes: { last: { node: c, serve: tcp/1080 } }'
+  echo 'probes: { ask: { kind: tcp_request, node: a, to: s80, interval: 50ms, for: 1s, connection: each } }'
+  echo 'expect: [ { probe: ask, received: { min: 1 } } ]'
+} >"$work/many.yaml"
+run_scenario 0 "$records" "$work/many.yaml"

@@ -44,6 +44,8 @@ START_TEST(wrong_command_lines_are_refused)
 		{ INNER " --probes 0", "--probes" },
 		{ INNER " --rules 0", "--rules" },
 		{ INNER " --rules 16000001", "--rules" },
+		{ INNER " --names 0", "--names" },
+		{ INNER " --names 1000001", "--names" },
 		{ INNER " --fly", "--fly" },
 		{ INNER " word", "word" },
 	};

@@ -223,6 +223,30 @@ START_TEST(many_rules)
 }
 END_TEST
 
+/* A name more than there is room for; and as many as that. */
+START_TEST(names_have_as_much_room_as_is_said)
+{
+	lab_hosts(1);
+	ck_assert_int_eq(
+		host_try(&hosts[1],
+			 SALD " --inner 10.254.0.1/16 --names 100 "
+			      "--services 10.255.0.0/24 "
+			      "--control /run/9.sock --ready-fd 9 "
+			      "9>/run/ready & pid=$!; "
+			      "for i in $(seq 300); do "
+			      "test -s /run/ready && break; sleep 0.1; done; "
+			      "for i in $(seq 101); do " SALCTL
+			      " -c /run/9.sock name set s$i $i 10.255.0.$i; "
+			      "done >/run/said 2>&1; kill $pid; wait $pid"),
+		0);
+	ck_assert_int_eq(host_try(&hosts[1],
+				  "grep -q 'more than 100 names' /run/said && "
+				  "grep -q -e --names /run/said && "
+				  "test $(grep -c salctl: /run/said) = 1"),
+			 0);
+}
+END_TEST
+
 START_TEST(a_full_table_says_so)
 {
 	lab_hosts(1);
@@ -261,6 +285,7 @@ int main(void)
 	tcase_add_test(tc, an_instance_expires);
 	tcase_add_test(tc, many_rules);
 	tcase_add_test(tc, a_full_table_says_so);
+	tcase_add_test(tc, names_have_as_much_room_as_is_said);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
