@@ -222,7 +222,11 @@ int lab_names_open(struct lab *lab, size_t node, struct err *err)
 	}
 	opened->node = node;
 	n->n_opened++;
-	return n->n_opened == NAMES_OPEN_MAX ? hand_over(n, err) : 0;
+	/* Is there no room for one more? */
+	return n->n_opened == NAMES_OPEN_MAX || (n->n_opened + 1) * opened->n >
+							NAMES_SOCKETS_AT_ONCE ?
+		       hand_over(n, err) :
+		       0;
 }
 
 /* One answer; 0, or it is gone, or says no. */

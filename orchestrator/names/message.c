@@ -19,9 +19,9 @@ size_t names_entry_size(uint32_t n)
 	return sizeof(struct names_entry) + n * sizeof(struct names_target);
 }
 
-#define SOCKETS_MAX (NAMES_OPEN_MAX * NAMES_SOCKETS_MAX)
+#define SOCKETS_MAX NAMES_SOCKETS_AT_ONCE
 
-_Static_assert(SOCKETS_MAX <= 253, "SCM_RIGHTS takes no more");
+_Static_assert(NAMES_SOCKETS_MAX <= SOCKETS_MAX, "a node's fit into a message");
 
 static int send_message(int fd, const struct header *h, const void *body,
 			size_t n, const int *sockets, size_t n_sockets)
@@ -58,7 +58,8 @@ int names_send_open(int fd, const struct names_node *nodes, size_t n)
 	uint64_t ids[NAMES_OPEN_MAX];
 	int sockets[SOCKETS_MAX];
 
-	if (n > NAMES_OPEN_MAX || each > NAMES_SOCKETS_MAX)
+	if (n > NAMES_OPEN_MAX || each > NAMES_SOCKETS_MAX ||
+	    n * each > SOCKETS_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++) {
 		if (nodes[i].n != each)
@@ -108,7 +109,8 @@ static int take_nodes(struct names_message *out, size_t each, const void *body,
 	uint64_t id;
 
 	if (each < NAMES_SERVERS || each > NAMES_SOCKETS_MAX ||
-	    n_sockets % each || n != n_sockets / each * sizeof(id))
+	    n_sockets % each || n_sockets / each > NAMES_OPEN_MAX ||
+	    n != n_sockets / each * sizeof(id))
 		return -EBADMSG;
 	out->n = n / sizeof(id);
 	for (size_t i = 0; i < out->n; i++) {

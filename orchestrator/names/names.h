@@ -52,10 +52,11 @@ enum names_what {
  * A node and its sockets: UDP, listening TCP, and, where questions are passed
  * on, as many UDP ones that are bound to nothing yet to ask from. All nodes of
  * a message have the same. Many at a time: each message wakes the resolver up.
- * (The kernel hands at most 253 sockets over at once.)
+ * The kernel hands at most NAMES_SOCKETS_AT_ONCE sockets over.
  */
+#define NAMES_SOCKETS_AT_ONCE 253
 #define NAMES_SERVERS 2
-#define NAMES_ASKERS 8
+#define NAMES_ASKERS 64
 #define NAMES_SOCKETS_MAX (NAMES_SERVERS + NAMES_ASKERS)
 #define NAMES_OPEN_MAX 24
 struct names_node {
