@@ -220,15 +220,17 @@ static void from_monitor(struct node *n)
 	const struct monitor_state *s = monitor_state(n->monitor);
 	unsigned changed;
 
-	if (monitor_dispatch(n->monitor, &changed, NULL)) {
+	if (monitor_dispatch(n->monitor, n->now_ns, &changed, NULL)) {
 		n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
 		return;
 	}
-	n->monitor_retry_ns = INT64_MAX;
+	n->monitor_retry_ns = monitor_next_ns(n->monitor);
 	if (changed || n->source_routes_due) {
+		int64_t retry_ns = n->now_ns + MONITOR_RETRY_NS;
+
 		n->source_routes_due = set_source_routes(n, NULL) != 0;
-		if (n->source_routes_due)
-			n->monitor_retry_ns = n->now_ns + MONITOR_RETRY_NS;
+		if (n->source_routes_due && retry_ns < n->monitor_retry_ns)
+			n->monitor_retry_ns = retry_ns;
 	}
 	if (!changed)
 		return;
@@ -316,7 +318,7 @@ static int open_devices(struct node *n, const struct node_config *c,
 	if (!r)
 		r = monitor_open(&n->monitor, c->tun, err);
 	if (!r)
-		r = monitor_dispatch(n->monitor, &changed, err);
+		r = monitor_dispatch(n->monitor, n->now_ns, &changed, err);
 	if (r)
 		return r;
 	if (monitor_state(n->monitor)->mtu)
@@ -332,7 +334,8 @@ static int open_devices(struct node *n, const struct node_config *c,
 		r = source_routes_open(&n->source_routes, c->warn, err);
 		/* Anew: the TUN has its routes by now. */
 		if (!r)
-			r = monitor_dispatch(n->monitor, &changed, err);
+			r = monitor_dispatch(n->monitor, n->now_ns, &changed,
+					     err);
 		if (!r)
 			r = set_source_routes(n, err);
 		if (r)
@@ -410,6 +413,7 @@ int node_open(struct node **out, const struct node_config *c, struct err *err)
 		r = watch_all(n, err);
 	if (r)
 		return r;
+	n->monitor_retry_ns = monitor_next_ns(n->monitor);
 	node_tell_addresses(n);
 	*out = TAKE_PTR(n);
 	return 0;

@@ -13,9 +13,16 @@
  * deprecated. The loopback and the TUN are no underlay. Whether there is a
  * route to a peer is asked of each (routes.c): an address without one is of no
  * use.
+ *
+ * Where an interface loses its last address of IPv6, and its next one is there
+ * but not usable yet (routes.c), the state stays as it was until it is, for
+ * some ms at most: whoever believed that it has none would move what goes over
+ * it to another interface, and leave it there. Nothing can be sent from the
+ * address that is gone in that time, but nothing is lost that would not be.
  */
 #include "node/io/monitor.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "node/io/gateways.h"
 #include "node/io/routes.h"
 #include "node/io/rtnl.h"
@@ -27,6 +34,8 @@
 
 #define LINKS_MAX 256 /* links beyond are not used */
 #define DUMP_TRIES 16
+/* On a busy machine the work queue takes some 10 ms. */
+#define RENUMBERING_NS (50 * NSEC_PER_MSEC)
 
 struct link {
 	uint32_t ifindex;
@@ -48,6 +57,8 @@ struct monitor {
 	char tun[IFNAMSIZ];
 	struct monitor_state state;
 	struct pass pass;
+	int64_t next_ns; /* until when the state stays; INT64_MAX: it does not
+			  */
 };
 
 struct monitor *monitor_free(struct monitor *m)
@@ -72,6 +83,7 @@ int monitor_open(struct monitor **out, const char *tun, struct err *err)
 
 	if (!m)
 		return err_errno(err, ENOMEM, "the address monitor");
+	m->next_ns = INT64_MAX;
 	snprintf(m->tun, sizeof(m->tun), "%s", tun);
 	r = rtnl_open(&m->bell,
 		      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
@@ -88,6 +100,11 @@ int monitor_open(struct monitor **out, const char *tun, struct err *err)
 int monitor_fd(const struct monitor *m)
 {
 	return mnl_socket_get_fd(m->bell);
+}
+
+int64_t monitor_next_ns(const struct monitor *m)
+{
+	return m->next_ns;
 }
 
 const struct monitor_state *monitor_state(const struct monitor *m)
@@ -251,8 +268,21 @@ static unsigned difference(const struct monitor_state *a,
 	       (routes_equal(a, b) ? 0u : MONITOR_ROUTES);
 }
 
-int monitor_dispatch(struct monitor *m, unsigned *changed, struct err *err)
+/* Is the state to stay? Not beyond the first time that was set for it. */
+static bool stays(struct monitor *m, bool renumbering, int64_t now_ns)
 {
+	if (renumbering && m->next_ns == INT64_MAX)
+		m->next_ns = now_ns + RENUMBERING_NS;
+	if (renumbering && now_ns < m->next_ns)
+		return true;
+	m->next_ns = INT64_MAX;
+	return false;
+}
+
+int monitor_dispatch(struct monitor *m, int64_t now_ns, unsigned *changed,
+		     struct err *err)
+{
+	bool renumbering = false;
 	int r = drain(m, err);
 
 	if (r)
@@ -265,7 +295,11 @@ int monitor_dispatch(struct monitor *m, unsigned *changed, struct err *err)
 				      err);
 		if (!r)
 			r = routes_read(m->nl, m->pass.tun_ifindex, &m->state,
-					&m->pass.state, err);
+					&m->pass.state, &renumbering, err);
+		if (!r && stays(m, renumbering, now_ns)) {
+			*changed = 0;
+			return 0;
+		}
 		if (!r) {
 			struct err ignored = ERR_INIT;
 

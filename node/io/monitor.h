@@ -59,9 +59,12 @@ enum {
 /*
  * Reads anew what there is. 0, with what differs from what there was
  * (MONITOR_*); or a negative errno: the old state stays, and it is to be called
- * again.
+ * again. now_ns: of the monotonic clock.
  */
-int monitor_dispatch(struct monitor *m, unsigned *changed, struct err *err);
+int monitor_dispatch(struct monitor *m, int64_t now_ns, unsigned *changed,
+		     struct err *err);
+/* When to call it although nothing is readable; INT64_MAX: never. */
+int64_t monitor_next_ns(const struct monitor *m);
 const struct monitor_state *monitor_state(const struct monitor *m);
 /* Is there a route to it through that interface? True as well where there are
  * more routes than are known. */

@@ -161,22 +161,33 @@ static bool knows(const struct monitor_state *s,
 	return false;
 }
 
-/* What was known before stays: a dump may miss a route while others change. */
-static void leave_out_early(struct reading *r,
+/*
+ * What was known before stays: a dump may miss a route while others change.
+ * True: an interface is left without addresses of IPv6, and had some before.
+ */
+static bool leave_out_early(struct reading *r,
 			    const struct monitor_state *before)
 {
+	uint32_t early[MONITOR_ADDRESSES_MAX]; /* their interfaces */
 	struct monitor_state *s = r->s;
-	size_t n = 0;
+	size_t n = 0, n_early = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->list[i].addr.family == AF_INET6 && !r->taken[i] &&
-		    !knows(before, &s->list[i]))
+		    !knows(before, &s->list[i])) {
+			early[n_early++] = s->list[i].ifindex;
 			continue;
+		}
 		s->list[n] = s->list[i];
 		memmove(s->names[n], s->names[i], IFNAMSIZ);
 		n++;
 	}
 	s->n = n;
+	for (size_t i = 0; i < n_early; i++)
+		if (is_of_address(before, early[i], AF_INET6) &&
+		    !is_of_address(s, early[i], AF_INET6))
+			return true;
+	return false;
 }
 
 static int take_hop(const struct nlattr *attr, void *arg)
@@ -242,7 +253,7 @@ static int add_route(const struct nlmsghdr *nlh, void *arg)
 
 int routes_read(struct mnl_socket *nl, uint32_t tun_ifindex,
 		const struct monitor_state *before, struct monitor_state *s,
-		struct err *err)
+		bool *renumbering, struct err *err)
 {
 	struct reading r = { .s = s, .tun = tun_ifindex };
 	int code;
@@ -252,7 +263,7 @@ int routes_read(struct mnl_socket *nl, uint32_t tun_ifindex,
 	s->own_routes = 0;
 	code = rtnl_dump(nl, RTM_GETROUTE, add_route, &r, err);
 	if (!code)
-		leave_out_early(&r, before);
+		*renumbering = leave_out_early(&r, before);
 	return code;
 }
 

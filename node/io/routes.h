@@ -11,10 +11,11 @@
 
 /* Those through the interfaces of s's addresses, and into the TUN; takes
  * addresses of IPv6 for which nothing would be taken yet, and that were not
- * there before, out of s. -EINTR: ask again. */
+ * there before, out of s. *renumbering: an interface that had addresses of
+ * IPv6 is left without any by that. -EINTR: ask again. */
 int routes_read(struct mnl_socket *nl, uint32_t tun_ifindex,
 		const struct monitor_state *before, struct monitor_state *s,
-		struct err *err);
+		bool *renumbering, struct err *err);
 bool routes_equal(const struct monitor_state *a, const struct monitor_state *b);
 
 #endif
