@@ -8,14 +8,16 @@
  * address is one that nobody has had or is to have in the whole run: what still
  * arrives for an old one shall not find a new owner.
  *
- * Families are replaced one by one: new IPv4 addresses leave the IPv6 ones
- * alone, and the other way round.
+ * Families are replaced one after the other: new IPv4 addresses leave the IPv6
+ * ones alone, and the other way round.
  *
- * In the kernel, an old address goes before a new one comes. The other way
+ * In the kernel, an old IPv4 address goes before a new one comes. The other way
  * round, in the same subnet, an IPv4 address that is added is a secondary of
  * the one that is there, and goes when that goes. But with an interface's last
  * IPv4 address the kernel also forgets every IPv4 route over it, those of the
- * scenario's routers too: they are added again. IPv6 keeps them.
+ * scenario's routers too: they are added again. IPv6 keeps them, and there the
+ * new one comes first: between the two a busy machine may take its time, in
+ * which a host with two ways would believe one of them lost.
  */
 #include "orchestrator/plan/internal.h"
 
@@ -303,22 +305,65 @@ static int add_address(const struct plan *p, plan_op_vec *out,
 	return 0;
 }
 
+static int take_old(const struct plan *p, const struct plan_live_iface *f,
+		    const struct plan_readdress *r, int family,
+		    plan_op_vec *out)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < f->addresses.n && !ret; i++)
+		if (f->addresses.v[i].addr.family == family &&
+		    plan_readdress_has(r, family))
+			ret = add_address(p, out, PLAN_OP_ADDR_DEL, r,
+					  &f->addresses.v[i]);
+	return ret;
+}
+
+static int give_new(const struct plan *p, const struct plan_readdress *r,
+		    int family, plan_op_vec *out)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < r->new.n && !ret; i++)
+		if (r->new.v[i].addr.family == family)
+			ret = add_address(p, out, PLAN_OP_ADDR_ADD, r,
+					  &r->new.v[i]);
+	return ret;
+}
+
+/* Is one of IPv6 among the new ones that is there already? */
+static bool keeps_any(const struct plan_live_iface *f,
+		      const struct plan_readdress *r)
+{
+	for (size_t i = 0; i < r->new.n; i++)
+		for (size_t k = 0; k < f->addresses.n; k++)
+			if (r->new.v[i].addr.family == AF_INET6 &&
+			    ip_addr_equal(&r->new.v[i].addr,
+					  &f->addresses.v[k].addr))
+				return true;
+	return false;
+}
+
 int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 		       plan_op_vec *out)
 {
 	const struct plan *p = l->plan;
 	const struct plan_readdress *r = plan_find_readdress(p, a);
 	const struct plan_live_iface *f = &l->ifaces[r->iface];
+	bool new6_first = !keeps_any(f, r);
 	int ret = 0;
 
 	if (!plan_end_exists(l, a->readdress.link, a->readdress.end))
 		return 0; /* it gets them when it comes back */
-	for (size_t i = 0; i < f->addresses.n && !ret; i++)
-		if (plan_readdress_has(r, f->addresses.v[i].addr.family))
-			ret = add_address(p, out, PLAN_OP_ADDR_DEL, r,
-					  &f->addresses.v[i]);
-	for (size_t i = 0; i < r->new.n && !ret; i++)
-		ret = add_address(p, out, PLAN_OP_ADDR_ADD, r, &r->new.v[i]);
+	ret = take_old(p, f, r, AF_INET, out);
+	if (!ret)
+		ret = give_new(p, r, AF_INET, out);
+	if (!ret && new6_first)
+		ret = give_new(p, r, AF_INET6, out);
+	if (!ret)
+		ret = take_old(p, f, r, AF_INET6, out);
+	if (!ret && !new6_first)
+		ret = give_new(p, r, AF_INET6, out);
 	for (size_t i = 0; i < f->addresses.n && !ret; i++)
 		if (plan_readdress_has(r, f->addresses.v[i].addr.family))
 			ret = plan_mptcp_op(p, PLAN_OP_MPTCP_DEL, r->iface,

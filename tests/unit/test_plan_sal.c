@@ -257,26 +257,30 @@ static const char *change(const struct scn_action *a, bool follow)
 	return text;
 }
 
-/* The old address goes first; IPv4 routes over the interface come back. */
+/* The old address goes first, but of IPv6 the new one comes first; IPv4 routes
+ * over the interface come back. */
 START_TEST(readdress)
 {
-	const struct scn_action *renew, *given, *again;
+	const struct scn_action *renew, *given, *again, *same;
 
 	must_plan(
 		SAL
 		"duration: 9s\n"
 		"timeline:\n"
+		"  - { at: 0s, interface: \"a:eth0\", address: "
+		"\"fd00:1::1/64\" }\n"
 		"  - { at: 1s, interface: \"a:eth0\", address: renew }\n"
 		"  - { at: 2s, interface: \"a:eth0\", address: 10.0.0.9/24 }\n"
 		"  - { at: 3s, interface: \"c:eth0\", address: renew }\n");
-	renew = &s->timeline.v[0].actions.v[0];
-	given = &s->timeline.v[1].actions.v[0];
-	again = &s->timeline.v[2].actions.v[0];
+	same = &s->timeline.v[0].actions.v[0];
+	renew = &s->timeline.v[1].actions.v[0];
+	given = &s->timeline.v[2].actions.v[0];
+	again = &s->timeline.v[3].actions.v[0];
 	ck_assert_str_eq(change(renew, false),
 			 "a: delete address 10.0.0.1/24 from eth0 | "
-			 "a: delete address fd00:1::1/64 from eth0 | "
 			 "a: add address 10.0.0.4/24 to eth0 | "
 			 "a: add address fd00:1::4/64 to eth0 | "
+			 "a: delete address fd00:1::1/64 from eth0 | "
 			 "a: add route to 0.0.0.0/0 via 10.0.0.3 dev eth0");
 	ck_assert_str_eq(change(renew, true), ""); /* no instance is there */
 	/* Only the family that is given changes. */
@@ -284,6 +288,10 @@ START_TEST(readdress)
 			 "a: delete address 10.0.0.4/24 from eth0 | "
 			 "a: add address 10.0.0.9/24 to eth0 | "
 			 "a: add route to 0.0.0.0/0 via 10.0.0.3 dev eth0");
+	/* One cannot be added that is there. */
+	ck_assert_str_eq(change(same, false),
+			 "a: delete address fd00:1::1/64 from eth0 | "
+			 "a: add address fd00:1::1/64 to eth0");
 	ck_assert_str_eq(change(again, true),
 			 "a: forward service echo to 10.0.0.5 | "
 			 "a: stop forwarding service echo to 10.0.0.2 | "
