@@ -52,9 +52,9 @@ static const char usage[] =
 	"  -b, --batch FILE    the commands that are in FILE, one a line "
 	"(\"-\": "
 	"standard\n"
-	"                      input): those of service, and name set, that "
-	"change\n"
-	"                      something\n"
+	"                      input): those of service, name set, and flow "
+	"migrate,\n"
+	"                      that change something\n"
 	"  -c, --control PATH  the control socket ($SALCTL_SOCKET, or "
 	"/run/sald.sock)\n"
 	"  -f, --format FORM   table (the default), or json: what sald "
@@ -145,7 +145,7 @@ static const struct command commands[] = {
 	{ "flow", "list", "flow list", build_nothing, print_flows, 0 },
 	{ "flow", "show", "flow show", build_flow, print_flow, 0 },
 	{ "flow", "ended", "flow ended", build_nothing, print_flows, 0 },
-	{ "flow", "migrate", "flow migrate", build_migrate, print_done, 0 },
+	{ "flow", "migrate", "flow migrate", build_migrate, print_done, BATCH },
 	{ "flow", "hold", "flow hold", build_flow, print_done, 0 },
 	{ "flow", "release", "flow release", build_flow, print_done, 0 },
 	{ "flow", "commit", "flow commit", build_flow, print_done, 0 },

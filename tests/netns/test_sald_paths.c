@@ -105,8 +105,13 @@ START_TEST(links_are_chosen)
 				  hosts[1].control,
 				  strtoul(id + strlen("\"flow\":"), NULL, 10)),
 			 1);
-	salctl(&hosts[1], "flow migrate %lu any",
-	       strtoul(id + strlen("\"flow\":"), NULL, 10));
+	/* Several in a row, and back to where it is. */
+	ck_assert_int_eq(host_try(&hosts[1],
+				  "printf 'flow migrate %lu %%s\n' 10.0.0.1 "
+				  "10.3.0.1 any | " SALCTL " -c %s -b -",
+				  strtoul(id + strlen("\"flow\":"), NULL, 10),
+				  hosts[1].control),
+			 0);
 	free(list);
 	/* Back to the cheap one as soon as there is one. */
 	netns_enter(hosts[1].ns);
