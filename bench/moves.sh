@@ -110,6 +110,11 @@ measure() {
     done
     out=$(jq -c --arg name "$name" --argjson sum "$sum" '.[$name] = $sum' <<<"$out")
   done
+  sum=0
+  for host in a b; do
+    sum=$((sum + $(ip -n "$host" -s -j link show sal0 | jq '.[0].stats64.tx.dropped')))
+  done
+  out=$(jq -c --argjson sum "$sum" '.tun_full = $sum' <<<"$out")
   printf '%s\n' "$out" >>"$folder/$way"
   take_down
 }
@@ -137,6 +142,7 @@ row complete_ms 'last flow ESTABLISHED, ms'
 row answered_ms 'last answer to a program, ms'
 row asked_again 'questions that programs asked again'
 row retransmissions 'control packets sent again (both salds)'
+row tun_full 'dropped: no room in the TUN devices (both hosts)'
 row underlay_full 'dropped: no room in the way out'
 row underlay_overrun 'dropped: no room in the way in'
 

@@ -27,6 +27,8 @@
 #define MTU_DEFAULT 1500u /* where there is no link yet */
 #define FORWARDED_MAX 4096u /* SYNs of which a service router knows where */
 #define MONITOR_RETRY_NS (100 * NSEC_PER_MSEC)
+#define QUEUE_MIN 500u /* of the TUN, as the kernel has it */
+#define QUEUE_MAX 16384u /* more than that is late, not saved */
 
 enum source {
 	SOURCE_TUN,
@@ -294,6 +296,15 @@ static int open_engine(struct node *n, const struct node_config *c,
 	return 0;
 }
 
+/* A packet of each conversation: they may all be asked for at once, when they
+ * have moved. 0: as the kernel has it. */
+static uint32_t queue_of(const struct node_config *c)
+{
+	if (c->max_flows <= QUEUE_MIN)
+		return 0;
+	return c->max_flows < QUEUE_MAX ? c->max_flows : QUEUE_MAX;
+}
+
 static int open_devices(struct node *n, const struct node_config *c,
 			struct err *err)
 {
@@ -303,6 +314,7 @@ static int open_devices(struct node *n, const struct node_config *c,
 		.services = c->services,
 		.n_services = c->n_services,
 		.mtu = MTU_DEFAULT,
+		.queue = queue_of(c),
 	};
 	const struct caps_sink caps_sink = {
 		.arg = n,

@@ -106,12 +106,14 @@ static int no_link_local(struct netconf *n, struct err *err)
 			 n->name);
 }
 
-static int raise(struct netconf *n, struct err *err)
+static int raise(struct netconf *n, uint32_t queue, struct err *err)
 {
 	uint8_t buf[RTNL_MESSAGE_BYTES];
 	struct nlmsghdr *nlh = link_request(n, buf, true);
 
 	mnl_attr_put_u32(nlh, IFLA_GSO_MAX_SIZE, GSO_MAX_BYTES);
+	if (queue)
+		mnl_attr_put_u32(nlh, IFLA_TXQLEN, queue);
 	return rtnl_talk(n->nl, nlh, 0, err, "cannot raise %s", n->name);
 }
 
@@ -199,7 +201,7 @@ static int configure(struct netconf *n, const struct netconf_config *c,
 	if (!r)
 		r = no_link_local(n, err);
 	if (!r)
-		r = raise(n, err);
+		r = raise(n, c->queue, err);
 	if (!r)
 		r = add_inner(n, &c->inner4, err);
 	if (!r)

@@ -18,6 +18,8 @@ struct netconf_config {
 	const struct ip_prefix *services;
 	size_t n_services;
 	uint32_t mtu; /* of the underlay; see netconf_mtu() */
+	uint32_t queue; /* packets that programs may be ahead; 0: the kernel's
+			   500 */
 };
 
 /* Sets the interface up and keeps a socket for what changes later. */
