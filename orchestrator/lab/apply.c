@@ -486,8 +486,10 @@ static int step(struct run *run, size_t i, size_t *next)
 	case PLAN_OP_NAT_DEL:
 		return knat_deinit(ns, run->err);
 	default: /* NAT_ADD, NAT_BIND */
-		return lab_apply_bindings(run->lab, run->ops, run->n, i, next,
-					  run->err);
+		r = lab_apply_bindings(run->lab, run->ops, run->n, i, next,
+				       run->err);
+		run->failed = r ? *next : i;
+		return r;
 	}
 }
 

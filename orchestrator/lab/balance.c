@@ -9,6 +9,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+/* Of one transaction, which is to fit into a socket's buffer. */
+#define ADD_MAX 64
+
 static int protocol_of(const struct lab *lab, size_t service)
 {
 	switch (lab->plan->scenario->services.v[service].port.protocol) {
@@ -50,53 +53,102 @@ static struct knat_binding binding_of(const struct lab *lab,
 	};
 }
 
-/* Those that belong together: what is added of one service (so that an error is
- * about that one), or all that changes. */
-static bool belongs(const struct plan_op *op, const struct plan_op *first)
+/* Behind the operations that are of one service, and begin with `first`. */
+static size_t one_service(const struct plan_op *ops, size_t n, size_t first)
 {
-	if (op->node != first->node)
-		return false;
-	if (op->kind == PLAN_OP_NAT_ALSO)
-		return op->nat.service == first->nat.service ||
-		       first->kind == PLAN_OP_NAT_BIND;
-	return op->kind == first->kind &&
-	       (op->kind == PLAN_OP_NAT_BIND ||
-		op->nat.service == first->nat.service);
+	size_t end = first + 1;
+
+	while (end < n && ops[end].node == ops[first].node &&
+	       ops[end].nat.service == ops[first].nat.service &&
+	       (ops[end].kind == PLAN_OP_NAT_ALSO ||
+		ops[end].kind == ops[first].kind))
+		end++;
+	return end;
 }
 
-int lab_apply_bindings(struct lab *lab, const struct plan_op *ops, size_t n,
-		       size_t first, size_t *next, struct err *err)
+/* Behind those that are done at once: all that change, as nothing is to be seen
+ * half changed; of what is added, as much as fits into a message. */
+static size_t at_once(const struct plan_op *ops, size_t n, size_t first)
 {
 	bool add = ops[first].kind == PLAN_OP_NAT_ADD;
-	struct kns *ns = lab->nodes[ops[first].node].ns;
-	struct knat_target *targets = NULL;
-	struct knat_binding *all = NULL;
-	size_t end = first, count = 0;
+	size_t end = one_service(ops, n, first);
+
+	while (end < n && ops[end].node == ops[first].node &&
+	       ops[end].kind == ops[first].kind) {
+		size_t next = one_service(ops, n, end);
+
+		if (add && next - first > ADD_MAX)
+			break;
+		end = next;
+	}
+	return end;
+}
+
+static int apply(struct lab *lab, const struct plan_op *ops, size_t n,
+		 struct err *err)
+{
+	struct kns *ns = lab->nodes[ops->node].ns;
+	struct knat_target *targets = calloc(n, sizeof(*targets));
+	struct knat_binding *all = calloc(n, sizeof(*all));
+	size_t count = 0;
 	int r;
 
-	while (end < n && belongs(&ops[end], &ops[first]))
-		end++;
-	*next = end > first ? end : first + 1;
-	if (ops[first].kind == PLAN_OP_NAT_ALSO)
-		return err_set(err, EINVAL, "a part of no binding");
-	targets = calloc(end - first, sizeof(*targets));
-	all = calloc(end - first, sizeof(*all));
 	if (!targets || !all) {
 		free(targets);
 		free(all);
 		return err_errno(err, ENOMEM, "gather bindings");
 	}
-	for (size_t i = first; i < end; i++) {
-		targets[i - first] = (struct knat_target){ ops[i].nat.to,
-							   ops[i].nat.weight };
+	for (size_t i = 0; i < n; i++) {
+		targets[i] = (struct knat_target){ ops[i].nat.to,
+						   ops[i].nat.weight };
 		if (ops[i].kind != PLAN_OP_NAT_ALSO)
-			all[count++] =
-				binding_of(lab, &ops[i], &targets[i - first]);
+			all[count++] = binding_of(lab, &ops[i], &targets[i]);
 	}
-	r = add ? knat_add(ns, all, count, err) :
-		  knat_rebind(ns, all, count, err);
+	r = ops->kind == PLAN_OP_NAT_ADD ? knat_add(ns, all, count, err) :
+					   knat_rebind(ns, all, count, err);
 	free(targets);
 	free(all);
+	return r;
+}
+
+/* What was refused as a whole is added service by service, so that the error is
+ * about the one that cannot be. */
+static int add_singly(struct lab *lab, const struct plan_op *ops, size_t end,
+		      size_t *at, struct err *err)
+{
+	int r = 0;
+
+	while (*at < end && !r) {
+		size_t next = one_service(ops, end, *at);
+
+		r = apply(lab, ops + *at, next - *at, err);
+		if (!r)
+			*at = next;
+	}
+	return r;
+}
+
+int lab_apply_bindings(struct lab *lab, const struct plan_op *ops, size_t n,
+		       size_t first, size_t *next, struct err *err)
+{
+	const struct kernel *k = &lab->kernel;
+	struct err mine = ERR_INIT;
+	size_t end;
+	int r;
+
+	*next = first;
+	if (ops[first].kind == PLAN_OP_NAT_ALSO)
+		return err_set(err, EINVAL, "a part of no binding");
+	end = at_once(ops, n, first);
+	r = apply(lab, ops + first, end - first, &mine);
+	/* A failure on purpose stays one. */
+	if (r && ops[first].kind == PLAN_OP_NAT_ADD &&
+	    one_service(ops, end, first) < end && k->steps != k->fail_at)
+		return add_singly(lab, ops, end, next, err);
+	if (r)
+		*err = mine;
+	else
+		*next = end;
 	return r;
 }
 

@@ -103,8 +103,8 @@ pid_t lab_node_fork(struct lab *lab, size_t node);
 void lab_node_close(struct lab_node *node);
 /* sald.c: it is about to be killed with its node. */
 void lab_sald_expect_end(struct lab *lab, size_t node);
-/* balance.c: the bindings of one node that stand next to each other; *next is
- * then behind them. */
+/* balance.c: bindings of one node that stand next to each other; *next is then
+ * behind them, or, on an error, the one that it is about. */
 int lab_apply_bindings(struct lab *lab, const struct plan_op *ops, size_t n,
 		       size_t first, size_t *next, struct err *err);
 /* cut.c */
