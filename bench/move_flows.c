@@ -131,6 +131,12 @@ static void wire_open(struct wire *w)
 	buffers(w->fd);
 }
 
+static void wire_close(struct wire *w)
+{
+	close(w->fd);
+	free(w->moved);
+}
+
 static void wire_begin(struct wire *w)
 {
 	struct sockaddr_ll all = { .sll_family = AF_PACKET,
@@ -293,6 +299,15 @@ static void talk_open(struct talk *t, const struct sockaddr_in *to, unsigned n)
 	}
 }
 
+static void talk_close(struct talk *t)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		close(t->fds[i]);
+	close(t->epoll);
+	free(t->fds);
+	free(t->answered);
+}
+
 static void ask(const struct talk *t, unsigned i)
 {
 	uint32_t text[2] = { t->question, i };
@@ -419,6 +434,8 @@ static void measure(const struct sockaddr_in *to, unsigned n, char **command)
 	wire_print(&w, n);
 	printf(",\"answered_ms\":%.1f,\"asked_again\":%llu}\n",
 	       (double)answered_ns / 1e6, (unsigned long long)t.asked_again);
+	wire_close(&w);
+	talk_close(&t);
 }
 
 int main(int argc, char **argv)

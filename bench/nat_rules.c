@@ -130,6 +130,7 @@ int main(int argc, char **argv)
 		  add_list(ns, n, &last, &to, &err))
 		die(&err);
 	printf("%.1f\n", (double)(clock_mono_ns() - start) / 1e6);
+	kns_free(ns);
 	kernel_deinit(&kernel);
 	return 0;
 }
