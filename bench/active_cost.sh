@@ -36,9 +36,11 @@ for ((k = 0; k < 1200; k++)); do
   pids=$(descendants "$run")
   [[ $(wc -w <<<"$pids") != "$hosts" ]] || break
   kill -0 "$run" 2>/dev/null || { cat "$dir/out"; exit 1; }
-  sleep 0.1
+  sleep 0.1 # between two looks
 done
-sleep 4 # all is built, and the second after the start is over
+# The time itself is what is measured after: behind a start, and what is told it while the
+# lab is built, a sald looks more often for a second.
+sleep 4
 ticks() {
   local pid sum=0
   for pid in $pids; do
@@ -48,7 +50,7 @@ ticks() {
   echo "$sum"
 }
 before=$(ticks) start=$(date +%s%N)
-sleep "$seconds"
+sleep "$seconds" # what is measured
 after=$(ticks) end=$(date +%s%N)
 kill -TERM "$run"
 wait "$run" || true

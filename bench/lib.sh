@@ -22,3 +22,17 @@ die() {
   printf '%s\n' "$*" >&2
   exit 3
 }
+
+# inside HOST COMMAND...: in its network namespace.
+inside() {
+  ip netns exec "$@"
+}
+
+# until_true COMMAND...: it has a minute to become so. $folder: the benchmark's own.
+until_true() {
+  local end=$((SECONDS + 60))
+  until "$@" >"$folder/last.log" 2>&1; do
+    [ "$SECONDS" -lt "$end" ] || die "never worked: $*: $(cat "$folder"/*.log)"
+    sleep 0.01 # between two looks
+  done
+}

@@ -31,19 +31,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mount -t tmpfs tmpfs /run
 
-inside() {
-  ip netns exec "$@"
-}
-
-# until_true COMMAND...: it has 30 s to become so.
-until_true() {
-  local end=$((SECONDS + 30))
-  until "$@" >"$folder/last.log" 2>&1; do
-    [ "$SECONDS" -lt "$end" ] || die "never worked: $*: $(cat "$folder"/*.log)"
-    sleep 0.01
-  done
-}
-
 pids=()
 # link HOST LINK NET NODE: HOST's LINK to r.
 link() {

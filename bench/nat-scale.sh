@@ -48,18 +48,6 @@ trap 'rm -rf "$folder"' EXIT
 mount -t tmpfs tmpfs /run
 service=10.255.255.1
 
-inside() {
-  ip netns exec "$@"
-}
-
-until_true() {
-  local end=$((SECONDS + 60))
-  until "$@" >"$folder/last.log" 2>&1; do
-    [ "$SECONDS" -lt "$end" ] || die "never worked: $*: $(cat "$folder"/*.log)"
-    sleep 0.01
-  done
-}
-
 start() {
   ip netns exec "${@:2}" >"$folder/$1.log" 2>&1 </dev/null &
 }
@@ -164,7 +152,7 @@ throughput() {
   while true; do
     out=$(inside "a-$1" iperf3 -J -C cubic -t "$seconds" -c "${address[$1]}") && break
     [ "$SECONDS" -lt "$end" ] || die "iperf3 over $1: $(jq -r .error <<<"$out")"
-    sleep 0.1
+    sleep 0.1 # between two tries
   done
   jq -r '.end.sum_received.bits_per_second / 1e9' <<<"$out"
 }

@@ -46,19 +46,6 @@ ways=(veth sal toy)
 declare -A address=([veth]=10.0.0.2 [sal]=10.255.0.1 [toy]=10.253.0.2)
 declare -A pid=() # of the forwarders: a-sal, b-sal, a-toy, b-toy
 
-inside() {
-  ip netns exec "$@"
-}
-
-# until_true COMMAND...: it has 30 s to become so.
-until_true() {
-  local end=$((SECONDS + 30))
-  until "$@" >"$folder/last.log" 2>&1; do
-    [ "$SECONDS" -lt "$end" ] || die "never worked: $*: $(cat "$folder"/*.log)"
-    sleep 0.01
-  done
-}
-
 # ---- building ---------------------------------------------------------------
 
 # start NAME HOST COMMAND...: ip execs it, so the process is the command itself.

@@ -165,48 +165,22 @@ static int take_fd(int *fd, const char *text)
 	return 0;
 }
 
-static int take_rules(struct node_config *c, const char *text)
+/* How many of something there is to be room for. */
+static int take_room(const char *option, const char *text, uint32_t most,
+		     uint32_t *out)
 {
+	char expected[64];
 	long n;
-	int r = take_number("--rules", text, 1, &n);
+	int r = take_number(option, text, 1, &n);
 
 	if (r)
 		return r;
-	if (n > (long)NODE_RULES_MAX)
-		return usage_error("--rules: expected a number from 1 to "
-				   "16000000",
-				   text);
-	c->max_rules = (uint32_t)n;
-	return 0;
-}
-
-static int take_names(struct node_config *c, const char *text)
-{
-	long n;
-	int r = take_number("--names", text, 1, &n);
-
-	if (r)
-		return r;
-	if (n > (long)NODE_NAMES_MAX)
-		return usage_error("--names: expected a number from 1 to "
-				   "1000000",
-				   text);
-	c->max_names = (uint32_t)n;
-	return 0;
-}
-
-static int take_flows(struct node_config *c, const char *text)
-{
-	long n;
-	int r = take_number("--flows", text, 1, &n);
-
-	if (r)
-		return r;
-	if (n > (long)NODE_FLOWS_MAX)
-		return usage_error("--flows: expected a number from 1 to "
-				   "1000000",
-				   text);
-	c->max_flows = (uint32_t)n;
+	if (n > (long)most) {
+		snprintf(expected, sizeof(expected),
+			 "%s: expected a number from 1 to %u", option, most);
+		return usage_error(expected, text);
+	}
+	*out = (uint32_t)n;
 	return 0;
 }
 
@@ -304,13 +278,16 @@ static int parse(struct options *o, int argc, char **argv)
 			o->config.resend = false;
 			break;
 		case 'n':
-			r = take_rules(&o->config, optarg);
+			r = take_room("--rules", optarg, NODE_RULES_MAX,
+				      &o->config.max_rules);
 			break;
 		case 'm':
-			r = take_names(&o->config, optarg);
+			r = take_room("--names", optarg, NODE_NAMES_MAX,
+				      &o->config.max_names);
 			break;
 		case 'F':
-			r = take_flows(&o->config, optarg);
+			r = take_room("--flows", optarg, NODE_FLOWS_MAX,
+				      &o->config.max_flows);
 			break;
 		case 'k':
 			r = take_key(&o->config, optarg);

@@ -24,6 +24,7 @@
  */
 #include "orchestrator/lab/undertaker.h"
 
+#include "base/fd_pass.h"
 #include "base/vec.h"
 #include "orchestrator/kernel/kernel.h"
 
@@ -35,8 +36,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,25 +60,7 @@ struct undertaker {
 /* fd -1: the message has none. What is not delivered is not missed. */
 static void send_one(int to, size_t what, int fd)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec part = { &what, sizeof(what) };
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	(void)!sendmsg(to, &m, MSG_NOSIGNAL);
+	(void)!fd_pass_send(to, &what, sizeof(what), fd, 0);
 }
 
 void undertaker_introduce(int fd)
@@ -144,29 +125,11 @@ static void take_in(struct undertaker *u, size_t what, int fd)
 /* False: there will be no more. */
 static bool receive(struct undertaker *u, int from)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
 	size_t what;
-	struct iovec part = { &what, sizeof(what) };
-	struct msghdr m = {
-		.msg_iov = &part,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c;
-	int fd = -1;
+	int fd;
 
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n != sizeof(what))
+	if (fd_pass_receive(from, &what, sizeof(what), &fd, 0) != sizeof(what))
 		return false;
-	c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	take_in(u, what, fd);
 	return true;
 }

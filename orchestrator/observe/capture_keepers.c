@@ -12,8 +12,10 @@
  * are, and keepers wait side by side. For that a keeper must not be faster than
  * the capture: the first thing it closes are packet sockets that are its alone,
  * each of which has it wait once; the more nodes, the longer the capture takes
- * to go, and the more of them. Should it be later nevertheless, as it may on a
- * busy machine, it closes what is left by itself: slower, and no worse.
+ * to go, and the more of them. It is a race, and no number of them wins it
+ * always: who is killed right behind the building of its lab loses it most
+ * times, and then the capture closes what is left by itself, slower, and no
+ * worse. Only holders that outlive the lab would not have to race.
  *
  * A keeper also leaves, at once, when the capture closes its end of a pipe, by
  * its own will or by dying of something else. Without keepers (no process may
