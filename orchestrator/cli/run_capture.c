@@ -25,9 +25,24 @@
 #define QUEUE_PATIENCE_NS (256 * NSEC_PER_MSEC)
 #define QUEUE_PAYLOAD_MAX 1024 /* never a fragment */
 
+static void hold(void *arg, size_t node, int fd)
+{
+	const struct run *run = arg;
+
+	lab_hold_capture(run->lab, node, fd);
+}
+
+static void release(void *arg)
+{
+	const struct run *run = arg;
+
+	lab_release_captures(run->lab);
+}
+
 static int capture_child(void *arg, int status_fd)
 {
 	struct run *run = arg;
+	const struct capture_holder holder = { hold, release, run };
 	struct err err = ERR_INIT;
 	char byte;
 	int r;
@@ -35,6 +50,8 @@ static int capture_child(void *arg, int status_fd)
 	close(run->capture_go[1]);
 	close(run->capture_orders[1]);
 	close(status_fd);
+	if (lab_has_undertaker(run->lab))
+		capture_set_holder(run->capture, &holder);
 	r = capture_open(run->capture, &err);
 	if (!r && read(run->capture_go[0], &byte, 1) != 1)
 		return 0; /* the run ended before it began */

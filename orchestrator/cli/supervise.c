@@ -500,10 +500,6 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 						run.err.code ? MESSAGE_ERROR :
 							       MESSAGE_RECORDED,
 					.err = run.err });
-	/* Left to itself, the capture closes its rings side by side; killed
-	 * with the sandbox, one after the other. */
-	if (run.capture_stage >= CAPTURE_COMPLETE && run.capture_pid)
-		waitpid(run.capture_pid, NULL, 0);
 	timeline_free(run.timeline);
 	lab_free(run.lab);
 	sd_event_unref(run.event);

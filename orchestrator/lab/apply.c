@@ -109,7 +109,8 @@ static int remove_node(struct lab *lab, size_t node, struct err *err)
 		return r;
 	}
 	if (lab->nodes[node].mourned)
-		undertaker_tell(lab->options.undertaker, node, -1);
+		undertaker_tell(lab->options.undertaker, UNDERTAKER_NODE, node,
+				-1);
 	lab->nodes[node].mourned = false;
 	lab->nodes[node].ns = kns_free(lab->nodes[node].ns);
 	return 0;

@@ -156,7 +156,7 @@ int lab_spawn(struct lab *lab, size_t node,
 	if (r)
 		return r;
 	if (node != SCN_NONE && !lab->nodes[node].mourned) {
-		undertaker_tell(lab->options.undertaker, node,
+		undertaker_tell(lab->options.undertaker, UNDERTAKER_NODE, node,
 				lab_netns(lab, node));
 		lab->nodes[node].mourned = true;
 	}

@@ -6,13 +6,14 @@
  * Init opens the TAP devices, since it can enter every namespace, and hands
  * them over by forking: the child has the descriptors, and init closes its own
  * copies at once. Those of ends that come later, or again, go to it over the
- * control socket. So a device exists exactly as long as the process does. Were
- * init to keep them, an emulator that died would leave interfaces that look
- * well and swallow everything; this way they vanish, and every program in the
- * lab sees it.
+ * control socket. The undertaker has a copy of each, so that the process may
+ * die quickly, and lets go of them when it has. So a device exists as long as
+ * the process does. Were they kept, an emulator that died would leave
+ * interfaces that look well and swallow everything; this way they vanish, and
+ * every program in the lab sees it.
  *
- * An end that goes is given back over the same socket, and vanishes when init
- * closes it (emulate/ends.c says why not the emulator).
+ * An end that goes is given back over the same socket, and init deletes it
+ * (emulate/ends.c says why not the emulator).
  *
  * That death is told to the listener whenever it is noticed first: by SIGCHLD,
  * or by a request that nobody answers any more.
@@ -20,6 +21,7 @@
 #include "orchestrator/lab/internal.h"
 
 #include "orchestrator/emulate/emulate.h"
+#include "orchestrator/lab/undertaker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,6 +190,8 @@ static void emulator_exited(void *arg, int status)
 	e->pid = 0;
 	e->gone |= !e->ending;
 	close_fd(&e->control);
+	undertaker_tell(e->lab->options.undertaker, UNDERTAKER_TAP,
+			UNDERTAKER_ALL, -1);
 	take_error(e, why, sizeof(why));
 	if (e->hung_s)
 		snprintf(why, sizeof(why),
@@ -305,12 +309,40 @@ int lab_tap_open(struct lab *lab, struct kns *ns, size_t iface, struct err *err)
 	struct emulate_request request;
 	int r = kns_tap_open(ns, f->name, f->ifindex, &e->taps[iface], err);
 
-	if (r || !e->started)
+	if (r)
 		return r;
+	undertaker_tell(lab->options.undertaker, UNDERTAKER_TAP, iface,
+			e->taps[iface]);
+	if (!e->started)
+		return 0;
 	request = about_end(lab, EMULATE_ATTACH, iface);
 	request.fd = e->taps[iface];
 	r = ask(e, &request, NULL, NULL, err);
 	close_fd(&e->taps[iface]);
+	return r;
+}
+
+/* When this returns, it is gone, whoever has its descriptor. */
+static int delete_device(struct lab *lab, size_t iface, struct err *err)
+{
+	const struct plan_iface *f = &lab->plan->ifaces.v[iface];
+	struct kns *ns =
+		f->node == PLAN_LAB ? lab->home : lab->nodes[f->node].ns;
+	struct kbatch *batch = kbatch_new(ns);
+	struct err e = ERR_INIT;
+	size_t failed;
+	int r;
+
+	if (!batch)
+		return err_errno(err, ENOMEM, "delete the TAP device");
+	r = kbatch_link_del(batch, 0, f->ifindex, &failed, &e);
+	if (!r)
+		r = kbatch_commit(batch, &failed, &e);
+	kbatch_free(batch);
+	if (r == -ENODEV) /* a program of the node's was faster */
+		return 0;
+	if (r && err)
+		*err = e;
 	return r;
 }
 
@@ -319,12 +351,12 @@ int lab_tap_close(struct lab *lab, size_t iface, struct err *err)
 	const struct emulate_request request =
 		about_end(lab, EMULATE_DETACH, iface);
 	int fd = -1;
-	int r = kernel_step(&lab->kernel, err, "delete the TAP device");
+	int r = ask(lab->emulator, &request, NULL, &fd, err);
 
 	if (!r)
-		r = ask(lab->emulator, &request, NULL, &fd, err);
-	/* When this returns, the device is gone. */
+		r = delete_device(lab, iface, err);
 	close_fd(&fd);
+	undertaker_tell(lab->options.undertaker, UNDERTAKER_TAP, iface, -1);
 	return r;
 }
 

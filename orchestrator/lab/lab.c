@@ -2,6 +2,7 @@
 #include "orchestrator/lab/internal.h"
 
 #include "base/clock.h"
+#include "orchestrator/lab/undertaker.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -196,6 +197,22 @@ uint64_t lab_steps(const struct lab *lab)
 int lab_netns(const struct lab *lab, size_t node)
 {
 	return lab->nodes[node].ns ? lab->nodes[node].ns->fd : -1;
+}
+
+bool lab_has_undertaker(const struct lab *lab)
+{
+	return lab->options.undertaker >= 0;
+}
+
+void lab_hold_capture(const struct lab *lab, size_t key, int fd)
+{
+	undertaker_tell(lab->options.undertaker, UNDERTAKER_CAPTURE, key, fd);
+}
+
+void lab_release_captures(const struct lab *lab)
+{
+	undertaker_tell(lab->options.undertaker, UNDERTAKER_CAPTURE,
+			UNDERTAKER_ALL, -1);
 }
 
 const char *lab_node_dir(const struct lab *lab, size_t node)

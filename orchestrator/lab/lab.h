@@ -105,6 +105,14 @@ uint64_t lab_steps(const struct lab *lab);
 /* A node's network namespace; borrowed. -1: the node is not built. */
 int lab_netns(const struct lab *lab, size_t node);
 
+/*
+ * In any process of the lab: the undertaker (undertaker.h) keeps a copy of the
+ * packet socket fd (borrowed), the one of that key, and lets go of all of them.
+ */
+bool lab_has_undertaker(const struct lab *lab);
+void lab_hold_capture(const struct lab *lab, size_t key, int fd);
+void lab_release_captures(const struct lab *lab);
+
 /* Where the files of a node are, such as its sald's socket, as programs in it
  * see them; borrowed. "": nothing was started in it yet. */
 const char *lab_node_dir(const struct lab *lab, size_t node);

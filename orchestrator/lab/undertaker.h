@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A process that closes what a lab's connections have left in its nodes'
- * network namespaces, when all processes of the lab are gone. See undertaker.c.
+ * A process that outlives the lab, and then closes what the kernel would keep
+ * of it for long, or would close slowly. See undertaker.c.
  */
 #ifndef LAB_UNDERTAKER_H
 #define LAB_UNDERTAKER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -20,8 +21,17 @@ pid_t undertaker_start(int fd);
 /* In init, once: who it is. fd -1: there is no undertaker. */
 void undertaker_introduce(int fd);
 
-/* In init: a node has processes by now, in the namespace ns_fd (borrowed); or
- * (-1) it has that namespace no longer. */
-void undertaker_tell(int fd, size_t node, int ns_fd);
+enum undertaker_what {
+	UNDERTAKER_NODE, /* network namespace in which processes were started */
+	UNDERTAKER_CAPTURE, /* packet socket */
+	UNDERTAKER_TAP,
+};
+#define UNDERTAKER_ALL SIZE_MAX /* of that kind */
+
+/* In any process of the lab: a copy of held (borrowed) is to be kept, in the
+ * place of the one of that key; or (held -1) there is none any more, of the key
+ * or of all. It keeps alive what it is a copy of until it is let go, a moment
+ * after that was told. */
+void undertaker_tell(int fd, enum undertaker_what what, size_t key, int held);
 
 #endif

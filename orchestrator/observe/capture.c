@@ -105,11 +105,7 @@ static struct iface *iface_get(struct capture *c, struct node *n,
 
 struct capture *capture_new(void)
 {
-	struct capture *c = calloc(1, sizeof(*c));
-
-	if (c)
-		c->keepers_fd = -1;
-	return c;
+	return calloc(1, sizeof(struct capture));
 }
 
 static void node_deinit(struct node *n)
@@ -127,7 +123,6 @@ struct capture *capture_free(struct capture *c)
 {
 	if (!c)
 		return NULL;
-	capture_keepers_end(c);
 	for (size_t i = 0; i < c->nodes.n; i++)
 		node_deinit(&c->nodes.v[i]);
 	VEC_FREE(&c->nodes);
@@ -393,7 +388,8 @@ static int run(struct capture *c, const char *path, int orders_fd, int done_fd,
 		r = capture_count_dropped(c, err);
 	if (r)
 		return r;
-	capture_close_begin(c); /* the kernel waits, we need not */
+	if (c->holder.release) /* who waits for the kernel while we sort */
+		capture_close_all(c);
 	return capture_finish(c, part, path, err);
 }
 
@@ -405,7 +401,6 @@ int capture_main(struct capture *c, const char *path, int orders_fd,
 
 	if (!r && done_fd >= 0)
 		(void)!write(done_fd, "", 1);
-	capture_close_wait(c);
 	if (!r)
 		return 0;
 	dprintf(err_fd, "%s\n", err.msg);

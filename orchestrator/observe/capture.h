@@ -53,6 +53,22 @@ int capture_add(struct capture *c, const char *node, int ns_fd,
 void capture_use_queues(struct capture *c);
 size_t capture_queue_room(void);
 
+/*
+ * Somebody outside of the process that captures, who keeps a copy of each of
+ * its sockets and so spares it the kernel's wait when the last one is closed:
+ * for when it is killed (capture_open.c). Set before capture_open(), which
+ * calls from several threads.
+ */
+struct capture_holder {
+	/* Keeps a copy of fd (borrowed), the socket of the node that was added
+	 * as the node-th (from 0), instead of the one that it has of it. */
+	void (*hold)(void *arg, size_t node, int fd);
+	/* Has none any more. */
+	void (*release)(void *arg);
+	void *arg;
+};
+void capture_set_holder(struct capture *c, const struct capture_holder *holder);
+
 /* Opens the sockets of all nodes added. Nothing is captured yet. */
 int capture_open(struct capture *c, struct err *err);
 /* From when this returns on, packets are kept in the rings. */
@@ -70,10 +86,10 @@ int capture_again(int orders_fd, const char *node, int ns_fd, struct err *err);
  * (a SOCK_SEQPACKET socket, or a pipe where nothing else is said), then
  * takes what is still in the rings, closes them, and sorts. All traffic should
  * have ended by then: what the kernel captures after that may be in or not.
- * Writes a byte to done_fd (-1: nowhere) when the files are complete, which may
- * be before the rings are closed: that takes the kernel a while. Meant as a
- * process's main function: returns an exit status (0, or 1 with a message on
- * err_fd).
+ * Writes a byte to done_fd (-1: nowhere) when the files are complete, which is
+ * before the rings are closed where there is no holder: that takes the kernel a
+ * while. Meant as a process's main function: returns an exit status (0, or 1
+ * with a message on err_fd).
  *
  * Leaves PATH and, beside it, PATH.json:
  *

@@ -7,7 +7,6 @@
 #include "orchestrator/observe/capture.h"
 #include "orchestrator/observe/capture_socket.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -37,9 +36,7 @@ struct capture {
 	size_t pending; /* bytes written since the last flush, about */
 	int64_t flushed_ns;
 	int error; /* of the last write */
-	bool closing; /* by this thread */
-	pthread_t closer;
-	int keepers_fd; /* -1: there are none */
+	struct capture_holder holder;
 };
 
 /* Waits until the kernel stamps packets: at best, at once. */
@@ -54,18 +51,11 @@ int capture_count_dropped(struct capture *c, struct err *err);
 int capture_finish(struct capture *c, const char *part, const char *path,
 		   struct err *err);
 
-/*
- * capture_parallel.c. Closes all rings, side by side, in the background, until
- * capture_close_wait() returns. The rings are not to be touched in between.
- */
-void capture_close_begin(struct capture *c);
-void capture_close_wait(struct capture *c);
-/*
- * capture_keepers.c. Has the open sockets closed side by side should all of it
- * be killed. They keep sockets open that are closed here, until they are ended.
- */
-void capture_keepers_start(struct capture *c);
-void capture_keepers_end(struct capture *c);
+/* capture_open.c. Gives the node's socket to the holder, in the place of the
+ * one before, if there is a holder. */
+void capture_hold(const struct capture *c, const struct node *n);
+/* The holder's as well: without one, it takes its time. */
+void capture_close_all(struct capture *c);
 /* Everything that the node's ring has ready, into the file. */
 int capture_read_node(struct capture *c, struct node *n);
 /* node NULL: the descriptor that orders come from. */

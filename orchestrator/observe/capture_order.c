@@ -74,15 +74,16 @@ static int replace_socket(struct capture *c, struct node *n, int epoll_fd)
 	if (!capture_socket_dropped(&n->socket, &dropped, NULL))
 		n->dropped += dropped;
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, n->socket.fd, NULL);
-	capture_keepers_end(c); /* or the old namespace would stay */
 	capture_socket_close(&n->socket);
 	if (!r && setns(n->ns_fd, CLONE_NEWNET))
 		r = -errno;
 	if (!r)
 		r = capture_socket_open(&n->socket, n->kind, n->ring_bytes,
 					n->retire_ms, &err);
-	if (!r)
+	if (!r) {
+		capture_hold(c, n); /* and not the old one any more */
 		r = capture_socket_start(&n->socket, &err);
+	}
 	if (!r)
 		r = capture_socket_map(&n->socket, &err);
 	return r ? r : capture_watch(epoll_fd, n->socket.fd, n, &err);
