@@ -3,8 +3,10 @@
  * An instance's addresses come before its DEMUX rule and go after it, so that
  * no SYN is ever taken for an address that nobody here has.
  *
- * Whether an instance is here is asked of the engine's table each time. A count
- * of our own beside it would be wrong after the first failure in between.
+ * Whether an instance is here is asked of the engine's table each time: a rule
+ * may be for many names, those in its prefix, and a longer prefix that is
+ * elsewhere takes some of them away again. What is remembered of a name is only
+ * whether its addresses are on the TUN by now.
  */
 #include "node/app/services.h"
 #include "base/vec.h"
@@ -12,11 +14,16 @@
 #include <errno.h>
 #include <string.h>
 
+struct named {
+	struct control_name name;
+	bool here; /* its addresses are on the TUN */
+};
+
 struct services {
 	struct sal *sal;
 	struct netconf *net;
 	size_t max;
-	VEC(struct control_name) names;
+	VEC(struct named) names;
 };
 
 struct services *services_new(struct sal *sal, struct netconf *net, size_t max)
@@ -39,11 +46,10 @@ struct services *services_free(struct services *s)
 	return NULL;
 }
 
-static struct control_name *find(const struct services *s,
-				 const struct service_id *id)
+static struct named *find(const struct services *s, const struct service_id *id)
 {
 	for (size_t i = 0; i < s->names.n; i++)
-		if (service_id_equal(&s->names.v[i].id, id))
+		if (service_id_equal(&s->names.v[i].name.id, id))
 			return &s->names.v[i];
 	return NULL;
 }
@@ -51,7 +57,9 @@ static struct control_name *find(const struct services *s,
 const struct control_name *services_find(const struct services *s,
 					 const struct service_id *id)
 {
-	return find(s, id);
+	const struct named *n = find(s, id);
+
+	return n ? &n->name : NULL;
 }
 
 /* ---- addresses -------------------------------------------------------- */
@@ -86,21 +94,45 @@ static int remove_addresses(struct services *s, const struct control_name *n,
 	return r4 ? r4 : r6;
 }
 
+/* The addresses of a name come, or go, or are as they should be. */
+static int place(struct services *s, struct named *n, bool here,
+		 struct err *err)
+{
+	int r;
+
+	if (n->here == here)
+		return 0;
+	r = here ? add_addresses(s, &n->name, err) :
+		   remove_addresses(s, &n->name, err);
+	if (!r)
+		n->here = here;
+	return r;
+}
+
+static bool is_here(const struct services *s, const struct named *n)
+{
+	return sal_rule_serves(s->sal, &n->name.id, 0);
+}
+
+/* After a change of rules at a prefix; goes through with it, whatever fails. */
+static int settle(struct services *s, const struct service_prefix *p,
+		  struct err *err)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < s->names.n; i++) {
+		struct named *n = &s->names.v[i];
+		int r;
+
+		if (!service_prefix_contains(p, &n->name.id))
+			continue;
+		r = place(s, n, is_here(s, n), first ? NULL : err);
+		first = first ? first : r;
+	}
+	return first;
+}
+
 /* ---- rules ------------------------------------------------------------ */
-
-static bool is_here(const struct services *s, const struct service_id *id)
-{
-	return sal_rule_serves(s->sal, id);
-}
-
-/* The named service that a rule makes this host an instance of, or NULL. */
-static const struct control_name *instance_of(const struct services *s,
-					      const struct sal_rule *r)
-{
-	if (r->kind != SAL_RULE_DEMUX || r->bits != SERVICE_ID_BITS)
-		return NULL;
-	return find(s, &r->id);
-}
 
 static int rule_error(int r, struct err *err)
 {
@@ -121,29 +153,51 @@ static int rule_error(int r, struct err *err)
 	}
 }
 
+/* The names that a DEMUX rule makes this host an instance of. */
+static int prepare(struct services *s, const struct service_prefix *p,
+		   struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->names.n && !r; i++) {
+		struct named *n = &s->names.v[i];
+
+		if (service_prefix_contains(p, &n->name.id) &&
+		    sal_rule_serves(s->sal, &n->name.id, p->bits))
+			r = place(s, n, true, err);
+	}
+	return r;
+}
+
+static bool is_prefix(const struct sal_rule *r)
+{
+	return r->bits <= SERVICE_ID_BITS;
+}
+
 int services_rule_add(struct services *s, const struct sal_rule *rule,
 		      int64_t now_ns, struct err *err)
 {
-	const struct control_name *n = instance_of(s, rule);
-	int r = n ? add_addresses(s, n, err) : 0;
+	struct service_prefix p = { .id = rule->id, .bits = rule->bits };
+	int r = 0;
 
-	if (r)
-		return r;
-	r = rule_error(sal_rule_add(s->sal, rule, now_ns), err);
-	if (r && n && !is_here(s, &rule->id))
-		remove_addresses(s, n, NULL);
+	if (rule->kind == SAL_RULE_DEMUX && is_prefix(rule))
+		r = prepare(s, &p, err);
+	if (!r)
+		r = rule_error(sal_rule_add(s->sal, rule, now_ns), err);
+	/* Takes back what was prepared in vain, and addresses of names that
+	 * this rule leads elsewhere. */
+	if (is_prefix(rule))
+		settle(s, &p, NULL);
 	return r;
 }
 
 int services_rule_delete(struct services *s, const struct sal_rule *rule,
 			 int64_t now_ns, struct err *err)
 {
-	const struct control_name *n = instance_of(s, rule);
+	struct service_prefix p = { .id = rule->id, .bits = rule->bits };
 	int r = rule_error(sal_rule_delete(s->sal, rule, now_ns), err);
 
-	if (r || !n || is_here(s, &rule->id))
-		return r;
-	return remove_addresses(s, n, err);
+	return r ? r : settle(s, &p, err);
 }
 
 int services_rule_change(struct services *s, const struct sal_rule *rule,
@@ -155,20 +209,16 @@ int services_rule_change(struct services *s, const struct sal_rule *rule,
 int services_rules_delete(struct services *s, const struct service_prefix *p,
 			  int64_t now_ns, struct err *err)
 {
-	const struct control_name *n =
-		p->bits == SERVICE_ID_BITS && is_here(s, &p->id) ?
-			find(s, &p->id) :
-			NULL;
 	int r = rule_error(sal_rules_delete(s->sal, p, now_ns), err);
 
-	return r || !n ? r : remove_addresses(s, n, err);
+	return r ? r : settle(s, p, err);
 }
 
 void services_sweep(struct services *s)
 {
-	for (size_t i = 0; i < s->names.n; i++)
-		if (!is_here(s, &s->names.v[i].id))
-			remove_addresses(s, &s->names.v[i], NULL);
+	const struct service_prefix all = { 0 };
+
+	settle(s, &all, NULL);
 }
 
 /* ---- names ------------------------------------------------------------ */
@@ -185,7 +235,7 @@ static int check_unique(const struct services *s, const struct control_name *n,
 	char text[SERVICE_ID_TEXT_MAX];
 
 	for (size_t i = 0; i < s->names.n; i++) {
-		const struct control_name *old = &s->names.v[i];
+		const struct control_name *old = &s->names.v[i].name;
 		const char *what;
 
 		if (service_id_equal(&old->id, &n->id))
@@ -222,35 +272,39 @@ static int no_room(const struct services *s, struct err *err)
 int services_name_set(struct services *s, const struct control_name *n,
 		      struct err *err)
 {
-	struct control_name *slot, old = { 0 };
+	struct control_name old = { 0 };
+	struct named *slot;
 	int r = check_unique(s, n, err);
 
 	if (r)
 		return r;
 	slot = find(s, &n->id);
-	if (slot)
-		old = *slot;
-	else if (s->names.n == s->max)
+	if (slot) {
+		old = slot->name;
+	} else if (s->names.n == s->max) {
 		return no_room(s, err);
-	else
+	} else {
 		slot = VEC_PUSH(&s->names);
+		if (slot)
+			*slot = (struct named){ 0 };
+	}
 	if (!slot)
 		return err_errno(err, ENOMEM, "service %s", n->name);
 	r = tell_engine(s, n, err);
-	if (!r && is_here(s, &n->id)) {
-		remove_addresses(s, &old, NULL);
-		r = add_addresses(s, n, err);
-	}
 	if (!r) {
-		*slot = *n;
-		return 0;
+		place(s, slot, false, NULL);
+		slot->here = false;
+		slot->name = *n;
+		r = place(s, slot, is_here(s, slot), err);
 	}
+	if (!r)
+		return 0;
 	if (!old.name[0]) {
 		s->names.n--;
 		return r;
 	}
 	tell_engine(s, &old, NULL);
-	if (is_here(s, &n->id))
-		add_addresses(s, &old, NULL);
+	slot->name = old;
+	place(s, slot, is_here(s, slot), NULL);
 	return r;
 }

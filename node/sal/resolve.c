@@ -146,15 +146,18 @@ bool sal_resolve_path(struct sal *s, const struct service_id *id,
 	return sal_local_for(s, &target->addr, path);
 }
 
-/* Of DEMUX rules a prefix has one: there is nothing to choose. */
+/* Of DEMUX rules a prefix has one: there is nothing to choose. The longest
+ * prefix decides among all rules, of whichever kind. */
 static const struct service_target *demux_of(const struct sal *s,
 					     const struct service_id *id)
 {
 	struct service_query q = { .now_ns = s->now_ns };
 	const struct service_target *target;
 
-	return service_table_resolve(&s->demux, id, &q, &target) ? NULL :
-								   target;
+	if (service_table_resolve(&s->demux, id, &q, &target) ||
+	    !sal_rule_serves(s, id, 0))
+		return NULL;
+	return target;
 }
 
 bool sal_demux_here(const struct sal *s, const struct service_id *id)
@@ -410,12 +413,39 @@ static bool can_rebind(const struct sal_flow *f)
 	       (sal_flow_stateless(f) && !sal_flow_closing(f));
 }
 
+/* What was served here, and is not any more. taken: a DEMUX rule is there, but
+ * not the longest. */
+static void not_here(struct sal *s, const struct service_prefix *p, bool taken)
+{
+	struct sal_flow *f;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < s->name_count; i++) {
+		struct sal_name *n = &s->names[i];
+
+		if (!service_prefix_contains(p, &n->id) ||
+		    sal_rule_serves(s, &n->id, 0) ||
+		    (taken && !sal_rule_covered(&s->demux, &n->id)))
+			continue;
+		n->gone = true;
+		n->gone_ns = s->now_ns;
+	}
+	while ((f = sal_flow_each(s, &at)))
+		if (!f->info.client && !f->info.native && covers(p, f) &&
+		    !sal_flow_still(f) &&
+		    !sal_rule_serves(s, &f->info.service, 0))
+			sal_step_because(s, f, SAL_ON_WITHDRAWN,
+					 SAL_REASON_NO_INSTANCE);
+}
+
 void sal_forward_added(struct sal *s, const struct service_prefix *p,
 		       const struct ip_addr *to)
 {
 	struct sal_flow *f;
 	uint32_t at = 0;
 
+	if (to && s->demux.n_prefixes)
+		not_here(s, p, true);
 	while ((f = sal_flow_each(s, &at))) {
 		if (!f->info.client || f->info.native || !covers(p, f) ||
 		    !can_rebind(f))
@@ -458,22 +488,5 @@ void sal_forward_gone(struct sal *s, const struct service_prefix *p,
 
 void sal_demux_gone(struct sal *s, const struct service_prefix *p)
 {
-	struct sal_flow *f;
-	uint32_t at = 0;
-
-	for (uint32_t i = 0; i < s->name_count; i++) {
-		struct sal_name *n = &s->names[i];
-
-		if (!service_prefix_contains(p, &n->id) ||
-		    sal_rule_covered(&s->demux, &n->id))
-			continue;
-		n->gone = true;
-		n->gone_ns = s->now_ns;
-	}
-	while ((f = sal_flow_each(s, &at)))
-		if (!f->info.client && !f->info.native && covers(p, f) &&
-		    !sal_flow_still(f) &&
-		    !sal_rule_covered(&s->demux, &f->info.service))
-			sal_step_because(s, f, SAL_ON_WITHDRAWN,
-					 SAL_REASON_NO_INSTANCE);
+	not_here(s, p, false);
 }

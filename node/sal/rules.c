@@ -188,12 +188,18 @@ int sal_rules_delete(struct sal *s, const struct service_prefix *p,
 	return r;
 }
 
-bool sal_rule_serves(const struct sal *s, const struct service_id *id)
+bool sal_rule_serves(const struct sal *s, const struct service_id *id,
+		     unsigned bits)
 {
-	struct service_prefix p = { .id = *id, .bits = SERVICE_ID_BITS };
-	struct service_target demux = { .rule = SERVICE_DEMUX };
+	struct service_prefix here, other;
+	bool any = service_table_match(&s->demux, id, &here);
 
-	return service_table_find(&s->demux, &p, &demux);
+	if (!any && !bits)
+		return false;
+	if (any && here.bits > bits)
+		bits = here.bits;
+	return !service_table_match(&s->forward, id, &other) ||
+	       other.bits <= bits;
 }
 
 /* ---- time-outs ---------------------------------------------------------- */

@@ -382,7 +382,9 @@ enum {
 /*
  * 0, -EEXIST, -ENOSPC, -EINVAL (bits of the ID beyond the prefix, a FORWARD
  * without an address, a number too large). A FORWARD rule that comes or goes
- * makes the flows that it bound look for their instance again.
+ * makes the flows that it bound look for their instance again. One at a longer
+ * prefix than the DEMUX rule here takes that part of its services away: their
+ * flows are reset, as if the DEMUX rule had gone.
  */
 int sal_rule_add(struct sal *s, const struct sal_rule *r, int64_t now_ns);
 /* what: SAL_CHANGE_*. 0, -ENOENT, -EINVAL. */
@@ -393,8 +395,10 @@ int sal_rule_delete(struct sal *s, const struct sal_rule *r, int64_t now_ns);
 /* All rules of a prefix. 0, -ENOENT, -EINVAL. */
 int sal_rules_delete(struct sal *s, const struct service_prefix *p,
 		     int64_t now_ns);
-/* Whether a DEMUX rule stands at just this ID. */
-bool sal_rule_serves(const struct sal *s, const struct service_id *id);
+/* Whether an instance here has this ID: by a DEMUX rule, or one of so many bits
+ * (0: none) if it were there, unless a longer prefix leads elsewhere. */
+bool sal_rule_serves(const struct sal *s, const struct service_id *id,
+		     unsigned bits);
 /*
  * Calls visit for each rule: the DEMUX rules, then the others, each by prefix
  * in ascending order, shorter ones first, then by priority. Visiting ends when

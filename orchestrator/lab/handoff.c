@@ -415,11 +415,14 @@ static bool is_open(const char *state)
 	return true;
 }
 
-static int add_flow(struct handoff *h, json_t *f, const char *service)
+static int add_flow(struct handoff *h, json_t *f,
+		    const struct service_prefix *service)
 {
+	struct service_id id;
 	struct moving *m;
 
-	if (strcmp(text_of(f, "service"), service) ||
+	if (service_id_parse(text_of(f, "service"), &id) ||
+	    !service_prefix_contains(service, &id) ||
 	    strcmp(text_of(f, "role"), "server") ||
 	    strcmp(text_of(f, "protocol"), "tcp") ||
 	    !is_open(text_of(f, "state")))
@@ -439,7 +442,6 @@ static int add_flow(struct handoff *h, json_t *f, const char *service)
 static int find_flows(struct handoff *h, struct err *err)
 {
 	const struct plan *plan = h->lab->plan;
-	char service[SERVICE_ID_TEXT_MAX];
 	json_t *list = NULL, *f;
 	size_t i;
 	int r = lab_sald_call(h->lab, h->what->from,
@@ -448,11 +450,10 @@ static int find_flows(struct handoff *h, struct err *err)
 
 	if (r)
 		return r;
-	service_id_format(&plan->services.v[h->what->service].id, service,
-			  sizeof(service));
 	json_array_foreach(json_object_get(list, "flows"), i, f)
 	{
-		if (!r && add_flow(h, f, service))
+		if (!r &&
+		    add_flow(h, f, &plan->services.v[h->what->service].prefix))
 			r = err_errno(err, ENOMEM, "hand over");
 	}
 	json_decref(list);

@@ -78,9 +78,11 @@ static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 	if (op->sal.service == SCN_NONE)
 		snprintf(text, sizeof(text), "0/0");
 	else
+		service_prefix_format(&plan->services.v[op->sal.service].prefix,
+				      text, sizeof(text));
+	if (op->kind == PLAN_OP_SAL_NAME) {
 		service_id_format(&plan->services.v[op->sal.service].id, text,
 				  sizeof(text));
-	if (op->kind == PLAN_OP_SAL_NAME)
 		return json_pack(
 			"{s:s, s:s, s:s, s:s?, s:s?}", "cmd", "name set",
 			"name",
@@ -91,6 +93,7 @@ static json_t *sald_request(const struct plan *plan, const struct plan_op *op)
 			"addr6",
 			address_text(plan, op->sal.service, AF_INET6, addr[1],
 				     sizeof(addr[1])));
+	}
 	if (op->kind == PLAN_OP_SAL_LISTEN)
 		return listen_request(plan, op, text);
 	request = json_pack(

@@ -34,10 +34,6 @@
 #define PLAN_AUTO_INNER4 "198.19.0.0/16" /* the other half of RFC 2544's */
 #define PLAN_AUTO_INNER6 "fd5e:1ab:fffe::/64"
 
-/* Every lab's service IDs begin with this; the rest is the SHA-256 of the name,
- * cut to fit. */
-#define PLAN_SERVICE_ID_PREFIX "0xfd5e01ab/32"
-
 /*
  * A device: an interface of a host or router, or, in the lab's namespace, a
  * bridge or a port of one.
@@ -73,7 +69,10 @@ struct plan_link {
 struct plan_service {
 	VEC(struct ip_addr) addresses; /* one a family, IPv4 first */
 	scn_index_vec holders; /* nat: nodes with NAT rules */
-	struct service_id id; /* sal */
+	/* sal: what its rules are for, and the ID of its name. Of a prefix, or
+	 * where none is given, that goes on with the SHA-256 of the name. */
+	struct service_prefix prefix;
+	struct service_id id;
 };
 
 /*

@@ -104,6 +104,8 @@ static void print_inner(const struct plan *p, FILE *out)
 static void print_instances(const struct plan *p, const struct scn_service *s,
 			    FILE *out)
 {
+	if (!s->instances.n && !s->candidates.n)
+		fprintf(out, " whoever has its prefix");
 	for (size_t i = 0; i < s->candidates.n; i++)
 		fprintf(out, "%s %s", i ? "," : " those that listen, of",
 			plan_node_name(p, s->candidates.v[i]));
@@ -173,8 +175,13 @@ static void print_services(const struct plan *p, FILE *out)
 			continue;
 		}
 		if (s->resolver == SCN_RESOLVER_SAL) {
-			fprintf(out, ", SAL\n  %20s ID %s\n", "",
+			fprintf(out, ", SAL\n  %20s ID %s", "",
 				service_id_format(&svc->id, id, sizeof(id)));
+			if (svc->prefix.bits < SERVICE_ID_BITS)
+				fprintf(out, ", serves %s",
+					service_prefix_format(&svc->prefix, id,
+							      sizeof(id)));
+			fprintf(out, "\n");
 			continue;
 		}
 		fprintf(out, ", NAT in");

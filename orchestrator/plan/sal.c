@@ -199,16 +199,23 @@ int plan_sal(struct plan *p, struct diag *diag)
 
 void plan_service_id(struct plan *p, size_t service)
 {
-	const char *name = p->scenario->services.v[service].name;
+	const struct scn_service *svc = &p->scenario->services.v[service];
+	struct plan_service *out = &p->services.v[service];
 	uint8_t hash[crypto_hash_sha256_BYTES];
-	struct service_prefix prefix = { 0 };
+	struct service_prefix prefix = svc->id;
 
 	_Static_assert(SERVICE_ID_LEN == crypto_hash_sha256_BYTES,
 		       "an ID is as long as a hash");
-	crypto_hash_sha256(hash, (const unsigned char *)name, strlen(name));
-	/* Our own constant: it is right. */
-	service_prefix_parse(PLAN_SERVICE_ID_PREFIX, &prefix);
-	p->services.v[service].id = service_id_under(&prefix, hash);
+	crypto_hash_sha256(hash, (const unsigned char *)svc->name,
+			   strlen(svc->name));
+	if (!svc->has_id) /* our own constant: it is right */
+		service_prefix_parse(SCN_SERVICE_ID_PREFIX, &prefix);
+	out->id = service_id_under(&prefix, hash);
+	out->prefix = prefix;
+	if (svc->has_id)
+		return;
+	out->prefix = (struct service_prefix){ .id = out->id,
+					       .bits = SERVICE_ID_BITS };
 }
 
 void plan_sald_key(const struct plan *p, size_t node, uint8_t key[PLAN_KEY_LEN])

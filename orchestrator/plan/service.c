@@ -12,6 +12,12 @@ void plan_each_instance(const struct scenario *s, size_t service,
 				      void *arg),
 			void *arg)
 {
+	/* Those of its prefix, while it has none itself. */
+	for (size_t i = 0; i < s->services.n; i++)
+		if (!s->services.v[service].instances.n &&
+		    !s->services.v[service].candidates.n &&
+		    scn_service_is_within(s, service, i))
+			plan_each_instance(s, i, visit, arg);
 	for (size_t i = 0; i < s->services.v[service].instances.n; i++)
 		visit(s->services.v[service].instances.v[i].node,
 		      s->services.v[service].instances.v[i].pos, arg);
@@ -339,6 +345,9 @@ static bool migrates(const struct scenario *s, size_t service)
 {
 	if (s->services.v[service].instances.n > 1)
 		return true;
+	for (size_t i = 0; i < s->services.n; i++)
+		if (scn_service_is_within(s, service, i) && migrates(s, i))
+			return true;
 	for (size_t i = 0; i < s->timeline.n; i++)
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
 			const struct scn_action *a =
@@ -378,6 +387,31 @@ static void check_client(size_t node, struct src_pos pos, void *arg)
 	}
 }
 
+/* Of two long prefixes names may come to the same. */
+static void check_id(const struct plan *p, struct diag *diag, size_t service)
+{
+	const struct scenario *s = p->scenario;
+
+	for (size_t i = 0; i < service; i++) {
+		bool given = s->services.v[service].has_id;
+		char text[SERVICE_ID_TEXT_MAX];
+
+		if (s->services.v[i].resolver != SCN_RESOLVER_SAL ||
+		    !service_id_equal(&p->services.v[i].id,
+				      &p->services.v[service].id))
+			continue;
+		diag_error(diag,
+			   given ? s->services.v[service].id_pos :
+				   s->services.v[service].pos,
+			   1, "the IDs of '%s' and '%s' are the same: %s",
+			   s->services.v[i].name, s->services.v[service].name,
+			   service_id_format(&p->services.v[i].id, text,
+					     sizeof(text)));
+		diag_help(diag, "a shorter prefix has room for more names");
+		return;
+	}
+}
+
 int plan_services(struct plan *p, struct diag *diag)
 {
 	for (size_t i = 0; i < p->scenario->services.n; i++) {
@@ -398,6 +432,7 @@ int plan_services(struct plan *p, struct diag *diag)
 			return -ENOMEM;
 		if (p->scenario->services.v[i].resolver == SCN_RESOLVER_SAL) {
 			plan_service_id(p, i);
+			check_id(p, diag, i);
 			plan_each_instance(p->scenario, i, check_client, &c);
 		} else {
 			plan_each_instance(p->scenario, i, check_instance, &c);

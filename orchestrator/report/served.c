@@ -63,9 +63,16 @@ static void instance_add(struct served *sv, size_t service, size_t node)
 	sv->instances[service * sv->scenario->nodes.n + node] = true;
 }
 
+/* Its own, or one of a prefix that it is in. */
 static bool instance_is(const struct served *sv, size_t service, size_t node)
 {
-	return sv->instances[service * sv->scenario->nodes.n + node];
+	const struct scenario *s = sv->scenario;
+	bool is = sv->instances[service * s->nodes.n + node];
+
+	for (size_t i = 0; i < s->services.n && !is; i++)
+		is = scn_service_is_within(s, service, i) &&
+		     sv->instances[i * s->nodes.n + node];
+	return is;
 }
 
 /* Bound at the start, by a migration, or registered. */

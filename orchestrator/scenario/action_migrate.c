@@ -338,7 +338,11 @@ static void check_migrate(struct loader *l, struct state *st,
 	tree_error(l->diag, step->from,
 		   "at %s, the service '%s' is at %s, not at '%s'", step->when,
 		   s->services.v[service].name, at, s->nodes.v[from].name);
-	if (!before)
+	if (!before && !s->services.v[service].instances.n)
+		diag_note(l->diag, s->services.v[service].id_pos, 1,
+			  "it has none of its own: who has this prefix "
+			  "answers");
+	else if (!before)
 		diag_note(l->diag, s->services.v[service].instance_pos, 1,
 			  "this is its instance from the start");
 	else if (before->action.kind == SCN_ACTION_MIGRATE)

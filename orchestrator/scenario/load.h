@@ -287,6 +287,15 @@ void links_read(struct loader *l, const struct tree_node *node,
 void guests_check(struct loader *l);
 /* May an action say where the service is? Else it is told that it may not. */
 bool service_can_be_moved(struct loader *l, const struct value *service);
+
+/* ---- service_ids.c ------------------------------------------------------- */
+
+extern const struct type type_service_id;
+/* False: it is none, or none for this service, and that was said. */
+bool service_id_read(struct loader *l, const struct value *v,
+		     struct scn_service *service);
+/* All of them together; once there are all. */
+void service_ids_check(struct loader *l);
 void services_read(struct loader *l, const struct tree_node *node);
 void sal_options_read(struct loader *l, const struct tree_node *node);
 void resolving_read(struct loader *l, const struct tree_node *node);

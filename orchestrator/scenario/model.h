@@ -85,6 +85,11 @@ size_t scenario_find_node(const struct scenario *s, const char *name);
 
 /* The words of the language, as the messages, plans and reports print them. */
 const char *scn_probe_kind_name(enum scn_probe_kind k);
+/* Whether the service's ID, or prefix, lies in the outer one's, which is
+ * shorter.
+ */
+bool scn_service_is_within(const struct scenario *s, size_t service,
+			   size_t outer);
 const char *scn_metric_name(enum scn_metric m);
 const char *scn_link_figure_name(enum scn_link_figure figure);
 enum scn_unit {

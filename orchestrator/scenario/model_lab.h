@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/ip.h"
 #include "base/vec.h"
+#include "include/serval/service_id.h"
 #include "orchestrator/link/params.h"
 
 #include <net/if.h>
@@ -180,9 +181,18 @@ struct scn_instance {
 	struct src_pos pos;
 };
 
+/* Of services' IDs that are made of their names. */
+#define SCN_SERVICE_ID_PREFIX "0xfd5e01ab/32"
+
 struct scn_service {
 	char *name;
 	enum scn_resolver resolver;
+	/* sal: of all IDs that it stands for; has_id false: made of its name.
+	 * With an ID that lies in another's prefix it may have no instances:
+	 * while it has none, that one's answer, and instance is one of them. */
+	struct service_prefix id;
+	bool has_id;
+	struct src_pos id_pos;
 	scn_prefix_vec addresses; /* at most one a family, full length; empty:
 				     automatic, one of each family in use */
 	struct scn_port port;

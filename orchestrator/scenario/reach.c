@@ -133,20 +133,17 @@ void reach_check(struct loader *l, size_t probe, enum scn_metric metric,
 	}
 }
 
-void reach_check_instance(struct loader *l, size_t service, size_t node,
-			  const struct tree_node *where)
+/* Whether the node is an instance at some time. *migrates: there was a
+ * migration that leads elsewhere. */
+static bool is_ever_instance(const struct scenario *s, size_t service,
+			     size_t node, bool *migrates)
 {
-	const struct scenario *s = l->s;
-	bool migrates = false;
-
-	if (l->actions_unknown & ACTION_BIT(SCN_ACTION_MIGRATE))
-		return;
 	for (size_t i = 0; i < s->services.v[service].instances.n; i++)
 		if (s->services.v[service].instances.v[i].node == node)
-			return;
+			return true;
 	for (size_t i = 0; i < s->services.v[service].candidates.n; i++)
 		if (s->services.v[service].candidates.v[i] == node)
-			return;
+			return true;
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {
 			const struct scn_action *a =
@@ -155,15 +152,31 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 			if (a->kind == SCN_ACTION_REGISTER &&
 			    a->serve.service == service &&
 			    a->serve.node == node)
-				return;
+				return true;
 			if (a->kind != SCN_ACTION_MIGRATE ||
 			    a->migrate.service != service)
 				continue;
 			if (a->migrate.to == node)
-				return;
-			migrates = true;
+				return true;
+			*migrates = true;
 		}
 	}
+	for (size_t i = 0; i < s->services.n; i++)
+		if (scn_service_is_within(s, service, i) &&
+		    is_ever_instance(s, i, node, migrates))
+			return true;
+	return false;
+}
+
+void reach_check_instance(struct loader *l, size_t service, size_t node,
+			  const struct tree_node *where)
+{
+	const struct scenario *s = l->s;
+	bool migrates = false;
+
+	if (l->actions_unknown & ACTION_BIT(SCN_ACTION_MIGRATE) ||
+	    is_ever_instance(s, service, node, &migrates))
+		return;
 	tree_error(l->diag, where,
 		   "unreachable expectation: '%s' is never an instance of '%s'",
 		   s->nodes.v[node].name, s->services.v[service].name);
@@ -190,7 +203,7 @@ void reach_check_order(struct loader *l, size_t service,
 
 	if ((l->actions_unknown | l->actions_untimed) &
 		    ACTION_BIT(SCN_ACTION_MIGRATE) ||
-	    s->services.v[service].instances.n > 1 ||
+	    s->services.v[service].instances.n != 1 ||
 	    s->services.v[service].candidates.n)
 		return;
 	next += nodes->v[0] == at;

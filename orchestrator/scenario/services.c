@@ -3,6 +3,7 @@
 #include "orchestrator/scenario/load.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct word resolver_words[] = {
 	{ "nat", SCN_RESOLVER_NAT, NULL },
@@ -146,6 +147,7 @@ enum {
 	SERVICE_TTL,
 	SERVICE_ANSWER,
 	SERVICE_CANDIDATES,
+	SERVICE_ID,
 };
 
 static const struct field service_fields[] = {
@@ -196,6 +198,11 @@ static const struct field service_fields[] = {
 				 .doc = "of sal, in place of instances: hosts "
 					"that are one while a program there "
 					"listens on the port" },
+	[SERVICE_ID] = { .name = "id",
+			 .type = &type_service_id,
+			 .fallback = "auto",
+			 .doc = "of sal: its service ID, or a prefix of them; "
+				"auto: made of its name" },
 };
 
 static const struct mapping mapping_service = {
@@ -414,7 +421,8 @@ static bool check_instances(struct loader *l, const struct value *v,
 {
 	if (v[SERVICE_CANDIDATES].ok)
 		return read_candidates(l, v, service);
-	if (v[SERVICE_INSTANCES].node || v[SERVICE_CANDIDATES].node)
+	if (v[SERVICE_INSTANCES].node || v[SERVICE_CANDIDATES].node ||
+	    (v[SERVICE_ID].node && strcmp(v[SERVICE_ID].node->text, "auto")))
 		return true;
 	tree_error(l->diag, key, "service '%s' has no 'instances'", key->text);
 	diag_help(l->diag, "add 'instances: [c]' (%s)",
@@ -488,6 +496,8 @@ static size_t read_service(struct loader *l, const struct tree_node *key,
 	if (v[SERVICE_PORT].ok)
 		service->port = v[SERVICE_PORT].port;
 	good &= check_instances(l, v, key, service);
+	if (v[SERVICE_ID].ok && v[SERVICE_ID].node && v[SERVICE_RESOLVER].ok)
+		good &= service_id_read(l, &v[SERVICE_ID], service);
 	if (v[SERVICE_ADDRESS].ok)
 		good &= read_addresses(l, &v[SERVICE_ADDRESS], service);
 	if (v[SERVICE_AT].ok)
@@ -522,5 +532,9 @@ bool service_can_be_moved(struct loader *l, const struct value *service)
 
 void services_read(struct loader *l, const struct tree_node *node)
 {
+	size_t errors = diag_count(l->diag);
+
 	named_read(l, &type_services, node, NAMES_SERVICE, read_service);
+	if (diag_count(l->diag) == errors)
+		service_ids_check(l);
 }

@@ -194,6 +194,34 @@ START_TEST(an_instance_expires)
 }
 END_TEST
 
+/* Of a prefix, as long as no longer one leads elsewhere. WEB is 0x00004001. */
+START_TEST(an_instance_of_a_prefix)
+{
+	struct host *h = &hosts[2];
+
+	lab_client_and_server(4);
+	salctl(h, "service del " WEB);
+	ck_assert(!has_address(h));
+	salctl(h, "service add 0x0000/16 demux");
+	ck_assert(has_address(h));
+	salctl(h, "service add 0x00004/20 via 10.0.0.1");
+	ck_assert(!has_address(h));
+	salctl(h, "service add 0x000040/24 demux");
+	ck_assert(has_address(h));
+	salctl(h, "service del 0x0000/16");
+	ck_assert(has_address(h));
+	salctl(h, "service del 0x000040/24");
+	ck_assert(!has_address(h));
+	/* One named later, too. */
+	salctl(h, "service add 0x00005/20 demux");
+	salctl(h, "name set web " WEB " 10.255.0.2");
+	ck_assert(!has_address(h));
+	salctl(h, "name set other 0x0000500000000000000000000000000000000000"
+		  "000000000000000000000000 " WEB4);
+	ck_assert(has_address(h));
+}
+END_TEST
+
 /* Twenty thousand at once, all of them told, and gone with the process. */
 START_TEST(many_rules)
 {
@@ -283,6 +311,7 @@ int main(void)
 	tcase_add_test(tc, a_verdict_lets_a_program_go_on);
 	tcase_add_test(tc, dropped_or_refused);
 	tcase_add_test(tc, an_instance_expires);
+	tcase_add_test(tc, an_instance_of_a_prefix);
 	tcase_add_test(tc, many_rules);
 	tcase_add_test(tc, a_full_table_says_so);
 	tcase_add_test(tc, names_have_as_much_room_as_is_said);

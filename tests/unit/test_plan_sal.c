@@ -111,6 +111,32 @@ START_TEST(service_id)
 }
 END_TEST
 
+/* What is given is the prefix; the name fills it up. */
+START_TEST(service_prefixes)
+{
+	static const uint8_t name[] = { 0x6b, 0x76 };
+	char text[SERVICE_ID_TEXT_MAX];
+
+	must_plan(SAL "  kv: { resolver: sal, id: 0x6b76/16, instances: [c] }\n"
+		      "  web: { resolver: sal, id: 16385, instances: [c] }\n"
+		      "  auto: { resolver: sal, id: auto, instances: [c] }\n");
+	ck_assert_str_eq(service_prefix_format(&plan->services.v[1].prefix,
+					       text, sizeof(text)),
+			 "0x6b76/16");
+	ck_assert_mem_eq(plan->services.v[1].id.bytes, name, 2);
+	ck_assert(service_prefix_contains(&plan->services.v[1].prefix,
+					  &plan->services.v[1].id));
+	ck_assert_str_eq(service_prefix_format(&plan->services.v[2].prefix,
+					       text, sizeof(text)),
+			 "16385");
+	ck_assert_str_eq(
+		service_id_format(&plan->services.v[2].id, text, sizeof(text)),
+		"16385");
+	ck_assert_uint_eq(plan->services.v[3].prefix.bits, SERVICE_ID_BITS);
+	ck_assert_uint_eq(plan->services.v[3].id.bytes[0], 0xfd);
+}
+END_TEST
+
 START_TEST(keys_follow_the_seed)
 {
 	uint8_t first[PLAN_KEY_LEN], other[PLAN_KEY_LEN];
@@ -396,6 +422,7 @@ int main(void)
 	tcase_add_test(tc, hosts_have_a_sald);
 	tcase_add_test(tc, no_service_no_sald);
 	tcase_add_test(tc, service_id);
+	tcase_add_test(tc, service_prefixes);
 	tcase_add_test(tc, keys_follow_the_seed);
 	tcase_add_test(tc, rates);
 	tcase_add_test(tc, migration);

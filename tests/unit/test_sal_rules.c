@@ -610,6 +610,63 @@ START_TEST(a_prefix_is_deleted_whole)
 }
 END_TEST
 
+/* ---- prefixes ----------------------------------------------------------- */
+
+static struct sal_rule at_bits(struct sal_rule r, uint16_t bits)
+{
+	r.bits = bits; /* service(1) begins with 0x01 */
+	return r;
+}
+
+/* A has all that begins with 0x01; then a longer prefix, with what its client
+ * talks to in it, is B's. Nobody tells the client, but A itself. */
+START_TEST(a_longer_prefix_takes_services_away)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w), *b = world_b(w);
+	struct service_id id = service(1);
+
+	host_unserve(a, 1);
+	add(a, at_bits(rule(SAL_RULE_DEMUX, NULL, 0, 1), 8));
+	WORLD_OK(w, sal_rule_serves(a->sal, &id, 0));
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, a->requests == 1 && c->replies == 1);
+	add(c, rule(SAL_RULE_FORWARD, TO_B, 0, 0)); /* for later */
+	add(b, at_bits(rule(SAL_RULE_DEMUX, NULL, 0, 1), 16));
+	/* One that is not longer changes nothing. */
+	add(a, at_bits(rule(SAL_RULE_FORWARD, TO_B, 0, 1), 8));
+	WORLD_OK(w, sal_rule_serves(a->sal, &id, 0));
+	host_ping(c, "10.8.0.1", 7, 2, 56);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, a->requests == 2 && c->replies == 2);
+
+	add(a, at_bits(rule(SAL_RULE_FORWARD, TO_B, 0, 1), 16));
+	WORLD_OK(w, !sal_rule_serves(a->sal, &id, 0));
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, !host_flows(a));
+	change(c, rule(SAL_RULE_FORWARD, TO_B, 0, 1), SAL_CHANGE_WEIGHT);
+	host_ping(c, "10.8.0.1", 7, 3, 56);
+	world_run_for(w, SEC);
+	WORLD_OK(w, b->requests == 1 && a->requests == 2);
+	WORLD_OK(w, c->replies == 3 && !c->unreachable);
+	/* And back. */
+	ck_assert_int_eq(
+		sal_rule_delete(a->sal,
+				&(struct sal_rule){ .id = id,
+						    .bits = 16,
+						    .kind = SAL_RULE_FORWARD,
+						    .to = ip(TO_B) },
+				w->now_ns),
+		0);
+	WORLD_OK(w, sal_rule_serves(a->sal, &id, 0));
+	WORLD_OK(w, !sal_rule_serves(c->sal, &id, 0));
+	WORLD_OK(w, sal_rule_serves(c->sal, &id, 256));
+	WORLD_OK(w, !sal_rule_serves(c->sal, &id, 255));
+	world_free(w);
+}
+END_TEST
+
 /* ---- strangers ---------------------------------------------------------- */
 
 /*
@@ -688,6 +745,7 @@ int main(void)
 	tcase_add_test(tc, instances_expire);
 	tcase_add_test(tc, the_table_is_full);
 	tcase_add_test(tc, a_prefix_is_deleted_whole);
+	tcase_add_test(tc, a_longer_prefix_takes_services_away);
 	tcase_add_test(tc, strangers_take_no_rule_away);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
