@@ -63,7 +63,7 @@ static json_t *listen_request(const struct plan *plan, const struct plan_op *op,
 	bool any = false;
 
 	for (size_t i = 0; i < s->candidates.n; i++)
-		any |= s->candidates.v[i] == op->node;
+		any |= s->candidates.v[i].node == op->node;
 	return json_pack("{s:s, s:s, s:s, s:i, s:b}", "cmd", "service listen",
 			 "service", id, "protocol",
 			 s->port.protocol == SCN_PROTO_UDP ? "udp" : "tcp",

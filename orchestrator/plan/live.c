@@ -58,21 +58,34 @@ static int init_ifaces(struct plan_live *l)
 	return 0;
 }
 
+static void init_weight(struct plan_live *l, size_t service,
+			const struct scn_instance *in)
+{
+	size_t at = service * l->plan->scenario->nodes.n + in->node;
+
+	l->weights[at] = in->weight;
+	l->priorities[at] = in->priority;
+}
+
 static void init_services(struct plan_live *l)
 {
 	const struct scenario *s = l->plan->scenario;
 
 	for (size_t i = 0; i < s->services.n * s->nodes.n; i++)
 		l->weights[i] = 1;
-	for (size_t i = 0; i < s->services.n; i++)
-		for (size_t k = 0; k < s->services.v[i].instances.n; k++) {
-			const struct scn_instance *in =
-				&s->services.v[i].instances.v[k];
+	for (size_t i = 0; i < s->services.n; i++) {
+		const struct scn_service *svc = &s->services.v[i];
 
-			l->serves[i * s->nodes.n + in->node] = true;
-			l->weights[i * s->nodes.n + in->node] = in->weight;
-			l->priorities[i * s->nodes.n + in->node] = in->priority;
+		for (size_t k = 0; k < svc->instances.n; k++) {
+			size_t node = svc->instances.v[k].node;
+
+			l->serves[i * s->nodes.n + node] = true;
+			init_weight(l, i, &svc->instances.v[k]);
 		}
+		/* For when somebody listens there. */
+		for (size_t k = 0; k < svc->candidates.n; k++)
+			init_weight(l, i, &svc->candidates.v[k]);
+	}
 }
 
 struct plan_live *plan_live_new(const struct plan *p)

@@ -104,13 +104,15 @@ static void print_inner(const struct plan *p, FILE *out)
 static void print_instances(const struct plan *p, const struct scn_service *s,
 			    FILE *out)
 {
-	if (!s->instances.n && !s->candidates.n)
+	const scn_instance_vec *all =
+		s->candidates.n ? &s->candidates : &s->instances;
+
+	if (!all->n)
 		fprintf(out, " whoever has its prefix");
-	for (size_t i = 0; i < s->candidates.n; i++)
-		fprintf(out, "%s %s", i ? "," : " those that listen, of",
-			plan_node_name(p, s->candidates.v[i]));
-	for (size_t i = 0; i < s->instances.n; i++) {
-		const struct scn_instance *in = &s->instances.v[i];
+	if (s->candidates.n)
+		fprintf(out, " those that listen, of");
+	for (size_t i = 0; i < all->n; i++) {
+		const struct scn_instance *in = &all->v[i];
 
 		fprintf(out, "%s %s", i ? "," : "",
 			plan_node_name(p, in->node));

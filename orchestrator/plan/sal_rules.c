@@ -382,7 +382,8 @@ int plan_follow_ops(const struct plan_live *l, const struct scn_action *a,
  */
 
 /* What a node's sald is told of instances' new weights. Those that serve have
- * no rules for the others. */
+ * no rules for the others. Nobody has one for a candidate where nobody listens:
+ * it has its weight when that changes. */
 static int weigh_node(const struct plan_live *l, size_t node,
 		      const struct scn_action *a, plan_op_vec *out)
 {
@@ -398,6 +399,8 @@ static int weigh_node(const struct plan_live *l, size_t node,
 	for (size_t i = 0; i < a->weight.n && !r; i++) {
 		size_t n = out->n;
 
+		if (!plan_live_serves(l, service, a->weight.set[i].node))
+			continue;
 		r = add_rule(l, out, PLAN_OP_SAL_RULE_CHANGE, node, service,
 			     a->weight.set[i].node, a->pos);
 		if (out->n == n)

@@ -22,8 +22,8 @@ void plan_each_instance(const struct scenario *s, size_t service,
 		visit(s->services.v[service].instances.v[i].node,
 		      s->services.v[service].instances.v[i].pos, arg);
 	for (size_t i = 0; i < s->services.v[service].candidates.n; i++)
-		visit(s->services.v[service].candidates.v[i],
-		      s->services.v[service].candidates_pos, arg);
+		visit(s->services.v[service].candidates.v[i].node,
+		      s->services.v[service].candidates.v[i].pos, arg);
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		const struct scn_entry *e = &s->timeline.v[i];
 

@@ -82,7 +82,8 @@ static void instances_find(struct served *sv)
 
 	for (size_t i = 0; i < s->services.n; i++)
 		for (size_t k = 0; k < s->services.v[i].candidates.n; k++)
-			instance_add(sv, i, s->services.v[i].candidates.v[k]);
+			instance_add(sv, i,
+				     s->services.v[i].candidates.v[k].node);
 	for (size_t i = 0; i < s->services.n; i++)
 		for (size_t k = 0; k < s->services.v[i].instances.n; k++)
 			instance_add(sv, i,

@@ -109,8 +109,7 @@ static bool read_weight(struct loader *l, const struct value *v,
 	a->weight.set = NULL;
 	a->weight.n = 0;
 	step->subject = v[WEIGHT_SERVICE].node;
-	if (!check_keys(l, v, step) || !v[WEIGHT_SERVICE].ok ||
-	    !service_can_be_moved(l, &v[WEIGHT_SERVICE]))
+	if (!check_keys(l, v, step) || !v[WEIGHT_SERVICE].ok)
 		return false;
 	if (v[WEIGHT_WEIGHTS].node) {
 		step->from = v[WEIGHT_WEIGHTS].node;
@@ -151,11 +150,40 @@ static void weight_text(const struct scenario *s, const struct scn_action *a,
 				       a->weight.set[i].weight);
 }
 
+static bool is_candidate(const struct scn_service *svc, size_t node)
+{
+	for (size_t i = 0; i < svc->candidates.n; i++)
+		if (svc->candidates.v[i].node == node)
+			return true;
+	return false;
+}
+
+/* Whether somebody listens there then, nobody knows beforehand. */
+static void check_candidates(struct loader *l, const struct step *step)
+{
+	const struct scn_action *a = &step->action;
+	const struct scn_service *svc = &l->s->services.v[a->weight.service];
+
+	for (size_t i = 0; i < a->weight.n; i++) {
+		size_t node = a->weight.set[i].node;
+
+		if (is_candidate(svc, node))
+			continue;
+		tree_error(l->diag, step->from, "'%s' is no candidate of '%s'",
+			   l->s->nodes.v[node].name, svc->name);
+		diag_note(l->diag, svc->candidates_pos, 1, "these are");
+	}
+}
+
 static void check_weight(struct loader *l, struct state *st,
 			 const struct step *step)
 {
 	const struct scn_action *a = &step->action;
 
+	if (l->s->services.v[a->weight.service].candidates.n) {
+		check_candidates(l, step);
+		return;
+	}
 	if (!action_is_known(l, SCN_ACTION_MIGRATE) ||
 	    !action_is_known(l, SCN_ACTION_REGISTER) ||
 	    !action_is_known(l, SCN_ACTION_UNREGISTER))

@@ -180,6 +180,7 @@ struct scn_instance {
 	uint32_t priority; /* the highest that can be used serves */
 	struct src_pos pos;
 };
+typedef VEC(struct scn_instance) scn_instance_vec;
 
 /* Of services' IDs that are made of their names. */
 #define SCN_SERVICE_ID_PREFIX "0xfd5e01ab/32"
@@ -196,13 +197,13 @@ struct scn_service {
 	scn_prefix_vec addresses; /* at most one a family, full length; empty:
 				     automatic, one of each family in use */
 	struct scn_port port;
-	VEC(struct scn_instance) instances; /* bound at the start */
+	scn_instance_vec instances; /* bound at the start */
 	size_t instance; /* the node of the first of them */
 	struct src_pos instance_pos;
 	/* Hosts that are instances while a program there listens on the port;
 	 * some: those are all there are, instances is empty, and instance only
 	 * stands for one. */
-	scn_index_vec candidates;
+	scn_instance_vec candidates;
 	struct src_pos candidates_pos;
 	enum scn_affinity affinity; /* nat */
 	char *full_name; /* "web.serval" */

@@ -142,7 +142,7 @@ static bool is_ever_instance(const struct scenario *s, size_t service,
 		if (s->services.v[service].instances.v[i].node == node)
 			return true;
 	for (size_t i = 0; i < s->services.v[service].candidates.n; i++)
-		if (s->services.v[service].candidates.v[i] == node)
+		if (s->services.v[service].candidates.v[i].node == node)
 			return true;
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		for (size_t k = 0; k < s->timeline.v[i].actions.n; k++) {

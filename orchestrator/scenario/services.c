@@ -76,14 +76,6 @@ static const struct type type_instances = {
 	.mapping = &mapping_instance,
 };
 
-static const struct type type_candidates = {
-	.expects = "a host, or a list of them",
-	.scalar = SCALAR_REF,
-	.names = NAMES_NODE,
-	.nodes = 1u << SCN_NODE_HOST | 1u << SCN_NODE_GUEST,
-	.item = &type_host,
-};
-
 static const struct word affinity_words[] = {
 	{ "none", SCN_AFFINITY_NONE, NULL },
 	{ "source", SCN_AFFINITY_SOURCE, NULL },
@@ -194,7 +186,7 @@ static const struct field service_fields[] = {
 				    "in its turn; all, those of all instances, "
 				    "that one first" },
 	[SERVICE_CANDIDATES] = { .name = "candidates",
-				 .type = &type_candidates,
+				 .type = &type_instances,
 				 .doc = "of sal, in place of instances: hosts "
 					"that are one while a program there "
 					"listens on the port" },
@@ -230,7 +222,7 @@ const struct type type_services = {
 };
 
 static bool read_instance(struct loader *l, const struct tree_node *node,
-			  struct scn_service *service)
+			  scn_instance_vec *out)
 {
 	struct scn_instance in = { .weight = 1, .pos = node->pos };
 	struct value v[VALUES_MAX], host;
@@ -250,14 +242,14 @@ static bool read_instance(struct loader *l, const struct tree_node *node,
 	in.node = host.index;
 	if (host.node)
 		in.pos = host.node->pos;
-	for (size_t i = 0; i < service->instances.n; i++) {
-		if (service->instances.v[i].node != in.node)
+	for (size_t i = 0; i < out->n; i++) {
+		if (out->v[i].node != in.node)
 			continue;
 		tree_error(l->diag, host.node, "'%s' comes twice in this list",
 			   l->s->nodes.v[in.node].name);
 		return false;
 	}
-	slot = LOADER_PUSH(l, &service->instances);
+	slot = LOADER_PUSH(l, out);
 	if (!slot)
 		return false;
 	*slot = in;
@@ -275,7 +267,8 @@ static bool read_instances(struct loader *l, const struct value *list,
 		return false;
 	}
 	for (size_t i = 0; i < n; i++)
-		good &= read_instance(l, value_item(list, i), service);
+		good &= read_instance(l, value_item(list, i),
+				      &service->instances);
 	if (service->instances.n) {
 		service->instance = service->instances.v[0].node;
 		service->instance_pos = service->instances.v[0].pos;
@@ -368,28 +361,20 @@ static bool read_candidates(struct loader *l, const struct value *v,
 			    struct scn_service *service)
 {
 	const struct value *list = &v[SERVICE_CANDIDATES];
+	size_t n = value_items(list);
 	bool good = true;
 
-	refs_read(l, type_candidates.item, list, &service->candidates, &good);
 	service->candidates_pos = list->node->pos;
-	for (size_t i = 0; i < service->candidates.n; i++)
-		for (size_t k = 0; k < i; k++) {
-			if (service->candidates.v[i] == SCN_NONE ||
-			    service->candidates.v[i] !=
-				    service->candidates.v[k])
-				continue;
-			tree_error(l->diag, value_item(list, i),
-				   "'%s' comes twice in this list",
-				   value_item(list, i)->text);
-			good = false;
-		}
+	for (size_t i = 0; i < n; i++)
+		good &= read_instance(l, value_item(list, i),
+				      &service->candidates);
 	if (!service->candidates.n) {
 		if (good)
 			tree_error(l->diag, list->node,
 				   "a service needs a candidate");
 		return false;
 	}
-	service->instance = service->candidates.v[0];
+	service->instance = service->candidates.v[0].node;
 	service->instance_pos = service->candidates_pos;
 	if (v[SERVICE_RESOLVER].ok && service->resolver != SCN_RESOLVER_SAL) {
 		tree_error(l->diag, list->node,
@@ -522,11 +507,11 @@ bool service_can_be_moved(struct loader *l, const struct value *service)
 		return true;
 	tree_error(l->diag, service->node,
 		   "the instances of '%s' are those that listen: no action "
-		   "makes or moves one, nor sets its weight yet",
+		   "makes or moves one",
 		   s->name);
 	diag_note(l->diag, s->candidates_pos, 1, "of these candidates");
 	diag_help(l->diag,
-		  "start and stop their processes; all have the weight 1");
+		  "start and stop their processes; a weight of 0 drains one");
 	return false;
 }
 

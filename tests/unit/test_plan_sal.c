@@ -137,6 +137,68 @@ START_TEST(service_prefixes)
 }
 END_TEST
 
+#define TWO_CANDIDATES                                                         \
+	SAL "  web: { resolver: sal, port: tcp/80, candidates: [c, { node: "   \
+	    "d, "                                                              \
+	    "weight: 3, priority: 2 }] }\n"                                    \
+	    "timeline:\n"                                                      \
+	    "  - { at: 1s, service: web, weights: { c: 5, d: 0 } }\n"
+
+static uint32_t weight_of_first(const plan_op_vec *ops)
+{
+	ck_assert_uint_gt(ops->n, 0);
+	return ops->v[0].sal.weight;
+}
+
+/* A candidate's weight: nobody is told before somebody listens, and then it is
+ * the one that holds by then. */
+START_TEST(weights_of_candidates)
+{
+	size_t c, d, web = 1;
+	plan_op_vec ops = { 0 };
+	struct plan_live *l;
+	const struct scn_action *weigh;
+
+	must_plan(TWO_CANDIDATES);
+	c = scenario_find_node(s, "c");
+	d = scenario_find_node(s, "d");
+	weigh = &s->timeline.v[0].actions.v[0];
+	l = plan_live_new(plan);
+	ck_assert_ptr_nonnull(l);
+	ck_assert_int_eq(plan_weight_ops(l, weigh, &ops), 0);
+	ck_assert_uint_eq(ops.n, 0);
+
+	/* d begins to listen: with the weight it was given. */
+	ck_assert_int_eq(plan_active_ops(l, web, d, true, &ops), 0);
+	ck_assert_str_eq(
+		texts(ops.v, ops.n, NULL),
+		"a: forward service web to 10.0.1.2, weight 3, priority 2 | c: "
+		"forward service web to 10.0.1.2, weight 3, priority 2");
+	ck_assert_uint_eq(weight_of_first(&ops), 3);
+	ck_assert_uint_eq(ops.v[0].sal.priority, 2);
+	plan_live_listen(l, web, d, true);
+
+	/* Both change; only for d somebody has a rule. */
+	ops.n = 0;
+	ck_assert_int_eq(plan_weight_ops(l, weigh, &ops), 0);
+	ck_assert_uint_eq(ops.n, 2);
+	for (size_t i = 0; i < ops.n; i++) {
+		ck_assert_int_eq(ops.v[i].kind, PLAN_OP_SAL_RULE_CHANGE);
+		ck_assert_uint_eq(ops.v[i].sal.instance, d);
+		ck_assert_uint_eq(ops.v[i].sal.weight, 0);
+		ck_assert_uint_eq(ops.v[i].sal.priority, 2);
+	}
+	ck_assert_int_eq(plan_live_take(l, weigh), 0);
+
+	/* c comes, and has what it was given meanwhile. */
+	ops.n = 0;
+	ck_assert_int_eq(plan_active_ops(l, web, c, true, &ops), 0);
+	ck_assert_uint_eq(weight_of_first(&ops), 5);
+	VEC_FREE(&ops);
+	plan_live_free(l);
+}
+END_TEST
+
 START_TEST(keys_follow_the_seed)
 {
 	uint8_t first[PLAN_KEY_LEN], other[PLAN_KEY_LEN];
@@ -423,6 +485,7 @@ int main(void)
 	tcase_add_test(tc, no_service_no_sald);
 	tcase_add_test(tc, service_id);
 	tcase_add_test(tc, service_prefixes);
+	tcase_add_test(tc, weights_of_candidates);
 	tcase_add_test(tc, keys_follow_the_seed);
 	tcase_add_test(tc, rates);
 	tcase_add_test(tc, migration);
