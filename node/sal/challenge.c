@@ -157,6 +157,9 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 	if (f->prove_out && answers(f, a, f->prove_value) &&
 	    sal_proof_answered(s, f, a->path))
 		return;
+	if (f->back_out && answers(f, a, f->back_value) &&
+	    sal_back_answered(s, f, a->path))
+		return;
 	if (f->ask == SAL_ASK_NOTHING)
 		return;
 	if (!from_where_asked(f, a) || !answers(f, a, f->ask_value)) {

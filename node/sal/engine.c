@@ -202,7 +202,6 @@ int sal_init(void *mem, size_t size, const struct sal_config *c,
 	s->sink = *sink;
 	s->now_ns = now_ns;
 	s->rst_credit_ns = INT64_MIN / 2;
-	s->back_ns = SAL_NEVER;
 	sal_rand_init(&s->rand, c->key);
 	s->rand.source = c->random;
 	s->rand.source_arg = c->random_arg;
@@ -507,6 +506,8 @@ static void wake(struct sal *s, struct sal_flow *f)
 		sal_list_send(s, f);
 	if (!still && f->in_use && sal_prove_due_ns(s, f) <= s->now_ns)
 		sal_prove(s, f);
+	if (!still && f->in_use && sal_back_due_ns(f) <= s->now_ns)
+		sal_back(s, f);
 	if (f->in_use)
 		end(s, f);
 	if (f->in_use)
@@ -518,8 +519,6 @@ int64_t sal_next_ns(const struct sal *s)
 	int64_t flows = sal_timers_next(&s->timers, NULL);
 	int64_t rules = sal_rules_next_ns(s);
 
-	if (s->back_ns < rules)
-		rules = s->back_ns;
 	if (sal_moves_due(s))
 		return s->now_ns;
 	return flows < rules ? flows : rules;
@@ -532,8 +531,6 @@ void sal_tick(struct sal *s, int64_t now_ns)
 
 	s->now_ns = now_ns;
 	sal_rules_expire(s);
-	if (s->back_ns <= now_ns)
-		sal_paths_ripe(s);
 	/* A flow that wants to be woken again by now has to wait for the next
 	 * call: whatever the clock does, this one ends. */
 	while (budget-- && sal_timers_next(&s->timers, &flow) <= now_ns)

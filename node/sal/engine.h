@@ -344,8 +344,12 @@ void sal_paths_set_local(struct sal *s, const struct sal_local_address *list,
 			 size_t n);
 /* After such a change, when the flows that had to move have done so. */
 void sal_paths_changed(struct sal *s);
-/* It is back_ns: one has been there for as long as the policy asks. */
-void sal_paths_ripe(struct sal *s);
+/* Since when an address of ours is there without a break. */
+int64_t sal_path_since(const struct sal *s, const struct ip_addr *addr);
+/* The kth of those ways that are better than the present one, the best first.
+ * False: there are fewer. */
+bool sal_path_better(struct sal *s, struct sal_flow *f, unsigned k,
+		     struct sal_path *out);
 /* The best way to the peer that there is now. False: none. */
 bool sal_path_best(struct sal *s, struct sal_flow *f, struct sal_path *out);
 /* A move begins, on the tie's present path. */
@@ -358,6 +362,8 @@ void sal_path_take(struct sal *s, struct sal_flow *f,
 /* What the peer is to be told may have changed, or the flow may tell it now. */
 void sal_list_changed(struct sal *s, struct sal_flow *f);
 int64_t sal_list_due_ns(const struct sal_flow *f);
+/* The peer has not said that it knows ours, and it is to be told again. */
+bool sal_list_is_out(const struct sal *s, const struct sal_flow *f);
 void sal_list_send(struct sal *s, struct sal_flow *f);
 /* Our addresses of a family as they stand in a packet; how many. */
 unsigned sal_list_of(const struct sal *s, sa_family_t family, uint8_t *out);
@@ -388,6 +394,27 @@ bool sal_proof_wanted(const struct sal_flow *f, const struct sal_path *path);
 /* The peer has asked us on this way. */
 void sal_prove_asked(struct sal *s, struct sal_flow *f,
 		     const struct sal_path *path);
+
+/* A moment that is the flow's alone, for a question; not before now. */
+int64_t sal_prove_moment(struct sal *s);
+
+/* ---- back.c ------------------------------------------------------------- */
+
+/* The addresses, or their order, have changed: it may have a better way. */
+void sal_back_begin(struct sal *s, struct sal_flow *f);
+/* Its state has changed. */
+void sal_back_settle(struct sal *s, struct sal_flow *f);
+/* The peer knows where we are. */
+void sal_back_told(struct sal *s, struct sal_flow *f);
+/* It leaves this address of ours, on which nothing comes any more. */
+void sal_back_left(struct sal *s, struct sal_flow *f,
+		   const struct ip_addr *local);
+int64_t sal_back_due_ns(const struct sal_flow *f);
+void sal_back(struct sal *s, struct sal_flow *f);
+/* The right answer has come to the question that is out; from there. False: it
+ * was not asked there. */
+bool sal_back_answered(struct sal *s, struct sal_flow *f,
+		       const struct sal_path *path);
 
 /* ---- migrate.c ---------------------------------------------------------- */
 

@@ -108,7 +108,6 @@ struct sal_flow {
 	struct ip_addr prefers; /* one of ours; AF_UNSPEC: none */
 	struct sal_path home; /* where the peer was heard last */
 	uint32_t path_turn;
-	bool back_later; /* when its move is over, to the best way there is */
 	bool peer_moved; /* since our last RSYN was first sent */
 
 	/* Proven beforehand (prove.c). */
@@ -123,6 +122,21 @@ struct sal_flow {
 	bool prove_slot; /* prove_ns is the flow's own moment */
 	bool rsyn_proven; /* the last one that we took came from such a one */
 	bool early; /* data goes before the move is complete */
+	/* Going back to a better way than its own (back.c). */
+	struct sal_path back_path; /* the one that is asked, or was last */
+	uint64_t back_value;
+	int64_t back_ns; /* when it is to look after it; 0: there is none */
+	int64_t back_begun_ns, back_sent_ns, back_gap_ns;
+	uint32_t back_tries; /* unanswered, since it began */
+	bool back_out; /* a question is */
+	bool back_slot; /* back_ns is the flow's own moment */
+	bool back_goes; /* it has gone back, and has not arrived */
+	enum sal_way_why back_why;
+	int64_t back_went_ns; /* when it did so last; 0: never */
+	/* The address of ours that it left last because of a silence. */
+	struct ip_addr silent;
+	int64_t silent_ns, silent_wait_ns; /* not to be asked for so long */
+	int64_t answers_ns; /* since when it answers again; 0: it doesn't */
 	/* What it had (history.c). */
 	uint32_t way_count; /* so far; the newest are kept */
 	enum sal_way_why way_why; /* of the next; OPENED: nothing yet */

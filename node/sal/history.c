@@ -152,7 +152,9 @@ const char *sal_way_why_name(enum sal_way_why why)
 	static const char *const names[] = {
 		[SAL_WAY_OPENED] = "opened",
 		[SAL_WAY_ADDRESS_GONE] = "address gone",
-		[SAL_WAY_POLICY] = "policy",
+		[SAL_WAY_BACK] = "went back",
+		[SAL_WAY_POLICY] = "policy changed",
+		[SAL_WAY_METERED] = "metered",
 		[SAL_WAY_ASKED] = "asked to",
 		[SAL_WAY_SILENCE] = "peer silent",
 		[SAL_WAY_PEER_MOVED] = "peer moved",

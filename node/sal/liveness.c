@@ -74,6 +74,7 @@ void sal_alive_silent(struct sal *s, struct sal_flow *f)
 	if (f->info.state != SAL_ESTABLISHED)
 		return;
 	s->stats.silences++;
+	sal_back_left(s, f, &f->tie.path.local);
 	sal_way_because(f, SAL_WAY_SILENCE);
 	sal_step(s, f, SAL_ON_SILENT, NULL);
 }

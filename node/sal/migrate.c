@@ -82,6 +82,10 @@ static void peer_moved(struct sal *s, struct sal_flow *f,
 		f->ask = SAL_ASK_NOTHING;
 	if (!sal_path_equal(&f->tie.path, path))
 		f->mtu = 0;
+	/* It has found that it gets no answer where we were. */
+	if (ours && !f->rsyn_unanswered && ip_addr_size(&path->local) &&
+	    !ip_addr_equal(&local, &path->local))
+		sal_back_left(s, f, &local);
 	sal_path_take(s, f, path);
 	if (f->rsyn_unanswered && ours && local.family == path->local.family) {
 		f->tie.path.local = local;

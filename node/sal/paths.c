@@ -54,8 +54,7 @@ static void sort(const struct sal *s, struct sal_local_address *v, uint32_t n)
 	}
 }
 
-/* Since when it is there without a break. */
-static int64_t since_of(const struct sal *s, const struct ip_addr *addr)
+int64_t sal_path_since(const struct sal *s, const struct ip_addr *addr)
 {
 	for (uint32_t i = 0; i < s->address_count; i++)
 		if (ip_addr_equal(&s->addresses[i].addr, addr))
@@ -63,12 +62,38 @@ static int64_t since_of(const struct sal *s, const struct ip_addr *addr)
 	return s->now_ns;
 }
 
+/* Those that were there before come in another order. */
+static bool is_reordered(const struct sal *s, const struct sal_local_address *v,
+			 uint32_t n)
+{
+	const struct sal_local_address *last = s->addresses;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct sal_local_address *before =
+			sal_local_address(s, &v[i].addr);
+
+		if (before && before < last)
+			return true;
+		if (before)
+			last = before;
+	}
+	return false;
+}
+
+static bool is_newly_metered(const struct sal *s,
+			     const struct sal_local_address *a)
+{
+	const struct sal_local_address *before = sal_local_address(s, &a->addr);
+
+	return a->metered && before && !before->metered;
+}
+
 void sal_paths_set_local(struct sal *s, const struct sal_local_address *list,
 			 size_t n)
 {
 	struct sal_local_address sorted[SAL_ADDRESSES_MAX];
 	int64_t since_ns[SAL_ADDRESSES_MAX];
-	bool same;
+	bool same, metered[SAL_ADDRESSES_MAX];
 
 	if (n > SAL_ADDRESSES_MAX)
 		n = SAL_ADDRESSES_MAX;
@@ -77,14 +102,18 @@ void sal_paths_set_local(struct sal *s, const struct sal_local_address *list,
 		s->given[i] = sorted[i] = list[i];
 	s->given_count = (uint32_t)n;
 	sort(s, sorted, (uint32_t)n);
+	s->reordered = is_reordered(s, sorted, (uint32_t)n);
 	same = n == s->address_count;
 	for (size_t i = 0; i < n && same; i++)
 		same = ip_addr_equal(&sorted[i].addr, &s->addresses[i].addr);
 	for (size_t i = 0; i < n; i++)
-		since_ns[i] = since_of(s, &sorted[i].addr);
+		since_ns[i] = sal_path_since(s, &sorted[i].addr);
+	for (size_t i = 0; i < n; i++)
+		metered[i] = is_newly_metered(s, &sorted[i]);
 	if (n) {
 		memcpy(s->addresses, sorted, n * sizeof(*sorted));
 		memcpy(s->since_ns, since_ns, n * sizeof(*since_ns));
+		memcpy(s->newly_metered, metered, n * sizeof(*metered));
 	}
 	s->address_count = (uint32_t)n;
 	s->list_verno += !same;
@@ -199,6 +228,21 @@ bool sal_path_best(struct sal *s, struct sal_flow *f, struct sal_path *out)
 
 	know_home(f);
 	return candidate(s, f, 0, out, &n);
+}
+
+bool sal_path_better(struct sal *s, struct sal_flow *f, unsigned k,
+		     struct sal_path *out)
+{
+	unsigned n;
+
+	/* In this order, whatever of our own address is not before the present
+	 * one is none. */
+	know_home(f);
+	for (unsigned i = 0; i <= k; i++)
+		if (!candidate(s, f, i, out, &n) ||
+		    ip_addr_equal(&out->local, &f->tie.path.local))
+			return false;
+	return true;
 }
 
 void sal_path_begin(struct sal_flow *f)
@@ -325,8 +369,6 @@ void sal_list_changed(struct sal *s, struct sal_flow *f)
 	f->list_ns = SAL_NEVER;
 	f->list_tries = 0;
 	sal_prove_later(s, f);
-	if (f->back_later && f->info.state == SAL_ESTABLISHED)
-		f->list_ns = s->now_ns + LIST_DELAY_NS;
 	if (f->info.native || f->info.state != SAL_ESTABLISHED ||
 	    is_told(s, f) || (s->address_count < 2 && !f->list_sent))
 		return;
@@ -334,13 +376,16 @@ void sal_list_changed(struct sal *s, struct sal_flow *f)
 	sal_flow_arm(s, f);
 }
 
+bool sal_list_is_out(const struct sal *s, const struct sal_flow *f)
+{
+	return f->list_ns != SAL_NEVER && f->list_ns && !is_told(s, f);
+}
+
 int64_t sal_list_due_ns(const struct sal_flow *f)
 {
 	return f->info.state == SAL_ESTABLISHED && f->list_ns ? f->list_ns :
 								SAL_NEVER;
 }
-
-static void back_to_best(struct sal *s, struct sal_flow *f);
 
 static void list_emit(struct sal *s, struct sal_flow *f)
 {
@@ -358,11 +403,6 @@ static void list_emit(struct sal *s, struct sal_flow *f)
 
 void sal_list_send(struct sal *s, struct sal_flow *f)
 {
-	if (f->back_later) {
-		back_to_best(s, f);
-		sal_list_changed(s, f);
-		return;
-	}
 	s->stats.lists_sent++;
 	list_emit(s, f);
 	f->list_tries++;
@@ -442,6 +482,7 @@ void sal_list_arrived(struct sal *s, struct sal_flow *f,
 		f->list_acked = true;
 		f->list_told = s->list_verno;
 		f->list_ns = SAL_NEVER;
+		sal_back_told(s, f);
 	}
 	/* Who knows our list and has told nothing new has answered. */
 	if (news || !knows)
@@ -450,76 +491,15 @@ void sal_list_arrived(struct sal *s, struct sal_flow *f,
 
 /* ---- policy ------------------------------------------------------------- */
 
-/* There for as long as the policy wants it to be. */
-static bool is_ripe(const struct sal *s, const struct ip_addr *addr)
-{
-	return s->now_ns - since_of(s, addr) >= s->policy.hold_ns;
-}
-
-/* To the best there is, from one that would do. */
-static void back_to_best(struct sal *s, struct sal_flow *f)
-{
-	struct sal_path path;
-	unsigned n;
-
-	f->back_later = false;
-	know_home(f);
-	for (unsigned k = 0; candidate(s, f, k, &path, &n); k++) {
-		if (ip_addr_equal(&path.local, &f->tie.path.local))
-			return;
-		if (!is_ripe(s, &path.local))
-			continue;
-		f->tie.path = path;
-		sal_way_because(f, SAL_WAY_POLICY);
-		sal_step(s, f, SAL_ON_ADDRESS, NULL);
-		return;
-	}
-}
-
-/* What is on the move just now goes when it has arrived; once, or a best way
- * that is dead would have it go to and fro. */
-static void go_back(struct sal *s)
-{
-	struct sal_flow *f;
-	uint32_t at = 0;
-
-	while ((f = sal_flow_each(s, &at))) {
-		if (f->info.native)
-			continue;
-		f->back_later = true;
-		if (f->info.state == SAL_ESTABLISHED && !sal_flow_still(f))
-			back_to_best(s, f);
-	}
-}
-
-/* When the next address is ripe. */
-static void wait_for_ripe(struct sal *s)
-{
-	s->back_ns = SAL_NEVER;
-	for (uint32_t i = 0; s->policy.go_back && i < s->address_count; i++) {
-		int64_t at = s->since_ns[i] + s->policy.hold_ns;
-
-		if (at > s->now_ns && at < s->back_ns)
-			s->back_ns = at;
-	}
-}
-
-void sal_paths_ripe(struct sal *s)
-{
-	wait_for_ripe(s);
-	go_back(s);
-}
-
 void sal_paths_changed(struct sal *s)
 {
 	struct sal_flow *f;
 	uint32_t at = 0;
 
-	if (s->policy.go_back)
-		go_back(s);
-	wait_for_ripe(s);
-	while ((f = sal_flow_each(s, &at)))
+	while ((f = sal_flow_each(s, &at))) {
 		sal_list_changed(s, f);
+		sal_back_begin(s, f);
+	}
 }
 
 void sal_set_policy(struct sal *s, const struct sal_policy *p, int64_t now_ns)

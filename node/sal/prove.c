@@ -135,10 +135,19 @@ static int64_t earliest_again_ns(const struct sal *s, const struct sal_flow *f)
 	return earliest;
 }
 
-/*
- * When it is time there is a moment to be had first, which is the flow's alone:
- * a thousand flows that have moved together would else ask together.
- */
+/* A thousand flows that have moved together would else ask together. */
+int64_t sal_prove_moment(struct sal *s)
+{
+	int64_t moment;
+
+	if (s->prove_slot_ns < s->now_ns)
+		s->prove_slot_ns = s->now_ns;
+	moment = s->prove_slot_ns;
+	s->prove_slot_ns += PROVE_SLOT_NS;
+	return moment;
+}
+
+/* When it is time there is a moment to be had first. */
 void sal_prove(struct sal *s, struct sal_flow *f)
 {
 	struct sal_proof *p;
@@ -154,11 +163,8 @@ void sal_prove(struct sal *s, struct sal_flow *f)
 		return;
 	}
 	if (!f->prove_slot) {
-		if (s->prove_slot_ns < s->now_ns)
-			s->prove_slot_ns = s->now_ns;
-		f->prove_ns = s->prove_slot_ns;
+		f->prove_ns = sal_prove_moment(s);
 		f->prove_slot = true;
-		s->prove_slot_ns += PROVE_SLOT_NS;
 		if (f->prove_ns > s->now_ns)
 			return;
 	}

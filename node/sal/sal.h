@@ -313,8 +313,9 @@ struct sal_policy {
 			     */
 	bool by_cost; /* the cheapest first; the given order where it is equal
 		       */
-	bool go_back; /* move flows to the best one whenever there is a better;
-			 else they stay where they are as long as they can */
+	bool go_back; /* move flows to the best one whenever there is a better,
+			 and it answers; else they stay where they are as long
+			 as they can */
 	int64_t hold_ns; /* go_back: not before it has been there for so long */
 };
 void sal_set_policy(struct sal *s, const struct sal_policy *p, int64_t now_ns);
@@ -456,7 +457,9 @@ unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
 enum sal_way_why {
 	SAL_WAY_OPENED, /* the first one */
 	SAL_WAY_ADDRESS_GONE, /* its own was, or could not be used any more */
-	SAL_WAY_POLICY, /* there was a better one */
+	SAL_WAY_BACK, /* there was a better one (again), and it answered */
+	SAL_WAY_POLICY, /* the order of our addresses was changed */
+	SAL_WAY_METERED, /* its own has become metered */
 	SAL_WAY_ASKED, /* sal_flow_move() */
 	SAL_WAY_SILENCE, /* the peer said nothing where it was */
 	SAL_WAY_PEER_MOVED,
@@ -553,6 +556,8 @@ int sal_flow_abort(struct sal *s, uint32_t local_id, int64_t now_ns,
 	X(proofs_asked, "times a standby address of a peer was asked")         \
 	X(proofs_had, "of which were answered")                                \
 	X(early, "moves whose data did not wait for their end")                \
+	X(back_asked, "times a better way than a flow's own was asked")        \
+	X(back_went, "flows that went back to one, as it answered")            \
 	X(challenges_sent, "challenges sent, but to standby addresses")        \
 	X(challenges_failed, "challenges answered wrongly")                    \
 	X(retransmissions, "control packets sent again")                       \

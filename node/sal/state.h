@@ -146,7 +146,8 @@ struct sal {
 	struct sal_local_address given[SAL_ADDRESSES_MAX];
 	uint32_t address_count, given_count;
 	int64_t since_ns[SAL_ADDRESSES_MAX]; /* each of addresses is there */
-	int64_t back_ns; /* when flows may go back to one; SAL_NEVER */
+	bool newly_metered[SAL_ADDRESSES_MAX]; /* each, with the last list */
+	bool reordered; /* with it: the order of those that were there */
 	struct sal_policy policy;
 	uint32_t list_verno; /* of the list that peers are told */
 	struct sal_encap_peer encap[SAL_ENCAP_PEERS];
@@ -156,7 +157,7 @@ struct sal {
 	/* Flows whose RSYN is out or waits (migrate.c), and where to look for
 	 * the latter. */
 	uint32_t moves_out, moves_waiting, moves_at;
-	int64_t prove_slot_ns; /* the next that no flow has (prove.c) */
+	int64_t prove_slot_ns; /* the next that no flow has (prove.c, back.c) */
 	uint8_t *scratch; /* SAL_SEGMENT_MAX bytes: a segment put together */
 	int64_t rst_credit_ns; /* token bucket of resets to strangers */
 };

@@ -109,6 +109,7 @@ static void set_state(struct sal *s, struct sal_flow *f, enum sal_state state)
 	}
 	if (state != SAL_CLOSED) {
 		sal_list_changed(s, f);
+		sal_back_settle(s, f);
 		sal_flow_arm(s, f);
 		return;
 	}

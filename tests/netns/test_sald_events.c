@@ -147,7 +147,7 @@ START_TEST(a_loss_moves_flows_at_once)
 		netns_enter(hosts[1].ns);
 		sh("%s", l->back);
 		WAIT_FOR(goes_by("10.1.0.1 > 10.9.0.2"));
-		WAIT_FOR(host_shows(&hosts[1], show, "policy"));
+		WAIT_FOR(host_shows(&hosts[1], show, "went back"));
 		stream_await(&s, stream_progress(&s) + (2u << 20));
 	}
 	stream_end(&s);

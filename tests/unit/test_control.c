@@ -350,7 +350,7 @@ START_TEST(paths_are_told)
 	one = json_array_get(ways, 1);
 	ck_assert(json_is_null(json_object_get(one, "until_ns")));
 	ck_assert_str_eq(json_string_value(json_object_get(one, "why")),
-			 "policy");
+			 "policy changed");
 	json_decref(o);
 	check_refused("{\"v\":1,\"cmd\":\"flow show\",\"flow\":8}", "ENOENT",
 		      NULL);

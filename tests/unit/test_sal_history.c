@@ -228,7 +228,7 @@ START_TEST(back_after_a_while)
 	WORLD_OK(w, goes(c, "10.0.0.1"));
 	WORLD_OK(w, tells(c, "10.0.0.1>10.0.1.1 opened, "
 			     "10.0.0.2>10.0.1.1 address gone, "
-			     "10.0.0.1>10.0.1.1 policy"));
+			     "10.0.0.1>10.0.1.1 went back"));
 	world_free(w);
 }
 END_TEST
@@ -295,8 +295,9 @@ START_TEST(without_a_route)
 }
 END_TEST
 
-/* Make before break: the new address is there first, and what was sent to the
- * old one while the flow moves arrives. */
+/* Make before break: the new address is there first, for long enough to tell the
+ * peer, to be asked and to move, and what was sent to the old one meanwhile
+ * arrives. */
 START_TEST(nothing_is_lost_where_the_new_one_is_first)
 {
 	struct sal_policy policy = { .go_back = true };
@@ -308,19 +309,19 @@ START_TEST(nothing_is_lost_where_the_new_one_is_first)
 	sal_set_policy(c->sal, &policy, w->now_ns);
 	host_ping(c, "10.8.0.1", 7, 1, 56);
 	world_run_for(w, 100 * MSEC);
-	for (uint16_t i = 2; i <= 101; i++) {
+	for (uint16_t i = 2; i <= 201; i++) {
 		host_ping(c, "10.8.0.1", 7, i, 56);
 		if (i == 50)
 			host_addresses(c, "10.0.0.1", "10.0.0.2");
-		if (i == 80)
+		if (i == 130)
 			host_addresses(c, "10.0.0.1", NULL);
 		world_run_for(w, 2 * MSEC);
 	}
 	world_run_for(w, 100 * MSEC);
-	WORLD_OK(w, c->replies == 101);
+	WORLD_OK(w, c->replies == 201);
 	WORLD_OK(w, goes(c, "10.0.0.1"));
 	WORLD_OK(w, tells(c, "10.0.0.2>10.0.1.1 opened, "
-			     "10.0.0.1>10.0.1.1 policy"));
+			     "10.0.0.1>10.0.1.1 went back"));
 	world_free(w);
 }
 END_TEST
