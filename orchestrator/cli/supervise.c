@@ -31,6 +31,7 @@
 
 #define READY_TIMEOUT_NS (10 * NSEC_PER_SEC)
 #define STOP_TIMEOUT_US UINT64_C(5000000)
+#define HANDOFF_TIMEOUT_US UINT64_C(12000000) /* it bounds itself by less */
 #define CLOCK_PAIR_US UINT64_C(1000000)
 #define LEAD_NS (2 * NSEC_PER_MSEC) /* from "now" to the timeline's zero */
 
@@ -195,6 +196,11 @@ static bool all_is_quiet(const struct run *run)
 static bool probes_have_ended(const struct run *run)
 {
 	return !run->probers_running;
+}
+
+static bool nothing_is_handed_over(const struct run *run)
+{
+	return !timeline_hands_over(run->timeline);
 }
 
 static bool logs_are_complete(const struct run *run)
@@ -369,6 +375,8 @@ static void stop(struct run *run)
 	lab_continue_all(run->lab);
 	run_signal_probes(run, SIGTERM);
 	run_turn_until(run, probes_have_ended, STOP_TIMEOUT_US, &over);
+	over = false;
+	run_turn_until(run, nothing_is_handed_over, HANDOFF_TIMEOUT_US, &over);
 	timeline_kill_commands(run->timeline);
 	for (size_t i = 0; i < run->scenario->processes.n; i++)
 		if (lab_process_runs(run->lab, i))

@@ -26,496 +26,400 @@
  * hold may have ended by itself before its turn came (who directs was stopped
  * for ten seconds): then those before it have moved, and the action fails.
  *
- * All of this is waited for, outside of the event loop (as sald_control.c does,
- * and why): some milliseconds, bounded for the case that somebody is stuck.
+ * Nobody waits in place for any of this: on a busy machine it takes long enough
+ * to make the rest of the timeline late, and for seconds where somebody is
+ * stuck. A handoff is a machine that takes one stage of one flow at a time:
+ * begin() asks somebody, and what they answer, or that they can't any more,
+ * comes back by the event loop and leads to the next one. One timer bounds the
+ * way to the release, by less than the salds' own patience, so that no flow is
+ * given away that goes on by itself; then the release, and the way back.
  */
-#include "orchestrator/lab/sald.h"
+#include "orchestrator/lab/handoff.h"
 
-#include "base/base64.h"
-#include "base/cleanup.h"
 #include "base/clock.h"
 
-#include "base/fd_pass.h"
-
 #include <errno.h>
-#include <jansson.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 
-#define ANSWER_TIMEOUT_MS 10000 /* of a server; its own patience is 5 s */
-#define HOLD_RETRY_NS (20 * NSEC_PER_MSEC)
-#define HOLD_PATIENCE_NS (2 * NSEC_PER_SEC)
-#define PARTS_MAX 1024
+/* All of the way to the release; a hold lasts 10 s (SAL_HOLD_NS). */
+#define PREPARE_NS (8 * NSEC_PER_SEC)
+#define COMMIT_NS (5 * NSEC_PER_SEC)
+#define BACK_NS (2 * NSEC_PER_SEC) /* of each flow */
 
-struct moving {
-	uint32_t flow;
-	char ends[160]; /* "LOCAL PORT REMOTE PORT", of the old end */
-	bool held, dumped, restored, imported, released;
-};
+/* ---- the deadline ---------------------------------------------------------
+ */
 
-struct handoff {
-	struct lab *lab;
-	const struct lab_handoff *what;
-	struct lab_process *old, *new;
-	VEC(struct moving) flows;
-};
-
-/* ---- processes that can ------------------------------------------------- */
-
-static bool runs_in(const struct scenario *s, size_t service, size_t process)
+static int on_deadline(sd_event_source *source, uint64_t now_us, void *arg)
 {
-	const struct scn_service *svc = &s->services.v[service];
+	struct handoff *h = arg;
+	struct err err = ERR_INIT;
+	int r;
 
-	for (size_t i = 0; i < svc->run.n; i++)
-		if (svc->run.v[i] == process)
-			return true;
-	return false;
-}
-
-/* Is it of a service that is handed over some time? */
-static bool may_hand_over(const struct scenario *s, size_t process)
-{
-	for (size_t i = 0; i < s->timeline.n; i++) {
-		const struct scn_entry *e = &s->timeline.v[i];
-
-		for (size_t k = 0; k < e->actions.n; k++) {
-			const struct scn_action *a = &e->actions.v[k];
-
-			if (a->kind == SCN_ACTION_MIGRATE &&
-			    a->migrate.mode == SCN_MIGRATE_HANDOFF &&
-			    runs_in(s, a->migrate.service, process))
-				return true;
-		}
-	}
-	return false;
-}
-
-int lab_handoff_prepare(struct lab_process *p, int *theirs, struct err *err)
-{
-	int pair[2];
-
-	*theirs = -1;
-	lab_handoff_forget(p);
-	if (!may_hand_over(p->lab->plan->scenario, p->index))
+	(void)source;
+	(void)now_us;
+	h->deadline = sd_event_source_disable_unref(h->deadline);
+	if (h->stage == OVER)
 		return 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return err_errno(err, errno, "socketpair");
-	p->handoff_fd = pair[0];
-	*theirs = pair[1];
+	h->hopeless = h->stage >= DROP;
+	r = handoff_blame(h, &err);
+	lab_sald_forget(h->lab, h);
+	handoff_go_on(h, r, &err);
 	return 0;
 }
 
-void lab_handoff_forget(struct lab_process *p)
+static void set_deadline(struct handoff *h, int64_t in_ns)
 {
-	if (p->handoff_fd >= 0)
-		close(p->handoff_fd);
-	p->handoff_fd = -1;
+	struct err ignored = ERR_INIT;
+
+	/* Without one it can only last longer. */
+	handoff_timer(h, &h->deadline, in_ns, on_deadline, &ignored);
 }
 
-static const char *name_of(const struct lab_process *p)
+/* ---- from stage to stage ---------------------------------------------------
+ */
+
+/* As a new instance would die at the worst moment, and be found out. True: its
+ * death is waited for. */
+static bool fail_here(struct handoff *h)
 {
-	return p->lab->plan->scenario->processes.v[p->index].name;
+	static const enum scn_handoff_step steps[OVER] = {
+		[HOLD] = SCN_HANDOFF_HOLD,
+		[DUMP] = SCN_HANDOFF_DUMP,
+		[RESTORE] = SCN_HANDOFF_RESTORE,
+		[IMPORT] = SCN_HANDOFF_IMPORT,
+	};
+	struct err ignored = ERR_INIT;
+
+	if (!steps[h->stage] || h->what.fail != steps[h->stage])
+		return false;
+	h->what.fail = SCN_HANDOFF_NONE;
+	h->what.step(h->what.arg, "handoff.fail", NULL, 0);
+	lab_kill_process(h->lab, h->new->index, SIGKILL, &ignored);
+	/* Its descriptors are closed a moment later. */
+	h->dies = h->new->handoff_fd >= 0;
+	return h->dies;
 }
 
-/* ---- talking to a server ------------------------------------------------- */
-
-/* fd: goes along; -1: none. */
-static int order(struct lab_process *p, const char *word, size_t number,
-		 const char *rest, int fd, struct err *err)
+static void set_stage(struct handoff *h, enum handoff_stage stage, size_t at)
 {
-	char text[256];
-	size_t len = (size_t)snprintf(text, sizeof(text), "%s %zu %s", word,
-				      number, rest);
-
-	if (fd_pass_send(p->handoff_fd, text, len, fd, MSG_DONTWAIT) < 0)
-		return err_errno(err, errno, "tell process '%s' to %s",
-				 name_of(p), word);
-	return 0;
+	h->stage = stage;
+	h->at = at;
+	h->server = NULL;
+	h->sald = SCN_NONE;
 }
 
-/* To the latest order. */
-static int answer(struct lab_process *p, const char *word, size_t number,
-		  struct err *err)
+/* Which flow is taken back next: the last that was not given away, of those
+ * before this one. */
+static void take_back_before(struct handoff *h, size_t before)
 {
-	struct pollfd pfd = { .fd = p->handoff_fd, .events = POLLIN };
-	char text[256], verdict[16] = "";
-	unsigned got = 0;
-	int used = 0, r;
-	ssize_t n;
+	while (before && h->flows.v[before - 1].released)
+		before--;
+	if (before)
+		set_stage(h, DROP, before - 1);
+	else
+		set_stage(h, OVER, 0);
+}
 
-	do
-		r = poll(&pfd, 1, ANSWER_TIMEOUT_MS);
-	while (r < 0 && errno == EINTR);
-	if (!r) {
-		err_set(err, ETIMEDOUT,
-			"process '%s' does not answer to \"%s\"", name_of(p),
-			word);
-		err_hint(err, "it must speak what docs/control.md says of "
-			      "servers that hand over, as "
-			      "serval-handoff-echo does");
-		/* What it still says would be taken for another answer, and
-		 * it takes everything back when nobody directs it. */
-		lab_handoff_forget(p);
-		return -ETIMEDOUT;
+static void begin_taking_back(struct handoff *h)
+{
+	handoff_end_turns(h);
+	h->wanted = false;
+	take_back_before(h, h->flows.n);
+}
+
+/* Behind a stage that all flows take together. */
+static void pass_together(struct handoff *h, enum handoff_stage first)
+{
+	if (h->at + 1 < h->flows.n) {
+		set_stage(h, first, h->at + 1);
+		return;
 	}
-	n = recv(p->handoff_fd, text, sizeof(text) - 1, MSG_DONTWAIT);
-	if (n <= 0)
-		return err_set(err, ECONNRESET,
-			       "process '%s' ended when it was told to %s",
-			       name_of(p), word);
-	text[n] = '\0';
-	if (sscanf(text, "%15s %u %n", verdict, &got, &used) < 2 ||
-	    got != number)
-		return err_set(err, EPROTO,
-			       "process '%s' answers \"%s\" to \"%s\"",
-			       name_of(p), text, word);
-	if (!strcmp(verdict, "done"))
-		return 0;
-	return err_set(err, EREMOTEIO, "process '%s': %s: %s", name_of(p), word,
-		       text + used);
-}
-
-static int ask(struct lab_process *p, const char *word, size_t number,
-	       struct err *err)
-{
-	int r = order(p, word, number, "", -1, err);
-
-	return r ? r : answer(p, word, number, err);
-}
-
-static bool is_alive(const struct lab_process *p)
-{
-	/* Its end of the socket is open; what it has said waits. */
-	struct pollfd pfd = { .fd = p->handoff_fd };
-
-	return p->handoff_fd >= 0 && poll(&pfd, 1, 0) == 0;
-}
-
-/* ---- the steps ----------------------------------------------------------- */
-
-static int ask_sald(const struct handoff *h, size_t node, const char *cmd,
-		    const struct moving *m, struct err *err)
-{
-	return lab_sald_call(h->lab, node,
-			     json_pack("{s:s, s:I}", "cmd", cmd, "flow",
-				       (json_int_t)m->flow),
-			     NULL, err);
-}
-
-static int hold(const struct handoff *h, struct moving *m, size_t i,
-		struct err *err)
-{
-	int64_t deadline_ns = clock_mono_ns() + HOLD_PATIENCE_NS;
-	const struct timespec gap = { .tv_nsec = HOLD_RETRY_NS };
-
-	(void)i;
-	for (;;) {
-		struct err refused = ERR_INIT;
-		int r = ask_sald(h, h->what->from, "flow hold", m, &refused);
-
-		m->held = !r;
-		/* It moves just now, or opens: that is over in a moment. */
-		if (r != -EAGAIN || clock_mono_ns() > deadline_ns) {
-			if (r)
-				*err = refused;
-			return r;
-		}
-		nanosleep(&gap, NULL);
-	}
-}
-
-/* The old server writes while the new one reads: both are told at once. */
-static int dump(const struct handoff *h, struct moving *m, size_t i,
-		struct err *err)
-{
-	int pair[2], r;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
-		return err_errno(err, errno, "socketpair");
-	r = order(h->old, "dump", i, m->ends, pair[0], err);
-	if (!r)
-		m->dumped = true; /* or not: "back" will tell */
-	if (!r)
-		r = order(h->new, "take", i, "", pair[1], err);
-	if (!r)
-		m->restored = true; /* likewise */
-	close(pair[0]);
-	close(pair[1]);
-	if (m->dumped) {
-		struct err other = ERR_INIT;
-		int failed = answer(h->old, "dump", i, &other);
-
-		m->dumped = !failed;
-		if (failed)
-			*err = other;
-		r = failed ? failed : r;
-	}
-	return r;
-}
-
-static int restore(const struct handoff *h, struct moving *m, size_t i,
-		   struct err *err)
-{
-	int r = answer(h->new, "take", i, err);
-
-	m->restored = !r;
-	return r;
-}
-
-static const char *text_of(json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
-/* The text goes from one sald to the other as it is. */
-static int import(const struct handoff *h, struct moving *m, size_t i,
-		  struct err *err)
-{
-	json_int_t total = 1, offset = 0;
-	int r = 0;
-
-	(void)i;
-	for (int part = 0; part < PARTS_MAX && offset < total && !r; part++) {
-		json_t *got = NULL, *text;
-
-		r = lab_sald_call(h->lab, h->what->from,
-				  json_pack("{s:s, s:I, s:I}", "cmd",
-					    "flow export", "flow",
-					    (json_int_t)m->flow, "offset",
-					    offset),
-				  &got, err);
-		if (r)
-			break;
-		total = json_integer_value(json_object_get(got, "total"));
-		text = json_object_get(got, "bytes");
-		r = lab_sald_call(h->lab, h->what->to,
-				  json_pack("{s:s, s:I, s:I, s:O}", "cmd",
-					    "flow import", "offset", offset,
-					    "total", total, "bytes", text),
-				  NULL, err);
-		offset += (json_int_t)base64_bytes(text_of(got, "bytes"));
-		json_decref(got);
-	}
-	m->imported = !r;
-	return r;
+	if (!fail_here(h))
+		set_stage(h, h->stage + 1, 0);
 }
 
 static void tell(const struct handoff *h, const char *step,
 		 const struct moving *m)
 {
-	h->what->step(h->what->arg, step, "flow", m->flow);
+	h->what.step(h->what.arg, step, "flow", m->flow);
 }
 
-/* As a new instance would die at the worst moment, and be found out. */
-static void fail_here(const struct handoff *h, enum scn_handoff_step step)
+/* The stage is done for the flow whose turn it was. */
+static void pass(struct handoff *h)
 {
-	struct pollfd pfd = { .fd = h->new->handoff_fd }; /* its end, closed */
-	struct err ignored = ERR_INIT;
+	static const char *const told[OVER] = {
+		[HOLD] = "handoff.hold",
+		[DUMP] = "handoff.dumped",
+		[RESTORE] = "handoff.restored",
+		[IMPORT] = "handoff.imported",
+		[CLOSE] = "handoff.committed",
+		[LET_GO] = "handoff.rolled_back",
+	};
+	size_t at = h->at;
 
-	if (h->what->fail != step)
-		return;
-	h->what->step(h->what->arg, "handoff.fail", NULL, 0);
-	lab_kill_process(h->lab, h->new->index, SIGKILL, &ignored);
-	/* Its descriptors are closed a moment later. */
-	poll(&pfd, 1, ANSWER_TIMEOUT_MS);
-}
-
-static int all(struct handoff *h, const char *name, enum scn_handoff_step step,
-	       int (*fn)(const struct handoff *h, struct moving *m, size_t i,
-			 struct err *err),
-	       struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < h->flows.n && !r; i++) {
-		r = fn(h, &h->flows.v[i], i + 1, err);
-		if (!r)
-			tell(h, name, &h->flows.v[i]);
+	if (told[h->stage] && at < h->flows.n && !(h->stage == CLOSE && h->r))
+		tell(h, told[h->stage], &h->flows.v[at]);
+	switch (h->stage) {
+	case FIND:
+	case LOOK:
+		set_stage(h, h->stage + 1, 0);
+		break;
+	case HOLD:
+	case DUMP:
+	case RESTORE:
+		pass_together(h, h->stage);
+		break;
+	case IMPORT:
+		pass_together(h, EXPORT);
+		break;
+	case EXPORT:
+	case RELEASE:
+	case COMMIT:
+	case GO:
+	case DROP:
+	case FORGET:
+	case BACK:
+		set_stage(h, h->stage + 1, at);
+		break;
+	case CLOSE:
+		if (h->r)
+			begin_taking_back(h);
+		else
+			set_stage(h, RELEASE, at + 1);
+		break;
+	case LET_GO:
+		take_back_before(h, at);
+		break;
+	case OVER:
+		break;
 	}
-	if (!r)
-		fail_here(h, step);
-	return r;
+	/* There is no flow to take it. */
+	if (h->stage == RELEASE && h->at >= h->flows.n)
+		set_stage(h, OVER, 0);
 }
 
-static int prepare(struct handoff *h, struct err *err)
+static void fail(struct handoff *h, int r, const struct err *err)
 {
-	int r = all(h, "handoff.hold", SCN_HANDOFF_HOLD, hold, err);
-
-	if (!r)
-		r = all(h, "handoff.dumped", SCN_HANDOFF_DUMP, dump, err);
-	if (!r)
-		r = all(h, "handoff.restored", SCN_HANDOFF_RESTORE, restore,
-			err);
-	if (!r)
-		r = all(h, "handoff.imported", SCN_HANDOFF_IMPORT, import, err);
-	if (!r)
-		r = lab_sald_call(h->lab, h->what->to,
-				  json_pack("{s:s}", "cmd", "hello"), NULL,
-				  err);
-	if (!r && !is_alive(h->new))
-		r = err_set(err, ECONNRESET,
-			    "process '%s' ended before the handoff was "
-			    "complete",
-			    name_of(h->new));
-	return r;
+	/* On the way back everything is tried; and the old server, which holds
+	 * nothing that could act, is no reason to fail. */
+	if (h->stage >= CLOSE) {
+		pass(h);
+		return;
+	}
+	if (!h->r) {
+		h->r = r;
+		h->err = *err;
+	}
+	if (h->stage == COMMIT || h->stage == GO)
+		set_stage(h, CLOSE, h->at); /* it has been given away */
+	else
+		begin_taking_back(h);
 }
 
-static void take_back(struct handoff *h, struct moving *m, size_t i)
+static void end(struct handoff *h)
 {
-	struct err ignored = ERR_INIT;
+	bool released = false;
 
-	/* First what was to come, then what was. */
-	if (m->restored && is_alive(h->new))
-		ask(h->new, "drop", i, &ignored);
-	if (m->imported)
-		ask_sald(h, h->what->to, "flow abort", m, &ignored);
-	if (m->dumped)
-		ask(h->old, "back", i, &ignored);
-	if (m->held)
-		ask_sald(h, h->what->from, "flow abort", m, &ignored);
-	tell(h, "handoff.rolled_back", m);
+	h->deadline = sd_event_source_disable_unref(h->deadline);
+	h->retry = sd_event_source_disable_unref(h->retry);
+	for (size_t i = 0; i < h->flows.n; i++)
+		released |= h->flows.v[i].released;
+	h->what.over(h->what.arg,
+		     !h->r    ? 0 :
+		     released ? h->r :
+				LAB_ROLLED_BACK,
+		     &h->err);
 }
 
-/* The release is what makes it so; what is behind it can't be refused. */
-static int commit(struct handoff *h, struct moving *m, size_t i,
-		  struct err *err)
+static int begin(struct handoff *h, struct err *err)
 {
-	struct err ignored = ERR_INIT;
-	int r = ask_sald(h, h->what->from, "flow release", m, err);
+	int r;
 
-	if (r)
-		return r;
-	m->released = true;
-	r = ask_sald(h, h->what->to, "flow commit", m, err);
-	if (!r)
-		r = ask(h->new, "go", i, err);
-	/* It holds nothing that could act: no reason to fail. */
-	ask(h->old, "close", i, &ignored);
-	if (!r)
-		tell(h, "handoff.committed", m);
-	return r;
-}
-
-/* ---- which flows --------------------------------------------------------- */
-
-static bool is_open(const char *state)
-{
-	static const char *const over[] = { "CLOSED",	 "SYN_SENT",
-					    "FIN_WAIT",	 "CLOSE_WAIT",
-					    "TIME_WAIT", NULL };
-
-	for (size_t i = 0; over[i]; i++)
-		if (!strcmp(state, over[i]))
-			return false;
-	return true;
-}
-
-static int add_flow(struct handoff *h, json_t *f,
-		    const struct service_prefix *service)
-{
-	struct service_id id;
-	struct moving *m;
-
-	if (service_id_parse(text_of(f, "service"), &id) ||
-	    !service_prefix_contains(service, &id) ||
-	    strcmp(text_of(f, "role"), "server") ||
-	    strcmp(text_of(f, "protocol"), "tcp") ||
-	    !is_open(text_of(f, "state")))
+	if (h->dies)
+		return UNDER_WAY;
+	/* Without flows nothing is asked of anybody but to look. */
+	if (!h->flows.n && h->stage >= HOLD && h->stage <= IMPORT)
 		return 0;
-	m = VEC_PUSH(&h->flows);
-	if (!m)
-		return -ENOMEM;
-	m->flow = (uint32_t)json_integer_value(json_object_get(f, "flow"));
-	snprintf(m->ends, sizeof(m->ends), "%.60s %d %.60s %d",
-		 text_of(f, "inner_local"),
-		 (int)json_integer_value(json_object_get(f, "port_local")),
-		 text_of(f, "inner_remote"),
-		 (int)json_integer_value(json_object_get(f, "port_remote")));
+	if (h->stage == RELEASE)
+		set_deadline(h, COMMIT_NS);
+	if (h->stage == DROP && !h->hopeless)
+		set_deadline(h, BACK_NS);
+	r = handoff_begin_stage(h, err);
+	if (r != UNDER_WAY || !h->hopeless)
+		return r;
+	h->server = NULL;
+	lab_sald_forget(h->lab, h);
 	return 0;
 }
 
-static int find_flows(struct handoff *h, struct err *err)
+void handoff_go_on(struct handoff *h, int r, struct err *err)
 {
-	const struct plan *plan = h->lab->plan;
-	json_t *list = NULL, *f;
-	size_t i;
-	int r = lab_sald_call(h->lab, h->what->from,
-			      json_pack("{s:s}", "cmd", "flow list"), &list,
-			      err);
-
-	if (r)
-		return r;
-	json_array_foreach(json_object_get(list, "flows"), i, f)
-	{
-		if (!r &&
-		    add_flow(h, f, &plan->services.v[h->what->service].prefix))
-			r = err_errno(err, ENOMEM, "hand over");
+	if (r == UNDER_WAY || h->stage == OVER)
+		return;
+	if (h->still.now) {
+		h->still.kept = true;
+		h->still.r = r;
+		h->still.err = *err;
+		return;
 	}
-	json_decref(list);
-	return r;
+	do {
+		if (r < 0)
+			fail(h, r, err);
+		else
+			pass(h);
+		*err = ERR_INIT;
+		if (h->stage == OVER) {
+			end(h);
+			return;
+		}
+		r = begin(h, err);
+	} while (r != UNDER_WAY);
 }
 
-/* The service's process at a node. */
-static struct lab_process *find_process(const struct handoff *h, size_t node,
-					struct err *err)
+/* Its stage is begun from the loop: the first one, or where it had to wait. */
+static int on_wake(sd_event_source *source, void *arg)
 {
-	const struct scenario *s = h->lab->plan->scenario;
-	const struct scn_service *svc = &s->services.v[h->what->service];
+	struct handoff *h = arg;
+	struct err err = ERR_INIT;
 
-	for (size_t i = 0; i < svc->run.n; i++) {
-		struct lab_process *p = &h->lab->processes[svc->run.v[i]];
+	(void)source;
+	if (!h->wanted || h->still.now || h->stage == OVER)
+		return 0;
+	h->wanted = false;
+	if (h->stage == FIND)
+		set_deadline(h, PREPARE_NS);
+	handoff_go_on(h, begin(h, &err), &err);
+	return 0;
+}
 
-		if (s->processes.v[p->index].node != node)
-			continue;
-		if (p->pid && p->handoff_fd >= 0)
-			return p;
-		err_set(err, ESRCH, "process '%s' does not run",
-			s->processes.v[p->index].name);
-		return NULL;
+void handoff_wake(struct handoff *h)
+{
+	h->wanted = true;
+	sd_event_source_set_enabled(h->wake, SD_EVENT_ONESHOT);
+}
+
+void handoff_lost(struct handoff *h, const struct lab_process *p)
+{
+	h->old_gone |= p == h->old;
+	h->new_gone |= p == h->new;
+	if (!h->dies || p != h->new)
+		return;
+	h->dies = false;
+	set_stage(h, h->stage + 1, 0);
+	handoff_wake(h);
+}
+
+/* ---- for those who want it --------------------------------------------------
+ */
+
+int lab_handoff_begin(struct lab *lab, const struct lab_handoff *what,
+		      struct handoff **out, struct err *err)
+{
+	struct handoff **slot = VEC_PUSH(&lab->handoffs);
+	struct handoff *h = slot ? calloc(1, sizeof(*h)) : NULL;
+	int r;
+
+	if (!h) {
+		lab->handoffs.n -= slot != NULL;
+		return err_errno(err, ENOMEM, "hand over");
 	}
-	err_set(err, ESRCH, "service '%s' runs no process at '%s'", svc->name,
-		s->nodes.v[node].name);
+	*slot = h;
+	h->lab = lab;
+	h->what = *what;
+	h->sald = SCN_NONE;
+	handoff_drop_parts(h);
+	h->wanted = true;
+	r = sd_event_add_defer(lab->event, &h->wake, on_wake, h);
+	if (r < 0) {
+		lab_handoff_free(h);
+		return err_errno(err, -r, "event loop");
+	}
+	*out = h;
+	return 0;
+}
+
+void lab_handoff_stop(struct handoff *h, const char *why)
+{
+	struct err err = ERR_INIT;
+
+	h->still.now = h->still.kept = false;
+	if (h->stage >= RELEASE)
+		return; /* it comes to its end by itself */
+	lab_sald_forget(h->lab, h);
+	h->retry = sd_event_source_disable_unref(h->retry);
+	h->dies = false;
+	err_set(&err, ECANCELED, "%s", why);
+	handoff_go_on(h, -ECANCELED, &err);
+}
+
+struct handoff *lab_handoff_free(struct handoff *h)
+{
+	struct lab *lab;
+	size_t n = 0;
+
+	if (!h)
+		return NULL;
+	lab = h->lab;
+	handoff_end_turns(h);
+	lab_sald_forget(lab, h);
+	for (size_t i = 0; i < lab->plan->scenario->processes.n; i++)
+		for (size_t k = 0; k < lab->processes[i].orders.n; k++)
+			if (lab->processes[i].orders.v[k].who == h)
+				lab->processes[i].orders.v[k].who = NULL;
+	for (size_t i = 0; i < lab->handoffs.n; i++)
+		if (lab->handoffs.v[i] != h)
+			lab->handoffs.v[n++] = lab->handoffs.v[i];
+	lab->handoffs.n = n;
+	handoff_drop_parts(h);
+	VEC_FREE(&h->parts);
+	VEC_FREE(&h->flows);
+	sd_event_source_disable_unref(h->wake);
+	sd_event_source_disable_unref(h->retry);
+	sd_event_source_disable_unref(h->deadline);
+	free(h);
 	return NULL;
 }
 
-/* ---- all of it ----------------------------------------------------------- */
+/* ---- pauses -----------------------------------------------------------------
+ */
 
-static int run(struct handoff *h, struct err *err)
+static void put_off(sd_event_source *timer, bool still, int64_t for_ns)
 {
-	bool released = false;
-	int r;
+	uint64_t at_us;
 
-	h->old = find_process(h, h->what->from, err);
-	h->new = h->old ? find_process(h, h->what->to, err) : NULL;
-	if (!h->new)
-		return LAB_ROLLED_BACK;
-	r = find_flows(h, err);
-	if (!r)
-		r = prepare(h, err);
-	for (size_t i = 0; i < h->flows.n && !r; i++)
-		r = commit(h, &h->flows.v[i], i + 1, err);
-	if (!r)
-		return 0;
-	/* What has been given is the new host's; the rest is still ours. */
-	for (size_t i = h->flows.n; i--;) {
-		released |= h->flows.v[i].released;
-		if (!h->flows.v[i].released)
-			take_back(h, &h->flows.v[i], i + 1);
-	}
-	return released ? r : LAB_ROLLED_BACK;
+	if (!timer)
+		return;
+	if (!still && sd_event_source_get_time(timer, &at_us) >= 0)
+		sd_event_source_set_time(
+			timer, at_us + (uint64_t)(for_ns / NSEC_PER_USEC));
+	sd_event_source_set_enabled(timer,
+				    still ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
 }
 
-int lab_hand_flows_over(struct lab *lab, const struct lab_handoff *what,
-			struct err *err)
+void handoff_hold_all(struct lab *lab)
 {
-	struct handoff h = { .lab = lab, .what = what };
-	int r = run(&h, err);
+	for (size_t i = 0; i < lab->handoffs.n; i++) {
+		struct handoff *h = lab->handoffs.v[i];
 
-	VEC_FREE(&h.flows);
-	return r;
+		h->still.now = true;
+		put_off(h->deadline, true, 0);
+		put_off(h->retry, true, 0);
+	}
+}
+
+void handoff_release_all(struct lab *lab, int64_t for_ns)
+{
+	for (size_t i = 0; i < lab->handoffs.n; i++) {
+		struct handoff *h = lab->handoffs.v[i];
+		struct err err = h->still.err;
+		bool kept = h->still.kept;
+
+		h->still.now = h->still.kept = false;
+		put_off(h->deadline, false, for_ns);
+		put_off(h->retry, false, for_ns);
+		if (kept)
+			handoff_go_on(h, h->still.r, &err);
+		else if (h->wanted)
+			handoff_wake(h);
+	}
 }

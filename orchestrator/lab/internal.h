@@ -23,6 +23,13 @@ struct lab_child {
 	void *exited_arg;
 };
 
+/* To a process that can hand over. */
+struct lab_order {
+	struct handoff *who; /* NULL: nobody waits for the answer any more */
+	const char *word;
+	unsigned number;
+};
+
 /* Somebody waits for a process to become ready, or to end. */
 struct lab_watch {
 	void (*changed)(void *arg);
@@ -41,7 +48,9 @@ struct lab_process {
 	int64_t ready_deadline_ns;
 	int ready_fd; /* echo server: readable once it is bound; or -1 */
 	sd_event_source *ready_timer, *grace_timer;
-	int handoff_fd; /* to one that can hand over (handoff.c); or -1 */
+	int handoff_fd; /* to one that can hand over (handoff_talk.c); or -1 */
+	sd_event_source *handoff_io;
+	VEC(struct lab_order) orders; /* that it has not answered, in order */
 	int log[2]; /* the pipe to its log; the lab keeps the writing end */
 	long log_read; /* of its log, already searched */
 };
@@ -75,6 +84,10 @@ struct lab {
 	int log_told[2]; /* by the keeper */
 	_Atomic bool *log_busy; /* the keeper is; shared with it */
 	int own_pid_ns; /* init's, for children of its own; -1: not open */
+	sd_event_source *answers; /* of salds, to be told (sald_ask.c) */
+	uint64_t asked; /* questions so far */
+	VEC(struct handoff *) handoffs; /* that are there */
+	unsigned handed; /* numbers that orders had so far (handoff_talk.c) */
 	char *hosts;
 	bool has_names; /* of services: a resolver answers for them */
 };
@@ -111,10 +124,25 @@ int lab_apply_bindings(struct lab *lab, const struct plan_op *ops, size_t n,
 int lab_cut(struct lab *lab, const struct plan_op *op, struct err *err);
 int lab_silence(struct lab *lab, size_t node, struct err *err);
 int lab_masquerade(struct lab *lab, const struct plan_op *op, struct err *err);
-/* handoff.c: its end of a new socket for orders, owned by the caller; -1: it
- * is none that hands over. */
+/*
+ * handoff_talk.c: its end of a new socket for orders, owned by the caller; -1:
+ * it is none that hands over.
+ */
 int lab_handoff_prepare(struct lab_process *p, int *theirs, struct err *err);
 void lab_handoff_forget(struct lab_process *p);
+/* An order that answer is told of by handoff_told(). fd: goes along; -1: none.
+ */
+int lab_handoff_order(struct lab_process *p, struct handoff *who,
+		      const char *word, unsigned number, const char *rest,
+		      int fd, struct err *err);
+/* handoff.c. From the event loop: what a process says to an order; that it has
+ * ended. */
+void handoff_told(struct handoff *h, const struct lab_order *o, int r,
+		  const struct err *err);
+void handoff_lost(struct handoff *h, const struct lab_process *p);
+/* All of them stand still, or go on for_ns later. */
+void handoff_hold_all(struct lab *lab);
+void handoff_release_all(struct lab *lab, int64_t for_ns);
 /* children.c */
 int lab_children_init(struct lab *lab, struct err *err);
 void lab_children_deinit(struct lab *lab);
@@ -171,9 +199,17 @@ int lab_sald_request(struct lab *lab, size_t node, size_t tag,
 struct json_t *lab_sald_request_of(const struct lab *lab,
 				   const struct plan_op *op);
 int lab_sald_settle(struct lab *lab, size_t *failed_tag, struct err *err);
-/* One request and its answer, which the caller owns (NULL: not wanted). request
- * is stolen. -EAGAIN where the sald says so; -EPROTO: it refuses otherwise. */
-int lab_sald_call(struct lab *lab, size_t node, struct json_t *request,
-		  struct json_t **out, struct err *err);
+/*
+ * sald_ask.c. One question that nobody waits for: its answer is told from the
+ * event loop, once, unless it is forgotten before. r: 0, and the answer
+ * (borrowed); -EAGAIN where the sald says so; -EPROTO: it refuses otherwise;
+ * other negative: there is no answer. request is stolen.
+ */
+typedef void lab_answered_fn(void *arg, int r, struct json_t *answer,
+			     struct err *err);
+int lab_sald_ask(struct lab *lab, size_t node, struct json_t *request,
+		 lab_answered_fn *answered, void *arg, struct err *err);
+/* arg is told of no answer any more. */
+void lab_sald_forget(struct lab *lab, const void *arg);
 
 #endif

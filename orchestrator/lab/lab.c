@@ -108,6 +108,7 @@ struct lab *lab_free(struct lab *lab)
 		close(lab->own_pid_ns);
 	kns_free(lab->home);
 	kernel_deinit(&lab->kernel);
+	VEC_FREE(&lab->handoffs);
 	free(lab->nodes);
 	free(lab->hosts);
 	free(lab);

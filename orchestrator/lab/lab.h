@@ -86,6 +86,19 @@ struct lab *lab_free(struct lab *lab); /* returns NULL */
 int lab_apply(struct lab *lab, const struct plan_op *ops, size_t n,
 	      struct err *err);
 
+/*
+ * The same of operations that salds alone are told of (PLAN_OP_SAL_RULE_*), all
+ * at once, and without waiting for them: done is told from the event loop when
+ * all have answered, or the time for that is over. r: 0 or a negative errno.
+ * Salds that are gone by then need not know. *out: NULL where there was nobody
+ * to tell, and it is done. ops are borrowed until then.
+ */
+struct telling;
+int lab_tell(struct lab *lab, const struct plan_op *ops, size_t n,
+	     void (*done)(void *arg, int r, struct err *err), void *arg,
+	     struct telling **out, struct err *err);
+struct telling *lab_telling_free(struct telling *t); /* returns NULL */
+
 /* The operations of the plan up to the last that makes a node; then what is
  * left of them. */
 int lab_build_nodes(struct lab *lab, struct err *err);
@@ -136,9 +149,10 @@ int lab_hand_over_end(struct lab *lab, size_t service, struct err *err);
 
 /*
  * Hands a sal service's live TCP connections over from one node's process to
- * another's, which must be ready, and both must serve. 0. LAB_ROLLED_BACK: they
- * go on where they were, err says why not. Negative: it failed when there was
- * no way back any more.
+ * another's, which must be ready, and both must serve. It goes on from the
+ * event loop, and so do others at the same time. over is told from there, once:
+ * 0; LAB_ROLLED_BACK: they go on where they were, err says why not; negative:
+ * it failed when there was no way back any more.
  */
 #define LAB_ROLLED_BACK 1
 struct lab_handoff {
@@ -147,10 +161,16 @@ struct lab_handoff {
 	/* As timeline_listener's. */
 	void (*step)(void *arg, const char *step, const char *field,
 		     int64_t value);
+	void (*over)(void *arg, int r, struct err *err);
 	void *arg;
 };
-int lab_hand_flows_over(struct lab *lab, const struct lab_handoff *what,
-			struct err *err);
+struct handoff;
+int lab_handoff_begin(struct lab *lab, const struct lab_handoff *what,
+		      struct handoff **out, struct err *err);
+/* It is taken back, because of that, unless flows have been given away already:
+ * these are taken over. */
+void lab_handoff_stop(struct handoff *h, const char *why);
+struct handoff *lab_handoff_free(struct handoff *h); /* returns NULL */
 
 /* Of a node: all of them (service SCN_NONE), or those of a service. */
 int lab_flush_node(struct lab *lab, size_t node, size_t service,

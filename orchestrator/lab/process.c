@@ -56,6 +56,7 @@ void lab_processes_deinit(struct lab *lab)
 			close(p->ready_fd);
 		VEC_FREE(&p->watches);
 		lab_handoff_forget(p);
+		VEC_FREE(&p->orders);
 	}
 	free(lab->processes);
 }
@@ -332,6 +333,7 @@ void lab_hold(struct lab *lab)
 		if (p->pid)
 			kill(-p->pid, SIGSTOP);
 	}
+	handoff_hold_all(lab);
 }
 
 void lab_release(struct lab *lab, int64_t for_ns)
@@ -346,6 +348,7 @@ void lab_release(struct lab *lab, int64_t for_ns)
 		    !lab->nodes[scenario_process(p)->node].frozen)
 			kill(-p->pid, SIGCONT);
 	}
+	handoff_release_all(lab, for_ns);
 }
 
 int lab_watch_process(struct lab *lab, size_t process,

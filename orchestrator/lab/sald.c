@@ -40,8 +40,12 @@ int lab_salds_init(struct lab *lab, struct err *err)
 
 void lab_salds_deinit(struct lab *lab)
 {
-	for (size_t i = 0; lab->salds && i < lab->plan->scenario->nodes.n; i++)
+	for (size_t i = 0; lab->salds && i < lab->plan->scenario->nodes.n;
+	     i++) {
 		lab_sald_disconnect(&lab->salds[i]);
+		lab_sald_forget_all(&lab->salds[i]);
+	}
+	sd_event_source_disable_unref(lab->answers);
 	free(lab->salds);
 }
 

@@ -11,6 +11,9 @@
  * it. So lab_sald_settle() waits for the answers, outside of the loop, reading
  * whatever comes by the same function as the loop does. That takes as long as
  * a sald takes to wake up; one that does not answer in time has failed.
+ *
+ * Where that could take longer than a moment, nobody waits, and the answer is
+ * told from the loop: sald_ask.c, whose requests are known by their IDs.
  */
 #include "orchestrator/lab/sald.h"
 
@@ -27,7 +30,6 @@
 
 #define CONTROL_VERSION 1
 #define START_TIMEOUT_MS 10000
-#define ANSWER_TIMEOUT_NS (5 * NSEC_PER_SEC)
 #define READ_SIZE 16384
 #define LINE_MAX_BYTES (1u << 20) /* no answer is longer: it is none */
 
@@ -41,6 +43,7 @@ void lab_sald_disconnect(struct lab_sald *s)
 	s->fd = s->ready_fd = -1;
 	VEC_FREE(&s->in);
 	VEC_FREE(&s->out);
+	lab_sald_hung_up(s);
 }
 
 /* ---- lines --------------------------------------------------------------- */
@@ -60,26 +63,35 @@ static const char *code_of(json_t *error)
 	return code ? code : "";
 }
 
-static void take_answer(struct lab_sald *s, json_t *answer)
+int lab_sald_answer_error(json_t *answer, struct err *err)
 {
 	json_t *error = json_object_get(answer, "error");
-	json_int_t id = json_integer_value(json_object_get(answer, "id"));
 	const char *text;
-	struct err err = ERR_INIT;
 
-	if (s->unanswered)
-		s->unanswered--;
-	if (!error && s->wanted && !*s->wanted)
-		*s->wanted = json_incref(answer);
 	if (!error)
-		return;
+		return 0;
 	text = json_string_value(json_object_get(error, "message"));
-	err_set(&err, !strcmp(code_of(error), "EAGAIN") ? EAGAIN : EPROTO,
+	err_set(err, !strcmp(code_of(error), "EAGAIN") ? EAGAIN : EPROTO,
 		"sald says: %s", text ? text : "(nothing)");
 	text = json_string_value(json_object_get(error, "hint"));
 	if (text)
-		err_hint(&err, "%s", text);
-	keep_error(s, id > 0 ? (size_t)id - 1 : SALD_NO_TAG, &err);
+		err_hint(err, "%s", text);
+	return -err->code;
+}
+
+static void take_answer(struct lab_sald *s, json_t *answer)
+{
+	json_int_t id = json_integer_value(json_object_get(answer, "id"));
+	struct err err = ERR_INIT;
+
+	if (id >= SALD_ASK_FIRST) {
+		lab_sald_answered(s, id, answer);
+		return;
+	}
+	if (s->unanswered)
+		s->unanswered--;
+	if (lab_sald_answer_error(answer, &err))
+		keep_error(s, id > 0 ? (size_t)id - 1 : SALD_NO_TAG, &err);
 }
 
 static void take_line(struct lab_sald *s, const char *line, size_t len)
@@ -168,6 +180,8 @@ static void receive(struct lab_sald *s)
 	}
 }
 
+/* What does not go out now goes when there is room: by the loop, or by who
+ * waits for the answers. */
 static void send_out(struct lab_sald *s)
 {
 	while (s->fd >= 0 && s->out.n) {
@@ -176,8 +190,11 @@ static void send_out(struct lab_sald *s)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n < 0 && errno == EAGAIN) {
+			sd_event_source_set_io_events(s->io,
+						      EPOLLIN | EPOLLOUT);
 			return;
+		}
 		if (n < 0) {
 			hang_up(s, errno);
 			return;
@@ -187,27 +204,29 @@ static void send_out(struct lab_sald *s)
 	}
 }
 
-static int on_readable(sd_event_source *source, int fd, uint32_t events,
-		       void *arg)
+static int on_ready(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-	(void)source;
+	struct lab_sald *s = arg;
+
 	(void)fd;
-	(void)events;
-	receive(arg);
+	if (events & EPOLLOUT) {
+		sd_event_source_set_io_events(source, EPOLLIN);
+		send_out(s);
+	}
+	receive(s);
 	return 0;
 }
 
 /* ---- requests ------------------------------------------------------------ */
 
-static int put_request(struct lab_sald *s, size_t tag, json_t *request,
-		       struct err *err)
+int lab_sald_put(struct lab_sald *s, json_int_t id, json_t *request,
+		 struct err *err)
 {
 	CLEANUP_FREE char *text = NULL;
 	bool good = request &&
 		    !json_object_set_new(request, "v",
 					 json_integer(CONTROL_VERSION)) &&
-		    !json_object_set_new(request, "id",
-					 json_integer((json_int_t)(tag + 1)));
+		    !json_object_set_new(request, "id", json_integer(id));
 
 	if (good)
 		text = json_dumps(request, JSON_COMPACT);
@@ -215,9 +234,21 @@ static int put_request(struct lab_sald *s, size_t tag, json_t *request,
 	if (!text || !put_bytes(&s->out, text, strlen(text)) ||
 	    !put_bytes(&s->out, "\n", 1))
 		return err_errno(err, ENOMEM, "ask sald");
-	s->unanswered++;
 	send_out(s);
 	return 0;
+}
+
+/* The same, and its answer will be waited for. */
+static int put_request(struct lab_sald *s, size_t tag, json_t *request,
+		       struct err *err)
+{
+	int r;
+
+	s->unanswered++;
+	r = lab_sald_put(s, (json_int_t)(tag + 1), request, err);
+	if (r && s->unanswered)
+		s->unanswered--;
+	return r;
 }
 
 static int connect_control(struct lab_sald *s, struct err *err)
@@ -231,8 +262,7 @@ static int connect_control(struct lab_sald *s, struct err *err)
 	if (s->fd < 0 ||
 	    connect(s->fd, (const struct sockaddr *)&addr, sizeof(addr)))
 		return err_errno(err, errno, "connect to %s", addr.sun_path);
-	r = sd_event_add_io(s->lab->event, &s->io, s->fd, EPOLLIN, on_readable,
-			    s);
+	r = sd_event_add_io(s->lab->event, &s->io, s->fd, EPOLLIN, on_ready, s);
 	if (r < 0)
 		return err_errno(err, -r, "listen to sald");
 	return put_request(s, SALD_NO_TAG,
@@ -277,17 +307,24 @@ static int wait_ready(struct lab_sald *s, struct err *err)
 	return told_why(s, err);
 }
 
-int lab_sald_request(struct lab *lab, size_t node, size_t tag, json_t *request,
-		     struct err *err)
+int lab_sald_can_be_asked(struct lab_sald *s, struct err *err)
 {
-	struct lab_sald *s = &lab->salds[node];
-	int r = kernel_step(&lab->kernel, err, "ask sald");
+	int r = kernel_step(&s->lab->kernel, err, "ask sald");
 
 	if (!r && s->ready_fd >= 0)
 		r = wait_ready(s, err);
 	if (!r && s->fd < 0)
 		r = err_set(err, ECHILD, "its sald %s",
 			    s->pid ? "has hung up" : "does not run any more");
+	return r;
+}
+
+int lab_sald_request(struct lab *lab, size_t node, size_t tag, json_t *request,
+		     struct err *err)
+{
+	struct lab_sald *s = &lab->salds[node];
+	int r = lab_sald_can_be_asked(s, err);
+
 	if (r) {
 		json_decref(request);
 		return r;
@@ -330,7 +367,7 @@ int lab_sald_settle(struct lab *lab, size_t *failed_tag, struct err *err)
 {
 	size_t nodes = lab->plan->scenario->nodes.n;
 	CLEANUP_FREE struct pollfd *fds = calloc(nodes + 1, sizeof(*fds));
-	int64_t deadline = clock_mono_ns() + ANSWER_TIMEOUT_NS;
+	int64_t deadline = clock_mono_ns() + SALD_ANSWER_NS;
 	int r;
 
 	*failed_tag = SIZE_MAX;
@@ -356,27 +393,5 @@ int lab_sald_settle(struct lab *lab, size_t *failed_tag, struct err *err)
 		s->refused = SALD_NO_TAG;
 		r = -err->code;
 	}
-	return r;
-}
-
-int lab_sald_call(struct lab *lab, size_t node, json_t *request, json_t **out,
-		  struct err *err)
-{
-	struct lab_sald *s = &lab->salds[node];
-	json_t *answer = NULL;
-	size_t unused;
-	int r = lab_sald_request(lab, node, 0, request, err);
-
-	if (r)
-		return r;
-	s->wanted = &answer;
-	r = lab_sald_settle(lab, &unused, err);
-	s->wanted = NULL;
-	if (out && !r)
-		*out = answer;
-	else
-		json_decref(answer);
-	if (out && !r && !answer)
-		return err_set(err, EPROTO, "sald does not answer");
 	return r;
 }

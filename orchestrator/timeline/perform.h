@@ -39,7 +39,12 @@ struct performance {
 	size_t process;
 	pid_t pid;
 	bool timed_out;
-	plan_op_vec later; /* what was found out at the beginning */
+	plan_op_vec later; /* what was found out at the beginning, or salds are
+			      being told */
+	struct telling *telling; /* that they are; or NULL */
+	struct handoff *handoff; /* of its flows; NULL: none has begun */
+	bool hands_over; /* that is under way */
+	perform_fn *begin; /* when it is its turn */
 };
 
 /* An entry of the timeline, and how far it is. */
@@ -122,6 +127,13 @@ int perform_forget(const struct performance *p, size_t service, size_t from,
 		   size_t to, bool hand_over, struct err *err);
 /* The live lab is as the action makes it, from here on. */
 int performance_take(const struct performance *p, struct err *err);
+
+/*
+ * perform_migrate.c: is it p's turn? An action on a service waits for those
+ * that began before it, where both would do the same things to it. Else it is
+ * begun by fn when it is: PERFORM_UNDER_WAY, or negative.
+ */
+int perform_in_turn(struct performance *p, perform_fn *fn, struct err *err);
 
 /* active.c: a node has crashed, and those that listened there with it. */
 void timeline_lost_listeners(struct timeline *tl, size_t node);

@@ -13,7 +13,9 @@
  *               its processes end
  *     handoff   as overlap, but when all know of the new instance, the live TCP
  *               connections are handed over to its process; where that does not
- *               work out, all is as it was (what was begun is undone)
+ *               work out, all is as it was (what was begun is undone). Salds
+ *               that do not answer hold it up for seconds: none of its steps is
+ *               waited for in place
  *
  * Binding a nat service's name is a rule and a flush: connections that exist
  * follow the rule by which they began until they are forgotten. In an overlap,
@@ -73,12 +75,14 @@ static void add_nat(struct performance *p, size_t *n)
 	add(p, n, before ? STEP_RULE : STEP_FLUSH);
 }
 
-/* From behind the step under way on: back to the old instance. */
-static void write_undo(struct performance *p)
+/* From here on: back to the old instance. forwarded: others may know of the new
+ * one. */
+static void write_undo(struct performance *p, bool forwarded)
 {
-	size_t n = p->next + 1;
+	size_t n = p->next;
 
-	add(p, &n, STEP_UNDO_FORWARD);
+	if (forwarded)
+		add(p, &n, STEP_UNDO_FORWARD);
 	add(p, &n, STEP_UNDO_START);
 	add(p, &n, STEP_NEW_ENDS);
 	add(p, &n, STEP_NEW_ENDED);
@@ -203,36 +207,88 @@ static int flush(const struct performance *p, bool hand_over, struct err *err)
 			      a->migrate.to, hand_over, err);
 }
 
-static int bind_sal(const struct performance *p, enum plan_sal_step step,
-		    const char *name, struct err *err)
-{
-	const struct scn_action *a = p->action;
-	plan_op_vec ops = { 0 };
-	int r = plan_sal_bind_ops(p->tl->live, a->migrate.service,
-				  a->migrate.from, a->migrate.to, step, a->pos,
-				  &ops);
+/* ---- of a handoff, which waits for nothing in place -------------------------
+ */
 
-	return perform_ops(p, name, r, &ops, err);
+static bool is_handoff(const struct performance *p)
+{
+	return p->action->migrate.mode == SCN_MIGRATE_HANDOFF;
 }
 
-/* Back from the new instance to the old one. */
-static int unbind_sal(const struct performance *p, enum plan_sal_step step,
-		      const char *name, struct err *err)
+static void go_on_soon(struct performance *p);
+
+static void roll_back(struct performance *p, const struct err *why,
+		      bool forwarded)
+{
+	performance_rolled_back(p, why);
+	write_undo(p, forwarded);
+}
+
+/* The step that was under way; p->next is behind it. */
+static void told(void *arg, int r, struct err *err)
+{
+	struct performance *p = arg;
+	enum step step = (enum step)p->program[p->next - 1];
+
+	p->telling = lab_telling_free(p->telling);
+	VEC_FREE(&p->later);
+	if (r < 0 && step == STEP_SAL_STOP) {
+		performance_failed(p, err);
+		return;
+	}
+	if (r < 0 && !p->undone)
+		roll_back(p, err, step == STEP_SAL_FORWARD);
+	else if (r < 0)
+		performance_step(p, "untold", NULL, 0);
+	else
+		performance_step(p,
+				 step == STEP_SAL_START ? "start" :
+				 step == STEP_SAL_FORWARD ||
+						 step == STEP_UNDO_FORWARD ?
+							  "forward" :
+							  "stop",
+				 NULL, 0);
+	go_on_soon(p);
+}
+
+/* As bind_sal(): from one instance to another, or, in undoing, back. */
+static int tell_sal(struct performance *p, size_t from, size_t to,
+		    enum plan_sal_step step, const char *name, struct err *err)
 {
 	const struct scn_action *a = p->action;
-	plan_op_vec ops = { 0 };
-	int r = plan_sal_bind_ops(
-		p->tl->live, a->migrate.service, a->migrate.to,
-		step == PLAN_SAL_FORWARD ? a->migrate.from : SCN_NONE, step,
-		a->pos, &ops);
+	int r = plan_sal_bind_ops(p->tl->live, a->migrate.service, from, to,
+				  step, a->pos, &p->later);
 
-	return perform_ops(p, name, r, &ops, err);
+	r = r ? err_errno(err, -r, "plan the change") :
+		lab_tell(p->tl->lab, p->later.v, p->later.n, told, p,
+			 &p->telling, err);
+	if (!r && p->telling)
+		return PERFORM_UNDER_WAY;
+	VEC_FREE(&p->later);
+	if (!r)
+		performance_step(p, name, NULL, 0);
+	return r;
 }
 
 static void tell_step(void *arg, const char *step, const char *field,
 		      int64_t value)
 {
 	performance_step(arg, step, field, value);
+}
+
+static void handed_over(void *arg, int r, struct err *err)
+{
+	struct performance *p = arg;
+
+	p->hands_over = false;
+	if (r == LAB_ROLLED_BACK)
+		roll_back(p, err, true);
+	if (p->tl->stopped)
+		return;
+	if (r < 0)
+		performance_failed(p, err);
+	else
+		go_on_soon(p);
 }
 
 static int hand_flows_over(struct performance *p, struct err *err)
@@ -244,19 +300,31 @@ static int hand_flows_over(struct performance *p, struct err *err)
 		.to = a->migrate.to,
 		.fail = a->migrate.fail,
 		.step = tell_step,
+		.over = handed_over,
 		.arg = p,
 	};
-	struct err why = ERR_INIT;
-	int r = lab_hand_flows_over(p->tl->lab, &what, &why);
+	int r = lab_handoff_begin(p->tl->lab, &what, &p->handoff, err);
 
-	if (r == LAB_ROLLED_BACK) {
-		performance_rolled_back(p, &why);
-		write_undo(p);
-		return 0;
-	}
-	if (r)
-		*err = why;
-	return r;
+	p->hands_over = !r;
+	return r ? r : PERFORM_UNDER_WAY;
+}
+
+/* ---- bindings ---------------------------------------------------------------
+ */
+
+static int bind_sal(struct performance *p, enum plan_sal_step step,
+		    const char *name, struct err *err)
+{
+	const struct scn_action *a = p->action;
+	plan_op_vec ops = { 0 };
+	int r;
+
+	if (is_handoff(p))
+		return tell_sal(p, a->migrate.from, a->migrate.to, step, name,
+				err);
+	r = plan_sal_bind_ops(p->tl->live, a->migrate.service, a->migrate.from,
+			      a->migrate.to, step, a->pos, &ops);
+	return perform_ops(p, name, r, &ops, err);
 }
 
 static int bind_nat(const struct performance *p, struct err *err)
@@ -296,9 +364,11 @@ static int do_step(struct performance *p, enum step step, bool *again,
 	case STEP_FLOWS:
 		return hand_flows_over(p, err);
 	case STEP_UNDO_FORWARD:
-		return unbind_sal(p, PLAN_SAL_FORWARD, "forward", err);
+		return tell_sal(p, a->migrate.to, a->migrate.from,
+				PLAN_SAL_FORWARD, "forward", err);
 	case STEP_UNDO_START:
-		return unbind_sal(p, PLAN_SAL_STOP, "stop", err);
+		return tell_sal(p, a->migrate.to, SCN_NONE, PLAN_SAL_STOP,
+				"stop", err);
 	case STEP_RULE:
 		return bind_nat(p, err);
 	case STEP_FLUSH:
@@ -361,14 +431,19 @@ static int on_change(sd_event_source *source, uint64_t now_us, void *arg)
 	return on_timer(source, now_us, arg);
 }
 
-/* Who tells of the process's change is not done with it: later. */
-static void go_on_when_changed(void *arg)
+/* Who tells of a change is not done with it, or the clock stands still: later.
+ */
+static void go_on_soon(struct performance *p)
 {
-	struct performance *p = arg;
 	struct err err = ERR_INIT;
 
 	if (!p->tl->stopped && performance_wait(p, 0, on_change, &err))
 		performance_failed(p, &err);
+}
+
+static void go_on_when_changed(void *arg)
+{
+	go_on_soon(arg);
 }
 
 /* It should be, by the timeline; but a handoff may have been rolled back. */
@@ -387,10 +462,40 @@ static int check_from(const struct performance *p, struct err *err)
 		       s->nodes.v[a->migrate.from].name);
 }
 
+/* ---- in turn ---------------------------------------------------------------
+ */
+
+/* The service that the action is about; SCN_NONE: none. */
+static size_t service_of(const struct scn_action *a)
+{
+	switch (a->kind) {
+	case SCN_ACTION_MIGRATE:
+		return a->migrate.service;
+	case SCN_ACTION_REGISTER:
+	case SCN_ACTION_UNREGISTER:
+		return a->serve.service;
+	case SCN_ACTION_WEIGHT:
+		return a->weight.service;
+	default:
+		return SCN_NONE;
+	}
+}
+
 /*
  * Two migrations of a service at a time would start and end the same processes,
- * each for its own reasons. An action that is late makes them overlap.
+ * each for its own reasons; and what an instance's coming, going or weight
+ * means while its flows are handed over is known when that is done, or taken
+ * back. An action that is late makes them overlap.
  */
+static bool waits_for(const struct performance *p, const struct performance *o)
+{
+	if (o->over || service_of(o->action) != service_of(p->action))
+		return false;
+	/* One of another kind that is not over waits for its turn itself. */
+	return o->action->kind != SCN_ACTION_MIGRATE ||
+	       p->action->kind == SCN_ACTION_MIGRATE || is_handoff(o);
+}
+
 static bool is_its_turn(const struct performance *p)
 {
 	for (size_t i = 0; i < p->tl->begun.n; i++) {
@@ -398,39 +503,49 @@ static bool is_its_turn(const struct performance *p)
 
 		if (o == p)
 			break;
-		if (!o->over && o->action->kind == SCN_ACTION_MIGRATE &&
-		    o->action->migrate.service == p->action->migrate.service)
+		if (waits_for(p, o))
 			return false;
 	}
 	return true;
 }
 
-static int begin_in_turn(struct performance *p, bool waited, struct err *err);
-
 static int on_turn(sd_event_source *source, uint64_t now_us, void *arg)
 {
 	struct performance *p = arg;
 	struct err err = ERR_INIT;
+	int r;
 
 	(void)source;
 	(void)now_us;
 	p->timer = sd_event_source_disable_unref(p->timer);
-	if (!p->tl->stopped)
-		performance_result(p, begin_in_turn(p, true, &err), &err);
+	if (p->tl->stopped)
+		return 0;
+	if (is_its_turn(p)) {
+		performance_step(p, "turn", NULL, 0);
+		r = p->begin(p, &err);
+	} else {
+		r = performance_wait(p, TURN_NS, on_turn, &err);
+		r = r ? r : PERFORM_UNDER_WAY;
+	}
+	performance_result(p, r, &err);
 	return 0;
 }
 
-static int begin_in_turn(struct performance *p, bool waited, struct err *err)
+int perform_in_turn(struct performance *p, perform_fn *fn, struct err *err)
 {
 	int r;
 
-	if (!is_its_turn(p)) {
-		r = performance_wait(p, TURN_NS, on_turn, err);
-		return r ? r : PERFORM_UNDER_WAY;
-	}
-	if (waited)
-		performance_step(p, "turn", NULL, 0);
-	r = check_from(p, err);
+	if (is_its_turn(p))
+		return fn(p, err);
+	p->begin = fn;
+	r = performance_wait(p, TURN_NS, on_turn, err);
+	return r ? r : PERFORM_UNDER_WAY;
+}
+
+static int migrate(struct performance *p, struct err *err)
+{
+	int r = check_from(p, err);
+
 	if (r)
 		return r;
 	plan_live_begin(p->tl->live, p->action);
@@ -440,5 +555,5 @@ static int begin_in_turn(struct performance *p, bool waited, struct err *err)
 
 int perform_migrate(struct performance *p, struct err *err)
 {
-	return begin_in_turn(p, false, err);
+	return perform_in_turn(p, migrate, err);
 }

@@ -72,7 +72,7 @@ static int serve_nat(const struct performance *p, bool add_it, struct err *err)
 		   perform_forget(p, a->serve.service, from, to, false, err);
 }
 
-int perform_serve(struct performance *p, struct err *err)
+static int serve(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
 	bool add_it = a->kind == SCN_ACTION_REGISTER;
@@ -91,10 +91,15 @@ int perform_serve(struct performance *p, struct err *err)
 	return r ? r : performance_take(p, err);
 }
 
+int perform_serve(struct performance *p, struct err *err)
+{
+	return perform_in_turn(p, serve, err);
+}
+
 /* ---- weights ---------------------------------------------------------------
  */
 
-int perform_weight(struct performance *p, struct err *err)
+static int weigh(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
 	bool sal =
@@ -105,6 +110,11 @@ int perform_weight(struct performance *p, struct err *err)
 
 	r = perform_ops(p, sal ? "forward" : "rule", r, &ops, err);
 	return r ? r : performance_take(p, err);
+}
+
+int perform_weight(struct performance *p, struct err *err)
+{
+	return perform_in_turn(p, weigh, err);
 }
 
 /* ---- what a kernel remembers ------------------------------------------------

@@ -61,9 +61,23 @@ void timeline_stop(struct timeline *tl)
 		e->timer = sd_event_source_disable_unref(e->timer);
 		watch_stop(e);
 	}
+	for (size_t i = 0; i < tl->begun.n; i++) {
+		struct performance *p = tl->begun.v[i];
+
+		p->timer = sd_event_source_disable_unref(p->timer);
+		p->telling = lab_telling_free(p->telling);
+		if (p->hands_over)
+			lab_handoff_stop(p->handoff, "the run ended before it "
+						     "was complete");
+	}
+}
+
+bool timeline_hands_over(const struct timeline *tl)
+{
 	for (size_t i = 0; i < tl->begun.n; i++)
-		tl->begun.v[i]->timer =
-			sd_event_source_disable_unref(tl->begun.v[i]->timer);
+		if (tl->begun.v[i]->hands_over)
+			return true;
+	return false;
 }
 
 struct timeline *timeline_free(struct timeline *tl)
@@ -72,6 +86,7 @@ struct timeline *timeline_free(struct timeline *tl)
 		return NULL;
 	timeline_stop(tl);
 	for (size_t i = 0; i < tl->begun.n; i++) {
+		lab_handoff_free(tl->begun.v[i]->handoff);
 		VEC_FREE(&tl->begun.v[i]->later);
 		free(tl->begun.v[i]);
 	}

@@ -60,8 +60,10 @@ int timeline_new(struct lab *lab, const struct plan *plan, sd_event *event,
 		 struct timeline **out, struct err *err);
 /* Sets the clock's zero, and starts. */
 int timeline_start(struct timeline *tl, int64_t zero_mono_ns, struct err *err);
-/* No action begins or goes on after this. */
+/* No action begins or goes on after this, but that what a handoff has begun is
+ * taken back, from the loop, while timeline_hands_over(). */
 void timeline_stop(struct timeline *tl);
+bool timeline_hands_over(const struct timeline *tl);
 /*
  * Its clock stands still. No action begins or goes on; commands are stopped.
  * What happened before and is told only now still counts, until

@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A handoff that is held up holds nothing else up: actions behind it come in time, and
+# other handoffs come to their end. And it comes to an end itself: when whoever held it
+# up goes on, when a sald dies in the middle, and when the run is over before.
+set -euo pipefail
+# shellcheck source=tests/support/nested.sh
+. "$2/tests/support/nested.sh"
+need jq pgrep
+nested_enter "$@"
+host_remember "$work"
+
+# lab NAME PROBES TIMELINE: two services that can be handed over, from c.
+lab() {
+  cat >"$1.yaml" <<YAML
+version: 1
+name: $1
+topology:
+  nodes: { a: {}, c: {}, d: {}, e: {}, lan: { kind: bridge, subnet: [10.0.0.0/24, "fd00:1::/64"] } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+    - { endpoints: ["e:eth0", lan] }
+services:
+  one: { resolver: sal, port: tcp/5001, instances: [c], run: [one-c, one-d] }
+  two: { resolver: sal, port: tcp/5002, instances: [c], run: [two-c, two-e] }
+processes:
+  one-c: { node: c, run: "exec serval-handoff-echo --port 5001", ready: { listens: tcp/5001 } }
+  one-d: { node: d, run: "exec serval-handoff-echo --port 5001", ready: { listens: tcp/5001 } }
+  two-c: { node: c, run: "exec serval-handoff-echo --port 5002", ready: { listens: tcp/5002 } }
+  two-e: { node: e, run: "exec serval-handoff-echo --port 5002", ready: { listens: tcp/5002 } }
+  # The file is made by this test.
+  gate: { node: a, start: ${4-manual}, run: "until [ -e go ]; do sleep 0.02; done; echo go" }
+probes:
+$2
+timeline:
+$3
+YAML
+}
+
+# begin NAME: in the background; sets owner, and record and events when there are any.
+begin() {
+  name=$1
+  "$program" run -q "$name.yaml" >"$name.out" 2>&1 &
+  owner=$!
+  wait_until 60 has_event results timeline.start || fail "$name does not begin: $(<"$name.out")"
+  events=$(echo results/"$name"/*/events.jsonl)
+  record=${events%/*}
+}
+
+# happened FILTER: whether there is such an event yet, whose last line may be half.
+happened() {
+  [ -n "$(jq -c "select($1)" "$events" 2>/dev/null)" ]
+}
+
+# await FILTER
+await() {
+  wait_until 60 happened "$1" || fail "$name: $1 has not happened: $(grep -h action "$events")"
+}
+
+# end CODE...: the run ends with one of these.
+end() {
+  local code=0
+  wait "$owner" || code=$?
+  [[ " $* " = *" $code "* ]] || fail "$name: exit code $code instead of $*: $(<"$name.out") $(grep -h action "$events")"
+  events_are_whole "$record" || fail "$name: the events are not whole"
+}
+
+# line FILTER: of the first such event.
+line() {
+  local n
+  n=$(jq -n "first(inputs | select($1) | input_line_number)" "$events")
+  [ "$n" ] || fail "$name: no event is $1: $(grep -h action "$events")"
+  printf '%s\n' "$n"
+}
+
+# before FILTER FILTER
+before() {
+  [ "$(line "$1")" -lt "$(line "$2")" ] || fail "$name: $1 comes behind $2: $(grep -h action "$events")"
+}
+
+# step TEXT STEP: an event of the action of that text.
+step() {
+  local id
+  id=$(jq -n "first(inputs | select(.event == \"action.start\" and .text == \"$1\") | .id)" "$events")
+  printf '.id == %s and .step == "%s"' "${id:-null}" "$2"
+}
+started() { printf '.event == "action.start" and .text == "%s"' "$1"; }
+
+# why TEXT: the action of that text was rolled back.
+why() {
+  jq -rn --arg text "$1" '[inputs] | (map(select(.event == "action.start" and .text == $text))[0].id) as $id |
+    .[] | select(.event == "action.rolled_back" and .id == $id) | .reason' "$events"
+}
+
+# sald_of NODE: its process; they have inner addresses in their order.
+sald_of() {
+  local -A index=([a]=1 [c]=2 [d]=3 [e]=4)
+  pgrep -xf "sald .*198\\.19\\.0\\.${index[$1]}/16.*" || fail "no sald of $1 runs"
+}
+
+probes='
+  first:  { kind: tcp_stream, node: a, to: one, rate: 20mbit, for: 1500ms }
+  second: { kind: tcp_stream, node: a, to: two, rate: 20mbit, for: 1500ms }
+expect:
+  - { probe: first, survives: true, intact: true }
+  - { probe: second, survives: true, intact: true }'
+
+# ---- by the new server, which is stopped ------------------------------------------
+
+lab held-by-server "$probes" '
+  - at: 100ms
+    do: [{ start: one-d }, { wait: 200ms }, { pause: one-d }, { wait: 100ms },
+         { migrate: { service: one, from: c, to: d, mode: handoff } }, { wait: 0s }, { mark: "handed over" }]
+  - { at: 510ms, mark: "10 ms behind it" }
+  - { at: 520ms, migrate: { service: two, from: c, to: e, mode: handoff } }
+  - { at: 530ms, service: one, instance: d, weight: 2 }
+  - { when: { event: action.step, where: { step: handoff.committed } }, resume: one-d }'
+one='migrate one: c -> d, handing over' two='migrate two: c -> e, handing over'
+begin held-by-server
+end 0 4
+before "$(started "mark: 10 ms behind it")" "$(step "$one" handoff.restored)"
+before "$(step "$two" handoff.committed)" "$(step "$one" handoff.restored)"
+# What depends on it waits for it.
+before "$(step "$one" handoff.committed)" "$(started "mark: handed over")"
+before "$(step "$one" handoff.committed)" "$(step "weight of one: d 2" turn)"
+rm -r results
+
+# ---- by a sald, which is stopped -------------------------------------------------
+
+lab held-by-sald "$probes" '
+  - when: { prints: go, process: gate }
+    migrate: { service: one, from: c, to: d, mode: handoff }
+  - { when: { prints: go, process: gate }, plus: 10ms, mark: "10 ms behind it" }' auto
+begin held-by-sald
+sald=$(sald_of d)
+kill -STOP "$sald"
+mkdir -p "$record/files/a"
+touch "$record/files/a/go"
+await "$(started "mark: 10 ms behind it")"
+kill -CONT "$sald"
+end 0 4
+before "$(started "mark: 10 ms behind it")" "$(step "$one" start)"
+line "$(step "$one" stop)" >/dev/null
+rm -r results
+
+# ---- the run is ended in the middle of one; a sald dies in the middle of another ------
+
+lab to-the-end "${probes%%expect:*}" '
+  - at: 100ms
+    do: [{ start: one-d }, { start: two-e }, { wait: 200ms }, { pause: one-d }, { pause: two-e },
+         { migrate: { service: one, from: c, to: d, mode: handoff } },
+         { migrate: { service: two, from: c, to: e, mode: handoff } }]
+  - { when: { event: sald.exit, where: { node: e } }, resume: two-e }'
+begin to-the-end
+await '.step == "handoff.dumped"'
+await "$(step "$one" handoff.dumped)"
+await "$(step "$two" handoff.dumped)"
+kill -KILL "$(sald_of e)"
+await '.event == "action.rolled_back"'
+kill -TERM "$owner"
+end 1 # the dead sald makes it a failed one
+for text in "$one" "$two"; do
+  line "$(step "$text" handoff.rolled_back)" >/dev/null
+  ! happened "$(step "$text" handoff.committed)" || fail "$name: '$text' was committed all the same"
+done
+[ "$(why "$one")" = "the run ended before it was complete" ] ||
+  fail "$name: it is not told why '$one' was taken back: $(why "$one")"
+# Whoever finds it out first says so: the server has lost its address, too.
+[ -n "$(why "$two")" ] || fail "$name: it is not told why '$two' was taken back"
+rm -r results
+
+host_is_as_before "by handoffs that were held up"
