@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/emulate/pool.h"
+#include "orchestrator/emulate/region.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,21 +12,31 @@ static const size_t sizes[] = { 256,   2048,  4096,	      8192,
 				16384, 32768, POOL_BUFFER_MAX };
 #define CLASSES (sizeof(sizes) / sizeof(sizes[0]))
 #define BLOCK_BYTES (256u << 10)
+/* A lab with little in its links needs no more: some blocks of a size each. */
+#define BYTES_OF_FEW (6 * BLOCK_BYTES)
 
 /* A free buffer holds a link to the next one. */
 struct free_buffer {
 	struct free_buffer *next;
 };
 
+/* Not used yet: to link all buffers of a block would touch all of its pages,
+ * while a frame waits. */
 struct block {
-	struct block *next;
-	/* Buffers follow, aligned as malloc's. */
-	max_align_t buffers[];
+	uint8_t *next;
+	size_t left; /* buffers */
 };
 
+/*
+ * Free buffers are a stack: the one that is taken next is the one that was
+ * written out last, which is in the cache still.
+ */
 struct pool {
 	struct free_buffer *free[CLASSES];
-	struct block *blocks;
+	struct block fresh[CLASSES];
+	struct regions *regions;
+	uint8_t *room; /* of the last one taken */
+	size_t room_bytes;
 	size_t bytes, bytes_max;
 	struct slot *slots;
 	uint32_t slots_max, slots_made, free_slot;
@@ -50,7 +61,11 @@ struct pool *pool_new(size_t bytes_max, uint32_t slots_max)
 	/* Takes no memory before it is used. */
 	slots = mmap(NULL, slots_bytes(p), PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (slots == MAP_FAILED) {
+	p->regions = regions_new();
+	if (slots == MAP_FAILED || !p->regions) {
+		if (slots != MAP_FAILED)
+			munmap(slots, slots_bytes(p));
+		regions_free(p->regions);
 		free(p);
 		return NULL;
 	}
@@ -60,14 +75,9 @@ struct pool *pool_new(size_t bytes_max, uint32_t slots_max)
 
 struct pool *pool_free(struct pool *p)
 {
-	struct block *next;
-
 	if (!p)
 		return NULL;
-	for (struct block *b = p->blocks; b; b = next) {
-		next = b->next;
-		free(b);
-	}
+	regions_free(p->regions);
 	munmap(p->slots, slots_bytes(p));
 	free(p);
 	return NULL;
@@ -89,37 +99,51 @@ static size_t stride_of(unsigned c)
 	return (sizes[c] + align - 1) / align * align;
 }
 
-static void block_add(struct pool *p, unsigned c)
+/* So many bytes of a region, if that leaves the pool within its bound. */
+static uint8_t *region_cut(struct pool *p, size_t bytes)
+{
+	uint8_t *cut;
+
+	if (p->bytes + bytes > p->bytes_max)
+		return NULL;
+	if (p->room_bytes < bytes) {
+		p->room = regions_take(p->regions);
+		p->room_bytes = p->room ? REGION_BYTES : 0;
+	}
+	if (!p->room)
+		return NULL;
+	cut = p->room;
+	p->room += bytes;
+	p->room_bytes -= bytes;
+	p->bytes += bytes;
+	if (p->bytes > BYTES_OF_FEW)
+		regions_expect(p->regions);
+	return cut;
+}
+
+static uint8_t *buffer_fresh(struct pool *p, unsigned c)
 {
 	size_t stride = stride_of(c), n = BLOCK_BYTES / stride;
-	struct block *b;
+	struct block *block = &p->fresh[c];
 
-	if (p->bytes + n * stride > p->bytes_max)
-		return;
-	b = malloc(sizeof(*b) + n * stride);
-	if (!b)
-		return;
-	b->next = p->blocks;
-	p->blocks = b;
-	p->bytes += n * stride;
-	while (n--) {
-		struct free_buffer *f =
-			(void *)((char *)b->buffers + n * stride);
-
-		f->next = p->free[c];
-		p->free[c] = f;
+	if (!block->left) {
+		block->next = region_cut(p, n * stride);
+		block->left = block->next ? n : 0;
 	}
+	if (!block->left)
+		return NULL;
+	block->left--;
+	block->next += stride;
+	return block->next - stride;
 }
 
 static uint8_t *buffer_take(struct pool *p, unsigned c)
 {
-	struct free_buffer *f;
+	struct free_buffer *f = p->free[c];
 
-	if (!p->free[c])
-		block_add(p, c);
-	f = p->free[c];
-	if (f)
-		p->free[c] = f->next;
+	if (!f)
+		return buffer_fresh(p, c);
+	p->free[c] = f->next;
 	return (uint8_t *)f;
 }
 

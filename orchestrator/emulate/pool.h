@@ -5,7 +5,8 @@
  * cost the same, and a link's worth of either is inside at once.
  *
  * Buffers are cut out of large blocks and never go back to the system, so that
- * no frame costs an allocation; all together they are bounded.
+ * no frame costs an allocation; all together they are bounded. Their memory is
+ * of huge pages where many are needed (region.h).
  */
 #ifndef EMULATE_POOL_H
 #define EMULATE_POOL_H

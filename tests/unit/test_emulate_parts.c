@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the emulator is made of: buffers, the heap of due times, percentiles,
- * beats. */
+/* What the emulator is made of: buffers, their memory, the heap of due times,
+ * percentiles, beats. */
 #include "orchestrator/emulate/beat.h"
 #include "orchestrator/emulate/due.h"
 #include "orchestrator/emulate/emulate.h"
 #include "orchestrator/emulate/pool.h"
+#include "orchestrator/emulate/region.h"
 #include "orchestrator/emulate/tally.h"
 
 #include <check.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -89,6 +95,80 @@ START_TEST(the_pool_is_bounded)
 		ck_assert_uint_ne(pool_take(p, 10), POOL_NONE);
 	ck_assert_uint_eq(pool_take(p, 10), POOL_NONE);
 	pool_free(p);
+}
+END_TEST
+
+static void fill(void *region, int byte)
+{
+	memset(region, byte, REGION_BYTES);
+}
+
+static void expect_filled(const uint8_t *region, int byte)
+{
+	for (size_t i = 0; i < REGION_BYTES; i += 511)
+		ck_assert_uint_eq(region[i], byte);
+}
+
+/* Whether somebody has made it ready or not. */
+START_TEST(regions_are_of_their_own)
+{
+	struct regions *r = regions_new();
+	uint8_t *taken[20];
+
+	for (int i = 0; i < 20; i++) {
+		if (i == 4)
+			regions_expect(r);
+		taken[i] = regions_take(r);
+		ck_assert_ptr_nonnull(taken[i]);
+		ck_assert_uint_eq((uintptr_t)taken[i] % REGION_BYTES, 0);
+		fill(taken[i], i);
+	}
+	for (int i = 0; i < 20; i++)
+		expect_filled(taken[i], i);
+	regions_free(r);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(madvise(taken[i], REGION_BYTES, MADV_NORMAL),
+				 -1);
+	ck_assert_int_eq(errno, ENOMEM); /* nothing is there any more */
+}
+END_TEST
+
+START_TEST(regions_are_made_ready_where_more_are_expected)
+{
+	struct timespec nap = { .tv_nsec = 1000000 };
+	struct regions *r = regions_new();
+
+	ck_assert_ptr_nonnull(regions_take(r));
+	ck_assert_uint_eq(regions_were_ready(r), 0);
+	regions_expect(r);
+	regions_expect(r);
+	/* Each attempt takes address space, and no memory. */
+	for (unsigned i = 0; i < 10000 && regions_were_ready(r) < 3; i++) {
+		ck_assert_ptr_nonnull(regions_take(r));
+		nanosleep(&nap, NULL);
+	}
+	ck_assert_uint_ge(regions_were_ready(r), 3);
+	regions_free(r);
+}
+END_TEST
+
+/* They would be copied for a child that has no use for them. */
+START_TEST(regions_stay_with_their_process)
+{
+	struct regions *r = regions_new();
+	void *region = regions_take(r);
+	int status;
+	pid_t pid;
+
+	fill(region, 7);
+	pid = fork();
+	if (!pid)
+		_exit(madvise(region, REGION_BYTES, MADV_NORMAL) == -1 &&
+		      errno == ENOMEM);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(WEXITSTATUS(status), 1);
+	regions_free(r);
+	regions_free(NULL);
 }
 END_TEST
 
@@ -304,6 +384,9 @@ int main(void)
 	tcase_add_test(tc, buffers_hold_what_they_are_asked_for);
 	tcase_add_test(tc, buffers_can_be_made_to_fit);
 	tcase_add_test(tc, the_pool_is_bounded);
+	tcase_add_test(tc, regions_are_of_their_own);
+	tcase_add_test(tc, regions_are_made_ready_where_more_are_expected);
+	tcase_add_test(tc, regions_stay_with_their_process);
 	tcase_add_test(tc, the_first_is_the_first);
 	tcase_add_test(tc, percentiles_are_near);
 	tcase_add_test(tc, odd_durations_are_counted);
