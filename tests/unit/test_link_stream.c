@@ -261,9 +261,11 @@ static void offer_train(struct link_direction *d, struct link_offer o,
 	drain(d, o.now_ns);
 }
 
+/* Also where nothing happens to any frame for a while. */
 START_TEST(a_train_counts_as_its_segments)
 {
 	unsigned short rng[3] = { 1, 2, 3 };
+	struct link_change c = { .properties = LINK_PROPERTIES_ALL };
 	struct link_params p;
 	struct link_direction *trains, *singles;
 	unsigned whole = 0, split = 0;
@@ -279,6 +281,15 @@ START_TEST(a_train_counts_as_its_segments)
 		struct link_offer o = frame_offer(&udp, 0, 1514, 0);
 		unsigned before = whole;
 
+		if (i % 250 == 249) {
+			link_params_init(&c.to);
+			if (i / 250 % 3 == 1)
+				c.to.loss = p.loss;
+			else if (i / 250 % 3 == 2)
+				c.to = p;
+			link_change(trains, 0, &c);
+			link_change(singles, 0, &c);
+		}
 		o.segments = 1 + (unsigned)nrand48(rng) % 44;
 		o.last_bytes = 60 + (unsigned)nrand48(rng) % 1400;
 		offer_train(trains, o, &whole);
