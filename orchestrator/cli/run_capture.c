@@ -49,7 +49,7 @@ static int capture_child(void *arg, int status_fd)
 
 	close(run->capture_go[1]);
 	close(run->capture_orders[1]);
-	close(status_fd);
+	(void)status_fd;
 	if (lab_has_undertaker(run->lab))
 		capture_set_holder(run->capture, &holder);
 	r = capture_open(run->capture, &err);
@@ -211,8 +211,8 @@ int run_start_capture(struct run *run, struct err *err)
 		   pipe2(run->capture_error, O_CLOEXEC | O_NONBLOCK)))
 		r = err_errno(err, errno, "pipe");
 	if (!r)
-		r = lab_spawn(run->lab, SCN_NONE, capture_child, run,
-			      capture_ended, run, &run->capture_pid, err);
+		r = lab_fork(run->lab, capture_child, run, capture_ended, run,
+			     &run->capture_pid, err);
 	if (!r) {
 		close(run->capture_told[1]);
 		close(run->capture_error[1]);

@@ -47,7 +47,7 @@ static int floor_child(void *arg, int status_fd)
 	struct run *run = arg;
 	struct floor *f = run->floor;
 
-	close(status_fd);
+	(void)status_fd;
 	for (size_t i = 0; i < SAMPLES_MAX; i++) {
 		int64_t due = clock_mono_ns() + PERIOD_NS;
 
@@ -74,8 +74,8 @@ int run_floor_begin(struct run *run, struct err *err)
 		run->floor = NULL;
 		return err_errno(err, errno, "measure the timers");
 	}
-	if (lab_spawn(run->lab, SCN_NONE, floor_child, run, floor_ended, run,
-		      &run->floor_pid, err)) {
+	if (lab_fork(run->lab, floor_child, run, floor_ended, run,
+		     &run->floor_pid, err)) {
 		err_wrap(err, "measure the timers");
 		err_at(err, run->scenario->topology_pos);
 		return -err->code;

@@ -134,13 +134,62 @@ static int make_node_dir(struct lab *lab, size_t node, struct err *err)
 	return r;
 }
 
+/* Forks; 0 if there is a child, which is the last one of the vector. status: a
+ * pipe, of which the child gets the writing end; -1: it gets none. */
+static int fork_child(struct lab *lab, size_t node,
+		      int (*run)(void *arg, int status_fd), void *arg,
+		      const int status[2], pid_t *pid, struct err *err)
+{
+	struct lab_child *child = VEC_PUSH(&lab->children);
+	int code;
+
+	fflush(NULL); /* or the child's exit would write it again */
+	*pid = !child		? -1 :
+	       node == SCN_NONE ? fork() :
+				  lab_node_fork(lab, node);
+	if (*pid == 0)
+		be_child(lab, node, run, arg, status[1]);
+	code = child ? errno : ENOMEM;
+	if (*pid > 0) {
+		child->pid = *pid;
+		return 0;
+	}
+	if (child)
+		lab->children.n--;
+	*pid = 0; /* kill(-1) would reach everybody */
+	return err_errno(err, code, "fork");
+}
+
+static void set_exited(struct lab *lab, void (*exited)(void *arg, int status),
+		       void *arg)
+{
+	struct lab_child *child = &lab->children.v[lab->children.n - 1];
+
+	child->exited = exited;
+	child->exited_arg = arg;
+}
+
+static int prepare_node(struct lab *lab, size_t node, struct err *err)
+{
+	int r = make_node_dir(lab, node, err);
+
+	if (!r)
+		r = lab_node_open(lab, node, err);
+	if (r)
+		return r;
+	if (!lab->nodes[node].mourned)
+		undertaker_tell(lab->options.undertaker, UNDERTAKER_NODE, node,
+				lab_netns(lab, node));
+	lab->nodes[node].mourned = true;
+	return 0;
+}
+
 int lab_spawn(struct lab *lab, size_t node,
 	      int (*run)(void *arg, int status_fd), void *arg,
 	      void (*exited)(void *exited_arg, int wait_status),
 	      void *exited_arg, pid_t *pid, struct err *err)
 {
 	struct err child_err = ERR_INIT;
-	struct lab_child *child;
 	int status[2];
 	ssize_t n;
 	int r;
@@ -150,47 +199,43 @@ int lab_spawn(struct lab *lab, size_t node,
 		return err_set(err, ENOENT, "the node is not built");
 	r = kernel_step(&lab->kernel, err, "start a process");
 	if (!r && node != SCN_NONE)
-		r = make_node_dir(lab, node, err);
-	if (!r && node != SCN_NONE)
-		r = lab_node_open(lab, node, err);
+		r = prepare_node(lab, node, err);
 	if (r)
 		return r;
-	if (node != SCN_NONE && !lab->nodes[node].mourned) {
-		undertaker_tell(lab->options.undertaker, UNDERTAKER_NODE, node,
-				lab_netns(lab, node));
-		lab->nodes[node].mourned = true;
-	}
 	if (pipe2(status, O_CLOEXEC))
 		return err_errno(err, errno, "pipe");
-	child = VEC_PUSH(&lab->children);
-	fflush(NULL); /* or the child's exit would write it again */
-	*pid = !child		? -1 :
-	       node == SCN_NONE ? fork() :
-				  lab_node_fork(lab, node);
-	if (*pid == 0)
-		be_child(lab, node, run, arg, status[1]);
-	r = child ? errno : ENOMEM;
+	r = fork_child(lab, node, run, arg, status, pid, err);
 	close(status[1]);
-	if (*pid < 0) {
-		close(status[0]);
-		if (child)
-			lab->children.n--;
-		*pid = 0; /* kill(-1) would reach everybody */
-		return err_errno(err, r, "fork");
-	}
-	child->pid = *pid;
-
-	do
-		n = read(status[0], &child_err, sizeof(child_err));
-	while (n < 0 && errno == EINTR);
+	n = 0;
+	if (!r)
+		do
+			n = read(status[0], &child_err, sizeof(child_err));
+		while (n < 0 && errno == EINTR);
 	close(status[0]);
+	if (r)
+		return r;
 	if (n == (ssize_t)sizeof(child_err)) {
 		if (err)
 			*err = child_err;
 		*pid = 0;
 		return -child_err.code;
 	}
-	child->exited = exited;
-	child->exited_arg = exited_arg;
+	set_exited(lab, exited, exited_arg);
 	return 0;
+}
+
+int lab_fork(struct lab *lab, int (*run)(void *arg, int status_fd), void *arg,
+	     void (*exited)(void *exited_arg, int wait_status),
+	     void *exited_arg, pid_t *pid, struct err *err)
+{
+	static const int no_status[2] = { -1, -1 };
+	int r;
+
+	*pid = 0;
+	r = kernel_step(&lab->kernel, err, "start a process");
+	if (!r)
+		r = fork_child(lab, SCN_NONE, run, arg, no_status, pid, err);
+	if (!r)
+		set_exited(lab, exited, exited_arg);
+	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/lab/internal.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "orchestrator/lab/undertaker.h"
 
@@ -147,6 +148,21 @@ static const char *iface_text(const struct lab *lab, uint32_t ifindex)
 	return "an interface";
 }
 
+/* Which nodes have IPv6 addresses that others may ask for. NULL: no memory. */
+static bool *nodes_with_ipv6(const struct plan *plan)
+{
+	bool *has = calloc(plan->scenario->nodes.n + 1, sizeof(*has));
+
+	for (size_t i = 0; has && i < plan->ops.n; i++) {
+		const struct plan_op *op = &plan->ops.v[i];
+
+		if (op->kind == PLAN_OP_ADDR_ADD && op->node != PLAN_LAB &&
+		    op->addr.address.addr.family == AF_INET6)
+			has[op->node] = true;
+	}
+	return has;
+}
+
 /*
  * Asks again a millisecond later: there are events for this (RTNLGRP_LINK), but
  * one would have to be subscribed in every namespace before anything is built,
@@ -159,13 +175,16 @@ int lab_wait_ready(struct lab *lab, int interrupt_fd, int64_t timeout_ns,
 	struct pollfd pfd = { .fd = interrupt_fd, .events = POLLIN };
 	size_t nodes = lab->plan->scenario->nodes.n;
 	size_t next = 0; /* nodes before this one are ready; nodes: the lab */
+	CLEANUP_FREE bool *ipv6 = nodes_with_ipv6(lab->plan);
 
+	if (!ipv6)
+		return err_errno(err, ENOMEM, "wait for the interfaces");
 	while (next <= nodes) {
 		struct kns *ns = next < nodes ? lab->nodes[next].ns : lab->home;
 		uint32_t ifindex = 0;
 		int r = ns ? kns_links_ready(ns, &ifindex, err) : 1;
 
-		if (r > 0 && ns)
+		if (r > 0 && ns && next < nodes && ipv6[next])
 			r = kns_addresses_ready(ns, &ifindex, err);
 		if (r < 0)
 			return r;

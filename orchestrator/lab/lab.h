@@ -247,6 +247,13 @@ int lab_spawn(struct lab *lab, size_t node,
 	      void (*exited)(void *exited_arg, int wait_status),
 	      void *exited_arg, pid_t *pid, struct err *err);
 void lab_child_failed(int status_fd, const struct err *err);
+/*
+ * The same in no node, without waiting for it: for a child that cannot fail to
+ * get under way. status_fd is -1.
+ */
+int lab_fork(struct lab *lab, int (*run)(void *arg, int status_fd), void *arg,
+	     void (*exited)(void *exited_arg, int wait_status),
+	     void *exited_arg, pid_t *pid, struct err *err);
 
 /* A process of the scenario. Readiness is told to the listener. */
 int lab_start_process(struct lab *lab, size_t process, struct err *err);
