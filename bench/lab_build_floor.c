@@ -52,6 +52,7 @@
 #define MAX_HOSTS 1023 /* a bridge takes no more ports */
 #define BATCH_BYTES 32768
 #define BATCH_MESSAGES 64
+#define READY_TIMEOUT_NS (60 * NSEC_PER_SEC)
 
 /* Nothing here is expected to fail: who notices says where, and ends. */
 #define DIE(what)                                                              \
@@ -326,9 +327,15 @@ static bool links_ready(int rt)
 static void wait_ready(int rt)
 {
 	const struct timespec pause = { .tv_nsec = NSEC_PER_MSEC };
+	int64_t deadline = clock_mono_ns() + READY_TIMEOUT_NS;
 
-	while (!links_ready(rt))
+	while (!links_ready(rt)) {
+		if (clock_mono_ns() > deadline) {
+			errno = ETIMEDOUT;
+			DIE("wait for the interfaces");
+		}
 		nanosleep(&pause, NULL);
+	}
 }
 
 /* ---- the star ----------------------------------------------------------- */
