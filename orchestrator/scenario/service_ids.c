@@ -195,7 +195,8 @@ static void find_outer(struct loader *l, size_t service)
 	struct scn_service *a = &l->s->services.v[service];
 	const struct scn_service *best = NULL;
 
-	if (a->instances.n || a->candidates.n)
+	/* One without an ID has been told of, or its nodes have. */
+	if (!a->has_id || a->instances.n || a->candidates.n)
 		return;
 	for (size_t i = 0; i < l->s->services.n; i++) {
 		const struct scn_service *b = &l->s->services.v[i];
