@@ -113,6 +113,14 @@ static bool sink_reaches(void *arg, const struct sal_local_address *from,
 	return monitor_reaches(monitor_state(n->monitor), from->ifindex, to);
 }
 
+static enum sal_way_why sink_gone(void *arg, const struct ip_addr *addr,
+				  uint32_t ifindex)
+{
+	struct node *n = arg;
+
+	return monitor_why_gone(n->monitor, addr, ifindex);
+}
+
 static bool sink_unserved(void *arg, const struct service_id *id)
 {
 	struct node *n = arg;
@@ -255,6 +263,7 @@ static int open_engine(struct node *n, const struct node_config *c,
 		.deliver = sink_deliver,
 		.event = sink_event,
 		.reaches = sink_reaches,
+		.gone = sink_gone,
 	};
 	struct sal_config config;
 	void *memory;

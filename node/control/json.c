@@ -227,6 +227,8 @@ json_t *json_of_event(const struct sal_event *e)
 			    json_string(sal_state_name(e->old_state)));
 	if (whole && e->reason)
 		whole = put(o, "reason", json_of_reason(e->reason));
+	if (whole && e->flow.local_id && e->why != SAL_WAY_OPENED)
+		whole = put(o, "why", json_string(sal_way_why_name(e->why)));
 	if (whole && e->kind == SAL_EVENT_RESENT)
 		whole = put(o, "count", json_of_u64(e->count));
 	if (whole && e->kind == SAL_EVENT_SERVICE_FORWARDED)

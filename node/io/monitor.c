@@ -42,12 +42,26 @@ struct link {
 	char name[IFNAMSIZ];
 };
 
+/* One that carries none, and an address that cannot be used. */
+struct idle_link {
+	uint32_t ifindex;
+	bool down; /* or it has no carrier */
+};
+
+struct idle_address {
+	struct ip_addr addr;
+	enum sal_way_why why;
+};
+
 /* What one pass of dumps has gathered. */
 struct pass {
 	const char *tun;
 	uint32_t tun_ifindex; /* 0: not there yet */
 	struct link links[LINKS_MAX]; /* that carry packets */
 	size_t n_links;
+	struct idle_link idle_links[LINKS_MAX];
+	struct idle_address idle_addresses[MONITOR_ADDRESSES_MAX];
+	size_t n_idle_links, n_idle_addresses;
 	struct monitor_state state;
 };
 
@@ -144,8 +158,16 @@ static int add_link(const struct nlmsghdr *nlh, void *arg)
 		return MNL_CB_OK;
 	if (attrs.mtu && (!pass->state.mtu || attrs.mtu < pass->state.mtu))
 		pass->state.mtu = attrs.mtu;
-	if (!(info->ifi_flags & IFF_UP) || !(info->ifi_flags & IFF_LOWER_UP) ||
-	    pass->n_links == LINKS_MAX)
+	if (!(info->ifi_flags & IFF_UP) || !(info->ifi_flags & IFF_LOWER_UP)) {
+		if (pass->n_idle_links < LINKS_MAX)
+			pass->idle_links[pass->n_idle_links++] =
+				(struct idle_link){
+					.ifindex = (uint32_t)info->ifi_index,
+					.down = !(info->ifi_flags & IFF_UP),
+				};
+		return MNL_CB_OK;
+	}
+	if (pass->n_links == LINKS_MAX)
 		return MNL_CB_OK;
 	l = &pass->links[pass->n_links++];
 	l->ifindex = (uint32_t)info->ifi_index;
@@ -180,13 +202,26 @@ static void insert(struct monitor_state *s, const struct ip_addr *addr,
 	s->n++;
 }
 
-static bool is_usable(const struct ifaddrmsg *info, uint32_t flags)
+/* SAL_WAY_OPENED: nothing is wrong with it. */
+static enum sal_way_why why_unusable(const struct ifaddrmsg *info,
+				     uint32_t flags)
 {
-	if (info->ifa_scope != RT_SCOPE_UNIVERSE)
-		return false;
-	if (flags & (IFA_F_DEPRECATED | IFA_F_DADFAILED))
-		return false;
-	return !(flags & IFA_F_TENTATIVE) || (flags & IFA_F_OPTIMISTIC);
+	if (flags & IFA_F_DADFAILED)
+		return SAL_WAY_ADDRESS_DUPLICATE;
+	if (flags & IFA_F_DEPRECATED)
+		return SAL_WAY_ADDRESS_DEPRECATED;
+	if (info->ifa_scope != RT_SCOPE_UNIVERSE ||
+	    (flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC)))
+		return SAL_WAY_ADDRESS_GONE;
+	return SAL_WAY_OPENED;
+}
+
+static void note_unusable(struct pass *pass, const struct ip_addr *addr,
+			  enum sal_way_why why)
+{
+	if (pass->n_idle_addresses < MONITOR_ADDRESSES_MAX)
+		pass->idle_addresses[pass->n_idle_addresses++] =
+			(struct idle_address){ *addr, why };
 }
 
 struct address_attrs {
@@ -220,6 +255,7 @@ static int add_address(const struct nlmsghdr *nlh, void *arg)
 	const struct nlattr *own;
 	struct pass *pass = arg;
 	const struct link *l;
+	enum sal_way_why why;
 
 	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
 		return MNL_CB_OK;
@@ -227,12 +263,39 @@ static int add_address(const struct nlmsghdr *nlh, void *arg)
 	/* Where both are there, IFA_ADDRESS is the peer's. */
 	own = attrs.local ? attrs.local : attrs.address;
 	l = find_link(pass, info->ifa_index);
-	if (!l || !own || !is_usable(info, attrs.flags) ||
-	    mnl_attr_get_payload_len(own) != ip_addr_size(&addr))
+	if (!l || !own || mnl_attr_get_payload_len(own) != ip_addr_size(&addr))
 		return MNL_CB_OK;
 	memcpy(addr.bytes, mnl_attr_get_payload(own), ip_addr_size(&addr));
-	insert(&pass->state, &addr, l);
+	why = why_unusable(info, attrs.flags);
+	if (why == SAL_WAY_OPENED)
+		insert(&pass->state, &addr, l);
+	else
+		note_unusable(pass, &addr, why);
 	return MNL_CB_OK;
+}
+
+enum sal_way_why monitor_why_gone(const struct monitor *m,
+				  const struct ip_addr *addr, uint32_t ifindex)
+{
+	const struct pass *pass = &m->pass;
+
+	for (size_t i = 0; i < pass->n_idle_links; i++)
+		if (pass->idle_links[i].ifindex == ifindex)
+			return pass->idle_links[i].down ?
+				       SAL_WAY_INTERFACE_DOWN :
+				       SAL_WAY_CARRIER_LOST;
+	if (!find_link(pass, ifindex))
+		/* Or it is one of too many. */
+		return pass->n_idle_links < LINKS_MAX &&
+				       pass->n_links < LINKS_MAX ?
+			       SAL_WAY_INTERFACE_GONE :
+			       SAL_WAY_ADDRESS_GONE;
+	for (size_t i = 0; i < pass->n_idle_addresses; i++)
+		if (ip_addr_equal(&pass->idle_addresses[i].addr, addr))
+			return pass->idle_addresses[i].why;
+	return pass->n_idle_addresses < MONITOR_ADDRESSES_MAX ?
+		       SAL_WAY_ADDRESS_REMOVED :
+		       SAL_WAY_ADDRESS_GONE;
 }
 
 /* Reads all notifications there are, and forgets them. */

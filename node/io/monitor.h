@@ -66,6 +66,10 @@ int monitor_dispatch(struct monitor *m, int64_t now_ns, unsigned *changed,
 /* When to call it although nothing is readable; INT64_MAX: never. */
 int64_t monitor_next_ns(const struct monitor *m);
 const struct monitor_state *monitor_state(const struct monitor *m);
+/* Why an address cannot be used by now that could be before; ifindex: that of
+ * its interface. */
+enum sal_way_why monitor_why_gone(const struct monitor *m,
+				  const struct ip_addr *addr, uint32_t ifindex);
 /* Is there a route to it through that interface? True as well where there are
  * more routes than are known. */
 bool monitor_reaches(const struct monitor_state *s, uint32_t ifindex,

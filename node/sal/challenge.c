@@ -141,8 +141,8 @@ static void path_proved(struct sal *s, struct sal_flow *f,
 	f->mtu = 0;
 	sal_way_because(f, SAL_WAY_PEER_SEEN);
 	sal_path_take(s, f, path);
-	sal_way_note(s, f);
 	sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
+	sal_way_note(s, f);
 	if (f->info.state == SAL_ESTABLISHED)
 		sal_unacked_resend(s, f);
 	/* Our own move was looking for it. */

@@ -326,6 +326,7 @@ void sal_flow_report(struct sal *s, const struct sal_flow *f,
 {
 	e->now_ns = s->now_ns;
 	e->flow = sal_flow_seen(f);
+	e->why = f->way_why;
 	s->sink.event(s->sink.arg, e);
 }
 

@@ -247,6 +247,20 @@ static bool still_reaches(const struct sal *s, const struct sal_flow *f,
 	return a->addr.family != to->family || sal_reaches(s, a, to);
 }
 
+/* a: the flow's own address, which it has to leave; NULL: it is gone. */
+static enum sal_way_why why_it_leaves(const struct sal *s,
+				      const struct sal_flow *f,
+				      const struct sal_local_address *a)
+{
+	const struct sal_path *path = &f->tie.path;
+
+	if (a)
+		return SAL_WAY_NO_ROUTE;
+	if (!s->sink.gone || !ip_addr_size(&path->local))
+		return SAL_WAY_ADDRESS_GONE;
+	return s->sink.gone(s->sink.arg, &path->local, path->ifindex);
+}
+
 static void check_address(struct sal *s, struct sal_flow *f)
 {
 	const struct sal_local_address *a =
@@ -263,11 +277,11 @@ static void check_address(struct sal *s, struct sal_flow *f)
 		f->tie.path.ifindex = a->ifindex;
 		return;
 	}
+	sal_way_because(f, why_it_leaves(s, f, a));
 	f->tie.path.local = none;
 	found = sal_path_best(s, f, &best);
 	if (found)
 		f->tie.path = best;
-	sal_way_because(f, SAL_WAY_ADDRESS_GONE);
 	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 

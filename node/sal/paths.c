@@ -548,7 +548,7 @@ int sal_flow_move(struct sal *s, uint32_t local_id, const struct ip_addr *to,
 	    ip_addr_equal(&path.local, &f->tie.path.local))
 		return 0;
 	f->tie.path = path;
-	sal_way_because(f, SAL_WAY_ASKED);
+	sal_way_because(f, SAL_WAY_ORDERED);
 	sal_step(s, f, SAL_ON_ADDRESS, NULL);
 	return 0;
 }

@@ -116,6 +116,29 @@ enum sal_state {
 	SAL_STATE_COUNT_,
 };
 
+/* Why a flow has come to a path. docs/control.md has the words. */
+enum sal_way_why {
+	SAL_WAY_OPENED, /* the first one */
+	/* What became of the address of ours that it had. */
+	SAL_WAY_INTERFACE_GONE,
+	SAL_WAY_INTERFACE_DOWN,
+	SAL_WAY_CARRIER_LOST,
+	SAL_WAY_ADDRESS_REMOVED,
+	SAL_WAY_ADDRESS_DEPRECATED,
+	SAL_WAY_ADDRESS_DUPLICATE,
+	SAL_WAY_ADDRESS_GONE, /* it cannot be used; nobody knows why */
+	SAL_WAY_NO_ROUTE, /* ... from there to the peer */
+	SAL_WAY_SILENCE, /* the peer said nothing where it was */
+	SAL_WAY_BACK, /* there was a better one (again), and it answered */
+	SAL_WAY_POLICY, /* the order of our addresses was changed */
+	SAL_WAY_METERED, /* its own has become metered */
+	SAL_WAY_ORDERED, /* sal_flow_move() */
+	SAL_WAY_PEER_MOVED,
+	SAL_WAY_PEER_SEEN, /* has proved itself from elsewhere (a NAT) */
+	SAL_WAY_REBOUND, /* to another instance */
+	SAL_WAY_HANDED_OVER, /* from another host, or it was to be */
+};
+
 enum sal_event_kind {
 	SAL_EVENT_FLOW_OPENED, /* established */
 	SAL_EVENT_FLOW_STATE, /* any change of state */
@@ -178,6 +201,9 @@ struct sal_event {
 	struct sal_flow_info flow; /* local_id 0: of no flow */
 	enum sal_state old_state; /* FLOW_STATE */
 	uint16_t reason; /* REASON's code; 0: none */
+	/* Why the flow moves, or has moved (FLOW_MIGRATED); OPENED: it does
+	 * not. */
+	enum sal_way_why why;
 	uint32_t count;
 	struct sal_rule rule; /* SERVICE_* */
 };
@@ -193,6 +219,10 @@ struct sal_sink {
 	 * may change with sal_set_addresses() only. */
 	bool (*reaches)(void *arg, const struct sal_local_address *from,
 			const struct ip_addr *to);
+	/* Why an address that the last list has not any more cannot be used;
+	 * ifindex: where it was. NULL: nobody knows. */
+	enum sal_way_why (*gone)(void *arg, const struct ip_addr *addr,
+				 uint32_t ifindex);
 };
 
 /* ---- life -------------------------------------------------------------- */
@@ -454,19 +484,6 @@ unsigned sal_flow_standby(const struct sal *s, uint32_t local_id,
  * The paths that a flow had (history.c). It has one while its data goes on:
  * from the end of one to the beginning of the next it was moving.
  */
-enum sal_way_why {
-	SAL_WAY_OPENED, /* the first one */
-	SAL_WAY_ADDRESS_GONE, /* its own was, or could not be used any more */
-	SAL_WAY_BACK, /* there was a better one (again), and it answered */
-	SAL_WAY_POLICY, /* the order of our addresses was changed */
-	SAL_WAY_METERED, /* its own has become metered */
-	SAL_WAY_ASKED, /* sal_flow_move() */
-	SAL_WAY_SILENCE, /* the peer said nothing where it was */
-	SAL_WAY_PEER_MOVED,
-	SAL_WAY_PEER_SEEN, /* has proved itself from elsewhere (a NAT) */
-	SAL_WAY_REBOUND, /* to another instance */
-	SAL_WAY_HANDED_OVER, /* from another host, or it was to be */
-};
 const char *sal_way_why_name(enum sal_way_why why);
 
 struct sal_way {

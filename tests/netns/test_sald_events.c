@@ -105,20 +105,24 @@ static unsigned long flow_id(void)
 /* ---- each loss ----------------------------------------------------------- */
 
 static const struct loss {
+	const char *why; /* as the flow tells it */
 	const char *router, *host; /* what is done there */
 	const char *back; /* and undone at the host */
 } losses[] = {
 	/* The carrier, by the other end. */
-	{ "ip link set host down", NULL, NULL },
+	{ "carrier lost", "ip link set host down", NULL, NULL },
 	/* The address. */
-	{ NULL, "ip addr del 10.1.0.1/24 dev eth0", NULL },
+	{ "address removed", NULL, "ip addr del 10.1.0.1/24 dev eth0", NULL },
+	/* It is not to be used for anything new, and flows can move. */
+	{ "address deprecated", NULL,
+	  "ip addr change 10.1.0.1/24 dev eth0 preferred_lft 0", NULL },
 	/* The route alone: the address stays, as does the link. */
-	{ NULL, "ip route del default dev eth0",
+	{ "no route", NULL, "ip route del default dev eth0",
 	  "ip route add default via 10.1.0.254 dev eth0 metric 10" },
 	/* The interface. */
-	{ NULL, "ip link del eth0", NULL },
+	{ "interface gone", NULL, "ip link del eth0", NULL },
 	/* Administratively down. */
-	{ NULL, "ip link set eth0 down", NULL },
+	{ "interface down", NULL, "ip link set eth0 down", NULL },
 };
 
 START_TEST(a_loss_moves_flows_at_once)
@@ -140,7 +144,7 @@ START_TEST(a_loss_moves_flows_at_once)
 	ck_assert_uint_eq(host_counter(&hosts[1], "silences"), 0);
 	ck_assert_uint_eq(host_counter(&hosts[2], "silences"), 0);
 	snprintf(show, sizeof(show), "flow show %lu", flow_id());
-	ck_assert(host_shows(&hosts[1], show, "address gone"));
+	ck_assert(host_shows(&hosts[1], show, l->why));
 	ck_assert(host_shows(&hosts[1], show, "10.1.0.1 > 10.9.0.2"));
 	if (l->back) {
 		salctl(&hosts[1], "policy set order eth0 go-back");
@@ -150,6 +154,54 @@ START_TEST(a_loss_moves_flows_at_once)
 		WAIT_FOR(host_shows(&hosts[1], show, "went back"));
 		stream_await(&s, stream_progress(&s) + (2u << 20));
 	}
+	stream_end(&s);
+	stream_finish(&s);
+}
+END_TEST
+
+/*
+ * The better way is there again, with its address and its route, and nobody
+ * answers on it: the stream goes on where it is, and goes back when somebody
+ * does. Then nobody does any more, and no interface has anything to tell: the
+ * stream leaves, and comes back once more.
+ */
+START_TEST(back_when_it_answers)
+{
+	struct stream s;
+	char show[64];
+
+	two_ways();
+	netns_enter(hosts[1].ns);
+	sh("ip addr del 10.1.0.1/24 dev eth0");
+	start_salds();
+	salctl(&hosts[1], "policy set order eth0 go-back");
+	stream_start(&s, &hosts[1], &hosts[2], WEB4, true, STREAM_ENDLESS);
+	stream_await(&s, 1 << 20);
+	ck_assert(is_by("10.2.0.1 > 10.9.0.2"));
+	snprintf(show, sizeof(show), "flow show %lu", flow_id());
+	netns_enter(router_ns[0]);
+	sh("ip addr del 10.1.0.254/24 dev host");
+	netns_enter(hosts[1].ns);
+	sh("ip addr add 10.1.0.1/24 dev eth0");
+	sh("ip route add default via 10.1.0.254 dev eth0 metric 10");
+	WAIT_FOR(host_counter(&hosts[1], "back_asked") >= 3);
+	stream_await(&s, stream_progress(&s) + (2u << 20));
+	ck_assert_uint_eq(host_counter(&hosts[1], "back_went"), 0);
+	ck_assert(is_by("10.2.0.1 > 10.9.0.2"));
+	netns_enter(router_ns[0]);
+	sh("ip addr add 10.1.0.254/24 dev host");
+	WAIT_FOR(is_by("10.1.0.1 > 10.9.0.2"));
+	ck_assert(host_shows(&hosts[1], show, "went back"));
+	stream_await(&s, stream_progress(&s) + (2u << 20));
+	netns_enter(router_ns[0]);
+	sh("ip addr del 10.1.0.254/24 dev host");
+	sh("ip neigh flush dev host");
+	WAIT_FOR(is_by("10.2.0.1 > 10.9.0.2"));
+	stream_await(&s, stream_progress(&s) + (2u << 20));
+	netns_enter(router_ns[0]);
+	sh("ip addr add 10.1.0.254/24 dev host");
+	WAIT_FOR(is_by("10.1.0.1 > 10.9.0.2"));
+	ck_assert_uint_ge(host_counter(&hosts[1], "back_went"), 2);
 	stream_end(&s);
 	stream_finish(&s);
 }
@@ -384,6 +436,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, a_loss_moves_flows_at_once, 0,
 			    sizeof(losses) / sizeof(losses[0]));
+	tcase_add_test(tc, back_when_it_answers);
 	tcase_add_test(tc, without_any_route);
 	tcase_add_test(tc, nothing_is_lost);
 	tcase_add_test(tc, packets_leave_by_their_source);

@@ -176,6 +176,7 @@ START_TEST(subscribers_hear_of_events)
 			       .now_ns = INT64_C(123456789012345),
 			       .flow = fake_flow(),
 			       .old_state = SAL_SYN_SENT,
+			       .why = SAL_WAY_CARRIER_LOST,
 			       .reason = SAL_REASON_NO_INSTANCE };
 	json_t *o;
 
@@ -193,6 +194,14 @@ START_TEST(subscribers_hear_of_events)
 			 sal_state_name(SAL_SYN_SENT));
 	ck_assert_str_eq(json_string_value(json_object_get(o, "reason")),
 			 "no instance");
+	ck_assert_str_eq(json_string_value(json_object_get(o, "why")),
+			 "carrier lost");
+	json_decref(o);
+	/* Nothing moves. */
+	e.why = SAL_WAY_OPENED;
+	control_event(server, &e);
+	o = json_loads(read_line(fd), 0, NULL);
+	ck_assert_ptr_null(json_object_get(o, "why"));
 	json_decref(o);
 	control_addresses_event(server, 5);
 	ck_assert_ptr_nonnull(strstr(read_line(fd), "\"sal.addresses\""));

@@ -325,6 +325,29 @@ START_TEST(a_way_that_flaps)
 }
 END_TEST
 
+/* The order changes: by the policy, or as the interface in use costs money. It
+ * is asked first in any case. */
+START_TEST(the_order_changes)
+{
+	struct sal_policy policy = { .go_back = true, .avoid_metered = true };
+	struct sal_local_address list[2] = {
+		{ .addr = ip("10.0.0.1"), .ifindex = 1, .cost = 2 },
+		{ .addr = ip("10.0.0.2"), .ifindex = 2, .cost = 1 },
+	};
+	struct scene s;
+
+	begin(&s, 0);
+	policy.by_cost = !_i;
+	list[0].metered = _i;
+	sal_set_policy(s.c->sal, &policy, s.w->now_ns);
+	sal_set_addresses(s.c->sal, list, 2, s.w->now_ns);
+	run(&s, SEC);
+	WORLD_OK(s.w, goes(&s, "10.0.0.2") && s.asked == 1);
+	WORLD_OK(s.w, says(&s, _i ? "metered" : "policy changed"));
+	finish(&s);
+}
+END_TEST
+
 /* ---- silence ------------------------------------------------------------- */
 
 /* No interface has an event: the way falls silent, and after a while answers
@@ -540,6 +563,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_way_that_is_long);
 	tcase_add_test(tc, after_a_hold);
 	tcase_add_test(tc, a_way_that_flaps);
+	tcase_add_loop_test(tc, the_order_changes, 0, 2);
 	tcase_add_loop_test(tc, a_silence_is_over, 0, 2);
 	tcase_add_test(tc, a_way_that_only_answers);
 	tcase_add_test(tc, a_way_without_answers);

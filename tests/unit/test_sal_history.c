@@ -97,7 +97,7 @@ START_TEST(each_path_and_why)
 	world_run_for(w, 50 * MSEC);
 	WORLD_OK(w, tells(c, "10.0.0.1>10.0.1.1 opened, "
 			     "10.0.0.2>10.0.1.1 address gone, "
-			     "10.0.0.3>10.0.1.1 asked to, "
+			     "10.0.0.3>10.0.1.1 ordered, "
 			     "10.0.0.3>10.0.1.9 peer moved"));
 	check_times(w, c, false);
 	check_times(w, a, false);
