@@ -12,7 +12,7 @@ list=$PWD/tests/mutations/sal.txt
 
 export CK_DEFAULT_TIMEOUT=120
 # The quick ones first.
-tests=(open forward many replay_router close pressure encap liveness paths prove rules handoff refuse instance parts asked attack native native_peer crossing
+tests=(open bound forward many replay_router close pressure encap liveness paths prove rules handoff refuse instance parts asked attack native native_peer crossing
   replay move storm)
 work=$(mktemp -d)
 trap 'rm -r -- "$work"' EXIT

@@ -83,10 +83,14 @@ static bool tuple_is_free(struct sal *s, const struct sal_tuple *t)
 }
 
 static void client_is_at(struct sal *s, struct sal_flow *f,
-			 const struct sal_path *path)
+			 const struct sal_arrival *a)
 {
-	if (!sal_path_equal(&f->tie.path, path))
-		sal_path_take(s, f, path);
+	if (sal_path_equal(&f->tie.path, a->path))
+		return;
+	f->synack_elsewhere |=
+		!ip_addr_equal(&f->tie.path.remote, &a->path->remote);
+	sal_path_take(s, f, a->path);
+	sal_bound_begin(f, a);
 }
 
 void sal_syn_again(struct sal *s, struct sal_flow *f,
@@ -98,8 +102,9 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 	}
 	/* The client may have moved before it had our answer. Later it says so
 	 * by an RSYN, and a SYN from elsewhere is just late. */
+	sal_bound_got(f, a);
 	if (!f->confirmed) {
-		client_is_at(s, f, a->path);
+		client_is_at(s, f, a);
 		sal_hops_take(&f->hops, a, &f->tie.path.local);
 	}
 	/* Its nonce: the client lives. */
@@ -108,16 +113,25 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 		f->owner_ns = 0;
 	}
 	sal_send_synack(s, f);
+	sal_bound_go_on(s, f);
 }
 
 void sal_client_heard(struct sal *s, struct sal_flow *f,
 		      const struct sal_arrival *a)
 {
+	bool first = !f->info.client && !f->confirmed;
+
+	f->confirmed = true;
 	/* We may have moved meanwhile; where the client has, its RSYN said
 	 * where it is. */
-	if (!f->info.client && !f->confirmed && !f->has_peer_rsyn)
-		client_is_at(s, f, a->path);
-	f->confirmed = true;
+	if (!first || f->has_peer_rsyn)
+		return;
+	client_is_at(s, f, a);
+	/* Nobody else was told the flow ID. */
+	if (!f->synack_elsewhere || f->info.native)
+		sal_bound_lift(s, f, &a->path->remote);
+	else
+		sal_flow_arm(s, f);
 }
 
 void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
@@ -149,7 +163,9 @@ void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 		sal_flow_rename(s, f, syn->local_id);
 		f->tie.nonce = syn->local_nonce;
 		f->tie.first = syn->local_first;
+		sal_bound_trust(f, &a->path->remote);
 	} else {
+		sal_bound_begin(f, a);
 		sal_rand_bytes(&s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
 		f->tie.first = sal_rand_u32(&s->rand);
 	}

@@ -48,10 +48,31 @@ static uint64_t proof(uint64_t asker_nonce, uint64_t answerer_nonce,
 	return result;
 }
 
+/* Where nobody has shown anything yet, no more than what came from there. */
+static bool has_room(struct sal *s, struct sal_flow *f)
+{
+	uint64_t n = SAL_HEADER_LEN + SAL_CHALLENGE_LEN +
+		     (f->ask_path.remote.family == AF_INET6 ? 40 : 20) +
+		     (f->ask_path.remote_port ? 8 : 0);
+
+	if (f->ask != SAL_ASK_PATH)
+		return true;
+	if (f->ask_room < n) {
+		s->stats.unproven_unsent++;
+		return false;
+	}
+	f->ask_room -= n;
+	return true;
+}
+
 static void ask_emit(struct sal *s, struct sal_flow *f)
 {
 	f->ask_ns = s->now_ns;
 	f->ask_tries++;
+	if (!has_room(s, f)) {
+		sal_flow_arm(s, f);
+		return;
+	}
 	s->stats.challenges_sent++;
 	sal_send_challenge(s, f, &f->ask_path, SAL_CHALLENGE_ASK, f->ask_value);
 	sal_flow_arm(s, f);
@@ -91,6 +112,36 @@ void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	ask_emit(s, f);
 }
 
+/* spent: that an answer takes as well. */
+static void ask_there(struct sal *s, struct sal_flow *f,
+		      const struct sal_arrival *a, size_t spent)
+{
+	uint64_t room = 3 * sal_arrival_bytes(a) - spent;
+
+	if (f->ask == SAL_ASK_PATH && sal_path_equal(&f->ask_path, a->path)) {
+		f->ask_room += room;
+		return;
+	}
+	if (!may_ask(s, f, SAL_ASK_PATH))
+		return;
+	f->ask_room = room;
+	sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
+}
+
+void sal_ask_path(struct sal *s, struct sal_flow *f,
+		  const struct sal_arrival *a)
+{
+	ask_there(s, f, a, 0);
+}
+
+/* Who waits for the ACK to its RSYN-ACK, and may say little, says that. */
+static bool says_rsynack(const struct sal_flow *f, const struct sal_arrival *a)
+{
+	return (f->info.state == SAL_RSYN_RCVD ||
+		f->info.state == SAL_RSYN_SENT_RCVD) &&
+	       sal_bound_on(f) && sal_path_equal(&f->tie.path, a->path);
+}
+
 void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 {
 	uint64_t value =
@@ -108,11 +159,18 @@ void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
 		return;
 	}
+	/* It knows our flow ID. */
+	if (sal_path_known(f, a->path))
+		sal_client_heard(s, f, a);
 	/* A peer that waits for us, perhaps behind a NAT that has forgotten it;
 	 * or one that wants to know whether we can be reached here. */
 	if (!sal_path_known(f, a->path) && !sal_proof_wanted(f, a->path))
-		sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
+		ask_there(s, f, a, sal_arrival_bytes(a));
 	sal_prove_asked(s, f, a->path);
+	if (says_rsynack(f, a)) {
+		sal_rsynack_again(s, f);
+		return;
+	}
 	sal_send_challenge(s, f, a->path, SAL_CHALLENGE_ANSWER,
 			   proof(f->tie.peer_nonce, f->tie.nonce,
 				 f->tie.remote_id, f->info.local_id, value));
@@ -141,6 +199,7 @@ static void path_proved(struct sal *s, struct sal_flow *f,
 	f->mtu = 0;
 	sal_way_because(f, SAL_WAY_PEER_SEEN);
 	sal_path_take(s, f, path);
+	sal_bound_trust(f, &path->remote);
 	sal_flow_event(s, f, SAL_EVENT_FLOW_MIGRATED, 0, 0);
 	sal_way_note(s, f);
 	if (f->info.state == SAL_ESTABLISHED)
@@ -160,6 +219,12 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 	if (f->back_out && answers(f, a, f->back_value) &&
 	    sal_back_answered(s, f, a->path))
 		return;
+	if (f->bound.asked && sal_bound_on(f) &&
+	    ip_addr_equal(&a->path->remote, &f->bound.addr) &&
+	    answers(f, a, f->bound.value)) {
+		sal_bound_lift(s, f, &a->path->remote);
+		return;
+	}
 	if (f->ask == SAL_ASK_NOTHING)
 		return;
 	if (!from_where_asked(f, a) || !answers(f, a, f->ask_value)) {

@@ -48,6 +48,14 @@ void sal_queue_add(struct sal *s, struct sal_flow *f,
 {
 	if (waits_already(s, f, kept, segment))
 		return;
+	/* Those who have shown nothing get a quarter, all together. */
+	if (sal_bound_on(f)) {
+		s->stats.unproven_waits++;
+		if (s->queue.used > s->queue.n / 4) {
+			s->stats.queue_full++;
+			return;
+		}
+	}
 	if (!sal_store_push(&s->queue, &f->queue, kept, segment))
 		s->stats.queue_full++;
 }
@@ -66,7 +74,8 @@ static void send_segment(struct sal *s, struct sal_flow *f,
 
 void sal_queue_flush(struct sal *s, struct sal_flow *f)
 {
-	while (f->queue.first) {
+	while (f->queue.first &&
+	       sal_bound_admits(f, sal_store_kept(&s->queue, f->queue.first))) {
 		send_segment(
 			s, f, sal_store_kept(&s->queue, f->queue.first),
 			sal_store_bytes(&s->queue, f->queue.first, s->scratch));
@@ -76,7 +85,7 @@ void sal_queue_flush(struct sal *s, struct sal_flow *f)
 
 /* ---- from a program ----------------------------------------------------- */
 
-static bool can_send(const struct sal_flow *f)
+bool sal_can_send(const struct sal_flow *f)
 {
 	if (sal_flow_still(f))
 		return false;
@@ -167,7 +176,9 @@ static void out_on_flow(struct sal *s, struct sal_flow *f,
 		}
 	}
 	f->info.last_used_ns = s->now_ns;
-	if (!can_send(f)) {
+	if (!sal_can_send(f) ||
+	    (sal_bound_on(f) &&
+	     (f->queue.first || !sal_bound_admits(f, &kept)))) {
 		sal_queue_add(s, f, &kept, segment);
 		return;
 	}
@@ -347,8 +358,9 @@ void sal_data_arrived(struct sal *s, const struct sal_arrival *a)
 			s->stats.unknown_flow++;
 			return;
 		}
+		sal_bound_got(f, a);
 		if (!sal_path_known(f, a->path)) {
-			sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
+			sal_ask_path(s, f, a);
 			/* Behind an RSYN that it has overtaken, or that is
 			 * lost. */
 			if (!sal_proof_has(s, f, a->path))
@@ -356,6 +368,7 @@ void sal_data_arrived(struct sal *s, const struct sal_arrival *a)
 		}
 		sal_client_heard(s, f, a);
 		sal_alive_heard(f);
+		sal_bound_go_on(s, f);
 	}
 	if (sal_data_deliver(s, f, a))
 		sal_close_check(s, f);

@@ -23,6 +23,7 @@
  *     liveness.c   is the peer still there?
  *     challenge.c  CHALLENGE: who says so?
  *     prove.c      CHALLENGE to standby addresses, before they are needed
+ *     bound.c      how much goes to an address that is not proven
  *     native*.c    flows of sockets that speak SAL themselves
  *     unacked.c    the inner TCP: what is sent again after a move
  *     history.c    which paths a flow had
@@ -223,10 +224,12 @@ static void control_on_flow(struct sal *s, struct sal_flow *f,
 
 	sal_client_heard(s, f, a);
 	sal_alive_heard(f);
+	if (flags == SAL_FLAG_ACK)
+		sal_bound_acked(s, f, a);
 	sal_proof_again(s, f, a);
 	sal_list_arrived(s, f, a);
 	if (flags == SAL_FLAG_ACK && !sal_path_known(f, a->path))
-		sal_ask(s, f, SAL_ASK_PATH, a->path, 0);
+		sal_ask_path(s, f, a);
 	if (rsyn == (SAL_FLAG_RSYN | SAL_FLAG_ACK))
 		sal_step(s, f, SAL_ON_RSYNACK, a);
 	else if (rsyn == SAL_FLAG_RSYN)
@@ -277,6 +280,7 @@ static void control_arrived(struct sal *s, const struct sal_arrival *a,
 		s->stats.still++;
 		return;
 	}
+	sal_bound_got(f, a);
 	if (c->flags & SAL_FLAG_RST)
 		sal_rst_arrived(s, f, a);
 	else if (c->flags & SAL_FLAG_SYN)
@@ -296,6 +300,8 @@ static void challenge_arrived(struct sal *s, const struct sal_arrival *a,
 {
 	struct sal_flow *f = sal_flow_by_id(s, a->packet.dst_flow);
 
+	if (f && !sal_flow_still(f))
+		sal_bound_got(f, a);
 	if (f && sal_flow_still(f)) {
 		s->stats.still++;
 	} else if (f && f->info.native) {
@@ -349,7 +355,7 @@ static void packet_arrived(struct sal *s, const struct sal_path *path,
 			   const struct sal_ip_fields *ip, const uint8_t *bytes,
 			   size_t len)
 {
-	struct sal_arrival a = { .path = path, .ip = ip };
+	struct sal_arrival a = { .path = path, .ip = ip, .len = len };
 	const struct sal_control *control;
 	const struct sal_ext *challenge;
 	struct sal_path own = *path;
@@ -508,6 +514,8 @@ static void wake(struct sal *s, struct sal_flow *f)
 		sal_prove(s, f);
 	if (!still && f->in_use && sal_back_due_ns(f) <= s->now_ns)
 		sal_back(s, f);
+	if (!still && f->in_use && sal_bound_due_ns(f) <= s->now_ns)
+		sal_bound_ask(s, f);
 	if (f->in_use)
 		end(s, f);
 	if (f->in_use)

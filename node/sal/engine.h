@@ -111,6 +111,9 @@ bool sal_path_equal(const struct sal_path *a, const struct sal_path *b);
 /* Puts p's header into out, whose path, segment and fields are set, and hands
  * it to the sink. */
 void sal_emit(struct sal *s, const struct sal_packet *p, struct sal_outer *out);
+/* The same for a flow, within its bound. False: there was no room. */
+bool sal_emit_bounded(struct sal *s, struct sal_flow *f,
+		      const struct sal_packet *p, struct sal_outer *out);
 /* Strangers get so many answers a second and no more. */
 bool sal_may_answer_stranger(struct sal *s);
 /* CONTROL on a flow's tie, to where it goes now; more: with its flags. */
@@ -122,14 +125,14 @@ struct sal_control_out {
 	const struct sal_kept *kept; /* a segment that rides along */
 	const uint8_t *segment;
 };
-void sal_send_control(struct sal *s, struct sal_flow *f,
+bool sal_send_control(struct sal *s, struct sal_flow *f,
 		      const struct sal_tie *tie,
 		      const struct sal_control_out *c);
 /* A reset to one who has no flow here: its nonce, if it sent one, comes back,
  * and so does its question. */
 void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 			uint16_t reason);
-void sal_send_challenge(struct sal *s, const struct sal_flow *f,
+bool sal_send_challenge(struct sal *s, struct sal_flow *f,
 			const struct sal_path *path, uint8_t kind,
 			uint64_t value);
 /* A segment on f's tie: no extensions. */
@@ -138,6 +141,36 @@ void sal_send_data(struct sal *s, struct sal_flow *f,
 /* Bytes of segment that fit behind a SAL header of so many bytes. */
 size_t sal_room(const struct sal *s, const struct sal_flow *f,
 		size_t header_len);
+
+/* ---- bound.c: what goes to an address that is not proven ----------------- */
+
+/* What came, with IP's and UDP's headers. */
+size_t sal_arrival_bytes(const struct sal_arrival *a);
+/* The address in use is not proven. */
+bool sal_bound_on(const struct sal_flow *f);
+/* The peer speaks from an address that may be another than before. */
+void sal_bound_begin(struct sal_flow *f, const struct sal_arrival *a);
+/* This one needs no proof, or has had it otherwise. */
+void sal_bound_trust(struct sal_flow *f, const struct ip_addr *addr);
+/* The peer has shown that it reads there: what waits goes. */
+void sal_bound_lift(struct sal *s, struct sal_flow *f,
+		    const struct ip_addr *addr);
+/* Something for f has come. */
+void sal_bound_got(struct sal_flow *f, const struct sal_arrival *a);
+/* ... which was an ACK with the right nonce, and may show it. */
+void sal_bound_acked(struct sal *s, struct sal_flow *f,
+		     const struct sal_arrival *a);
+/* ... and what had no room before may have it now. */
+void sal_bound_go_on(struct sal *s, struct sal_flow *f);
+/* Whether a segment may go now. */
+bool sal_bound_admits(const struct sal_flow *f, const struct sal_kept *kept);
+/* Whether a packet may, which is counted then. */
+bool sal_bound_takes(struct sal *s, struct sal_flow *f,
+		     const struct sal_outer *out);
+/* One that goes in any case. */
+void sal_bound_rsyn(struct sal_flow *f, const struct sal_outer *out);
+int64_t sal_bound_due_ns(const struct sal_flow *f);
+void sal_bound_ask(struct sal *s, struct sal_flow *f);
 
 /* ---- refuse.c: what a program is told ----------------------------------- */
 
@@ -168,6 +201,8 @@ void sal_queue_add(struct sal *s, struct sal_flow *f,
 		   const struct sal_kept *kept, const uint8_t *segment);
 void sal_queue_flush(struct sal *s, struct sal_flow *f);
 struct sal_kept sal_kept_of(const struct sal_inner *p);
+/* A segment of a program may go now, its bound (bound.c) left aside. */
+bool sal_can_send(const struct sal_flow *f);
 void sal_data_arrived(struct sal *s, const struct sal_arrival *a);
 /* Gives the program a segment that came on f; false: it isn't f's. */
 bool sal_data_deliver(struct sal *s, struct sal_flow *f,
@@ -333,6 +368,8 @@ void sal_alive_sent(struct sal *s, struct sal_flow *f,
 		    const struct sal_kept *kept, const uint8_t *segment);
 /* Something that only the peer can have sent. */
 void sal_alive_heard(struct sal_flow *f);
+/* Our move, or the handshake, is complete, as far as we know. */
+void sal_alive_unsure(struct sal *s, struct sal_flow *f);
 int64_t sal_alive_due_ns(const struct sal *s, const struct sal_flow *f);
 void sal_alive_probe(struct sal *s, struct sal_flow *f);
 /* No answer to any of the probes. */
@@ -428,6 +465,8 @@ bool sal_path_known(const struct sal_flow *f, const struct sal_path *path);
  * step. */
 bool sal_moves_due(const struct sal *s);
 void sal_moves_go_on(struct sal *s);
+/* The answer to the peer's last RSYN. */
+void sal_rsynack_again(struct sal *s, struct sal_flow *f);
 /* Its RSYN is of no interest any more. */
 void sal_move_forget(struct sal *s, struct sal_flow *f);
 /* The address of this end may be another one now; an RSYN in any case. */
@@ -474,6 +513,9 @@ void sal_left_tie_arrived(struct sal *s, const struct sal_arrival *a);
 
 void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	     const struct sal_path *path, uint16_t reason);
+/* Does the peer speak from where this came from? */
+void sal_ask_path(struct sal *s, struct sal_flow *f,
+		  const struct sal_arrival *a);
 void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a);
 void sal_answered(struct sal *s, struct sal_flow *f,
 		  const struct sal_arrival *a);
@@ -510,7 +552,7 @@ void sal_native_answer_to(struct sal_path *path, const struct sal_arrival *a);
 void sal_native_end(struct sal *s, struct sal_flow *f);
 
 /* What sal_send_control() does, for a native flow. */
-void sal_native_send_control(struct sal *s, struct sal_flow *f,
+bool sal_native_send_control(struct sal *s, struct sal_flow *f,
 			     const struct sal_tie *tie,
 			     const struct sal_control_out *c);
 /* The ports are set to zero, and the checksum is put in. segment may be

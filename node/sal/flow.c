@@ -429,6 +429,7 @@ static int64_t next_task_ns(const struct sal *s, const struct sal_flow *f)
 	due = earlier(due, sal_alive_due_ns(s, f));
 	due = earlier(due, sal_list_due_ns(f));
 	due = earlier(due, sal_back_due_ns(f));
+	due = earlier(due, sal_bound_due_ns(f));
 	return earlier(due, sal_prove_due_ns(s, f));
 }
 

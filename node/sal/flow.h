@@ -75,6 +75,19 @@ struct sal_asked_way {
 };
 #define SAL_ASKED_WAYS 4
 
+/* What may go to an address of the peer's that is not proven (bound.c). */
+struct sal_bound {
+	bool on; /* it holds, for: */
+	struct ip_addr addr;
+	struct ip_addr proven; /* the last that was; AF_UNSPEC: none */
+	uint64_t got, sent; /* bytes from there, and to there */
+	bool resend; /* what TCP has not acknowledged comes when it is over */
+	bool unanswered; /* an RSYN-ACK had no room */
+	bool asked; /* a question is out: */
+	uint64_t value;
+	int64_t asked_ns, gap_ns;
+};
+
 /* Addresses that the peer had before, from which packets may still arrive. */
 #define SAL_FORMER_PATHS 2
 
@@ -97,6 +110,8 @@ struct sal_flow {
 	struct sal_tie old;
 	int64_t old_until_ns;
 	struct sal_path former[SAL_FORMER_PATHS]; /* AF_UNSPEC: none */
+	uint32_t former_unproven; /* bits: those of which it was never shown
+				     that the peer is there */
 
 	/* Other ways there (paths.c). */
 	struct ip_addr standby[SAL_STANDBY_MAX]; /* that the peer has told */
@@ -121,6 +136,8 @@ struct sal_flow {
 	bool prove_out; /* a question is */
 	bool prove_slot; /* prove_ns is the flow's own moment */
 	bool rsyn_proven; /* the last one that we took came from such a one */
+	struct sal_bound bound;
+	bool synack_elsewhere; /* it went to more addresses than one */
 	bool early; /* data goes before the move is complete */
 	/* Going back to a better way than its own (back.c). */
 	struct sal_path back_path; /* the one that is asked, or was last */
@@ -169,6 +186,7 @@ struct sal_flow {
 	bool rider; /* the queue's first segment went out on the SYN */
 	uint32_t rsyn; /* verno of our last RSYN */
 	uint32_t peer_rsyn; /* of the last one that we took */
+	uint32_t rsynack; /* the number of what answers it */
 	bool has_rsyn, has_peer_rsyn;
 	bool rsyn_unanswered;
 	bool rsyn_out; /* counted: it has not timed out yet */
@@ -185,6 +203,7 @@ struct sal_flow {
 	struct sal_path ask_path;
 	int64_t ask_ns; /* when the last one was sent; 0: never */
 	int64_t ask_path_ns; /* when it was asked of another path last */
+	uint64_t ask_room; /* bytes that questions there may still have */
 	int64_t owner_ns; /* since when its tuple is claimed and the peer says
 			     nothing; 0: it isn't */
 	uint32_t ask_tries;

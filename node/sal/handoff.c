@@ -99,6 +99,9 @@ int sal_flow_hold(struct sal *s, uint32_t local_id, int64_t now_ns,
 	if (f->info.state != SAL_ESTABLISHED || !f->has_ports)
 		return refuse(why, "the flow is opening, moving or closing",
 			      EAGAIN);
+	if (sal_bound_on(f))
+		return refuse(why, "the peer has not shown yet where it is",
+			      EAGAIN);
 	f->hand = SAL_HAND_HELD;
 	f->hand_until_ns = now_ns + SAL_HOLD_NS;
 	f->ask = SAL_ASK_NOTHING;
@@ -195,6 +198,7 @@ static void settle_in(struct sal *s, struct sal_flow *f,
 	f->unacked = own.unacked;
 	f->list_told = 0;
 	f->rule = sal_demux_hit(s, &f->info.service);
+	sal_bound_trust(f, &f->tie.path.remote);
 	/* The peer may know the old host's addresses, and the newest list
 	 * counts: ours has to be newer. */
 	if (!sal_after(s->list_verno, like->list_told))

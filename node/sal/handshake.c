@@ -245,6 +245,7 @@ void sal_do_send_syn_ack_ack(const struct sal_step *t)
 				 .ackno = to.peer_first + 1,
 				 .service = true,
 			 });
+	sal_alive_unsure(t->s, t->f);
 }
 
 static void rider_arrived(struct sal *s, struct sal_flow *f)
@@ -338,6 +339,7 @@ void sal_do_take_peer(const struct sal_step *t)
 		sal_peer_of_source(&tie->path.remote, t->a);
 	sal_native_took_peer(t->s, t->f, t->a);
 	sal_path_settle(t->f);
+	sal_bound_trust(t->f, &tie->path.remote);
 	if (!t->f->info.native) {
 		sal_encap_worked(t->s, &tie->path);
 		/* The router that was asked is reached in the same way. */

@@ -51,12 +51,28 @@ void sal_alive_heard(struct sal_flow *f)
 		f->ask = SAL_ASK_NOTHING;
 }
 
+/*
+ * If our ACK was lost, and so was what the peer repeats until it has it, the
+ * peer waits for us, perhaps without the right to say anything more where it
+ * has not seen us before (bound.c). So that is something that wants an answer,
+ * be the flow idle or not.
+ */
+void sal_alive_unsure(struct sal *s, struct sal_flow *f)
+{
+	if (f->info.native || f->early)
+		return;
+	f->waits_ns = s->now_ns;
+	if (sal_alive_due_ns(s, f) < f->armed_ns)
+		sal_flow_arm(s, f);
+}
+
 int64_t sal_alive_due_ns(const struct sal *s, const struct sal_flow *f)
 {
 	if (!f->waits_ns || f->info.state != SAL_ESTABLISHED ||
 	    f->ask != SAL_ASK_NOTHING)
 		return SAL_NEVER;
-	return f->waits_ns + s->config.liveness_ns;
+	return f->waits_ns +
+	       (s->config.liveness_ns ? s->config.liveness_ns : SECOND);
 }
 
 void sal_alive_probe(struct sal *s, struct sal_flow *f)

@@ -49,6 +49,9 @@ void sal_path_remember(struct sal_flow *f, const struct sal_path *path)
 	memmove(&f->former[1], &f->former[0],
 		sizeof(f->former) - sizeof(f->former[0]));
 	f->former[0] = *path;
+	f->former_unproven <<= 1;
+	f->former_unproven |=
+		f->bound.on && ip_addr_equal(&f->bound.addr, &path->remote);
 }
 
 bool sal_path_known(const struct sal_flow *f, const struct sal_path *path)
@@ -121,12 +124,18 @@ static void rsyn_emit(struct sal *s, struct sal_flow *f)
 
 static void rsynack_emit(struct sal *s, struct sal_flow *f)
 {
-	sal_send_control(s, f, &f->tie,
-			 &(struct sal_control_out){
-				 .flags = SAL_FLAG_RSYN | SAL_FLAG_ACK,
-				 .verno = f->tie.next,
-				 .ackno = f->peer_rsyn + 1,
-			 });
+	f->bound.unanswered = !sal_send_control(
+		s, f, &f->tie,
+		&(struct sal_control_out){
+			.flags = SAL_FLAG_RSYN | SAL_FLAG_ACK,
+			.verno = f->info.native ? f->tie.next : f->rsynack,
+			.ackno = f->peer_rsyn + 1,
+		});
+}
+
+void sal_rsynack_again(struct sal *s, struct sal_flow *f)
+{
+	rsynack_emit(s, f);
 }
 
 /* ---- we move ------------------------------------------------------------ */
@@ -367,6 +376,12 @@ void sal_do_take_rsyn(const struct sal_step *t)
 	sal_native_moves(f);
 	sal_way_because(f, SAL_WAY_PEER_MOVED);
 	peer_moved(t->s, f, t->a->path);
+	if (f->rsyn_proven || f->info.native)
+		sal_bound_trust(f, &t->a->path->remote);
+	else
+		sal_bound_begin(f, t->a);
+	if (!f->info.native)
+		f->rsynack = sal_rand_u32(&t->s->rand);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);
 }
 
@@ -401,14 +416,19 @@ bool sal_if_names_peer_rsyn(const struct sal_step *t)
 
 void sal_do_send_rsynack_ack(const struct sal_step *t)
 {
-	t->f->rsyn_unanswered = false;
-	leave_window(t->s, t->f);
-	sal_send_control(t->s, t->f, &t->f->tie,
-			 &(struct sal_control_out){
-				 .flags = SAL_FLAG_ACK,
-				 .verno = t->f->rsyn + 1,
-				 .ackno = t->f->tie.peer_next,
-			 });
+	struct sal_flow *f = t->f;
+	uint32_t number = sal_find_control(&t->a->packet)->verno;
+
+	f->rsyn_unanswered = false;
+	leave_window(t->s, f);
+	sal_send_control(
+		t->s, f, &f->tie,
+		&(struct sal_control_out){
+			.flags = SAL_FLAG_ACK,
+			.verno = f->rsyn + 1,
+			.ackno = f->info.native ? f->tie.peer_next : number + 1,
+		});
+	sal_alive_unsure(t->s, f);
 }
 
 void sal_do_resume(const struct sal_step *t)

@@ -27,7 +27,7 @@
 /* ---- out ---------------------------------------------------------------- */
 
 /* out's segment is in s->scratch. */
-static void emit_segment(struct sal *s, const struct sal_packet *p,
+static void make_segment(struct sal *s, const struct sal_packet *p,
 			 struct sal_outer *out, size_t len)
 {
 	memset(s->scratch, 0, 4);
@@ -35,7 +35,6 @@ static void emit_segment(struct sal *s, const struct sal_packet *p,
 			       s->scratch, len);
 	out->segment = s->scratch;
 	out->len = len;
-	sal_emit(s, p, out);
 }
 
 void sal_native_send_segment(struct sal *s, struct sal_flow *f,
@@ -51,12 +50,12 @@ void sal_native_send_segment(struct sal *s, struct sal_flow *f,
 			f->info.protocol);
 	f->info.packets_out++;
 	f->info.bytes_out += len;
-	emit_segment(s, &p, &out, len);
+	make_segment(s, &p, &out, len);
+	sal_emit(s, &p, &out);
 }
 
-void sal_native_emit_udp(struct sal *s, const struct sal_packet *p,
-			 struct sal_outer *out, const uint8_t *bytes,
-			 size_t len)
+static void make_udp(struct sal *s, const struct sal_packet *p,
+		     struct sal_outer *out, const uint8_t *bytes, size_t len)
 {
 	size_t all = UDP_HEADER + len;
 
@@ -65,10 +64,18 @@ void sal_native_emit_udp(struct sal *s, const struct sal_packet *p,
 	s->scratch[5] = (uint8_t)all;
 	if (len)
 		memcpy(s->scratch + UDP_HEADER, bytes, len);
-	emit_segment(s, p, out, all);
+	make_segment(s, p, out, all);
 }
 
-static void emit_handshake(struct sal *s, const struct sal_flow *f,
+void sal_native_emit_udp(struct sal *s, const struct sal_packet *p,
+			 struct sal_outer *out, const uint8_t *bytes,
+			 size_t len)
+{
+	make_udp(s, p, out, bytes, len);
+	sal_emit(s, p, out);
+}
+
+static void make_handshake(struct sal *s, const struct sal_flow *f,
 			   const struct sal_packet *p, struct sal_outer *out,
 			   bool syn)
 {
@@ -78,19 +85,16 @@ static void emit_handshake(struct sal *s, const struct sal_flow *f,
 
 	if (f->info.protocol == IPPROTO_TCP && k->len) {
 		memcpy(s->scratch, k->bytes, k->len);
-		emit_segment(s, p, out, k->len);
+		make_segment(s, p, out, k->len);
 	} else if (f->info.protocol == IPPROTO_UDP && syn) {
-		sal_native_emit_udp(s, p, out, NULL, 0);
-	} else {
-		if (f->info.protocol == IPPROTO_UDP) {
-			out->segment = unchecked;
-			out->len = sizeof(unchecked);
-		}
-		sal_emit(s, p, out);
+		make_udp(s, p, out, NULL, 0);
+	} else if (f->info.protocol == IPPROTO_UDP) {
+		out->segment = unchecked;
+		out->len = sizeof(unchecked);
 	}
 }
 
-void sal_native_send_control(struct sal *s, struct sal_flow *f,
+bool sal_native_send_control(struct sal *s, struct sal_flow *f,
 			     const struct sal_tie *tie,
 			     const struct sal_control_out *c)
 {
@@ -111,9 +115,8 @@ void sal_native_send_control(struct sal *s, struct sal_flow *f,
 		sal_answer_from(s, &out, &f->hops);
 	}
 	if (c->service || synack)
-		emit_handshake(s, f, &p, &out, syn);
-	else
-		sal_emit(s, &p, &out);
+		make_handshake(s, f, &p, &out, syn);
+	return sal_emit_bounded(s, f, &p, &out);
 }
 
 /* ---- in ----------------------------------------------------------------- */

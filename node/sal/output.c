@@ -29,23 +29,53 @@ size_t sal_room(const struct sal *s, const struct sal_flow *f,
 	return mtu > outer + header_len ? mtu - outer - header_len : 0;
 }
 
-void sal_emit(struct sal *s, const struct sal_packet *p, struct sal_outer *out)
+static bool encode(struct sal *s, const struct sal_packet *p,
+		   uint8_t header[SAL_HEADER_MAX], struct sal_outer *out)
 {
-	uint8_t header[SAL_HEADER_MAX];
 	int len;
 
 	if (!ip_addr_size(&out->path.local))
-		return; /* nothing to send from: it is as good as lost */
-	len = sal_encode(p, header, sizeof(header));
+		return false; /* nothing to send from: it is as good as lost */
+	len = sal_encode(p, header, SAL_HEADER_MAX);
 	if (len < 0) {
 		s->stats.broken++;
-		return;
+		return false;
 	}
 	out->header = header;
 	out->header_len = (size_t)len;
 	out->protocol = p->protocol;
+	return true;
+}
+
+static void hand_over(struct sal *s, const struct sal_outer *out)
+{
 	s->stats.outer_out++;
 	s->sink.send(s->sink.arg, out);
+}
+
+void sal_emit(struct sal *s, const struct sal_packet *p, struct sal_outer *out)
+{
+	uint8_t header[SAL_HEADER_MAX];
+
+	if (encode(s, p, header, out))
+		hand_over(s, out);
+}
+
+bool sal_emit_bounded(struct sal *s, struct sal_flow *f,
+		      const struct sal_packet *p, struct sal_outer *out)
+{
+	const struct sal_control *c = sal_find_control(p);
+	uint8_t header[SAL_HEADER_MAX];
+
+	if (!encode(s, p, header, out))
+		return true;
+	if (c && (c->flags & (SAL_FLAG_RSYN | SAL_FLAG_ACK)) == SAL_FLAG_RSYN &&
+	    !sal_flow_unproven(f))
+		sal_bound_rsyn(f, out);
+	else if (!sal_bound_takes(s, f, out))
+		return false;
+	hand_over(s, out);
+	return true;
 }
 
 static void with_segment(struct sal_outer *out, const struct sal_flow *f,
@@ -83,7 +113,7 @@ static bool is_known(const struct sal_flow *f)
 	return f->info.client || f->confirmed;
 }
 
-void sal_send_control(struct sal *s, struct sal_flow *f,
+bool sal_send_control(struct sal *s, struct sal_flow *f,
 		      const struct sal_tie *tie,
 		      const struct sal_control_out *c)
 {
@@ -96,10 +126,8 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
 	};
 
 	f->sent_ns = s->now_ns;
-	if (f->info.native) {
-		sal_native_send_control(s, f, tie, c);
-		return;
-	}
+	if (f->info.native)
+		return sal_native_send_control(s, f, tie, c);
 	sal_packet_init(&p, f->info.local_id, tie->remote_id, f->info.protocol);
 	sal_add_control(&p, c->flags, c->verno, c->ackno, tie->nonce);
 	if (c->service)
@@ -117,7 +145,7 @@ void sal_send_control(struct sal *s, struct sal_flow *f,
 		sal_add_reason(&p, c->reason);
 	if (c->segment)
 		with_segment(&out, f, c->kept, c->segment);
-	sal_emit(s, &p, &out);
+	return sal_emit_bounded(s, f, &p, &out);
 }
 
 /*
@@ -170,7 +198,7 @@ void sal_send_stray_rst(struct sal *s, const struct sal_arrival *a,
 	s->sink.event(s->sink.arg, &e);
 }
 
-void sal_send_challenge(struct sal *s, const struct sal_flow *f,
+bool sal_send_challenge(struct sal *s, struct sal_flow *f,
 			const struct sal_path *path, uint8_t kind,
 			uint64_t value)
 {
@@ -183,7 +211,7 @@ void sal_send_challenge(struct sal *s, const struct sal_flow *f,
 
 	sal_packet_init(&p, f->info.local_id, f->tie.remote_id, 0);
 	sal_add_challenge(&p, kind, value);
-	sal_emit(s, &p, &out);
+	return sal_emit_bounded(s, f, &p, &out);
 }
 
 void sal_send_data(struct sal *s, struct sal_flow *f,
@@ -198,5 +226,5 @@ void sal_send_data(struct sal *s, struct sal_flow *f,
 	f->info.bytes_out += kept->len;
 	f->sent_ns = s->now_ns;
 	sal_alive_sent(s, f, kept, segment);
-	sal_emit(s, &p, &out);
+	sal_emit_bounded(s, f, &p, &out);
 }

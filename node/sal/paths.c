@@ -143,7 +143,8 @@ static unsigned remotes_of(const struct sal_flow *f,
 	for (unsigned i = 0; i < f->standby_count; i++)
 		n = add_remote(v, n, &f->standby[i]);
 	for (unsigned i = 0; i < SAL_FORMER_PATHS; i++)
-		n = add_remote(v, n, &f->former[i].remote);
+		if (!(f->former_unproven >> i & 1))
+			n = add_remote(v, n, &f->former[i].remote);
 	return n;
 }
 
@@ -324,8 +325,13 @@ void sal_do_take_way(const struct sal_step *t)
 {
 	struct sal_flow *f = t->f;
 
-	if (!f->peer_moved)
+	if (!f->peer_moved) {
 		sal_path_take(t->s, f, t->a->path);
+		if (f->info.native || sal_proof_has(t->s, f, t->a->path))
+			sal_bound_trust(f, &t->a->path->remote);
+		else
+			sal_bound_begin(f, t->a);
+	}
 	if (!f->info.native)
 		sal_encap_worked(t->s, &f->tie.path);
 }

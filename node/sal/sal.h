@@ -575,6 +575,12 @@ int sal_flow_abort(struct sal *s, uint32_t local_id, int64_t now_ns,
 	X(early, "moves whose data did not wait for their end")                \
 	X(back_asked, "times a better way than a flow's own was asked")        \
 	X(back_went, "flows that went back to one, as it answered")            \
+	X(unproven_waits,                                                      \
+	  "segments that waited for a peer to show where it is")               \
+	X(unproven_unsent,                                                     \
+	  "control packets not sent: the peer has not shown where it is")      \
+	X(unproven_asked, "times a peer was asked at the address in use")      \
+	X(unproven_shown, "addresses in use that were shown to be the peer's") \
 	X(challenges_sent, "challenges sent, but to standby addresses")        \
 	X(challenges_failed, "challenges answered wrongly")                    \
 	X(retransmissions, "control packets sent again")                       \

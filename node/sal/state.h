@@ -166,6 +166,7 @@ struct sal {
 struct sal_arrival {
 	const struct sal_path *path;
 	const struct sal_ip_fields *ip;
+	size_t len; /* of it, without the headers that it came in */
 	bool to_many; /* it came to all on its link: refusals would be noise */
 	struct sal_packet packet;
 };

@@ -96,6 +96,10 @@ void sal_unacked_resend(struct sal *s, struct sal_flow *f)
 {
 	uint32_t count = 0;
 
+	if (sal_bound_on(f)) {
+		f->bound.resend = true;
+		return;
+	}
 	for (uint32_t h = f->unacked.first; h;
 	     h = sal_store_next(&s->unacked, h)) {
 		sal_send_data(s, f, sal_store_kept(&s->unacked, h),

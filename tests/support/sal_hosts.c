@@ -78,6 +78,16 @@ static void remember_sent(struct world *w, const struct sal_inner *p)
 	tally_at(&w->sent, fingerprint(p))->given++;
 }
 
+void world_says(struct world *w, const struct ip_addr *from,
+		const struct ip_addr *to, const struct sal_packet *p)
+{
+	remember_sent(w, &(struct sal_inner){ .src = *from,
+					      .dst = *to,
+					      .protocol = p->protocol,
+					      .segment = p->payload,
+					      .len = p->payload_len });
+}
+
 static bool is_ping(const struct sal_inner *p, uint8_t type4, uint8_t type6)
 {
 	return p->protocol == IPPROTO_ICMP ?
@@ -128,6 +138,83 @@ void host_was_shown(struct host *h, const struct sal_packet *p,
 			 completion_of(h, p->src_flow, c->verno - 1));
 }
 
+/* The same, whatever the port. */
+static uint64_t address_of(const struct host *h, uint32_t remote_id,
+			   const struct sal_path *path)
+{
+	struct sal_path any = *path;
+
+	any.remote_port = 0;
+	return place_of(h, remote_id, &any);
+}
+
+static uint32_t with_headers(const struct sal_path *path, size_t len)
+{
+	return (uint32_t)len + (path->remote.family == AF_INET6 ? 40 : 20) +
+	       (path->remote_port ? 8 : 0);
+}
+
+#define SHOWN UINT32_MAX
+
+void host_got(struct host *h, const struct sal_packet *p,
+	      const struct sal_path *path, size_t len)
+{
+	const struct sal_control *c = sal_find_control(p);
+	struct world *w = h->world;
+	struct tally_entry *e =
+		tally_at(&w->unproven, address_of(h, p->src_flow, path));
+
+	if (w->forged)
+		tally_at(&w->lies, place_of(h, p->src_flow, path));
+	if (e->given == SHOWN)
+		return;
+	/* Whoever else speaks to this flow has had something of it. */
+	if (!w->forged &&
+	    !(c && (c->flags == SAL_FLAG_SYN || c->flags == SAL_FLAG_RSYN)))
+		e->given = SHOWN;
+	else
+		e->given += with_headers(path, len);
+}
+
+/* A question to an address that the peer has told; there are few of these. */
+static bool is_of_list(const struct host *h, const struct sal_packet *p,
+		       const struct ip_addr *to)
+{
+	struct ip_addr list[SAL_STANDBY_MAX];
+	unsigned n = sal_flow_standby(h->sal, p->src_flow, list);
+	const struct sal_ext *e = sal_find(p, SAL_EXT_CHALLENGE, 0);
+
+	for (unsigned i = 0; i < n; i++)
+		if (e && e->challenge.kind == SAL_CHALLENGE_ASK &&
+		    ip_addr_equal(&list[i], to))
+			return true;
+	return false;
+}
+
+/* What goes because of our own rules or a list goes to where nobody has spoken
+ * from. A native flow's RSYN-ACK has no bound, nor have two that cross. */
+static void check_bound(struct host *h, const struct sal_outer *out)
+{
+	struct world *w = h->world;
+	const struct sal_control *c;
+	struct sal_flow_info f;
+	struct tally_entry *e;
+	struct sal_packet p;
+
+	ck_assert_int_eq(sal_decode(&p, out->header, out->header_len), SAL_OK);
+	c = sal_find_control(&p);
+	if (!p.dst_flow || (c && c->flags == SAL_FLAG_RSYN) ||
+	    is_of_list(h, &p, &out->path.remote) ||
+	    (c && sal_flow_find(h->sal, p.src_flow, &f) && f.native &&
+	     (f.client || c->flags == (SAL_FLAG_RSYN | SAL_FLAG_ACK))))
+		return;
+	e = tally_find(&w->unproven, address_of(h, p.dst_flow, &out->path));
+	if (!e || e->given == SHOWN)
+		return;
+	e->on_wire += with_headers(&out->path, out->header_len + out->len);
+	WORLD_OK(w, e->on_wire <= 3 * e->given);
+}
+
 /* A flow that closes says its last words to wherever an RSYN has come from. */
 static bool may_go_there(const struct host *h, const struct sal_outer *out)
 {
@@ -138,7 +225,8 @@ static bool may_go_there(const struct host *h, const struct sal_outer *out)
 
 	ck_assert_int_eq(sal_decode(&p, out->header, out->header_len), SAL_OK);
 	place = place_of(h, p.dst_flow, &out->path);
-	if (tally_find(&h->world->shown, place))
+	if (tally_find(&h->world->shown, place) ||
+	    tally_find(&h->world->lies, place))
 		return true;
 	rsyn = tally_find(&h->world->rsyns, place);
 	if (rsyn && tally_find(&h->world->shown,
@@ -161,6 +249,7 @@ void host_emits(struct host *h, const struct sal_outer *out)
 	struct world *w = h->world;
 	struct tally_entry *e;
 
+	check_bound(h, out);
 	/* A SYN's is counted where it arrives; an ICMP error may come from a
 	 * router; a native flow's segment is none of a program. */
 	if (!out->len || !ip_addr_size(&out->inner_src) ||

@@ -355,6 +355,7 @@ static void arrive_by(struct world *w, const struct wire_packet *p,
 	w->payload_len = 0;
 	w->payload = p->bytes;
 	if (sal_decode(&decoded, p->bytes, p->len) == SAL_OK) {
+		host_got(to, &decoded, &path, p->len);
 		if (!w->forged)
 			host_was_shown(to, &decoded, &path);
 		w->rider = rider_of(to, &decoded);
@@ -385,8 +386,8 @@ static void arrive(struct world *w, const struct wire_packet *p)
 		arrive_by(w, p, to);
 }
 
-void world_inject(struct world *w, const char *from, struct host *to,
-		  const uint8_t *bytes, size_t len)
+void world_arrives(struct world *w, const char *from, struct host *to,
+		   const uint8_t *bytes, size_t len)
 {
 	struct wire_packet p = { .path = { .local = ip(from),
 					   .remote = to->addresses[0] },
@@ -397,10 +398,16 @@ void world_inject(struct world *w, const char *from, struct host *to,
 	if (len)
 		memcpy(p.bytes, bytes, len);
 	log_packet(w, &p, "FAKE");
-	w->forged = true;
 	arrive(w, &p);
-	w->forged = false;
 	free(p.bytes);
+}
+
+void world_inject(struct world *w, const char *from, struct host *to,
+		  const uint8_t *bytes, size_t len)
+{
+	w->forged = true;
+	world_arrives(w, from, to, bytes, len);
+	w->forged = false;
 }
 
 /* ---- time --------------------------------------------------------------- */
@@ -501,5 +508,7 @@ void world_free(struct world *w)
 	free(w->riders.v);
 	free(w->shown.v);
 	free(w->rsyns.v);
+	free(w->unproven.v);
+	free(w->lies.v);
 	free(w);
 }

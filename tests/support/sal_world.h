@@ -13,8 +13,10 @@
  * it, and TCP's once more for each move that was completed, or whose data did
  * not wait for that. And no segment goes to an address from where nothing but
  * an RSYN has come on this flow, unless the ACK that completes it has come from
- * elsewhere: that is, to one that has not shown that it can be reached. When a
- * check fails, all that went over the network is printed, as a ladder.
+ * elsewhere: that is, to one that has not shown that it can be reached. To such
+ * an address goes no more than three times what has come from there, whatever it
+ * is. When a check fails, all that went over the network is printed, as a
+ * ladder.
  */
 #ifndef TESTS_SAL_WORLD_H
 #define TESTS_SAL_WORLD_H
@@ -119,6 +121,9 @@ struct world {
 	/* From where hosts have had more than an RSYN, and which RSYNs were
 	 * completed; from where they had an RSYN, and its version. By flow. */
 	struct tally shown, rsyns;
+	/* Bytes from where a peer has shown nothing yet ("given"), and to there
+	 * ("on_wire"); where forged packets said they were from. By flow. */
+	struct tally unproven, lies;
 	bool forged; /* what is arriving; it shows nothing */
 	/* Of the packet that is arriving. */
 	uint64_t rider; /* 0: no SYN that carries a segment */
@@ -205,9 +210,16 @@ void world_at(struct world *w, int64_t at_ns, void (*fn)(void *arg), void *arg);
 void world_run(struct world *w, int64_t until_ns);
 void world_run_for(struct world *w, int64_t ns);
 
+/* From here on a segment counts as sent by a program, from one inner address to
+ * another: what rides on a packet that will be forged. */
+void world_says(struct world *w, const struct ip_addr *from,
+		const struct ip_addr *to, const struct sal_packet *p);
 /* Puts a packet on the network, as if from and to these. */
 void world_inject(struct world *w, const char *from, struct host *to,
 		  const uint8_t *bytes, size_t len);
+/* The same, of one who really reads there. */
+void world_arrives(struct world *w, const char *from, struct host *to,
+		   const uint8_t *bytes, size_t len);
 
 unsigned world_events(const struct world *w, const struct host *h,
 		      enum sal_event_kind kind);

@@ -30,6 +30,9 @@ struct tally_entry *tally_find(const struct tally *t, uint64_t hash);
 /* What came to a host says from where, for may_go_there(). */
 void host_was_shown(struct host *h, const struct sal_packet *p,
 		    const struct sal_path *path);
+/* ... and how much it is. */
+void host_got(struct host *h, const struct sal_packet *p,
+	      const struct sal_path *path, size_t len);
 /* Before a packet goes onto the network: may it? */
 void host_emits(struct host *h, const struct sal_outer *out);
 uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);

@@ -401,10 +401,11 @@ START_TEST(a_thousand_move)
 	WORLD_OK(w, m.rsyns == MANY && m.most_at_once <= 200);
 	at_least = m.packets;
 	world_run_for(w, SEC);
-	/* RSYN, RSYN-ACK, ACK; and where there is something to tell a list, its
-	 * answer, and no more. */
-	WORLD_OK(w, at_least >= 3 * MANY);
-	WORLD_OK(w, m.packets <= (_i ? 5 : 3) * MANY);
+	/* RSYN, RSYN-ACK, ACK; where there is something to tell a list and its
+	 * answer, else, a second later, the question whether the ACK has come:
+	 * and no more. */
+	WORLD_OK(w, at_least >= 3 * MANY && at_least <= (_i ? 5 : 3) * MANY);
+	WORLD_OK(w, m.packets <= 5 * MANY);
 	WORLD_OK(w, !sal_stats(world_c(w)->sal)->retransmissions);
 	for (unsigned i = 0; i < MANY; i++)
 		host_ping(world_c(w), "10.8.0.1", (uint16_t)i, 2, 40);
@@ -420,14 +421,17 @@ START_TEST(a_thousand_move_in_bad_weather)
 {
 	struct moves m;
 	struct world *w = thousand(&m, NULL);
-	uint64_t again;
+	uint64_t again, silences;
 
 	w->weather.loss = 50;
 	host_addresses(world_c(w), "10.0.0.2", NULL);
 	world_run_for(w, 20 * SEC);
 	all_are_there(w);
 	again = sal_stats(world_c(w)->sal)->retransmissions;
-	WORLD_OK(w, m.rsyns == MANY + again && m.most_at_once <= 200);
+	/* The question whether the ACK has come may be lost thrice. */
+	silences = sal_stats(world_c(w)->sal)->silences;
+	WORLD_OK(w, m.rsyns == MANY + again + silences && silences < 10);
+	WORLD_OK(w, m.most_at_once <= 200);
 	/* A tenth of the exchanges are not had at the first try. */
 	WORLD_OK(w, again > MANY / 20 && again < MANY / 5);
 	world_free(w);
