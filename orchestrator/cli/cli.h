@@ -17,6 +17,7 @@ enum exit_code {
 	EXIT_USAGE = 2, /* the command line or the scenario is wrong */
 	EXIT_BROKEN = 3, /* the lab could not be built, or broke */
 	EXIT_INVALID = 4, /* the run cannot be judged */
+	EXIT_TIMED_OUT = 124, /* it took too long; as timeout(1) has it */
 	EXIT_SIGNAL = 128, /* plus the signal that interrupted */
 };
 
@@ -35,6 +36,7 @@ struct loaded {
 	struct diag *diag;
 	struct scenario *scenario;
 	struct plan *plan;
+	struct err err; /* why it could not be read; code 0: diag says why */
 };
 
 /*
@@ -75,6 +77,10 @@ int next_option(int argc, char **argv, const char *shorts,
 /* For a command without options: its words begin at argv[optind]. False: it is
  * to end with *code. */
 bool take_words(int argc, char **argv, int *code);
+
+/* The value of --timeout: a duration, or "none", which is 0. 0, or the exit
+ * code. */
+int take_timeout(const char *command, const char *text, int64_t *timeout_ns);
 
 /* Columns of the terminal at fd, or a default. */
 unsigned terminal_width(int fd);

@@ -4,21 +4,29 @@
 
 #include "orchestrator/report/compare.h"
 
+#include <errno.h>
+#include <getopt.h>
 #include <locale.h>
 
 int cmd_compare(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
+	int code;
 
-	if (argc < 2)
+	if (!take_words(argc, argv, &code))
+		return code;
+	if (optind == argc)
 		return usage_error("compare", "name the records of runs");
-	if (argc - 1 > COMPARE_RUNS_MAX)
+	if (argc - optind > COMPARE_RUNS_MAX)
 		return usage_error("compare", "name at most %d runs",
 				   COMPARE_RUNS_MAX);
 	setlocale(LC_CTYPE, "");
-	if (!compare_print((const char *const *)argv + 1, (size_t)argc - 1,
-			   stdout, &err))
+	if (!compare_print((const char *const *)argv + optind,
+			   (size_t)(argc - optind), stdout, &err))
 		return EXIT_HELD;
+	if (err.code == ENOENT || err.code == ENOTDIR)
+		err_hint(&err, "name the folder of a run's record, "
+			       "results/NAME/TIME");
 	print_error(NULL, &err);
-	return EXIT_BROKEN;
+	return EXIT_USAGE;
 }

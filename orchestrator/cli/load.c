@@ -84,10 +84,12 @@ int load_scenario(const char *path, struct loaded *out)
 	}
 	if (!r)
 		return 0;
-	if (diag_count(out->diag))
+	if (diag_count(out->diag)) {
 		diag_render(out->diag, stderr);
-	else
+	} else {
 		print_error(NULL, &err);
+		out->err = err;
+	}
 	return EXIT_USAGE;
 }
 
@@ -126,7 +128,9 @@ int cmd_plan(int argc, char **argv)
 	if (!take_words(argc, argv, &r))
 		return r;
 	if (optind != argc - 1)
-		return usage_error("plan", "name one scenario file");
+		return usage_error(
+			"plan", optind == argc ? "name a scenario file" :
+						 "name one scenario file only");
 	r = load_scenario(argv[optind], &l);
 	if (!r)
 		plan_print(l.plan, stdout);

@@ -4,7 +4,9 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <ctype.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct command {
 	const char *name;
@@ -17,8 +19,9 @@ static const struct command {
 	  "  -r, --results DIR   keep the record below DIR (default: results)\n"
 	  "  -s, --seed N        use this seed instead of the scenario's\n"
 	  "  -q, --quiet         print the summary only, no progress\n"
-	  "      --calibrate     first have the emulator of links measure what "
-	  "it can do\n"
+	  "      --timeout TIME  end a run that takes longer, such as 90s or "
+	  "10min\n"
+	  "                      (default: none)\n"
 	  "      --retry-invalid N\n"
 	  "                      where a run is invalid, run again, up to N "
 	  "times; each\n"
@@ -28,22 +31,30 @@ static const struct command {
 	  "clock and\n"
 	  "                      give shells in the nodes, before the lab is "
 	  "taken down\n"
+	  "      --calibrate     first have the emulator of links measure what "
+	  "it can do\n"
 	  "      --inject-failure K[:ERRNO]\n"
 	  "                      make the K-th operation on the kernel fail "
-	  "with\n"
-	  "                      that error (ENOBUFS, or any name or number), "
-	  "to\n"
-	  "                      see how that is told and unwound\n"
+	  "with that\n"
+	  "                      error (ENOBUFS, or any name or number), to "
+	  "see how\n"
+	  "                      it is told and unwound\n"
 	  "\n"
-	  "The record is kept in DIR/NAME/TIME; its summary is printed. "
-	  "Ctrl-C\n"
-	  "ends a run early with the record written; twice, at once.\n"
+	  "The record is kept in DIR/NAME/TIME, NAME being the scenario's; its "
+	  "summary\n"
+	  "is printed. Ctrl-C ends a run early with the record written; "
+	  "twice, at once.\n"
 	  "\n"
-	  "Exit codes: 0 every expectation held, 1 one failed, 2 the scenario "
-	  "or\n"
-	  "the command line is wrong, 3 the lab could not be built or broke,\n"
-	  "4 the run is invalid, 129, 130 or 143 interrupted (SIGHUP, SIGINT, "
-	  "SIGTERM).\n" },
+	  "Exit codes:\n"
+	  "  0              every expectation held\n"
+	  "  1              one did not\n"
+	  "  2              the scenario or the command line is wrong\n"
+	  "  3              the lab could not be built, or broke\n"
+	  "  4              the run is invalid: it cannot be judged, and the "
+	  "summary says why\n"
+	  "  124            it took longer than --timeout\n"
+	  "  129, 130, 143  interrupted by SIGHUP, SIGINT (Ctrl-C) or "
+	  "SIGTERM\n" },
 	{ "test", cmd_test, "[OPTIONS] FILE...",
 	  "run many scenarios, and give one verdict",
 	  "  -j, --jobs N        at most N runs at once (default: one a core; "
@@ -54,26 +65,36 @@ static const struct command {
 	  "  -s, --seed N        use this seed instead of the scenarios'\n"
 	  "  -q, --quiet         tell only of runs that are not passed\n"
 	  "      --junit FILE    write the results as JUnit's XML\n"
-	  "      --tap FILE      and by the Test Anything Protocol; -: to "
-	  "standard\n"
+	  "      --tap FILE      write them by the Test Anything Protocol; -: "
+	  "to standard\n"
 	  "                      output, and what people read to standard "
 	  "error\n"
+	  "      --timeout TIME  end a run that takes longer; none: let it. "
+	  "Default: the\n"
+	  "                      scenario's duration and 60 s, or, where it "
+	  "has none,\n"
+	  "                      10 minutes more than its timeline and probes "
+	  "take\n"
 	  "      --repeat N      run each scenario N times\n"
-	  "      --until-fail    all over again, until one fails\n"
+	  "      --until-fail    run all again and again, until one fails\n"
 	  "      --retry-invalid N\n"
 	  "                      try a run that is invalid again, up to N "
 	  "times,\n"
 	  "                      alone, when all others are over\n"
 	  "\n"
 	  "All scenarios are checked first; where one has a mistake, none is "
-	  "run.\n"
+	  "run, and\n"
+	  "the files for other programs say so.\n"
 	  "\n"
-	  "Exit codes, the first that is true: 130, 143 or 129 interrupted, 2 "
-	  "a\n"
-	  "scenario or the command line is wrong, 3 a lab could not be built "
-	  "or\n"
-	  "broke, 1 an expectation failed, 4 a run is invalid, 0 all "
-	  "passed.\n" },
+	  "Exit codes, the first that is true:\n"
+	  "  129, 130, 143  interrupted by SIGHUP, SIGINT (Ctrl-C) or "
+	  "SIGTERM\n"
+	  "  2              a scenario or the command line is wrong\n"
+	  "  3              a lab could not be built, or broke\n"
+	  "  124            a run took too long (--timeout)\n"
+	  "  1              an expectation did not hold\n"
+	  "  4              a run is invalid: it cannot be judged\n"
+	  "  0              all passed\n" },
 	{ "check", cmd_check, "FILE...", "say all that is wrong with scenarios",
 	  "Prints nothing and exits 0 where there is nothing wrong, else 2.\n"
 	  "Nothing is built.\n" },
@@ -83,10 +104,12 @@ static const struct command {
 	  "the\n"
 	  "scenario that asks for it, and the timeline.\n" },
 	{ "compare", cmd_compare, "RECORD...",
-	  "print what the probes of runs lived through, side by side",
+	  "print what the probes of runs saw, side by side",
 	  "RECORD is the folder of a run's record, or its results.json. Probes "
 	  "of\n"
-	  "the same name stand in the same rows; others by their order.\n" },
+	  "the same name stand in the same rows; others by their order. Exits "
+	  "0, or 2\n"
+	  "where a record can't be read.\n" },
 	{ "doctor", cmd_doctor, "",
 	  "say what this kernel allows, and the remedies",
 	  "Exits 0 where labs can be built, else 3.\n" },
@@ -104,6 +127,13 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+static bool is_file(const char *name)
+{
+	struct stat st;
+
+	return !stat(name, &st) && S_ISREG(st.st_mode);
+}
+
 static int unknown_command(const char *name)
 {
 	const char *names[COMMANDS];
@@ -112,9 +142,17 @@ static int unknown_command(const char *name)
 	for (size_t i = 0; i < COMMANDS; i++)
 		names[i] = commands[i].name;
 	near = diag_nearest(name, names, COMMANDS);
-	fprintf(stderr, "servalab: there is no command '%s'", name);
+	if (*name == '-')
+		fprintf(stderr,
+			"servalab: '%s' stands in the place of a command; "
+			"options come behind one",
+			name);
+	else
+		fprintf(stderr, "servalab: there is no command '%s'", name);
 	if (near)
 		fprintf(stderr, "; did you mean '%s'?", near);
+	else if (is_file(name))
+		fprintf(stderr, "; did you mean 'servalab run %s'?", name);
 	fprintf(stderr, "\nTry 'servalab help'.\n");
 	return EXIT_USAGE;
 }
@@ -127,15 +165,17 @@ static void print_help(FILE *out)
 		"programs, and says what each\nconversation lived through.\n"
 		"\nusage: servalab COMMAND ...\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-8s %-16s %s\n", commands[i].name,
+		fprintf(out, "  %-8s %-18s %s\n", commands[i].name,
 			commands[i].words, commands[i].summary);
-	fprintf(out, "\n'servalab help COMMAND' says more about one.\n");
+	fprintf(out, "\n'servalab help COMMAND' says more about one. See "
+		     "servalab(1).\n");
 }
 
 static void print_command_help(const struct command *c, FILE *out)
 {
-	fprintf(out, "usage: servalab %s%s%s\n\n%s.\n", c->name,
-		*c->words ? " " : "", c->words, c->summary);
+	fprintf(out, "usage: servalab %s%s%s\n\n%c%s.\n", c->name,
+		*c->words ? " " : "", c->words, toupper(*c->summary),
+		c->summary + 1);
 	if (c->details)
 		fprintf(out, "\n%s", c->details);
 }

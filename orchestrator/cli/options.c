@@ -6,16 +6,55 @@
  */
 #include "orchestrator/cli/cli.h"
 
+#include "base/clock.h"
+#include "base/units.h"
+
 #include <getopt.h>
+#include <stdio.h>
 #include <string.h>
 
-static void tell_unknown(const char *command, const char *word)
+#define TIMEOUT_MAX_NS (10000 * 3600 * NSEC_PER_SEC)
+
+#define LONGS_MAX 32
+
+/* The part of "--results=DIR" that is a name, without the dashes. */
+static size_t name_of(const char *word, const char **name)
 {
+	*name = word + strspn(word, "-");
+	return strcspn(*name, "=");
+}
+
+static void tell_unknown(const char *command, const char *word,
+			 const struct option *longs)
+{
+	const char *names[LONGS_MAX], *name, *near;
+	size_t len = name_of(word, &name), n = 0, begin = 0;
+	char text[64];
+
 	/* Of short ones, several may stand in one word. */
-	if (strncmp(word, "--", 2) != 0 && optopt)
+	if (strncmp(word, "--", 2) != 0) {
 		usage_error(command, "there is no option '-%c'", optopt);
+		return;
+	}
+	for (; longs[n].name && n < LONGS_MAX; n++) {
+		names[n] = longs[n].name;
+		begin += !strncmp(names[n], name, len);
+	}
+	snprintf(text, sizeof(text), "%.*s", (int)len, name);
+	near = diag_nearest(text, names, n);
+	if (begin > 1)
+		usage_error(command,
+			    "'--%s' could be more than one option; write more "
+			    "of it",
+			    text);
+	else if (begin == 1)
+		usage_error(command, "'--%s' takes no value", text);
+	else if (near)
+		usage_error(command,
+			    "there is no option '--%s'; did you mean '--%s'?",
+			    text, near);
 	else
-		usage_error(command, "there is no option '%s'", word);
+		usage_error(command, "there is no option '--%s'", text);
 }
 
 int next_option(int argc, char **argv, const char *shorts,
@@ -35,12 +74,26 @@ int next_option(int argc, char **argv, const char *shorts,
 				    argv[optind - 1]);
 		return OPTION_STOP;
 	case '?':
-		tell_unknown(argv[0], argv[optind - 1]);
+		tell_unknown(argv[0], argv[optind - 1], longs);
 		*code = EXIT_USAGE;
 		return OPTION_STOP;
 	default:
 		return c;
 	}
+}
+
+int take_timeout(const char *command, const char *text, int64_t *timeout_ns)
+{
+	int64_t ns = 0;
+
+	if (strcmp(text, "none") != 0 &&
+	    (units_parse_duration_ns(text, &ns) || !ns || ns > TIMEOUT_MAX_NS))
+		return usage_error(command,
+				   "'%s' is no time for --timeout; write one "
+				   "such as 90s or 10min, or none",
+				   text);
+	*timeout_ns = ns;
+	return 0;
 }
 
 bool take_words(int argc, char **argv, int *code)

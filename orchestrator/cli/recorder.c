@@ -113,6 +113,12 @@ void recorder_interrupted(struct recorder *r, int signal)
 	put(r, "run.interrupted", json_pack("{s:i}", "signal", signal));
 }
 
+void recorder_timed_out(struct recorder *r, int64_t timeout_ns)
+{
+	put(r, "run.timed_out",
+	    json_pack("{s:I}", "timeout_ns", (json_int_t)timeout_ns));
+}
+
 void recorder_failed(struct recorder *r, const struct err *err)
 {
 	put(r, "run.failed", json_pack("{s:s}", "error", err->msg));

@@ -64,6 +64,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "pause-on-failure", no_argument, NULL, 'P' },
 		{ "retry-invalid", required_argument, NULL, 'R' },
 		{ "inject-failure", required_argument, NULL, 'F' },
+		{ "timeout", required_argument, NULL, 'T' },
 		{ 0 },
 	};
 	int c, code;
@@ -99,8 +100,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'R':
 			if (units_parse_uint(optarg, RETRIES_MAX, &o->retries))
 				return usage_error("run",
-						   "write --retry-invalid N, N "
-						   "up to %d",
+						   "write --retry-invalid N, a "
+						   "number from 0 to %d",
 						   RETRIES_MAX);
 			break;
 		case 'F':
@@ -109,6 +110,11 @@ static int parse_options(int argc, char **argv, struct options *o)
 						   "write --inject-failure "
 						   "K[:ERRNO], K from 1, ERRNO "
 						   "a name or a number");
+			break;
+		case 'T':
+			code = take_timeout("run", optarg, &o->run.timeout_ns);
+			if (code)
+				return code;
 			break;
 		default: /* OPTION_STOP */
 			o->stop = true;
@@ -149,10 +155,11 @@ static int run_until_valid(const struct options *o, struct loaded *l)
 		return code;
 	invalid += code == EXIT_INVALID;
 	printf("\nruns: %llu invalid, %s\n", (unsigned long long)invalid,
-	       code == EXIT_HELD     ? "1 passed" :
-	       code == EXIT_NOT_HELD ? "1 failed" :
-	       code == EXIT_INVALID  ? "none valid" :
-				       "and one that broke");
+	       code == EXIT_HELD      ? "1 passed" :
+	       code == EXIT_NOT_HELD  ? "1 failed" :
+	       code == EXIT_INVALID   ? "none valid" :
+	       code == EXIT_TIMED_OUT ? "and one that timed out" :
+					"and one that broke");
 	return code;
 }
 

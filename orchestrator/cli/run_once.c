@@ -12,10 +12,13 @@
 #include "orchestrator/cli/supervise.h"
 #include "orchestrator/report/report.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,6 +31,8 @@
 #include <unistd.h>
 
 #define SUMMARY_WIDTH 80
+#define POLL_MAX_MS 3600000
+#define TIMED_OUT_NS (30 * NSEC_PER_SEC) /* for its end, once it was told */
 
 /* The record's folder. */
 struct record {
@@ -122,37 +127,95 @@ static int make_record(const struct run_options *o, const struct scenario *s,
 
 /* ---- while the lab lives ----------------------------------------------- */
 
+/* A run that is to end early, by whom, and how often that was asked for. */
+struct stopping {
+	int signal; /* 0: by none */
+	bool timed_out;
+	unsigned asked;
+	int64_t due_ns; /* when its time is over; INT64_MAX: never */
+};
+
+static void tell(bool quiet, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void tell(bool quiet, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (quiet)
+		return;
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+}
+
+static void stop_for_signal(struct stopping *s, struct sandbox *sandbox,
+			    int signals, bool quiet)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (++s->asked > 1) {
+		kill(sandbox->init, SIGKILL);
+		return;
+	}
+	tell(quiet, "stopping; once more to stop at once\n");
+	s->signal = (int)info.ssi_signo;
+	sandbox_interrupt(sandbox, s->signal);
+}
+
+/* Where it does not end even so, it is killed. */
+static void stop_when_due(struct stopping *s, struct sandbox *sandbox,
+			  bool quiet)
+{
+	int64_t now_ns = clock_mono_ns();
+
+	if (now_ns < s->due_ns)
+		return;
+	s->due_ns = INT64_MAX;
+	if (s->timed_out) {
+		kill(sandbox->init, SIGKILL);
+		return;
+	}
+	if (s->signal)
+		return; /* it ends anyway, and whoever asked for it watches */
+	s->due_ns = now_ns + TIMED_OUT_NS;
+	s->timed_out = true;
+	s->asked++;
+	tell(quiet, "the run has had its time: stopping\n");
+	sandbox_interrupt(sandbox, RUN_TIMED_OUT);
+}
+
+static int poll_ms(int64_t due_ns)
+{
+	int64_t ms = (due_ns - clock_mono_ns()) / NSEC_PER_MSEC;
+
+	if (due_ns == INT64_MAX)
+		return -1;
+	return ms < 0 ? 0 : ms > POLL_MAX_MS ? POLL_MAX_MS : (int)ms + 1;
+}
+
 /* Passes on what the sandbox says until it has nothing more to say. True: the
- * record is whole. *signal: the one that asked for an early end. */
+ * record is whole. */
 static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
-		      struct host_check *host, int *signal, bool *refused,
-		      struct err *err)
+		      struct host_check *host, struct stopping *s,
+		      bool *refused, struct err *err)
 {
 	struct pollfd fds[] = {
 		{ .fd = sandbox->messages, .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
 	};
-	unsigned interrupts = 0;
 
 	for (;;) {
-		struct signalfd_siginfo info;
 		struct message m;
 		ssize_t n;
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, poll_ms(s->due_ns)) < 0 && errno != EINTR)
 			return false;
-		if (fds[1].revents & POLLIN &&
-		    read(signals, &info, sizeof(info)) == sizeof(info)) {
-			if (++interrupts > 1) {
-				kill(sandbox->init, SIGKILL);
-				continue;
-			}
-			if (!quiet)
-				fprintf(stderr, "stopping; once more to stop "
-						"at once\n");
-			*signal = (int)info.ssi_signo;
-			sandbox_interrupt(sandbox, *signal);
-		}
+		if (fds[1].revents & POLLIN)
+			stop_for_signal(s, sandbox, signals, quiet);
+		stop_when_due(s, sandbox, quiet);
 		if (!(fds[0].revents & (POLLIN | POLLHUP)))
 			continue;
 		n = recv(sandbox->messages, &m, sizeof(m), MSG_DONTWAIT);
@@ -167,8 +230,8 @@ static bool listen_to(struct sandbox *sandbox, int signals, bool quiet,
 			*err = m.err;
 		else if (m.kind == MESSAGE_NAMESPACES)
 			host_check_namespaces(host, m.inodes, MESSAGE_INODES);
-		else if (!quiet)
-			fprintf(stderr, "%s\n", m.text);
+		else
+			tell(quiet, "%s\n", m.text);
 	}
 }
 
@@ -209,6 +272,7 @@ static int judge(const struct record *rec, int signal)
 		[REPORT_PASSED] = EXIT_HELD,
 		[REPORT_FAILED] = EXIT_NOT_HELD,
 		[REPORT_INVALID] = EXIT_INVALID,
+		[REPORT_TIMED_OUT] = EXIT_TIMED_OUT,
 	};
 	struct report *report = NULL;
 	struct err err = ERR_INIT;
@@ -271,16 +335,24 @@ static int lab_broke(const struct loaded *l, const struct record *rec,
 
 /* Why there is nothing to judge; returns the exit code. */
 static int tell_end(const struct loaded *l, const struct record *rec,
-		    int signal, const struct err *why)
+		    const struct stopping *s, const struct err *why)
 {
 	struct err err = ERR_INIT;
 
 	if (why->code)
 		return lab_broke(l, rec, why);
-	if (signal) {
+	if (s->signal) {
 		fprintf(stderr, "stopped at once; what was recorded is in %s\n",
 			rec->path);
-		return EXIT_SIGNAL + signal;
+		return EXIT_SIGNAL + s->signal;
+	}
+	if (s->timed_out) {
+		err_set(&err, ETIMEDOUT,
+			"the run did not end in its time (--timeout), and was "
+			"stopped at once; what was recorded is in %s",
+			rec->path);
+		print_error(NULL, &err);
+		return EXIT_TIMED_OUT;
 	}
 	err_set(&err, ECHILD,
 		"the lab was killed; what it had recorded is in %s", rec->path);
@@ -302,14 +374,17 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		.fail_at = o->fail_at,
 		.fail_errno = o->fail_errno,
 		.pause_on_failure = o->pause_on_failure,
+		.timeout_ns = o->timeout_ns,
 		.file_limit = raise_file_limit(),
 	};
 	struct err err = ERR_INIT;
 	struct host_check *host = NULL;
 	struct sandbox sandbox;
 	int signals = take_signals(false, NULL);
-	int signal = 0, code;
+	int64_t began_ns = clock_mono_ns();
+	struct stopping stopping = { .due_ns = INT64_MAX };
 	bool refused = false;
+	int code;
 	struct termios cooked;
 	bool keep = o->pause_on_failure && !tcgetattr(STDIN_FILENO, &cooked);
 
@@ -325,7 +400,9 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		return lab_broke(l, rec, &err);
 	}
 	host_check_lab(host, sandbox.init);
-	if (listen_to(&sandbox, signals, o->quiet, host, &signal, &refused,
+	if (o->timeout_ns)
+		stopping.due_ns = began_ns + o->timeout_ns;
+	if (listen_to(&sandbox, signals, o->quiet, host, &stopping, &refused,
 		      &err)) {
 		code = 0;
 		if (host) {
@@ -333,12 +410,13 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 			code = host_check_end(host, rec->fd, &err);
 		}
 		/* While the kernel takes down what is left of the lab. */
-		code = code ? lab_broke(l, rec, &err) : judge(rec, signal);
+		code = code ? lab_broke(l, rec, &err) :
+			      judge(rec, stopping.signal);
 		if (!host)
 			sandbox_wait(&sandbox);
 	} else {
 		sandbox_wait(&sandbox);
-		code = tell_end(l, rec, signal, &err);
+		code = tell_end(l, rec, &stopping, &err);
 		if (refused)
 			code = EXIT_USAGE;
 	}

@@ -60,7 +60,7 @@ struct run {
 	struct floor *floor; /* shared with the process that measures it */
 	pid_t floor_pid;
 	bool refused; /* the scenario asks for what this machine cannot show */
-	int interrupted; /* the signal; 0: not */
+	int interrupted; /* the signal, or RUN_TIMED_OUT; 0: not */
 	bool emulator_died; /* ends the run, which is invalid then */
 	struct err err;
 };

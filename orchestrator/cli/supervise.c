@@ -96,7 +96,10 @@ void run_interrupt(struct run *run, int signal)
 	if (run->interrupted)
 		return;
 	run->interrupted = signal;
-	recorder_interrupted(run->recorder, signal);
+	if (signal == RUN_TIMED_OUT)
+		recorder_timed_out(run->recorder, run->args->timeout_ns);
+	else
+		recorder_interrupted(run->recorder, signal);
 }
 
 static int on_lifeline(sd_event_source *source, int fd, uint32_t events,

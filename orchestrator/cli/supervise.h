@@ -39,8 +39,13 @@ struct supervise_args {
 	uint64_t fail_at;
 	int fail_errno;
 	bool pause_on_failure; /* standard input is a terminal then */
+	int64_t timeout_ns; /* of the run; the owner's affair, and recorded */
 	struct rlimit file_limit; /* what the lab's programs are to have */
 };
+
+/* In the place of a signal, for sandbox_interrupt(): the run has had its time.
+ */
+#define RUN_TIMED_OUT 255
 
 /* For sandbox_start(); arg is a struct supervise_args. 0, or 1 where a
  * MESSAGE_ERROR said why. */

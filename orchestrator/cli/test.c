@@ -18,7 +18,11 @@
 
 #define JOBS_MAX 256
 #define REPEAT_MAX 1000000
+#define RETRIES_MAX 1000
 #define EXPECTED_MAX_NS (10000 * 3600 * NSEC_PER_SEC)
+/* Without --timeout: beyond a known end, and where it is not known. */
+#define SPARE_NS (60 * NSEC_PER_SEC)
+#define SPARE_UNKNOWN_NS (600 * NSEC_PER_SEC)
 #define OVERHEAD_NS (400 * NSEC_PER_MSEC) /* of a run, besides its timeline */
 
 enum {
@@ -26,7 +30,8 @@ enum {
 	OPTION_TAP,
 	OPTION_REPEAT,
 	OPTION_UNTIL_FAIL,
-	OPTION_RETRY
+	OPTION_RETRY,
+	OPTION_TIMEOUT,
 };
 
 struct test_file *test_file_of(const struct test *t, size_t at)
@@ -93,15 +98,21 @@ static int take_option(struct test_options *o, int c)
 		return parse_number("--repeat", optarg, 1, REPEAT_MAX,
 				    &o->repeat);
 	case OPTION_RETRY:
-		return parse_number("--retry-invalid", optarg, 0, 100,
+		return parse_number("--retry-invalid", optarg, 0, RETRIES_MAX,
 				    &o->retry_invalid);
 	case OPTION_JUNIT:
+		if (!strcmp(optarg, "-"))
+			return usage_error("test",
+					   "--junit writes a file: name one");
 		return parse_file("--junit", optarg, &o->junit);
 	case OPTION_TAP:
 		return parse_file("--tap", optarg, &o->tap);
 	case OPTION_UNTIL_FAIL:
 		o->until_fail = true;
 		return 0;
+	case OPTION_TIMEOUT:
+		o->has_timeout = true;
+		return take_timeout("test", optarg, &o->run.timeout_ns);
 	case 'q':
 		o->quiet = true;
 		return 0;
@@ -124,6 +135,7 @@ static bool parse_options(int argc, char **argv, struct test_options *o,
 		{ "repeat", required_argument, NULL, OPTION_REPEAT },
 		{ "until-fail", no_argument, NULL, OPTION_UNTIL_FAIL },
 		{ "retry-invalid", required_argument, NULL, OPTION_RETRY },
+		{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 		{ 0 },
 	};
 	int c;
@@ -185,15 +197,23 @@ static char *mistakes_of(const struct diag *diag)
 	return fclose(f) ? NULL : text;
 }
 
+/* What is wrong, first of all: that is what people see of it in a list. */
 static void note_mistakes(struct suite_case *c, const struct loaded *l)
 {
 	char **slot = VEC_PUSH(&c->reasons);
+	const char *first;
 
 	c->outcome = SUITE_WRONG;
-	if (slot && asprintf(slot, "the scenario has mistakes") < 0)
-		c->reasons.n--;
-	if (l->diag)
+	if (l->diag && diag_count(l->diag))
 		c->output = mistakes_of(l->diag);
+	first = c->output   ? c->output :
+		l->err.code ? l->err.msg :
+			      "the scenario could not be read";
+	if (!slot)
+		return;
+	*slot = strndup(first, strcspn(first, "\n"));
+	if (!*slot)
+		c->reasons.n--;
 }
 
 static int add_round(struct test *t, unsigned round, struct err *err)
@@ -231,6 +251,12 @@ static int read_files(struct test *t)
 		f->expected_ns = length_of(f->loaded.scenario);
 		if (f->expected_ns > EXPECTED_MAX_NS) /* they are added up */
 			f->expected_ns = EXPECTED_MAX_NS;
+		f->timeout_ns =
+			f->expected_ns + (f->loaded.scenario->duration_ns ?
+						  SPARE_NS :
+						  SPARE_UNKNOWN_NS);
+		if (t->options.has_timeout)
+			f->timeout_ns = t->options.run.timeout_ns;
 		f->expected_ns += OVERHEAD_NS;
 		c->name = f->loaded.scenario->name;
 	}
@@ -256,7 +282,8 @@ void test_case_done(struct test *t, size_t at)
 	struct suite_case *c = &t->suite.cases.v[at];
 
 	t->done++;
-	t->failed |= c->outcome == SUITE_FAILED || c->outcome == SUITE_BROKEN;
+	t->failed |= c->outcome == SUITE_FAILED || c->outcome == SUITE_BROKEN ||
+		     c->outcome == SUITE_TIMED_OUT;
 	test_show_case(t, at);
 	tell_tap(t, false);
 }
@@ -269,6 +296,7 @@ static int exit_code(const struct test *t)
 	} worst_first[] = {
 		{ SUITE_WRONG, EXIT_USAGE },
 		{ SUITE_BROKEN, EXIT_BROKEN },
+		{ SUITE_TIMED_OUT, EXIT_TIMED_OUT },
 		{ SUITE_FAILED, EXIT_NOT_HELD },
 		{ SUITE_INVALID, EXIT_INVALID },
 	};
@@ -283,33 +311,52 @@ static int exit_code(const struct test *t)
 	return EXIT_HELD;
 }
 
-static int open_output(const char *path, FILE **out, struct err *err)
+/* 0, or the exit code. */
+static int open_output(const char *option, const char *path, FILE **out)
 {
+	int code;
+
 	*out = fopen(path, "we");
-	return *out ? 0 : err_errno(err, errno, "write %s", path);
+	if (*out)
+		return 0;
+	code = errno;
+	return usage_error("test", "%s: cannot write '%s': %s; %s", option,
+			   path, strerror(code),
+			   code == ENOENT ?
+				   "make its folder first, or name another "
+				   "file" :
+				   "name a file that can be written");
 }
 
-/* Before anything is run: that a file can't be written is no surprise for the
- * end of a long test. */
-static int open_outputs(struct test *t, struct err *err)
+/*
+ * Before anything is read or run: that a file can't be written is no surprise
+ * for the end of a long test. 0, or the exit code.
+ */
+static int open_outputs(struct test *t)
 {
 	const struct test_options *o = &t->options;
-	int r = 0;
+	bool fresh = o->tap && access(o->tap, F_OK);
+	int code = 0;
 
 	t->out = stdout;
 	if (o->tap && !strcmp(o->tap, "-")) {
 		t->tap = stdout;
 		t->out = stderr;
 	} else if (o->tap) {
-		r = open_output(o->tap, &t->tap, err);
+		code = open_output("--tap", o->tap, &t->tap);
 	}
-	if (!r && o->junit)
-		r = open_output(o->junit, &t->junit, err);
+	if (!code && o->junit)
+		code = open_output("--junit", o->junit, &t->junit);
+	if (code && t->tap && t->tap != stdout) {
+		fclose(t->tap);
+		if (fresh)
+			unlink(o->tap);
+	}
 	t->is_terminal = isatty(fileno(t->out)) && !o->quiet;
 	t->color = wants_color(fileno(t->out));
-	if (!r && t->tap)
+	if (!code && t->tap)
 		suite_write_tap_head(t->tap);
-	return r;
+	return code;
 }
 
 static int close_file(FILE *f, int r, const char *path, struct err *err)
@@ -431,11 +478,12 @@ static int run_test(struct test *t)
 	t->suite.rounds =
 		t->options.repeat > 1 || t->options.until_fail ? 2 : 1;
 	t->suite.began_real_ns = clock_real_ns();
+	code = open_outputs(t);
+	if (code)
+		return code;
 	t->files = calloc(t->options.n_files, sizeof(*t->files));
 	r = t->files ? add_round(t, 1, &err) :
 		       err_set(&err, ENOMEM, "out of memory");
-	if (!r)
-		r = open_outputs(t, &err);
 	if (!r)
 		code = read_files(t);
 	if (!r && !code) {

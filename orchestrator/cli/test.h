@@ -14,6 +14,7 @@ struct test_options {
 	unsigned jobs, repeat;
 	unsigned retry_invalid;
 	bool until_fail, quiet;
+	bool has_timeout; /* the run's, instead of one by each scenario */
 	const char *junit, *tap; /* files; NULL: none, tap "-": stdout */
 	char **files;
 	size_t n_files;
@@ -22,6 +23,7 @@ struct test_options {
 struct test_file {
 	struct loaded loaded;
 	int64_t expected_ns; /* how long a run takes, as far as is known */
+	int64_t timeout_ns; /* when it has no more time; 0: never */
 };
 
 /* A run under way, in a process of its own. */

@@ -45,6 +45,7 @@ static void be_run(const struct test *t, const struct test_job *job,
 		   pid_t parent)
 {
 	struct test_file *f = test_file_of(t, job->at);
+	struct run_options o = t->options.run;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), code;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -55,7 +56,8 @@ static void be_run(const struct test *t, const struct test_job *job,
 		_exit(EXIT_BROKEN);
 	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	sigprocmask(SIG_SETMASK, &t->old_mask, NULL);
-	code = run_once(&t->options.run, &f->loaded, job->watch);
+	o.timeout_ns = f->timeout_ns;
+	code = run_once(&o, &f->loaded, job->watch);
 	fflush(NULL);
 	_exit(code);
 }
@@ -132,6 +134,8 @@ static enum suite_outcome outcome_of(const struct test *t, int status)
 	if (t->interrupted &&
 	    (!WIFEXITED(status) || WEXITSTATUS(status) > EXIT_SIGNAL))
 		return SUITE_INTERRUPTED;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TIMED_OUT)
+		return SUITE_TIMED_OUT;
 	if (WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_INVALID)
 		return outcomes[WEXITSTATUS(status)];
 	return SUITE_BROKEN;
@@ -163,7 +167,8 @@ static void take_result(struct suite_case *c, const struct test_job *job)
 		return;
 	c->output = read_output(job->output);
 	suite_read(c, NULL);
-	if (c->outcome == SUITE_BROKEN && !c->reasons.n)
+	if ((c->outcome == SUITE_BROKEN || c->outcome == SUITE_TIMED_OUT) &&
+	    !c->reasons.n)
 		find_reason(c);
 }
 

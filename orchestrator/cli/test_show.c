@@ -60,6 +60,7 @@ static enum color color_of(enum suite_outcome o)
 	case SUITE_FAILED:
 	case SUITE_BROKEN:
 	case SUITE_WRONG:
+	case SUITE_TIMED_OUT:
 		return RED;
 	case SUITE_NOT_RUN:
 	case SUITE_INVALID:

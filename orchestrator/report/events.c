@@ -294,6 +294,17 @@ static int on_interrupted(struct record *rec, const struct event *ev)
 	return 0;
 }
 
+static int on_timed_out(struct record *rec, const struct event *ev)
+{
+	int64_t ns;
+	int r = event_int(ev, "timeout_ns", &ns);
+
+	if (!r && ns <= 0)
+		r = event_bad(ev, "no run has so little time");
+	rec->timeout_ns = r ? 0 : ns;
+	return r;
+}
+
 static int on_failed(struct record *rec, const struct event *ev)
 {
 	const char *error;
@@ -338,6 +349,7 @@ static const struct {
 	{ "run.paused", on_paused },
 	{ "run.continued", on_continued },
 	{ "run.interrupted", on_interrupted },
+	{ "run.timed_out", on_timed_out },
 	{ "run.failed", on_failed },
 	{ "run.end", on_end },
 };

@@ -204,6 +204,7 @@ static void put_case(struct xml *x, const struct suite *s,
 	case SUITE_BROKEN:
 	case SUITE_WRONG:
 	case SUITE_INVALID:
+	case SUITE_TIMED_OUT:
 		put_why(x, c, "error");
 		break;
 	case SUITE_NOT_RUN:

@@ -112,6 +112,8 @@ struct record {
 	int64_t zero_ns; /* the timeline's; RECORD_NONE: it never began */
 	bool complete; /* the last event says that the run ended */
 	bool interrupted;
+	int64_t timeout_ns; /* in which it did not end; 0: it was not bounded so
+			     */
 	struct pauses pauses; /* for somebody to look at the lab */
 	VEC(struct record_clock) clocks;
 	int64_t floor_p50_ns, floor_p99_ns; /* RECORD_NONE: not measured */

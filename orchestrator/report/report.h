@@ -16,6 +16,7 @@ enum report_verdict {
 	REPORT_FAILED,
 	REPORT_INVALID, /* the run cannot be judged; the report says why */
 	REPORT_INTERRUPTED,
+	REPORT_TIMED_OUT, /* it had no more time */
 };
 
 struct report;

@@ -19,6 +19,7 @@ const char *suite_outcome_name(enum suite_outcome o)
 		[SUITE_WRONG] = "wrong",
 		[SUITE_INVALID] = "invalid",
 		[SUITE_INTERRUPTED] = "interrupted",
+		[SUITE_TIMED_OUT] = "timed out",
 	};
 
 	_Static_assert(sizeof(names) / sizeof(*names) == SUITE_OUTCOMES_,
@@ -39,6 +40,7 @@ struct suite_tally suite_count(const struct suite *s)
 		case SUITE_FAILED:
 		case SUITE_BROKEN:
 		case SUITE_WRONG:
+		case SUITE_TIMED_OUT:
 			t.failed++;
 			break;
 		case SUITE_INVALID:

@@ -22,6 +22,7 @@ enum suite_outcome {
 	SUITE_WRONG, /* the scenario has mistakes */
 	SUITE_INVALID, /* the run cannot be judged */
 	SUITE_INTERRUPTED,
+	SUITE_TIMED_OUT, /* the run took too long, and was ended */
 	SUITE_OUTCOMES_
 };
 
@@ -53,7 +54,8 @@ struct suite {
 };
 
 struct suite_tally {
-	unsigned passed, failed, invalid; /* failed: and broken, and wrong */
+	unsigned passed, failed,
+		invalid; /* failed: and broken, wrong, timed out */
 	unsigned not_run; /* and interrupted */
 	unsigned retried; /* invalid runs that were tried again */
 };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the judgements to one word. Four words rather than two: "failed" is said
+ * From the judgements to one word. Five words rather than two: "failed" is said
  * about the thing under test, and a run that was stopped halfway, or measured
  * with a broken rule, says nothing about it. It must neither fail nor, worse,
  * pass. In the order in which they win:
  *
  *   it broke            failed: what was asked for could not be done
+ *   timed out           it had no more time (--timeout)
  *   interrupted         somebody stopped it
  *   invalid             it was not played to its end, or the clock, the capture
  *                       or a probe cannot be trusted
@@ -36,6 +37,7 @@ const char *verdict_name(enum report_verdict v)
 		[REPORT_FAILED] = "failed",
 		[REPORT_INVALID] = "invalid",
 		[REPORT_INTERRUPTED] = "interrupted",
+		[REPORT_TIMED_OUT] = "timed out",
 	};
 
 	return names[v];
@@ -317,12 +319,22 @@ int verdict_make(struct report *r)
 		check_probes,  check_processes, check_end
 	};
 	int ret = check_actions(r);
+	char time[32];
 
 	if (ret)
 		return ret;
 	if (r->reasons.n) {
 		r->verdict = REPORT_FAILED;
 		return 0;
+	}
+	if (r->record.timeout_ns) {
+		r->verdict = REPORT_TIMED_OUT;
+		return verdict_reason(
+			r,
+			"the run did not end within %s "
+			"(--timeout)",
+			units_format_duration(r->record.timeout_ns, time,
+					      sizeof(time)));
 	}
 	if (r->record.interrupted) {
 		r->verdict = REPORT_INTERRUPTED;

@@ -21,7 +21,7 @@ expect() {
   grep -qE -- "$2" <<<"$out" || fail "'${*:3}': nothing says '$2': $out"
 }
 
-for command in run test check plan doctor version help; do
+for command in run test check plan compare doctor version help; do
   expect 0 "^usage: servalab $command" "$command" --help
   expect 0 "^usage: servalab $command" "$command" -h
   expect 0 "^usage: servalab $command" help "$command"
@@ -42,10 +42,27 @@ expect 2 "name scenario files" test
 expect 2 "a number from 1 to" test -j 0 "$scenario"
 expect 2 "a number from 1 to" test --repeat x "$scenario"
 expect 2 "'' is no file" test --junit "" "$scenario"
+expect 2 "--junit writes a file" test --junit - "$scenario"
+# Before anything is read, and nothing is left of the other one.
+expect 2 "--junit: cannot write 'no/x.xml': No such file or directory; make its folder first" \
+  test --tap x.tap --junit no/x.xml no.yaml
+expect 2 "--tap: cannot write '$folder': Is a directory; name a file" test --tap "$folder" no.yaml
+[ ! -e x.tap ] || fail "a file for TAP is left behind"
+for value in 0s 5 -1s 1x ''; do
+  expect 2 "'$value' is no time for --timeout; write one such as 90s" run --timeout "$value" "$scenario"
+done
+expect 2 "is no time for --timeout" test --timeout 0ns "$scenario"
+expect 2 "help: name the folder of a run's record" compare "$folder/none"
+expect 2 "name the records of runs" compare
 expect 2 "it takes no words" version extra
 expect 2 "it takes no words" doctor extra
 expect 2 "name one command only" help run check
 expect 2 "no command 'rum'; did you mean 'run'" rum
+expect 2 "did you mean 'servalab run $scenario'" "$scenario"
+expect 2 "'--quiet' stands in the place of a command" --quiet
+expect 2 "no option '--resuts'; did you mean '--results'" run --resuts x "$scenario"
+expect 2 "'--re' could be more than one option" run --re x "$scenario"
+expect 2 "'--quiet' takes no value" run --quiet=yes "$scenario"
 expect 2 "'--results' wants a value" run --results
 expect 2 "no folder" run --results "" "$scenario"
 expect 2 "'0x10' is no seed" run --seed 0x10 "$scenario"

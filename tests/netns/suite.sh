@@ -96,11 +96,26 @@ suite 2 "a file with a mistake" --junit junit.xml --tap - good.yaml wrong.yaml
 says "wrong.yaml:9:.*error"
 [ -z "$(find "$records" -name events.jsonl)" ] || fail "$what: something was run"
 xml 'string(//testcase[2]/error/@type)' wrong
+xml 'starts-with(//testcase[2]/error/@message, "wrong.yaml:9:")' true
 xml 'count(//testcase[1]/skipped)' 1
-suite 2 "a file that is not there" none.yaml
-suite 3 "a file that can't be written" --junit none/junit.xml good.yaml
+suite 2 "a file that is not there" --junit junit.xml --tap tap none.yaml
+xml 'string(//error/@message)' "cannot read none.yaml: No such file or directory"
+grep -q '^    - "cannot read none.yaml: No such file or directory"$' "$stage/tap" ||
+  fail "$what: TAP: $(<"$stage/tap")"
+suite 2 "a file that can't be written" --junit none/junit.xml good.yaml
 says "none/junit.xml"
 [ -z "$(find "$records" -name events.jsonl)" ] || fail "$what: something was run"
+
+# One that takes too long is ended, with all that it has recorded.
+suite 124 "one takes too long" -j 1 --timeout 2s --junit junit.xml --tap tap long.yaml bad.yaml
+says '^timed out +long '
+says '^0 passed, 2 failed, 0 invalid$'
+xml 'string(//testcase[1]/error/@type)' "timed out"
+xml 'string(//testcase[1]/error/@message)' "the run did not end within 2 s (--timeout)"
+grep -q '^  verdict: "timed out"$' "$stage/tap" || fail "$what: TAP: $(<"$stage/tap")"
+[ "$(jq -r .verdict "$records"/long/*/results.json)" = "timed out" ] || fail "$what: no verdict"
+events_are_whole "$records"/long/* || fail "$what: the events are not whole"
+host_is_as_before "after: $what"
 
 # TAP on standard output alone, and what people read beside it.
 suite 1 "TAP to standard output" --tap - --repeat 2 bad.yaml good.yaml

@@ -162,6 +162,22 @@ START_TEST(test_interrupted)
 }
 END_TEST
 
+START_TEST(test_timed_out)
+{
+	struct run run = { 0 };
+	FILE *f;
+
+	write_record(&run);
+	f = fopen(path_of("events.jsonl"), "a");
+	ck_assert_ptr_nonnull(f);
+	event(f, 6000 * MS, "run.timed_out", "\"timeout_ns\":1500000000");
+	close_file(f);
+	make(REPORT_TIMED_OUT);
+	prints("- timed out\n  the run did not end within 1.5 s "
+	       "(--timeout)\n");
+}
+END_TEST
+
 START_TEST(test_late_machine)
 {
 	struct run run = { .late_ns = 150 * MS };
@@ -628,6 +644,7 @@ int main(void)
 	tcase_add_test(tc, test_action_failed_otherwise);
 	tcase_add_test(tc, test_sald_exit);
 	tcase_add_test(tc, test_interrupted);
+	tcase_add_test(tc, test_timed_out);
 	tcase_add_test(tc, test_clock_step);
 	tcase_add_test(tc, test_clock_step_back);
 	tcase_add_test(tc, test_late_machine);
