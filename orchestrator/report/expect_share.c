@@ -5,9 +5,12 @@
  * is to be wrong about a good balancer once in a million times: a test that
  * fails now and then for no reason is soon ignored.
  *
- * What is counted are answers, and of what has no marks (HTTP, streams)
- * connections: the test takes each to be chosen by itself. Of the answers to
- * requests over one connection that is not so.
+ * What is counted are packets and requests that were answered, and of what has
+ * no marks (HTTP, streams) connections: the test takes each to be chosen by
+ * itself. Of the answers to requests over one connection that is not so. What
+ * two instances answered, one after the other, was chosen once, for the first:
+ * counted twice, the answers would be more than what was sent. But that nobody
+ * else may answer holds for the second as well.
  */
 #include "orchestrator/report/expect_internal.h"
 
@@ -43,9 +46,9 @@ static void count_choice(const struct scn_expect *e,
 {
 	size_t i = find_share(e, choice->node);
 
-	t->total++;
+	t->total += !choice->again;
 	if (i < e->shares.n) {
-		t->counts[i]++;
+		t->counts[i] += !choice->again;
 		return;
 	}
 	t->others++;

@@ -370,12 +370,14 @@ int served_choices(const struct served *sv, size_t probe,
 		const struct answer *a = &answers->v[i];
 		struct served_choice *slot;
 		int64_t asked_ns = INT64_MIN;
+		bool again;
 
 		if (a->seq != answers->v[first].seq)
 			first = i;
 		if (a->marked) {
 			if (is_repeat(&answers->v[first], i - first))
 				continue;
+			again = i > first;
 		} else {
 			struct port_use before = uses[a->port];
 
@@ -384,12 +386,15 @@ int served_choices(const struct served *sv, size_t probe,
 				(struct port_use){ a->node, a->time_ns };
 			if (asked_ns == INT64_MIN && before.node == a->node)
 				continue;
+			/* Nobody has asked for another connection. */
+			again = asked_ns == INT64_MIN &&
+				before.node != SCN_NONE;
 		}
 		slot = VEC_PUSH(out);
 		if (slot)
 			*slot = (struct served_choice){ a->node, a->time_ns,
-							a->marked, a->seq,
-							asked_ns };
+							again,	 a->marked,
+							a->seq,	 asked_ns };
 		else
 			r = -ENOMEM;
 	}

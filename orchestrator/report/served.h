@@ -27,12 +27,15 @@ struct served_run {
 typedef VEC(struct served_run) served_runs;
 
 /*
- * That a node was chosen to answer: a packet or request that has a mark, or,
- * where none has, a connection, however much is said over it.
+ * That a node was chosen to answer, or has answered: a packet or request that
+ * has a mark, or, where none has, a connection, however much is said over it.
  */
 struct served_choice {
 	size_t node;
 	int64_t time_ns; /* CLOCK_REALTIME: when the first of it left */
+	/* That was chosen already: another node has answered before, as where
+	 * a packet came twice, or a connection was handed over. */
+	bool again;
 	bool marked; /* seq says what was answered */
 	uint64_t seq;
 	/* Else: when the probe's node asked for the connection, likewise;
@@ -70,7 +73,9 @@ struct path served_take_path(struct served *sv, size_t probe);
 int served_fold(struct served *sv, size_t probe, served_runs *out,
 		uint64_t *twice);
 
-/* What was chosen for one probe, in no order; behind served_fold(). 0 or
+/* What was chosen for one probe, in no order, and who else answered; behind
+ * served_fold(). Less those that are "again", they are no more than what was
+ * asked for. 0 or
  * -ENOMEM; out is to be freed either way. */
 int served_choices(const struct served *sv, size_t probe,
 		   served_choice_vec *out);

@@ -153,6 +153,8 @@ static void read_shares(struct loader *l, const struct value *name,
 				   name, expect);
 	if (good && over->ok)
 		check_shares(l, expect, map, over->node);
+	if (name->ok && over->ok)
+		reach_check_answers(l, name->index, expect->over, over->node);
 }
 
 /* ---- both -------------------------------------------------------------- */

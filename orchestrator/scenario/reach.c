@@ -236,6 +236,56 @@ void reach_check_order(struct loader *l, size_t service,
 		  "it begins at '%s'", s->nodes.v[at].name);
 }
 
+/* What the probe can ask for at most; INT64_MAX: nobody knows. */
+static int64_t asks_at_most(const struct scenario *s, const struct scn_probe *p)
+{
+	if (p->kind == SCN_PROBE_TCP_STREAM)
+		return 1; /* a connection is one answer */
+	if (!p->interval_ns)
+		return INT64_MAX;
+	return (probe_time(s, p, 0) - 1) / p->interval_ns + 1;
+}
+
+void reach_check_answers(struct loader *l, size_t service, int64_t least,
+			 const struct tree_node *where)
+{
+	const struct scenario *s = l->s;
+	const struct scn_probe *asks = NULL;
+	int64_t most = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->probes.n; i++) {
+		const struct scn_probe *p = &s->probes.v[i];
+
+		if (p->target != SCN_TARGET_SERVICE || p->to != service)
+			continue;
+		if (__builtin_add_overflow(most, asks_at_most(s, p), &most))
+			return;
+		asks = asks ? asks : p;
+		n++;
+	}
+	if (least <= most)
+		return;
+	if (!asks) {
+		tree_error(l->diag, where,
+			   "unreachable expectation: no probe asks '%s'",
+			   s->services.v[service].name);
+		diag_help(l->diag,
+			  "add one to 'probes', such as '{ kind: udp_echo, "
+			  "node: ..., to: %s }'",
+			  s->services.v[service].name);
+		return;
+	}
+	tree_error(l->diag, where,
+		   "unreachable expectation: '%s' is asked %lld time%s, so "
+		   "there cannot be %lld answers",
+		   s->services.v[service].name, (long long)most,
+		   most == 1 ? "" : "s", (long long)least);
+	diag_note(l->diag, asks->pos, 1, "%s is defined here",
+		  n > 1 ? "the first of the probes that ask it" :
+			  "the probe that asks it");
+}
+
 void reach_check_started(struct loader *l, size_t process,
 			 const struct tree_node *where)
 {

@@ -24,6 +24,9 @@ void reach_check_instance(struct loader *l, size_t service, size_t node,
 void reach_check_order(struct loader *l, size_t service,
 		       const scn_index_vec *nodes,
 		       const struct tree_node *where);
+/* least: so many answers of a service that there are to be. */
+void reach_check_answers(struct loader *l, size_t service, int64_t least,
+			 const struct tree_node *where);
 /* process: one that is to end, or to print something. */
 void reach_check_started(struct loader *l, size_t process,
 			 const struct tree_node *where);

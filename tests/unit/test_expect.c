@@ -278,6 +278,12 @@ START_TEST(test_share)
 	      "c 57.8%, d 42.2% of 1000 answers, which is further off than "
 	      "chance goes (chi-square 24.3, of 1 degree; chance alone exceeds "
 	      "23.9 once in a million times)");
+	/* What a second one answered, or went on with, was chosen once: no more
+	 * answers are told of than were asked for. */
+	for (size_t i = 500; i < 1000; i++)
+		results[0].choices.v[i].again = true;
+	judge(&e, false, "echo: shared", expected,
+	      "unknown: c 100%, d 0% of 500 answers, too few to tell");
 	/* Too few prove nothing, even where they fit. */
 	shared(500, 499);
 	judge(&e, false, "echo: shared", expected,
@@ -294,6 +300,10 @@ START_TEST(test_share)
 	shared(1000, 1);
 	judge(&e, false, "echo: shared", "c 100% of at least 1000 answers",
 	      "c 99.9%, d and others 0.0999% of 1001 answers");
+	/* Not even after another one has. */
+	results[0].choices.v[1000].again = true;
+	judge(&e, false, "echo: shared", "c 100% of at least 1000 answers",
+	      "c 100%, d and others 0.1% of 1000 answers");
 	probes[0].target = SCN_TARGET_NODE;
 	judge(&e, false, "echo: shared", "c 100% of at least 1000 answers",
 	      "unknown: no probe asks it");

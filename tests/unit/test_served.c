@@ -334,6 +334,8 @@ START_TEST(test_choices)
 	check_choice(&all, 0, C, 30, 10);
 	check_choice(&all, 1, C, 60, 50);
 	check_choice(&all, 2, D, 70, INT64_MIN);
+	/* Two connections were asked for, and two were chosen. */
+	ck_assert(!all.v[0].again && !all.v[1].again && all.v[2].again);
 	VEC_FREE(&all);
 	fold(PING);
 	ck_assert_int_eq(served_choices(served, PING, &all), 0);
@@ -341,6 +343,7 @@ START_TEST(test_choices)
 	check_choice(&all, 0, C, 80, INT64_MIN);
 	check_choice(&all, 1, D, 82, INT64_MIN);
 	ck_assert_uint_eq(all.v[2].seq, 2);
+	ck_assert(!all.v[0].again && all.v[1].again && !all.v[2].again);
 	VEC_FREE(&all);
 }
 END_TEST
