@@ -342,6 +342,7 @@ static const struct {
 	{ "action.failed", event_on_action_failed },
 	{ "action.rolled_back", event_on_action_rolled_back },
 	{ "sald.exit", on_sald_exit },
+	{ "sal.flow.migrated", event_on_migrated },
 	{ "names.exit", on_names_exit },
 	{ "expect.polled", on_polled },
 	{ "emulator.start", on_emulator_start },

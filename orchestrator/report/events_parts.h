@@ -24,7 +24,7 @@ int event_text(const struct event *ev, const char *field, const char **out);
 /* A copy, in the place of what was there. */
 int event_keep(const struct event *ev, const char *text, char **out);
 
-/* events_probe.c, events_action.c: take one event each. */
+/* events_probe.c, events_action.c, moves.c: take one event each. */
 int event_on_probe_start(struct record *rec, const struct event *ev);
 int event_on_probe_end(struct record *rec, const struct event *ev);
 int event_on_probes_end(struct record *rec, const struct event *ev);
@@ -34,5 +34,8 @@ int event_on_action_done(struct record *rec, const struct event *ev);
 int event_on_action_step(struct record *rec, const struct event *ev);
 int event_on_action_failed(struct record *rec, const struct event *ev);
 int event_on_action_rolled_back(struct record *rec, const struct event *ev);
+int event_on_migrated(struct record *rec, const struct event *ev);
+
+void record_moves_free(struct record *rec);
 
 #endif

@@ -273,6 +273,7 @@ static json_t *results(struct builder *b)
 	for (size_t i = 0; i < s->links.n; i++)
 		results_append(b, links, link_value(b, i));
 	results_set(b, o, "links", links);
+	results_set(b, o, "moves", results_moves(b));
 	results_set(b, o, "capture", capture_value(b));
 	for (size_t i = 0; i < s->expects.n; i++)
 		results_append(b, expectations,

@@ -24,6 +24,9 @@ json_t *results_line(unsigned line);
 /* From the timeline's zero. */
 json_t *results_t(const struct builder *b, int64_t mono_ns);
 
+/* moves.c: "moves". */
+json_t *results_moves(struct builder *b);
+
 /* json_probe.c: one of "probes". */
 json_t *results_probe(struct builder *b, size_t i);
 

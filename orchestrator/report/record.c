@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "orchestrator/observe/eventlog.h"
+#include "orchestrator/report/events_parts.h"
 #include "orchestrator/report/figures.h"
 
 #include <errno.h>
@@ -279,6 +280,7 @@ void record_unload(struct record *rec)
 	}
 	free(rec->probes);
 	VEC_FREE(&rec->probers);
+	record_moves_free(rec);
 	free(rec->processes);
 	free(rec->polled);
 	free(rec->host_left);

@@ -100,6 +100,13 @@ struct record_polled { /* by the scenario's index of the expectation */
 	bool held; /* in time */
 };
 
+/* Flows that a node's sald has moved for one reason (control.md has them). */
+struct record_moves {
+	char *node, *why;
+	uint64_t count;
+	int64_t first_ns, last_ns; /* CLOCK_MONOTONIC; when they were over */
+};
+
 struct diag;
 
 struct record {
@@ -127,6 +134,7 @@ struct record {
 	bool host_known; /* somebody looked whether anything is left of it */
 	char *host_left; /* what; NULL: nothing */
 	VEC(struct record_prober) probers;
+	VEC(struct record_moves) moves; /* by the first of each */
 
 	bool emulator_started;
 	char *emulator_died; /* how; NULL: it did not, or was told to end */

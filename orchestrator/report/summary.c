@@ -313,6 +313,7 @@ void report_print(const struct report *r, FILE *out, bool color, unsigned width)
 	for (size_t i = 0; i < r->record.scenario->probes.n; i++)
 		summary_probe(&s, i);
 	print_actions(&s);
+	summary_moves(&s);
 	summary_links(&s);
 	print_processes(&s);
 	print_capture(&s);

@@ -33,6 +33,9 @@ const char *summary_moment(int64_t t_ns, char *buf, size_t size);
 /* summary_links.c: the emulated links, if there are any. */
 void summary_links(const struct summary *s);
 
+/* moves.c: why flows moved, if any did. */
+void summary_moves(const struct summary *s);
+
 /* summary_probe.c: all about one probe. */
 void summary_probe(const struct summary *s, size_t probe);
 /* Rows of a probe's table: its actions, and for each phase what add() makes of

@@ -152,6 +152,36 @@ START_TEST(test_sald_exit)
 }
 END_TEST
 
+/* By node and reason. A record from before they were told has none. */
+START_TEST(test_moves)
+{
+	struct run run = { 0 };
+	FILE *f;
+
+	write_record(&run);
+	f = fopen(path_of("events.jsonl"), "a");
+	ck_assert_ptr_nonnull(f);
+	event(f, 1000 * MS, "sal.flow.migrated",
+	      "\"node\":\"a\",\"flow\":7,\"why\":\"carrier lost\"");
+	event(f, 1001 * MS, "sal.flow.migrated",
+	      "\"node\":\"c\",\"flow\":8,\"why\":\"peer moved\"");
+	event(f, 1500 * MS, "sal.flow.migrated",
+	      "\"node\":\"a\",\"flow\":7,\"why\":\"went back\"");
+	event(f, 2500 * MS, "sal.flow.migrated",
+	      "\"node\":\"a\",\"flow\":9,\"why\":\"carrier lost\"");
+	event(f, 2600 * MS, "sal.flow.migrated", "\"node\":\"d\",\"flow\":9");
+	close_file(f);
+	make(REPORT_PASSED);
+	prints("\nmoves of flows\n"
+	       "  a\n"
+	       "    2 carrier lost, from 1.000 s to 2.500 s\n"
+	       "    1 went back, at 1.500 s\n"
+	       "  c\n"
+	       "    1 peer moved, at 1.001 s\n"
+	       "\n");
+}
+END_TEST
+
 START_TEST(test_interrupted)
 {
 	struct run run = { .interrupted = true };
@@ -643,6 +673,7 @@ int main(void)
 	tcase_add_test(tc, test_action_failed);
 	tcase_add_test(tc, test_action_failed_otherwise);
 	tcase_add_test(tc, test_sald_exit);
+	tcase_add_test(tc, test_moves);
 	tcase_add_test(tc, test_interrupted);
 	tcase_add_test(tc, test_timed_out);
 	tcase_add_test(tc, test_clock_step);
