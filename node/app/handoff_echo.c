@@ -131,6 +131,12 @@ static int serve(struct server *s, int v4, int v6, struct err *err)
 	}
 }
 
+static int tell_help(void)
+{
+	fputs("Try: serval-handoff-echo --help\n", stderr);
+	return 2;
+}
+
 /* -1: run the server; else an exit status. */
 static int parse(int argc, char **argv, uint16_t *port)
 {
@@ -144,6 +150,8 @@ static int parse(int argc, char **argv, uint16_t *port)
 	char *end;
 	int o;
 
+	argv[0] =
+		(char *)"serval-handoff-echo"; /* as all that is said begins */
 	while ((o = getopt_long(argc, argv, "p:h", options, NULL)) != -1) {
 		switch (o) {
 		case 'p':
@@ -153,7 +161,7 @@ static int parse(int argc, char **argv, uint16_t *port)
 					"serval-handoff-echo: --port: "
 					"expected 1 to 65535: %s\n",
 					optarg);
-				return 2;
+				return tell_help();
 			}
 			*port = (uint16_t)n;
 			break;
@@ -164,15 +172,14 @@ static int parse(int argc, char **argv, uint16_t *port)
 			fputs(usage, stdout);
 			return 0;
 		default:
-			fputs("Try: serval-handoff-echo --help\n", stderr);
-			return 2;
+			return tell_help();
 		}
 	}
 	if (optind == argc)
 		return -1;
 	fprintf(stderr, "serval-handoff-echo: unexpected word: %s\n",
 		argv[optind]);
-	return 2;
+	return tell_help();
 }
 
 int main(int argc, char **argv)

@@ -182,6 +182,28 @@ const struct command *find_command(struct words *w)
 	return NULL;
 }
 
+/* Of a command's first word it can be said what may stand behind it. */
+static int unknown_command(const struct words *w)
+{
+	char text[256] = "";
+	size_t at = 0;
+
+	for (size_t i = 0;
+	     i < sizeof(commands) / sizeof(commands[0]) && at < sizeof(text);
+	     i++)
+		if (commands[i].verb && !strcmp(commands[i].object, w->v[0]))
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+					       "%s%s",
+					       at ? ", " : "expected one of ",
+					       commands[i].verb);
+	if (!at)
+		return usage_error("unknown command", w->v[0]);
+	fprintf(stderr, "salctl: behind '%s': %s%s%s\nTry: salctl --help\n",
+		w->v[0], text, w->n > 1 ? ", not " : "",
+		w->n > 1 ? w->v[1] : "");
+	return EXIT_USAGE;
+}
+
 /* ---- the conversation ------------------------------------------------- */
 
 FILE *open_socket(const char *path)
@@ -349,6 +371,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 	};
 	int option;
 
+	argv[0] = (char *)"salctl"; /* as all that is said begins */
 	/* "+": what follows the command is the command's. */
 	while ((option = getopt_long(argc, argv, "+b:c:f:h", long_options,
 				     NULL)) != -1) {
@@ -413,7 +436,7 @@ int main(int argc, char **argv)
 		return usage_error("a command is missing", NULL);
 	c = find_command(&words);
 	if (!c)
-		return usage_error("unknown command", words.v[0]);
+		return unknown_command(&words);
 	request = json_pack("{s:i, s:s}", "v", 1, "cmd", c->cmd);
 	status = words_error(&words);
 	if (!status)

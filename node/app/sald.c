@@ -235,6 +235,7 @@ static int parse(struct options *o, int argc, char **argv)
 	};
 	int option, r = 0;
 
+	argv[0] = (char *)"sald"; /* as all that is said begins */
 	while (!r && (option = getopt_long(argc, argv, "f", long_options,
 					   NULL)) != -1) {
 		switch (option) {

@@ -76,6 +76,9 @@ expect 3 "^help: .*ulimit -n" run -q -r "$folder" --inject-failure 1:EMFILE "$sc
 # salctl lies beside it; what it cannot send it says before it asks anybody.
 program=$(dirname "$program")/salctl
 expect 2 "unknown command: no" no such
+expect 2 "behind 'flow': expected one of list, show, .*import, not lst" flow lst
+expect 2 "behind 'name': expected one of set$" name
+expect 2 "^salctl: " -x
 expect 2 "this is no text \(UTF-8\)" name set $'\xff' 1
 expect 2 "expected tcp/PORT, udp/PORT or off: tcp" service listen 7 tcp
 expect 2 "expected tcp/PORT, udp/PORT or off: tcp/0" service listen 7 tcp/0
