@@ -298,15 +298,29 @@ void handoff_wake(struct handoff *h)
 	sd_event_source_set_enabled(h->wake, SD_EVENT_ONESHOT);
 }
 
+/* Without the one there is nothing to hand over, without the other nobody to
+ * take it: whoever is waited for, that is over. */
 void handoff_lost(struct handoff *h, const struct lab_process *p)
 {
-	h->old_gone |= p == h->old;
-	h->new_gone |= p == h->new;
-	if (!h->dies || p != h->new)
+	bool *gone = p == h->old ? &h->old_gone : &h->new_gone;
+	struct err err = ERR_INIT;
+
+	if ((p != h->old && p != h->new) || *gone)
 		return;
-	h->dies = false;
-	set_stage(h, h->stage + 1, 0);
-	handoff_wake(h);
+	*gone = true;
+	if (h->dies && p == h->new) {
+		h->dies = false;
+		set_stage(h, h->stage + 1, 0);
+		handoff_wake(h);
+		return;
+	}
+	if (h->stage <= FIND || h->stage >= RELEASE)
+		return;
+	lab_sald_forget(h->lab, h);
+	err_set(&err, ECONNRESET,
+		"process '%s' ended before the handoff was complete",
+		h->lab->plan->scenario->processes.v[p->index].name);
+	handoff_go_on(h, -ECONNRESET, &err);
 }
 
 /* ---- for those who want it --------------------------------------------------

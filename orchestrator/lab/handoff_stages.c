@@ -61,6 +61,8 @@ int handoff_blame(struct handoff *h, struct err *err)
 	err_hint(err, "it must speak what docs/control.md says of servers that "
 		      "hand over, as serval-handoff-echo does");
 	h->server = NULL;
+	h->old_gone |= p == h->old;
+	h->new_gone |= p == h->new;
 	lab_handoff_forget(p);
 	return -ETIMEDOUT;
 }
