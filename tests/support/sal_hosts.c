@@ -160,6 +160,7 @@ void host_got(struct host *h, const struct sal_packet *p,
 	      const struct sal_path *path, size_t len)
 {
 	const struct sal_control *c = sal_find_control(p);
+	struct sal_flow_info f;
 	struct world *w = h->world;
 	struct tally_entry *e =
 		tally_at(&w->unproven, address_of(h, p->src_flow, path));
@@ -168,9 +169,12 @@ void host_got(struct host *h, const struct sal_packet *p,
 		tally_at(&w->lies, place_of(h, p->src_flow, path));
 	if (e->given == SHOWN)
 		return;
-	/* Whoever else speaks to this flow has had something of it. */
-	if (!w->forged &&
-	    !(c && (c->flags == SAL_FLAG_SYN || c->flags == SAL_FLAG_RSYN)))
+	/* Whoever else speaks to this flow has had something of it, or has
+	 * guessed what the SYN-ACK would have told. */
+	if ((!w->forged &&
+	     !(c && (c->flags == SAL_FLAG_SYN || c->flags == SAL_FLAG_RSYN))) ||
+	    (!c && sal_flow_find(h->sal, p->dst_flow, &f) &&
+	     f.state != SAL_RSYN_RCVD && f.remote_id == p->src_flow))
 		e->given = SHOWN;
 	else
 		e->given += with_headers(path, len);
