@@ -140,16 +140,24 @@ void sal_bound_got(struct sal_flow *f, const struct sal_arrival *a)
 		f->bound.got += sal_arrival_bytes(a);
 }
 
+/* What is asked where the peer may never have been is not asked any more. */
+static void leave(struct sal_flow *f)
+{
+	if (f->ask != SAL_ASK_NOTHING && is_under_it(f, &f->ask_path.remote))
+		f->ask = SAL_ASK_NOTHING;
+}
+
 void sal_bound_begin(struct sal_flow *f, const struct sal_arrival *a)
 {
 	const struct ip_addr *addr = &a->path->remote;
 
+	if (is_under_it(f, addr))
+		return; /* what came was counted */
+	leave(f);
 	if (ip_addr_equal(addr, &f->bound.proven)) {
 		f->bound.on = false;
 		return;
 	}
-	if (is_under_it(f, addr))
-		return; /* what came was counted */
 	f->bound = (struct sal_bound){
 		.on = true,
 		.addr = *addr,
@@ -181,6 +189,8 @@ void sal_bound_lift(struct sal *s, struct sal_flow *f,
 
 void sal_bound_trust(struct sal_flow *f, const struct ip_addr *addr)
 {
+	if (!is_under_it(f, addr))
+		leave(f);
 	f->bound = (struct sal_bound){ .proven = *addr };
 }
 
