@@ -111,7 +111,7 @@ rsyn() {
   done
 }
 
-small='s/50000000/6000000/;s/at: 2s/at: 300ms/'
+small='s/20000000/6000000/;s/at: 800ms/at: 300ms/'
 shorten "$scenarios/readdress-sal.yaml" "$records/client.yaml" "$small"
 shorten "$scenarios/server-readdress-sal.yaml" "$records/server.yaml" "$small"
 run client

@@ -21,8 +21,8 @@ mapfile -t experiments < <(find "$scenarios/experiments" -maxdepth 1 -name '*.ya
 mkdir "$records/scenarios"
 PINGS=4 "$scenarios/experiments/nat-rules.sh" generate 100 >"$records/scenarios/nat-rules-100.yaml"
 experiments+=("$records/scenarios/nat-rules-100.yaml")
-# They sleep most of the time: two a core are no more than it can do.
-jobs=$((2 * $(nproc)))
+# They sleep most of the time: three a core are no more than it can do.
+jobs=$((3 * $(nproc)))
 "$program" test -j $jobs --repeat "${SCENARIO_ROUNDS:-1}" --retry-invalid 3 -r "$records" "${files[@]}"
 "$program" test -j $jobs --retry-invalid 3 -r "$records" "${experiments[@]}"
 files+=("${experiments[@]}")
