@@ -23,7 +23,7 @@ run_preset() {
   say "Testing (preset $preset, at most $budget s)"
   log=$(mktemp)
   timeout --foreground "$budget" \
-    ctest --preset "$preset" --parallel 2 --no-tests=error "${@:4}" 2>&1 | tee "$log" || true
+    ctest --preset "$preset" --parallel $((3 * $(nproc))) --no-tests=error "${@:4}" 2>&1 | tee "$log" || true
   # "98% tests passed, 1 tests failed out of 50"
   if read -r bad total < <(sed -n 's/^.* tests passed, \([0-9]*\) tests failed out of \([0-9]*\)$/\1 \2/p' "$log"); then
     passed=$((passed + total - bad)) failed=$((failed + bad))
