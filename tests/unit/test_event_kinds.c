@@ -57,6 +57,9 @@ START_TEST(what_a_sald_tells)
 	e.reason = has_reason ? SAL_REASON_NO_INSTANCE : 0;
 	e.flow.local_id = of_no_flow ? 0 : 7;
 	e.flow.protocol = 6;
+	/* Those of a flow that there was already. */
+	if (_i >= SAL_EVENT_FLOW_STATE && _i <= SAL_EVENT_RESENT)
+		e.why = SAL_WAY_INTERFACE_GONE;
 	o = json_of_event(&e);
 	ck_assert_ptr_nonnull(o);
 	check_event(o);
