@@ -129,7 +129,7 @@ int perform_forget(const struct performance *p, size_t service, size_t from,
 int performance_take(const struct performance *p, struct err *err);
 
 /*
- * perform_migrate.c: is it p's turn? An action on a service waits for those
+ * turn.c: is it p's turn? An action on a service waits for those
  * that began before it, where both would do the same things to it. Else it is
  * begun by fn when it is: PERFORM_UNDER_WAY, or negative.
  */
