@@ -251,6 +251,10 @@ void sal_rule_count(struct sal *s, const struct sal_flow *f, size_t bytes);
 void sal_forward_reachable(struct sal *s);
 /* The target that the flow was bound to, if it is still there. */
 void sal_set_aside(struct sal *s, const struct sal_flow *f, int64_t ns);
+/* The flow's SYN was answered. */
+void sal_target_answered(struct sal *s, const struct sal_flow *f);
+/* How long its SYN may go without an answer. */
+int64_t sal_target_gap_ns(struct sal *s, const struct sal_flow *f);
 bool sal_rule_covered(const struct service_table *t,
 		      const struct service_id *id);
 /* Rules of this prefix have come or gone. to: of a FORWARD rule; else NULL. */

@@ -78,12 +78,12 @@ static void syn_emit(struct sal *s, struct sal_flow *f)
 		sal_syn_emit(s, f, &f->tie, &c);
 }
 
-static int64_t syn_gap_ns(const struct sal *s, const struct sal_flow *f)
+static int64_t syn_gap_ns(struct sal *s, const struct sal_flow *f)
 {
 	if (f->info.native)
 		return s->config.native_syn_gap_ns;
 	return sal_to_many(&f->tie.path.remote) ? SAL_MANY_GAP_NS :
-						  SAL_SYN_GAP_NS;
+						  sal_target_gap_ns(s, f);
 }
 
 void sal_syn_asked(struct sal *s, struct sal_flow *f)
@@ -236,6 +236,7 @@ void sal_do_send_syn_ack_ack(const struct sal_step *t)
 {
 	struct sal_tie to = t->f->tie;
 
+	sal_target_answered(t->s, t->f);
 	if (t->f->info.native)
 		sal_native_answer_to(&to.path, t->a);
 	sal_send_control(t->s, t->f, &to,

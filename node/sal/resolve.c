@@ -264,15 +264,45 @@ void sal_set_aside(struct sal *s, const struct sal_flow *f, int64_t ns)
 	service_table_set_aside(&s->forward, f->rule, s->now_ns + ns);
 }
 
-void sal_do_set_aside(const struct sal_step *t)
-{
-	sal_set_aside(t->s, t->f, SAL_ASIDE_NS);
-}
-
 /* Whether the rules have another target for the flow, that is not set aside. */
 static bool has_other(struct sal *s, const struct sal_flow *f)
 {
 	return service_table_has_other(&s->forward, f->rule, s->now_ns);
+}
+
+void sal_do_set_aside(const struct sal_step *t)
+{
+	const struct sal_flow *f = t->f;
+	unsigned silent = service_table_was_silent(&t->s->forward, f->rule);
+	int64_t ns = SAL_SUSPECT_NS;
+
+	for (; silent > 1 && ns < SAL_ASIDE_NS; silent--)
+		ns *= 2;
+	sal_set_aside(t->s, f,
+		      f->tries >= SAL_SILENT_TRIES || ns > SAL_ASIDE_NS ?
+			      SAL_ASIDE_NS :
+			      ns);
+}
+
+void sal_target_answered(struct sal *s, const struct sal_flow *f)
+{
+	/* Of SYNs that were sent more than once, nobody knows which was
+	 * answered (Karn). */
+	if (f->info.client && !f->info.native)
+		service_table_answered(&s->forward, f->rule,
+				       f->tries == 1 ? s->now_ns - f->syn_ns :
+						       -1);
+}
+
+int64_t sal_target_gap_ns(struct sal *s, const struct sal_flow *f)
+{
+	const struct service_target *target =
+		service_table_at(&s->forward, f->rule);
+
+	/* With nobody else to go to, patience is all that helps. */
+	if (!target || !target->wait_ms || !has_other(s, f))
+		return SAL_SYN_GAP_NS;
+	return target->wait_ms * MS;
 }
 
 bool sal_if_target_silent(const struct sal_step *t)
@@ -280,7 +310,8 @@ bool sal_if_target_silent(const struct sal_step *t)
 	const struct sal_flow *f = t->f;
 
 	return !f->info.native && !f->resolve_again &&
-	       f->tries >= SAL_SILENT_TRIES &&
+	       (f->tries >= SAL_SILENT_TRIES ||
+		service_table_answers(&t->s->forward, f->rule, t->s->now_ns)) &&
 	       t->s->now_ns - f->since_ns < SAL_SILENT_TOTAL_NS &&
 	       has_other(t->s, f);
 }

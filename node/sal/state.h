@@ -68,6 +68,13 @@
  * one in this way for 30 s at most.
  */
 #define SAL_SILENT_TRIES 2
+/*
+ * Where it, or another one, has answered before, one unanswered SYN is enough to
+ * go on to another: the way there works, so it is down, or the SYN was lost.
+ * Since nobody can tell which, it is spared for a second only at first, and
+ * twice as long with each further SYN that it leaves unanswered.
+ */
+#define SAL_SUSPECT_NS (1 * SECOND)
 #define SAL_SILENT_TOTAL_NS (30 * SECOND)
 /*
  * A SYN to all on the link: whoever is there and serves answers at once, all

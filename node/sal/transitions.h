@@ -83,7 +83,8 @@
 	X(no_tries_left, "sent as often as it may be")                         \
 	X(waits_for_rules, "no instance was there to be asked")                \
 	X(held_too_long, "a DELAY rule holds it, and no verdict has come")     \
-	X(target_silent, "two SYNs over 3 s, another target is there; 30 s")   \
+	X(target_silent, "two SYNs, or one where one of the targets has "      \
+			 "answered before, another is there; 30 s")            \
 	X(may_ask_again, "an instance may still come; within the bounds")      \
 	X(may_not_ask_again, "refused for good, or beyond the bounds")         \
 	X(instance_answers, "not so often that another will be looked for")    \
@@ -108,7 +109,7 @@
 	X(resolve, "ask the rules; SYN, or wait for them")                     \
 	X(wait_for_rules, "ask them again later")                              \
 	X(hold, "wait for a verdict, or other rules; start the time")          \
-	X(set_aside, "the target is none for new flows, for 10 s")             \
+	X(set_aside, "the target is none for new flows, for 1 to 10 s")        \
 	X(stop_retry, "stop the back-off")                                     \
 	X(send_rsyn, "RSYN, the next verno; start the back-off")               \
 	X(send_rsyn_again, "the latest RSYN again, to where the peer is now")  \

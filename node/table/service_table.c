@@ -456,6 +456,65 @@ void service_table_set_aside(struct service_table *t, struct service_ref ref,
 		target->public.aside_ns = until_ns;
 }
 
+void service_table_answered(struct service_table *t, struct service_ref ref,
+			    int64_t took_ns)
+{
+	struct table_target *target = at(t, ref);
+	int64_t wait_ms, thrice_ms = 3 * (took_ns / 1000000);
+
+	if (!target)
+		return;
+	target->public.silent = 0;
+	target->public.aside_ns = 0;
+	wait_ms = target->public.wait_ms;
+	if (took_ns >= 0) {
+		wait_ms -= wait_ms / 8;
+		wait_ms = thrice_ms > wait_ms ? thrice_ms : wait_ms;
+	} else if (!wait_ms) {
+		wait_ms = SERVICE_WAIT_MAX_MS;
+	}
+	if (wait_ms < SERVICE_WAIT_MIN_MS)
+		wait_ms = SERVICE_WAIT_MIN_MS;
+	if (wait_ms > SERVICE_WAIT_MAX_MS)
+		wait_ms = SERVICE_WAIT_MAX_MS;
+	target->public.wait_ms = (uint16_t)wait_ms;
+}
+
+unsigned service_table_was_silent(struct service_table *t,
+				  struct service_ref ref)
+{
+	struct table_target *target = at(t, ref);
+	unsigned wait_ms;
+
+	if (!target)
+		return 0;
+	wait_ms = 2u * target->public.wait_ms;
+	if (wait_ms > SERVICE_WAIT_MAX_MS)
+		wait_ms = SERVICE_WAIT_MAX_MS;
+	target->public.wait_ms = (uint16_t)wait_ms;
+	if (target->public.silent < UINT8_MAX)
+		target->public.silent++;
+	return target->public.silent;
+}
+
+bool service_table_answers(const struct service_table *t,
+			   struct service_ref ref, int64_t now_ns)
+{
+	const struct service_query q = { .now_ns = now_ns };
+	const struct table_target *its = at(t, ref);
+
+	if (!its)
+		return false;
+	if (its->public.wait_ms)
+		return true;
+	for (uint32_t i = trie_node(t, its->node)->targets; i != TRIE_NONE;
+	     i = trie_target(t, i)->next)
+		if (trie_target(t, i)->public.wait_ms &&
+		    usable_weight(&trie_target(t, i)->public, &q, false))
+			return true;
+	return false;
+}
+
 void service_table_set_down(struct service_table *t, service_down_fn *fn,
 			    void *arg)
 {

@@ -51,6 +51,8 @@ struct service_target {
 	int64_t added_ns; /* or renewed */
 	int64_t used_ns; /* the last time; added_ns if never */
 	int64_t aside_ns; /* until then; in the past: it is not */
+	uint16_t wait_ms; /* what an answer may take; 0: there was none yet */
+	uint8_t silent; /* questions without an answer since the last one */
 };
 
 /* One target, by which those that were sent to it can find it again: it leads
@@ -167,6 +169,27 @@ void service_table_use(struct service_table *t, struct service_ref ref,
 /* Not chosen before until_ns, where there is any other. */
 void service_table_set_aside(struct service_table *t, struct service_ref ref,
 			     int64_t until_ns);
+
+/*
+ * What an answer may take is thrice what the slowest of the last ones took, an
+ * eighth of which is forgotten with each, between these two.
+ */
+#define SERVICE_WAIT_MIN_MS 200u
+#define SERVICE_WAIT_MAX_MS 1000u
+
+/* It has answered, after so long (negative: that cannot be told), and is not
+ * set aside any more. */
+void service_table_answered(struct service_table *t, struct service_ref ref,
+			    int64_t took_ns);
+/* It has not: next time it may take twice as long. How often that was so since
+ * its last answer; 0: it is gone. */
+unsigned service_table_was_silent(struct service_table *t,
+				  struct service_ref ref);
+/* Whether it, or another of its prefix that can be chosen, has ever answered.
+ */
+bool service_table_answers(const struct service_table *t,
+			   struct service_ref ref, int64_t now_ns);
+
 /* Set for all targets at once: false: goes on as it is. */
 typedef bool service_down_fn(const struct service_target *target, void *arg);
 void service_table_set_down(struct service_table *t, service_down_fn *fn,

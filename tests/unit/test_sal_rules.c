@@ -197,6 +197,90 @@ START_TEST(a_silent_target_is_set_aside)
 }
 END_TEST
 
+static unsigned asides(struct world *w)
+{
+	return (unsigned)sal_stats(world_c(w)->sal)->service_aside;
+}
+
+/* The instance loses its power: whoever has seen it answer waits for some
+ * round trips and not for seconds, and spares it for longer each time. */
+START_TEST(one_that_has_answered_falls_silent)
+{
+	static const int64_t spared_ms[] = { 1000, 2000, 4000, 8000, 10000 };
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w);
+	uint16_t id = 100;
+	unsigned b;
+
+	host_serve(world_b(w), 1);
+	add(c, rule(SAL_RULE_FORWARD, TO_B, 5, 1));
+	ck_assert_uint_eq(to_b(w, 1), 1);
+	WORLD_OK(w, c->replies == 1);
+	host_addresses(world_b(w), NULL, NULL);
+	for (size_t i = 0; i < 5; i++) {
+		unsigned replies = c->replies;
+
+		/* The wait doubles with it, from 200 ms to a second. */
+		host_ping(c, "10.8.0.1", ++id, 1, 56);
+		world_run_for(w, (i < 3 ? 200 << i : 1000) * MSEC - MSEC);
+		WORLD_OK(w, c->replies == replies);
+		world_run_for(w, 10 * MSEC);
+		WORLD_OK(w, c->replies == replies + 1);
+		WORLD_OK(w, asides(w) == i + 1);
+		/* All others go there at once meanwhile. */
+		host_ping(c, "10.8.0.1", ++id, 1, 56);
+		world_run_for(w, (spared_ms[i] - 30) * MSEC);
+		WORLD_OK(w, c->replies == replies + 2);
+		WORLD_OK(w, asides(w) == i + 1);
+		world_run_for(w, 40 * MSEC);
+	}
+	/* It is back: the next that tries it finds it, and it is as before. */
+	host_addresses(world_b(w), TO_B, NULL);
+	world_run_for(w, 20 * SEC);
+	b = world_b(w)->requests;
+	for (int i = 0; i < 3; i++)
+		host_ping(c, "10.8.0.1", ++id, 1, 56);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, world_b(w)->requests == b + 3);
+	WORLD_OK(w, asides(w) == 5);
+	world_free(w);
+}
+END_TEST
+
+/* One of twenty packets is lost: both instances go on to serve, new flows are
+ * answered all the same, and none waits for long. */
+START_TEST(a_lossy_link_hides_nobody)
+{
+	struct world *w;
+	struct host *c;
+	unsigned b = 0, asked = 0;
+
+	world_adjust = many_flows;
+	w = world_usual((uint64_t)_i + 1);
+	c = world_c(w);
+	w->weather.loss = 50;
+	host_serve(world_b(w), 1);
+	add(c, rule(SAL_RULE_FORWARD, TO_B, 0, 1));
+	for (unsigned i = 0; i < 1000; i++) {
+		unsigned before = world_b(w)->requests;
+
+		host_ping(c, "10.8.0.1", (uint16_t)(100 + i), 1, 56);
+		world_run_for(w, 20 * MSEC);
+		b += world_b(w)->requests - before;
+		asked++;
+	}
+	w->weather.loss = 0;
+	world_run_for(w, 60 * SEC);
+	WORLD_OK(w, !c->unreachable);
+	WORLD_OK(w, asides(w) > 0);
+	/* Neither is ever out for long: a quarter each at the least. */
+	WORLD_OK(w, b > asked / 4 && b < 3 * asked / 4);
+	WORLD_OK(w, c->replies >= asked - asked / 10);
+	world_free(w);
+	world_adjust = NULL;
+}
+END_TEST
+
 /* With nobody else there, it is asked as often as ever. */
 START_TEST(the_only_target_is_never_given_up)
 {
@@ -729,6 +813,8 @@ int main(void)
 	tcase_add_loop_test(tc, equals_share_by_weight, 1, 4);
 	tcase_add_test(tc, a_drained_instance_refuses_the_new);
 	tcase_add_test(tc, a_silent_target_is_set_aside);
+	tcase_add_test(tc, one_that_has_answered_falls_silent);
+	tcase_add_loop_test(tc, a_lossy_link_hides_nobody, 0, 4);
 	tcase_add_test(tc, the_only_target_is_never_given_up);
 	tcase_add_test(tc, two_silent_targets);
 	tcase_add_test(tc, a_target_without_an_instance);
