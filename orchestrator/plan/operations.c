@@ -53,6 +53,14 @@ static bool has_active(const struct scenario *s)
 	return false;
 }
 
+static bool has_readdress(const struct plan *p, size_t node)
+{
+	for (size_t i = 0; i < p->readdresses.n; i++)
+		if (p->ifaces.v[p->readdresses.v[i].iface].node == node)
+			return true;
+	return false;
+}
+
 static int add_node(struct plan *p, size_t node, bool switched)
 {
 	const struct scn_node *n = &p->scenario->nodes.v[node];
@@ -72,6 +80,11 @@ static int add_node(struct plan *p, size_t node, bool switched)
 			n->pos) ||
 	     add_sysctl(p, node, "net/ipv6/ip_nonlocal_bind", "1", "0",
 			n->pos)))
+		return -ENOMEM;
+	/* A new address in the subnet of the old one stays when that goes. */
+	if (has_readdress(p, node) &&
+	    add_sysctl(p, node, "net/ipv4/conf/all/promote_secondaries", "1",
+		       "0", n->pos))
 		return -ENOMEM;
 	if (switched &&
 	    add_sysctl(p, node,

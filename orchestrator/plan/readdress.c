@@ -11,13 +11,17 @@
  * Families are replaced one after the other: new IPv4 addresses leave the IPv6
  * ones alone, and the other way round.
  *
- * In the kernel, an old IPv4 address goes before a new one comes. The other way
- * round, in the same subnet, an IPv4 address that is added is a secondary of
- * the one that is there, and goes when that goes. But with an interface's last
- * IPv4 address the kernel also forgets every IPv4 route over it, those of the
- * scenario's routers too: they are added again. IPv6 keeps them, and there the
- * new one comes first: between the two a busy machine may take its time, in
- * which a host with two ways would believe one of them lost.
+ * In the kernel, the new address comes before the old one goes: between the two
+ * a busy machine may take its time, in which a host with two ways would believe
+ * one of them lost. In the same subnet an IPv4 address that is added is a
+ * secondary of the one that is there, and goes when that goes, unless the node
+ * promotes secondaries; so nodes whose addresses change do. Routes stay then,
+ * whatever the subnets are.
+ *
+ * The old one goes first where the new one is there already, and where the
+ * interface has come to another network: with its last IPv4 address the kernel
+ * forgets every IPv4 route over an interface, which is what is wanted there.
+ * Those of the scenario's routers are added again.
  */
 #include "orchestrator/plan/internal.h"
 
@@ -331,17 +335,27 @@ static int give_new(const struct plan *p, const struct plan_readdress *r,
 	return ret;
 }
 
-/* Is one of IPv6 among the new ones that is there already? */
+/* Is one of the family among the new ones that is there already? */
 static bool keeps_any(const struct plan_live_iface *f,
-		      const struct plan_readdress *r)
+		      const struct plan_readdress *r, int family)
 {
 	for (size_t i = 0; i < r->new.n; i++)
 		for (size_t k = 0; k < f->addresses.n; k++)
-			if (r->new.v[i].addr.family == AF_INET6 &&
+			if (r->new.v[i].addr.family == family &&
 			    ip_addr_equal(&r->new.v[i].addr,
 					  &f->addresses.v[k].addr))
 				return true;
 	return false;
+}
+
+/* The new ones of IPv4 come before the old ones go. */
+static bool comes_first(const struct plan *p, const struct plan_live_iface *f,
+			const struct plan_readdress *r)
+{
+	return f->network == p->ifaces.v[r->iface].network &&
+	       !keeps_any(f, r, AF_INET) &&
+	       first_of(r->new.v, r->new.n, AF_INET).family &&
+	       plan_has_family(f, AF_INET);
 }
 
 int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
@@ -350,13 +364,17 @@ int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 	const struct plan *p = l->plan;
 	const struct plan_readdress *r = plan_find_readdress(p, a);
 	const struct plan_live_iface *f = &l->ifaces[r->iface];
-	bool new6_first = !keeps_any(f, r);
+	bool new4_first = comes_first(p, f, r);
+	bool new6_first = !keeps_any(f, r, AF_INET6);
 	int ret = 0;
 
 	if (!plan_end_exists(l, a->readdress.link, a->readdress.end))
 		return 0; /* it gets them when it comes back */
-	ret = take_old(p, f, r, AF_INET, out);
+	if (new4_first)
+		ret = give_new(p, r, AF_INET, out);
 	if (!ret)
+		ret = take_old(p, f, r, AF_INET, out);
+	if (!ret && !new4_first)
 		ret = give_new(p, r, AF_INET, out);
 	if (!ret && new6_first)
 		ret = give_new(p, r, AF_INET6, out);
@@ -382,6 +400,7 @@ int plan_readdress_ops(const struct plan_live *l, const struct scn_action *a,
 		 * interface that came without, wait for an address. */
 		if (route->route.iface != r->iface ||
 		    !plan_readdress_has(r, family) ||
+		    (family == AF_INET && new4_first) ||
 		    (family == AF_INET6 && plan_has_family(f, AF_INET6) &&
 		     f->network == p->ifaces.v[r->iface].network))
 			continue;
