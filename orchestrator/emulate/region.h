@@ -4,12 +4,13 @@
  *
  * A link of 10 ms at 10 Gbit/s has more inside than caches hold, so that each
  * byte is copied to memory and from it, and with pages of 4 KiB the processor
- * looks a mapping up for each of them: with huge ones a byte costs a tenth
- * less. But the first touch of one has the kernel clear 2 MiB, which takes 0.2
- * ms, and 6 ms in a virtual machine that never used that memory. No frame can
- * wait for that. So a thread makes regions ready before they are needed, once
- * many are to be expected: what is due is never its business, and where it does
- * not keep up there are regions of small pages.
+ * looks a mapping up for each of them: with huge ones a byte costs 6 % less of
+ * the emulator's time (docs/performance.md). But the first touch of one has the
+ * kernel clear 2 MiB, which takes 0.2 ms, and 6 ms in a virtual machine that
+ * never used that memory. No frame can wait for that. So a thread makes regions
+ * ready before they are needed, once many are to be expected: what is due is
+ * never its business, and where it does not keep up there are regions of small
+ * pages.
  */
 #ifndef EMULATE_REGION_H
 #define EMULATE_REGION_H
