@@ -13,7 +13,8 @@ BUILD_PACKAGES=(
 SCENARIO_PACKAGES=(iputils-ping iperf3 curl busybox netbase python3)
 # Programs that the tests hold our results against, and drive them with.
 TEST_PACKAGES=(check spin tshark iproute2 nftables conntrack util-linux procps jq
-  libxml2-utils openssh-client dropbear-bin nginx-light bind9-dnsutils)
+  libxml2-utils openssh-client dropbear-bin bind9-dnsutils
+  libpcre2-8-0 libssl3 libcrypt1 zlib1g) # (the last four: what nginx links)
 
 say() {
   printf '%s\n' "$*"
@@ -64,6 +65,26 @@ then build and install:
     die "apt-get could not install them; the lines above say why."
   fi
   rm -f "$log"
+}
+
+# Where need_program puts programs, and tests/support/nested.sh finds them.
+PROGRAMS=$PWD/build/programs
+
+# need_program NAME [PACKAGE]: a program whose package would also start it as a daemon,
+# where there is an init. So the package is not installed: its files go below build/.
+need_program() {
+  local name=$1 package=${2:-$1} work
+  ! PATH=$PATH:/usr/sbin:$PROGRAMS/usr/sbin command -v "$name" >/dev/null || return 0
+  say "Taking $name out of the Debian package $package"
+  work=$(mktemp -d)
+  if ! (cd "$work" && { apt-get download -q "$package" || { apt-get update -q && apt-get download -q "$package"; }; } &&
+    dpkg-deb -x "$package"_*.deb "$PROGRAMS") >"$work/log" 2>&1; then
+    tail -n 20 "$work/log" >&2
+    rm -r "$work"
+    die "apt-get could not fetch $package; the lines above say why."
+  fi
+  rm -r "$work"
+  [ -x "$PROGRAMS/usr/sbin/$name" ] || die "There is no $name in the package $package."
 }
 
 # Configures and builds one of the presets, quietly unless it fails.

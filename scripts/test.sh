@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 need_packages "${BUILD_PACKAGES[@]}" "${SCENARIO_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+need_program nginx
 
 passed=0 failed=0
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1

@@ -62,6 +62,11 @@ nested_enter() {
   # Where the processes of a lab find them: beside sald.
   cp -- "$(dirname "$1")"/serval-handoff-echo "$(dirname "$1")"/salctl \
     "$(dirname "$1")"/serval-resolver "$stage/"
+  # What need_program (scripts/lib.sh) has taken out of packages.
+  if [ -d "$2/build/programs" ]; then
+    cp -- "$2"/build/programs/usr/sbin/* "$stage/"
+    export PATH=$PATH:$stage
+  fi
   unset SERVALAB_SALD
   cp -r -- "$2/scenarios" "$stage/scenarios"
   for dir in /tmp /run; do
