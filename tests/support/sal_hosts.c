@@ -161,10 +161,12 @@ void host_got(struct host *h, const struct sal_packet *p,
 {
 	const struct sal_control *c = sal_find_control(p);
 	struct sal_flow_info f;
-	struct world *w = h->world;
-	struct tally_entry *e =
-		tally_at(&w->unproven, address_of(h, p->src_flow, path));
+	struct tally_entry *e;
+	/* Whatever comes for a flow of ours, and be it from a wrong one. */
+	bool ours = sal_flow_find(h->sal, p->dst_flow, &f) && f.remote_id;
 
+	e = tally_at(&w->unproven,
+		     address_of(h, ours ? f.remote_id : p->src_flow, path));
 	if (w->forged)
 		tally_at(&w->lies, place_of(h, p->src_flow, path));
 	if (e->given == SHOWN)
@@ -173,8 +175,8 @@ void host_got(struct host *h, const struct sal_packet *p,
 	 * guessed what the SYN-ACK would have told. */
 	if ((!w->forged &&
 	     !(c && (c->flags == SAL_FLAG_SYN || c->flags == SAL_FLAG_RSYN))) ||
-	    (!c && sal_flow_find(h->sal, p->dst_flow, &f) &&
-	     f.state != SAL_RSYN_RCVD && f.remote_id == p->src_flow))
+	    (!c && ours && f.state != SAL_RSYN_RCVD &&
+	     f.remote_id == p->src_flow))
 		e->given = SHOWN;
 	else
 		e->given += with_headers(path, len);
