@@ -159,6 +159,7 @@ struct sal_flow {
 	enum sal_way_why way_why; /* of the next; OPENED: nothing yet */
 
 	int64_t waits_ns; /* when a program began to wait; 0: it doesn't */
+	bool unsure; /* whether our last ACK has come (liveness.c) */
 	int64_t sent_ns; /* when anything was sent last */
 	int64_t armed_ns; /* what the timer is set to */
 

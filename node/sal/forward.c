@@ -480,17 +480,28 @@ static void forward_syn(struct sal *s, const struct sal_arrival *a,
 	hand_on(s, a, &target->addr);
 }
 
+/*
+ * To where its SYN went, if that is known. It may not be, after a restart, or
+ * it may have been another instance that answered; then no rule says which is
+ * the right one, and a hash would say the same wrong one for ever. So by
+ * chance.
+ */
+#define RSYNS_SURE 3u /* in a row to where the SYN went */
+
 static void forward_rsyn(struct sal *s, const struct sal_arrival *a,
 			 const struct service_id *id)
 {
 	struct sal_forwarded *e = find_moved(s, a);
+	bool draws = !e || (e->rsyns++ >= RSYNS_SURE && e->rsyns % 2);
 	const struct service_target *target =
-		e ? service_table_at(&s->forward, e->rule) : NULL;
+		draws ? NULL : service_table_at(&s->forward, e->rule);
 	struct choice c = { .s = s, .a = a };
+	uint64_t random;
 	int r = 0;
 
+	sal_rand_bytes(&s->rand, &random, sizeof(random));
 	if (!target || target->down || cannot_go_there(target, &c))
-		r = choose(&c, id, choice_key(s, a), &target);
+		r = choose(&c, id, random, &target);
 	if (r || target->rule != SERVICE_FORWARD) {
 		refuse(s, a, why_not(s, &c, id, r != -ENOENT));
 		return;

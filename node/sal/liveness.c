@@ -55,11 +55,13 @@ void sal_alive_heard(struct sal_flow *f)
  * If our ACK was lost, and so was what the peer repeats until it has it, the
  * peer waits for us, perhaps without the right to say anything more where it
  * has not seen us before (bound.c). So that is something that wants an answer,
- * be the flow idle or not.
+ * be the flow idle or not. That the peer moves, or answers our own move, is
+ * none: it does so while it waits for our ACK. Data is, and an answer.
  */
 void sal_alive_unsure(struct sal *s, struct sal_flow *f)
 {
-	if (f->info.native || f->early)
+	f->unsure = !f->info.native && !f->early;
+	if (!f->unsure)
 		return;
 	f->waits_ns = s->now_ns;
 	if (sal_alive_due_ns(s, f) < f->armed_ns)
@@ -87,6 +89,7 @@ void sal_alive_probe(struct sal *s, struct sal_flow *f)
 void sal_alive_silent(struct sal *s, struct sal_flow *f)
 {
 	f->waits_ns = 0;
+	f->unsure = false;
 	if (f->info.state != SAL_ESTABLISHED)
 		return;
 	s->stats.silences++;

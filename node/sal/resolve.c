@@ -412,6 +412,7 @@ void sal_do_drop_tie(const struct sal_step *t)
 	f->early = f->prove_out = f->prove_slot = f->rsyn_proven = false;
 	f->has_peer_list = f->list_sent = f->list_acked = false;
 	f->waits_ns = f->list_ns = 0;
+	f->unsure = false;
 	memset(&f->home, 0, sizeof(f->home));
 	memset(&f->bound, 0, sizeof(f->bound));
 	f->has_rsyn = f->has_peer_rsyn = f->rsyn_unanswered = false;

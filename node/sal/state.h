@@ -114,6 +114,7 @@ struct sal_forwarded {
 	uint32_t flow; /* the client's ID */
 	uint32_t sent; /* how often it went to this target */
 	uint32_t turn; /* how many targets it went to before */
+	uint32_t rsyns; /* by name, of its flow */
 	struct service_ref rule;
 	int64_t first_ns, last_ns; /* of those to this target */
 };

@@ -7,6 +7,7 @@
  *     sal_sim --ladder --seed S         prints it in any case
  *     sal_sim --hosts N [--calm]        so many hosts; without any faults
  *     sal_sim --links [...]             over emulated links, as in a lab
+ *     sal_sim --routers [...]           by way of service routers
  *     sal_sim --ops FILE --seed S       writes what happens to two hosts as a
  * play for tests/fuzz/fuzz_sal_play
  *
@@ -59,6 +60,10 @@ static bool parse(int argc, char **argv, struct options *o)
 		}
 		if (!strcmp(name, "--links")) {
 			storm_links = true;
+			continue;
+		}
+		if (!strcmp(name, "--routers")) {
+			storm_routers = true;
 			continue;
 		}
 		if (!strcmp(name, "--ladder")) {
@@ -117,6 +122,11 @@ static void print_cost(const struct storm_totals *t, uint64_t seeds,
 	       (unsigned long long)t->streams, (unsigned long long)t->resent,
 	       (unsigned long long)t->early, (unsigned long long)t->by_name,
 	       (unsigned long long)t->native);
+	if (storm_routers)
+		printf("%llu handed on by routers, which restarted %llu "
+		       "times\n",
+		       (unsigned long long)t->forwarded,
+		       (unsigned long long)t->restarts);
 	if (storm_links)
 		printf("links lost %llu, doubled %llu, had %llu overtake and "
 		       "no "
@@ -148,6 +158,7 @@ START_TEST(all)
 	ck_assert(totals.by_name && totals.native && totals.resent);
 	ck_assert(totals.early);
 	ck_assert(totals.streams_done);
+	ck_assert(!storm_routers || (totals.forwarded && totals.restarts));
 	ck_assert(!storm_links || (totals.link_lost && totals.link_doubled &&
 				   totals.link_overtook && totals.link_full));
 }
@@ -182,10 +193,10 @@ static int run(void)
 int main(int argc, char **argv)
 {
 	if (!parse(argc, argv, &options)) {
-		fprintf(stderr,
-			"usage: sal_sim [--first S] [--seeds N] | "
-			"[--links] [--ladder] --seed S | --hosts N [--calm] | "
-			"--ops FILE --seed S\n");
+		fprintf(stderr, "usage: sal_sim [--first S] [--seeds N] | "
+				"[--links] [--routers] [--ladder] --seed S | "
+				"--hosts N [--calm] | "
+				"--ops FILE --seed S\n");
 		return 2;
 	}
 	if (options.ops && !(storm_ops = fopen(options.ops, "w"))) {

@@ -5,6 +5,10 @@
  * address, crash and start again without state; the weather changes; instances
  * cease and come back; strangers forge packets. Then it clears up.
  *
+ * With storm_routers no client knows of an instance. The first of two service
+ * routers does; the second knows the first. Clients know the one, the other, or
+ * both. Routers restart, and then know their rules and nothing else.
+ *
  * Seen to at every step: what is delivered was sent just so by the other end of
  * the conversation (sal_world), no engine takes a step that its table does not
  * have, each end's versions only grow, nothing that a stranger sends changes
@@ -31,8 +35,9 @@
 #define SERVICE_ADDR "10.8.0.1"
 #define STREAM_BYTES 12000u
 #define PLACES 4
+#define ROUTERS 2
 
-bool storm_prints_ladder;
+bool storm_prints_ladder, storm_routers;
 FILE *storm_ops;
 
 struct stream {
@@ -64,6 +69,7 @@ struct storm {
 	struct world *w;
 	struct actor *actors;
 	unsigned n, instances;
+	struct host *routers[ROUTERS]; /* NULL: there are none */
 	struct version versions[1024];
 	struct storm_totals *totals;
 	struct storm_native *native;
@@ -222,10 +228,47 @@ static void add_actor(struct storm *st, unsigned k)
 	storm_native_start(st->native, k, a->h, a->serves);
 }
 
+static void as_router(struct sal_config *c)
+{
+	small(c);
+	c->max_forwarded = 16;
+}
+
+static void add_routers(struct storm *st)
+{
+	char at[ROUTERS][IP_TEXT_MAX];
+
+	for (unsigned r = 0; r < ROUTERS; r++) {
+		place_text(st->n + r, 0, at[r]);
+		world_adjust = as_router;
+		st->routers[r] = world_host(st->w, "router", at[r], NULL, NULL);
+		world_adjust = NULL;
+		host_name_usual(st->routers[r]);
+	}
+	host_forward(st->routers[1], 1, at[0]);
+	for (unsigned k = st->instances; k < st->n; k++)
+		for (unsigned r = 0; r < ROUTERS; r++)
+			if (k % 3 == 2 || k % 3 == r)
+				host_forward(st->actors[k].h, 1, at[r]);
+}
+
 /* Few instances a client, as a controller would give it. */
 static bool knows(const struct storm *st, unsigned client, unsigned instance)
 {
 	return st->instances <= 3 || client % st->instances == instance;
+}
+
+/* Who has the rules of an instance; k from 0 on; NULL: no more. *k: the next.
+ */
+static struct host *next_who_knows(const struct storm *st, unsigned instance,
+				   unsigned *k)
+{
+	if (st->routers[0])
+		return (*k)++ ? NULL : st->routers[0];
+	for (; *k + st->instances < st->n; ++*k)
+		if (knows(st, *k + st->instances, instance))
+			return st->actors[st->instances + (*k)++].h;
+	return NULL;
 }
 
 static void build(struct storm *st)
@@ -233,13 +276,17 @@ static void build(struct storm *st)
 	st->actors = zeroed(st->n * sizeof(*st->actors));
 	for (unsigned k = 0; k < st->n; k++)
 		add_actor(st, k);
+	if (storm_routers)
+		add_routers(st);
 	for (unsigned k = st->instances; k < st->n; k++) {
 		for (unsigned i = 0; i < st->instances; i++)
-			if (knows(st, k, i))
+			if (!storm_routers && knows(st, k, i))
 				host_forward(st->actors[k].h, 1,
 					     st->actors[i].addr);
 		st->actors[k].stream = zeroed(sizeof(struct stream));
 	}
+	for (unsigned i = 0; storm_routers && i < st->instances; i++)
+		host_forward(st->routers[0], 1, st->actors[i].addr);
 }
 
 /* ---- what happens -------------------------------------------------------- */
@@ -278,14 +325,14 @@ static void darkens(struct storm *st)
 static void tell(struct storm *st, unsigned instance, const char *to)
 {
 	struct actor *a = &st->actors[instance];
+	struct host *h;
+	unsigned k = 0;
 
 	if (!strcmp(a->addr, to))
 		return;
-	for (unsigned k = st->instances; k < st->n; k++) {
-		if (!knows(st, k, instance) || !a->serves)
-			continue;
-		host_forward(st->actors[k].h, 1, to);
-		host_unforward(st->actors[k].h, 1, a->addr);
+	while (a->serves && (h = next_who_knows(st, instance, &k))) {
+		host_forward(h, 1, to);
+		host_unforward(h, 1, a->addr);
 	}
 	snprintf(a->addr, sizeof(a->addr), "%s", to);
 }
@@ -327,6 +374,8 @@ static void crash(struct storm *st, unsigned k)
 static void withdraw(struct storm *st, unsigned k, bool back)
 {
 	struct actor *a = &st->actors[k];
+	unsigned c = 0;
+	struct host *h;
 
 	if (a->serves == back)
 		return;
@@ -338,15 +387,25 @@ static void withdraw(struct storm *st, unsigned k, bool back)
 	note(SAL_OP_RULE, 0, back ? 0 : 1, whereto(a->place));
 	/* What was there is as gone as after a crash. */
 	a->crashed = true;
-	for (unsigned c = st->instances; c < st->n; c++) {
-		if (!knows(st, c, k))
-			continue;
+	while ((h = next_who_knows(st, k, &c))) {
 		if (back)
-			host_forward(st->actors[c].h, 1, a->addr);
+			host_forward(h, 1, a->addr);
 		else
-			host_unforward(st->actors[c].h, 1, a->addr);
+			host_unforward(h, 1, a->addr);
 	}
 	a->serves = back;
+}
+
+static void count_forwarded(struct storm *st, unsigned r)
+{
+	st->totals->forwarded += sal_stats(st->routers[r]->sal)->forwarded;
+}
+
+static void restart_router(struct storm *st, unsigned r)
+{
+	st->totals->restarts++;
+	count_forwarded(st, r);
+	host_reboot(st->routers[r]);
 }
 
 static void ping(struct storm *st, struct actor *a)
@@ -408,6 +467,8 @@ static void happens(struct storm *st)
 	default:
 		ping(st, client);
 	}
+	if (storm_routers && world_random(w, 8) == 0)
+		restart_router(st, world_random(w, ROUTERS));
 	ms = world_random(w, 150);
 	note(SAL_OP_RUN, ms, 0, 0);
 	world_run_for(w, ms * MSEC);
@@ -436,6 +497,9 @@ static void watch(struct world *w, const struct wire_packet *p, void *arg)
 	struct version *v;
 
 	st->totals->packets++;
+	/* What a router hands on may have been overtaken. */
+	if (p->from == st->routers[0] || p->from == st->routers[1])
+		return;
 	if (sal_decode(&d, p->bytes, p->len) != SAL_OK)
 		return;
 	c = sal_find_control(&d);
@@ -559,6 +623,8 @@ static void ends(struct storm *st)
 		st->totals->early += st->actors[k].h->early +
 				     sal_stats(st->actors[k].h->sal)->early;
 	}
+	for (unsigned r = 0; storm_routers && r < ROUTERS; r++)
+		count_forwarded(st, r);
 	if (storm_prints_ladder)
 		world_print_ladder(st->w);
 	for (unsigned k = 0; k < st->n; k++)
@@ -581,7 +647,7 @@ void storm_play(uint64_t seed, unsigned hosts, bool calm,
 		st.instances = 1;
 	if (st.n > totals->hosts)
 		totals->hosts = st.n;
-	st.w = world_new_of(seed, st.n);
+	st.w = world_new_of(seed, st.n + (storm_routers ? ROUTERS : 0));
 	st.native = storm_native_new(st.n);
 	st.weather = storm_weather_new(st.w, seed, totals);
 	st.w->owner = owner_of;

@@ -10,6 +10,7 @@
 struct storm_totals {
 	uint64_t packets, steps, moves, crashes, forged, streams, streams_done,
 		resent, early, by_name, native; /* received on native flows */
+	uint64_t forwarded, restarts; /* by routers, and of them */
 	/* By links: packets that they lost, doubled, had overtake others, and
 	 * had no room for. */
 	uint64_t link_lost, link_doubled, link_overtook, link_full;
@@ -26,6 +27,9 @@ void storm_play(uint64_t seed, unsigned hosts, bool calm,
 /* Where what happens is also written as operations of tests/fuzz/sal_ops.h; to
  * be set for runs of two hosts only. NULL: nowhere. */
 extern FILE *storm_ops;
+
+/* Clients know service routers alone: see storm.c. */
+extern bool storm_routers;
 
 /* Packets go over emulated links. */
 extern bool storm_links;

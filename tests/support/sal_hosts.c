@@ -121,23 +121,6 @@ static uint64_t completion_of(const struct host *h, uint32_t remote_id,
 	return hash_bytes(hash, &verno, sizeof(verno));
 }
 
-void host_was_shown(struct host *h, const struct sal_packet *p,
-		    const struct sal_path *path)
-{
-	const struct sal_control *c = sal_find_control(p);
-	uint64_t place = place_of(h, p->src_flow, path);
-	struct world *w = h->world;
-
-	if (c && c->flags == SAL_FLAG_RSYN) {
-		tally_at(&w->rsyns, place)->given = c->verno;
-		return;
-	}
-	tally_at(&w->shown, place);
-	if (c && c->flags == SAL_FLAG_ACK)
-		tally_at(&w->shown,
-			 completion_of(h, p->src_flow, c->verno - 1));
-}
-
 /* The same, whatever the port. */
 static uint64_t address_of(const struct host *h, uint32_t remote_id,
 			   const struct sal_path *path)
@@ -156,30 +139,68 @@ static uint32_t with_headers(const struct sal_path *path, size_t len)
 
 #define SHOWN UINT32_MAX
 
+void host_was_shown(struct host *h, const struct sal_packet *p,
+		    const struct sal_path *path)
+{
+	const struct sal_control *c = sal_find_control(p);
+	const struct sal_ext *source = sal_find(p, SAL_EXT_SOURCE, 0);
+	uint64_t place = place_of(h, p->src_flow, path);
+	struct world *w = h->world;
+
+	if (c && c->flags == SAL_FLAG_RSYN) {
+		tally_at(&w->rsyns, place)->given = c->verno;
+		return;
+	}
+	tally_at(&w->shown, place);
+	/* Who has had our SYN says where the peer is. */
+	if (source && c && c->flags & SAL_FLAG_SYN && source->source.n) {
+		struct sal_path at = *path;
+
+		at.remote = sal_list_at(&source->source, source->type,
+					source->source.n - 1u);
+		tally_at(&w->shown, place_of(h, p->src_flow, &at));
+		tally_at(&w->unproven, address_of(h, p->src_flow, &at))->given =
+			SHOWN;
+	}
+	if (c && c->flags == SAL_FLAG_ACK)
+		tally_at(&w->shown,
+			 completion_of(h, p->src_flow, c->verno - 1));
+}
+
+static void came(struct host *h, uint32_t remote_id, bool shown,
+		 const struct sal_path *path, size_t len)
+{
+	struct tally_entry *e =
+		tally_at(&h->world->unproven, address_of(h, remote_id, path));
+
+	if (shown)
+		e->given = SHOWN;
+	else if (e->given != SHOWN)
+		e->given += with_headers(path, len);
+}
+
 void host_got(struct host *h, const struct sal_packet *p,
 	      const struct sal_path *path, size_t len)
 {
 	const struct sal_control *c = sal_find_control(p);
+	struct world *w = h->world;
 	struct sal_flow_info f;
-	struct tally_entry *e;
-	/* Whatever comes for a flow of ours, and be it from a wrong one. */
 	bool ours = sal_flow_find(h->sal, p->dst_flow, &f) && f.remote_id;
 
-	e = tally_at(&w->unproven,
-		     address_of(h, ours ? f.remote_id : p->src_flow, path));
 	if (w->forged)
 		tally_at(&w->lies, place_of(h, p->src_flow, path));
-	if (e->given == SHOWN)
-		return;
 	/* Whoever else speaks to this flow has had something of it, or has
 	 * guessed what the SYN-ACK would have told. */
-	if ((!w->forged &&
-	     !(c && (c->flags == SAL_FLAG_SYN || c->flags == SAL_FLAG_RSYN))) ||
-	    (!c && ours && f.state != SAL_RSYN_RCVD &&
-	     f.remote_id == p->src_flow))
-		e->given = SHOWN;
-	else
-		e->given += with_headers(path, len);
+	came(h, p->src_flow,
+	     (!w->forged && !(c && (c->flags == SAL_FLAG_SYN ||
+				    c->flags == SAL_FLAG_RSYN))) ||
+		     (!c && ours && f.state != SAL_RSYN_RCVD &&
+		      f.remote_id == p->src_flow),
+	     path, len);
+	/* What comes for a flow of ours counts for it, whoever it says it is.
+	 */
+	if (ours && f.remote_id != p->src_flow)
+		came(h, f.remote_id, false, path, len);
 }
 
 /* A question to an address that the peer has told; there are few of these. */
