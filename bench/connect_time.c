@@ -10,6 +10,7 @@
  * next one is made: what is measured is never the clearing away of another.
  */
 #include "base/clock.h"
+#include "bench/ends.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,24 +24,6 @@
 
 #define PATIENCE_S 30
 #define COUNT_MAX 10000 /* each leaves its port in TIME_WAIT */
-
-static void die(const char *what)
-{
-	fprintf(stderr, "connect_time: %s: %s\n", what, strerror(errno));
-	exit(3);
-}
-
-static struct sockaddr_in name_of(const char *address, const char *port)
-{
-	struct sockaddr_in name = { .sin_family = AF_INET };
-
-	name.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
-	if (inet_pton(AF_INET, address, &name.sin_addr) != 1) {
-		errno = EINVAL;
-		die(address);
-	}
-	return name;
-}
 
 static int tcp_socket(void)
 {

@@ -13,6 +13,7 @@
  * times are from the start of COMMAND.
  */
 #include "base/clock.h"
+#include "bench/ends.h"
 #include "include/serval/wire.h"
 
 #include <arpa/inet.h>
@@ -39,24 +40,6 @@
 	(1 * NSEC_PER_SEC) /* who has no answer asks again after that */
 #define WATCH_NS (1 * NSEC_PER_SEC) /* what is counted, from the start on */
 #define BUFFER (64 << 20)
-
-static void die(const char *what)
-{
-	fprintf(stderr, "move_flows: %s: %s\n", what, strerror(errno));
-	exit(3);
-}
-
-static struct sockaddr_in name_of(const char *address, const char *port)
-{
-	struct sockaddr_in name = { .sin_family = AF_INET };
-
-	name.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
-	if (inet_pton(AF_INET, address, &name.sin_addr) != 1) {
-		errno = EINVAL;
-		die(address);
-	}
-	return name;
-}
 
 static void buffers(int fd)
 {

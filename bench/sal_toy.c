@@ -13,6 +13,8 @@
  *
  * The device must be there. Ends when it is killed.
  */
+#include "bench/ends.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,12 +34,6 @@
 #define BUDGET 64 /* packets a descriptor and wake-up, as in sald */
 #define RECEIVE_BUFFER (1 << 20) /* as sald's */
 
-static void die(const char *what)
-{
-	fprintf(stderr, "sal_toy: %s: %s\n", what, strerror(errno));
-	exit(3);
-}
-
 static int tun_open(const char *name)
 {
 	struct ifreq request = { .ifr_flags = IFF_TUN | IFF_NO_PI };
@@ -53,18 +49,6 @@ static int tun_open(const char *name)
 	if (ioctl(fd, TUNSETIFF, &request))
 		die(name);
 	return fd;
-}
-
-static struct sockaddr_in name_of(const char *address, const char *port)
-{
-	struct sockaddr_in name = { .sin_family = AF_INET };
-
-	name.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
-	if (inet_pton(AF_INET, address, &name.sin_addr) != 1) {
-		errno = EINVAL;
-		die(address);
-	}
-	return name;
 }
 
 static int udp_open(const char *local, const char *remote, const char *port)
