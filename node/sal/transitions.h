@@ -297,8 +297,9 @@
 	T(RSYN_SENT_RCVD, ACK, names_peer_rsyn, nothing, RSYN_SENT, (nothing)) \
 	T(NOADDRESS_RSYN_RCVD, ACK, names_peer_rsyn, nothing, NOADDRESS,       \
 	  (nothing))                                                           \
-	T(RSYN_RCVD, RETRY, always, nothing, RSYN_RCVD,                        \
-	  (send_rsynack, back_off))
+	T(RSYN_RCVD, RETRY, instance_answers, nothing, RSYN_RCVD,              \
+	  (send_rsynack, back_off))                                            \
+	T(RSYN_RCVD, RETRY, instance_silent, drop_tie, SYN_SENT, (resolve))
 
 #define SAL_CLOSING(T)                                                         \
 	SAL_EACH_STILL(T, CLOSE, always, nothing, FIN_WAIT, (send_fin))        \
