@@ -159,9 +159,6 @@ void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 		sal_send_stray_rst(s, a, SAL_REASON_UNKNOWN_FLOW);
 		return;
 	}
-	/* It knows our flow ID; that does not say that it has moved. */
-	if (sal_path_equal(&f->tie.path, a->path))
-		sal_client_heard(s, f, a);
 	/* A peer that waits for us, perhaps behind a NAT that has forgotten it;
 	 * or one that wants to know whether we can be reached here. */
 	if (!sal_path_known(f, a->path) && !sal_proof_wanted(f, a->path))
