@@ -319,6 +319,9 @@ int lab_tap_open(struct lab *lab, struct kns *ns, size_t iface, struct err *err)
 	request.fd = e->taps[iface];
 	r = ask(e, &request, NULL, NULL, err);
 	close_fd(&e->taps[iface]);
+	if (r)
+		undertaker_tell(lab->options.undertaker, UNDERTAKER_TAP, iface,
+				-1);
 	return r;
 }
 

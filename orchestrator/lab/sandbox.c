@@ -7,7 +7,9 @@
  * at once, a name reused). So there is nothing to clean up: everything a lab
  * makes is held by processes of one pid namespace, and when its init goes, the
  * kernel kills them all, and with the last of them go the network and mount
- * namespaces and what is in them.
+ * namespaces and what is in them. (The undertaker, who is no part of the lab,
+ * has copies of some descriptors, closes them then, and what else the kernel
+ * would not take in time: undertaker.c.)
  *
  * Init has two reasons to go. PR_SET_PDEATHSIG kills it when the owner dies,
  * even while it is busy. But that setting can come too late (the owner may die
@@ -15,9 +17,6 @@
  * cannot check), so init also holds the reading end of a pipe whose only other
  * end is the owner's: end of file means the same. Every loop of init that waits
  * for anything watches that pipe.
- *
- * What the kernel does not take in time is closed by the undertaker, who is no
- * part of the lab (undertaker.c).
  *
  * Init is in a session of its own: Ctrl-C at the terminal must reach the owner
  * alone, which then asks init to stop and to finish the record.

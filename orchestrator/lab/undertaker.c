@@ -73,18 +73,21 @@ struct held {
 };
 
 struct undertaker {
-	int init, user; /* -1: not known */
+	int init; /* -1: not known */
 	VEC(struct held) held;
 };
 
 /* ---- in the lab ---------------------------------------------------------- */
 
-/* fd -1: the message has none. What is not delivered is not missed. */
+/* fd -1: the message has none. A descriptor that is not delivered (an ordinary
+ * user may have so many under way) is not missed, but the one in its place is
+ * no more. */
 static void send_one(int to, unsigned what, size_t key, int fd)
 {
 	const struct message m = { what, key };
 
-	(void)!fd_pass_send(to, &m, sizeof(m), fd, 0);
+	if (fd_pass_send(to, &m, sizeof(m), fd, 0) < 0 && fd >= 0)
+		(void)!fd_pass_send(to, &m, sizeof(m), -1, 0);
 }
 
 void undertaker_introduce(int fd)
@@ -158,7 +161,10 @@ static void take_in(struct undertaker *u, const struct message *m, int fd)
 		return;
 	}
 	if (m->what == USER) {
-		u->user = fd;
+		/* Now, as a process that has threads, or has had some a moment
+		 * ago, is refused. So is root, who is in it already. */
+		(void)!setns(fd, CLONE_NEWUSER);
+		close(fd);
 		return;
 	}
 	let_go(u, m->what, m->key);
@@ -200,7 +206,7 @@ static bool there_are_orphans(void)
 
 _Noreturn static void bury(int fd)
 {
-	struct undertaker u = { -1, -1, { 0 } };
+	struct undertaker u = { -1, { 0 } };
 	struct pollfd init;
 
 	while (receive(&u, fd))
@@ -214,9 +220,6 @@ _Noreturn static void bury(int fd)
 	let_go(&u, UNDERTAKER_TAP, UNDERTAKER_ALL);
 	if (!u.held.n || u.init < 0 || !there_are_orphans())
 		_exit(0);
-	/* Root is in that user namespace already, which is refused. */
-	if (u.user >= 0)
-		(void)!setns(u.user, CLONE_NEWUSER);
 	for (size_t i = 0; i < u.held.n; i++)
 		kernel_close_sockets(u.held.v[i].fd, NULL);
 	_exit(0);

@@ -88,10 +88,17 @@ void capture_hold(const struct capture *c, const struct node *n)
 			       n->socket.fd);
 }
 
+static void close_one(void *arg, size_t i)
+{
+	struct capture *c = arg;
+
+	capture_socket_close(&c->nodes.v[i].socket);
+}
+
 void capture_close_all(struct capture *c)
 {
-	for (size_t i = 0; i < c->nodes.n; i++)
-		capture_socket_close(&c->nodes.v[i].socket);
+	/* The holder may be no more. */
+	parallel_for(c->nodes.n, THREADS_MAX, close_one, c);
 	if (c->holder.release)
 		c->holder.release(c->holder.arg);
 }

@@ -316,11 +316,17 @@ done
 # of the lab goes on meanwhile.
 {
   sed -e 's/for: 60s/for: 20s/' "$mine/long.yaml"
-  printf 'timeline:\n  - { at: 1500ms, link: wire, state: down }\n'
+  cat <<YAML
+processes:
+  gate: { node: c, run: "until [ -e $mine/gate ]; do sleep 0.01; done" }
+timeline:
+  - { when: { event: process.exit, where: { process: gate } }, link: wire, state: down }
+YAML
 } >"$mine/asks.yaml"
 start_run "$mine/asks.yaml"
 inner=$(jq -r 'select(.event == "emulator.start").pid' "$(only_record)/events.jsonl")
 kill -STOP "$(in_lab "$pid" "$inner")"
+touch "$mine/gate"
 code=0
 wait "$pid" || code=$?
 [ "$code" = 4 ] || fail "an emulator that hangs: exit code $code: $(<"$records/out") $(<"$records/err")"

@@ -123,8 +123,10 @@ kill -KILL "$pid"
 { wait "$pid"; } 2>/dev/null || true
 host_is_as_before "when servalab was killed"
 
-# Nobody needs it.
-sed 's/^duration: .*/duration: 1s/;/^processes:/,$d' "$stage/lab.yaml" >"$stage/short.yaml"
+# Nobody needs it. How late the machine is does not matter.
+sed 's/^duration: .*/duration: 1s/;s/delay: 1ms/&, tolerance: 60s/;/^processes:/,$d' \
+  "$stage/lab.yaml" >"$stage/short.yaml"
+grep -q tolerance "$stage/short.yaml" || fail "the link of lab.yaml has changed"
 start_run "$stage/short.yaml"
 kill -KILL "$undertaker"
 code=0
