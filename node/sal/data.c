@@ -48,7 +48,8 @@ void sal_queue_add(struct sal *s, struct sal_flow *f,
 {
 	if (waits_already(s, f, kept, segment))
 		return;
-	/* Those who have shown nothing get a quarter, all together. */
+	/* Those who have shown nothing wait only where there is much room:
+	 * they shall not fill it. */
 	if (sal_bound_on(f)) {
 		s->stats.unproven_waits++;
 		if (s->queue.used > s->queue.n / 4) {

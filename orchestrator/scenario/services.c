@@ -406,8 +406,10 @@ static bool check_instances(struct loader *l, const struct value *v,
 {
 	if (v[SERVICE_CANDIDATES].ok)
 		return read_candidates(l, v, service);
+	/* What is given and is not good has been told of. */
 	if (v[SERVICE_INSTANCES].node || v[SERVICE_CANDIDATES].node ||
-	    (v[SERVICE_ID].node && strcmp(v[SERVICE_ID].node->text, "auto")))
+	    (v[SERVICE_ID].node &&
+	     (!v[SERVICE_ID].ok || strcmp(v[SERVICE_ID].text, "auto"))))
 		return true;
 	tree_error(l->diag, key, "service '%s' has no 'instances'", key->text);
 	diag_help(l->diag, "add 'instances: [c]' (%s)",
