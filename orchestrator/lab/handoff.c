@@ -63,6 +63,7 @@ static int on_deadline(sd_event_source *source, uint64_t now_us, void *arg)
 	h->hopeless = h->stage >= DROP;
 	r = handoff_blame(h, &err);
 	lab_sald_forget(h->lab, h);
+	h->dies = false;
 	handoff_go_on(h, r, &err);
 	return 0;
 }
@@ -242,6 +243,9 @@ static int begin(struct handoff *h, struct err *err)
 		return 0;
 	if (h->stage == RELEASE)
 		set_deadline(h, COMMIT_NS);
+	/* What was before it has used up that of its flow. */
+	if (h->stage == CLOSE && !h->deadline)
+		set_deadline(h, BACK_NS);
 	if (h->stage == DROP && !h->hopeless)
 		set_deadline(h, BACK_NS);
 	r = handoff_begin_stage(h, err);

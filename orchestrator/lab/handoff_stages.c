@@ -42,9 +42,18 @@ int handoff_timer(struct handoff *h, sd_event_source **timer, int64_t in_ns,
 	return r < 0 ? err_errno(err, -r, "set a timer") : 0;
 }
 
-/* Who does not answer? One that does not is done with: what it still said would
- * be taken for another answer, and it takes everything back when nobody
- * directs it. */
+/* One that does not answer is done with: what it still said would be taken for
+ * another answer, and it takes everything back when nobody directs it. */
+static int give_up(struct handoff *h, struct lab_process *p)
+{
+	h->server = NULL;
+	h->old_gone |= p == h->old;
+	h->new_gone |= p == h->new;
+	lab_handoff_forget(p);
+	return -ETIMEDOUT;
+}
+
+/* Who does not answer? */
 int handoff_blame(struct handoff *h, struct err *err)
 {
 	struct lab_process *p =
@@ -54,17 +63,20 @@ int handoff_blame(struct handoff *h, struct err *err)
 		return err_set(err, ETIMEDOUT,
 			       "the sald of '%s' does not answer",
 			       lab_sald_node(&h->lab->salds[h->sald]));
+	if (!p && h->dies) {
+		err_set(err, ETIMEDOUT,
+			"process '%s' was killed, and something that it began "
+			"has its end of the orders' socket still",
+			name_of(h->new));
+		return give_up(h, h->new);
+	}
 	if (!p)
 		return err_set(err, ETIMEDOUT, "the handoff took too long");
 	err_set(err, ETIMEDOUT, "process '%s' does not answer to \"%s\"",
 		name_of(p), h->word);
 	err_hint(err, "it must speak what docs/control.md says of servers that "
 		      "hand over, as serval-handoff-echo does");
-	h->server = NULL;
-	h->old_gone |= p == h->old;
-	h->new_gone |= p == h->new;
-	lab_handoff_forget(p);
-	return -ETIMEDOUT;
+	return give_up(h, p);
 }
 
 /* ---- talking to salds and servers -----------------------------------------
