@@ -113,10 +113,11 @@ void recorder_interrupted(struct recorder *r, int signal)
 	put(r, "run.interrupted", json_pack("{s:i}", "signal", signal));
 }
 
-void recorder_timed_out(struct recorder *r, int64_t timeout_ns)
+void recorder_timed_out(struct recorder *r, int64_t timeout_ns, bool by_default)
 {
 	put(r, "run.timed_out",
-	    json_pack("{s:I}", "timeout_ns", (json_int_t)timeout_ns));
+	    json_pack("{s:I, s:b}", "timeout_ns", (json_int_t)timeout_ns,
+		      "default", by_default));
 }
 
 void recorder_failed(struct recorder *r, const struct err *err)

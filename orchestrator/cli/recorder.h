@@ -37,7 +37,8 @@ void recorder_clock_pair(struct recorder *r);
 void recorder_built(struct recorder *r, uint64_t operations, int64_t ns);
 void recorder_ready(struct recorder *r, int64_t ns);
 void recorder_interrupted(struct recorder *r, int signal);
-void recorder_timed_out(struct recorder *r, int64_t timeout_ns);
+void recorder_timed_out(struct recorder *r, int64_t timeout_ns,
+			bool by_default);
 /* Why the run ended before its end. */
 void recorder_failed(struct recorder *r, const struct err *err);
 

@@ -131,6 +131,7 @@ static int make_record(const struct run_options *o, const struct scenario *s,
 struct stopping {
 	int signal; /* 0: by none */
 	bool timed_out;
+	bool default_timeout; /* nobody asked for it */
 	unsigned asked;
 	int64_t due_ns; /* when its time is over; INT64_MAX: never */
 };
@@ -348,8 +349,11 @@ static int tell_end(const struct loaded *l, const struct record *rec,
 	}
 	if (s->timed_out) {
 		err_set(&err, ETIMEDOUT,
-			"the run did not end in its time (--timeout), and was "
-			"stopped at once; what was recorded is in %s",
+			"the run did not end in its time (%s), and was stopped "
+			"at once; what was recorded is in %s",
+			s->default_timeout ?
+				"the default; --timeout changes it" :
+				"--timeout",
 			rec->path);
 		print_error(NULL, &err);
 		return EXIT_TIMED_OUT;
@@ -375,6 +379,7 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 		.fail_errno = o->fail_errno,
 		.pause_on_failure = o->pause_on_failure,
 		.timeout_ns = o->timeout_ns,
+		.default_timeout = o->default_timeout,
 		.file_limit = raise_file_limit(),
 	};
 	struct err err = ERR_INIT;
@@ -382,7 +387,8 @@ static int run_lab(const struct run_options *o, struct loaded *l,
 	struct sandbox sandbox;
 	int signals = take_signals(false, NULL);
 	int64_t began_ns = clock_mono_ns();
-	struct stopping stopping = { .due_ns = INT64_MAX };
+	struct stopping stopping = { .due_ns = INT64_MAX,
+				     .default_timeout = o->default_timeout };
 	bool refused = false;
 	int code;
 	struct termios cooked;

@@ -17,6 +17,7 @@ struct run_options {
 	uint64_t fail_at; /* see kernel_step() */
 	int fail_errno;
 	int64_t timeout_ns; /* of a run, from its start to its end; 0: none */
+	bool default_timeout; /* nobody asked for it */
 };
 
 /* What a run tells whoever watches it from another process, in memory that

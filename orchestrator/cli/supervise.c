@@ -97,7 +97,8 @@ void run_interrupt(struct run *run, int signal)
 		return;
 	run->interrupted = signal;
 	if (signal == RUN_TIMED_OUT)
-		recorder_timed_out(run->recorder, run->args->timeout_ns);
+		recorder_timed_out(run->recorder, run->args->timeout_ns,
+				   run->args->default_timeout);
 	else
 		recorder_interrupted(run->recorder, signal);
 }

@@ -40,6 +40,7 @@ struct supervise_args {
 	int fail_errno;
 	bool pause_on_failure; /* standard input is a terminal then */
 	int64_t timeout_ns; /* of the run; the owner's affair, and recorded */
+	bool default_timeout; /* nobody asked for it */
 	struct rlimit file_limit; /* what the lab's programs are to have */
 };
 

@@ -20,7 +20,8 @@
 #define REPEAT_MAX 1000000
 #define RETRIES_MAX 1000
 #define EXPECTED_MAX_NS (10000 * 3600 * NSEC_PER_SEC)
-/* Without --timeout: beyond a known end, and where it is not known. */
+/* Without --timeout: beyond a known end, and where it is not known; that it
+ * waits for what the file bounds is no part of either. */
 #define SPARE_NS (60 * NSEC_PER_SEC)
 #define SPARE_UNKNOWN_NS (600 * NSEC_PER_SEC)
 #define OVERHEAD_NS (400 * NSEC_PER_MSEC) /* of a run, besides its timeline */
@@ -162,27 +163,17 @@ static bool parse_options(int argc, char **argv, struct test_options *o,
 
 /* ---- reading ----------------------------------------------------------- */
 
-/* From the timeline's zero to where all is over that has a known end. */
-static int64_t length_of(const struct scenario *s)
+/* Both are added up, and to others. */
+static int64_t bounded(int64_t ns)
 {
-	int64_t end = s->duration_ns;
+	return ns < EXPECTED_MAX_NS ? ns : EXPECTED_MAX_NS;
+}
 
-	if (end)
-		return end;
-	for (size_t i = 0; i < s->probes.n; i++) {
-		const struct scn_probe *p = &s->probes.v[i];
-		int64_t ends;
-
-		if (__builtin_add_overflow(p->start_ns, p->for_ns, &ends))
-			ends = INT64_MAX;
-		if (ends > end)
-			end = ends;
-	}
-	for (size_t i = 0; i < s->timeline.n; i++)
-		if (s->timeline.v[i].at_ns > end &&
-		    s->timeline.v[i].at_ns != SCN_UNTIMED)
-			end = s->timeline.v[i].at_ns;
-	return end;
+/* How long a run may take where nobody said so. */
+static int64_t default_timeout(const struct scenario *s)
+{
+	return bounded(scn_length_ns(s)) + bounded(scn_patience_ns(s)) +
+	       (s->duration_ns ? SPARE_NS : SPARE_UNKNOWN_NS);
 }
 
 static char *mistakes_of(const struct diag *diag)
@@ -248,16 +239,11 @@ static int read_files(struct test *t)
 		}
 		if (t->options.run.has_seed)
 			f->loaded.scenario->seed = t->options.run.seed;
-		f->expected_ns = length_of(f->loaded.scenario);
-		if (f->expected_ns > EXPECTED_MAX_NS) /* they are added up */
-			f->expected_ns = EXPECTED_MAX_NS;
-		f->timeout_ns =
-			f->expected_ns + (f->loaded.scenario->duration_ns ?
-						  SPARE_NS :
-						  SPARE_UNKNOWN_NS);
-		if (t->options.has_timeout)
-			f->timeout_ns = t->options.run.timeout_ns;
-		f->expected_ns += OVERHEAD_NS;
+		f->expected_ns = bounded(scn_length_ns(f->loaded.scenario)) +
+				 OVERHEAD_NS;
+		f->timeout_ns = t->options.has_timeout ?
+					t->options.run.timeout_ns :
+					default_timeout(f->loaded.scenario);
 		c->name = f->loaded.scenario->name;
 	}
 	return code;

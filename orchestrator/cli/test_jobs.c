@@ -57,6 +57,7 @@ static void be_run(const struct test *t, const struct test_job *job,
 	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	sigprocmask(SIG_SETMASK, &t->old_mask, NULL);
 	o.timeout_ns = f->timeout_ns;
+	o.default_timeout = !t->options.has_timeout;
 	code = run_once(&o, &f->loaded, job->watch);
 	fflush(NULL);
 	_exit(code);

@@ -302,6 +302,8 @@ static int on_timed_out(struct record *rec, const struct event *ev)
 	if (!r && ns <= 0)
 		r = event_bad(ev, "no run has so little time");
 	rec->timeout_ns = r ? 0 : ns;
+	rec->default_timeout =
+		json_is_true(json_object_get(ev->object, "default"));
 	return r;
 }
 

@@ -121,6 +121,7 @@ struct record {
 	bool interrupted;
 	int64_t timeout_ns; /* in which it did not end; 0: it was not bounded so
 			     */
+	bool default_timeout; /* nobody asked for it */
 	struct pauses pauses; /* for somebody to look at the lab */
 	VEC(struct record_clock) clocks;
 	int64_t floor_p50_ns, floor_p99_ns; /* RECORD_NONE: not measured */

@@ -330,11 +330,12 @@ int verdict_make(struct report *r)
 	if (r->record.timeout_ns) {
 		r->verdict = REPORT_TIMED_OUT;
 		return verdict_reason(
-			r,
-			"the run did not end within %s "
-			"(--timeout)",
+			r, "the run did not end within %s (%s)",
 			units_format_duration(r->record.timeout_ns, time,
-					      sizeof(time)));
+					      sizeof(time)),
+			r->record.default_timeout ?
+				"the default; --timeout changes it" :
+				"--timeout");
 	}
 	if (r->record.interrupted) {
 		r->verdict = REPORT_INTERRUPTED;

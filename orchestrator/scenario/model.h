@@ -102,6 +102,12 @@ enum scn_unit {
 enum scn_unit scn_metric_unit(enum scn_metric m);
 /* Has a probe of this kind such a figure? */
 bool scn_metric_fits(enum scn_metric m, enum scn_probe_kind k);
+/* From the timeline's zero to where all is over that has a known end; INT64_MAX
+ * where that is more. */
+int64_t scn_length_ns(const struct scenario *s);
+/* So long a run may wait besides, at most: for processes to be ready, and for
+ * expectations to hold ("within"). */
+int64_t scn_patience_ns(const struct scenario *s);
 /* A duration as it would be typed: exact, and without a space. Returns buf. */
 const char *scn_duration_text(int64_t ns, char *buf, size_t size);
 const char *scn_node_kind_name(enum scn_node_kind k);

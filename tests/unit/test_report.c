@@ -208,6 +208,23 @@ START_TEST(test_timed_out)
 }
 END_TEST
 
+START_TEST(test_timed_out_unasked)
+{
+	struct run run = { 0 };
+	FILE *f;
+
+	write_record(&run);
+	f = fopen(path_of("events.jsonl"), "a");
+	ck_assert_ptr_nonnull(f);
+	event(f, 6000 * MS, "run.timed_out",
+	      "\"timeout_ns\":1500000000,\"default\":true");
+	close_file(f);
+	make(REPORT_TIMED_OUT);
+	prints("- timed out\n  the run did not end within 1.5 s "
+	       "(the default; --timeout changes it)\n");
+}
+END_TEST
+
 START_TEST(test_late_machine)
 {
 	struct run run = { .late_ns = 150 * MS };
@@ -676,6 +693,7 @@ int main(void)
 	tcase_add_test(tc, test_moves);
 	tcase_add_test(tc, test_interrupted);
 	tcase_add_test(tc, test_timed_out);
+	tcase_add_test(tc, test_timed_out_unasked);
 	tcase_add_test(tc, test_clock_step);
 	tcase_add_test(tc, test_clock_step_back);
 	tcase_add_test(tc, test_late_machine);
