@@ -251,18 +251,6 @@ static int read_files(struct test *t)
 
 /* ---- results ----------------------------------------------------------- */
 
-/* In the order of the files: a reader finds the same in the same place. */
-static void tell_tap(struct test *t, bool all)
-{
-	while (t->tap && t->tap_told < t->suite.cases.n) {
-		const struct suite_case *c = &t->suite.cases.v[t->tap_told];
-
-		if (c->outcome == SUITE_NOT_RUN && !all)
-			break;
-		suite_write_tap_case(&t->suite, c, ++t->tap_told, t->tap);
-	}
-}
-
 void test_case_done(struct test *t, size_t at)
 {
 	struct suite_case *c = &t->suite.cases.v[at];
@@ -271,7 +259,7 @@ void test_case_done(struct test *t, size_t at)
 	t->failed |= c->outcome == SUITE_FAILED || c->outcome == SUITE_BROKEN ||
 		     c->outcome == SUITE_TIMED_OUT;
 	test_show_case(t, at);
-	tell_tap(t, false);
+	test_output_tap(t, false);
 }
 
 static int exit_code(const struct test *t)
@@ -297,85 +285,33 @@ static int exit_code(const struct test *t)
 	return EXIT_HELD;
 }
 
-/* 0, or the exit code. */
-static int open_output(const char *option, const char *path, FILE **out)
-{
-	int code;
-
-	*out = fopen(path, "we");
-	if (*out)
-		return 0;
-	code = errno;
-	return usage_error("test", "%s: cannot write '%s': %s; %s", option,
-			   path, strerror(code),
-			   code == ENOENT ?
-				   "make its folder first, or name another "
-				   "file" :
-				   "name a file that can be written");
-}
-
-/*
- * Before anything is read or run: that a file can't be written is no surprise
- * for the end of a long test. 0, or the exit code.
- */
+/* Where people read, and what is for other programs. 0, or the exit code. */
 static int open_outputs(struct test *t)
 {
-	const struct test_options *o = &t->options;
-	bool fresh = o->tap && access(o->tap, F_OK);
-	int code = 0;
+	int code = test_outputs_open(t);
 
-	t->out = stdout;
-	if (o->tap && !strcmp(o->tap, "-")) {
-		t->tap = stdout;
-		t->out = stderr;
-	} else if (o->tap) {
-		code = open_output("--tap", o->tap, &t->tap);
-	}
-	if (!code && o->junit)
-		code = open_output("--junit", o->junit, &t->junit);
-	if (code && t->tap && t->tap != stdout) {
-		fclose(t->tap);
-		if (fresh)
-			unlink(o->tap);
-	}
-	t->is_terminal = isatty(fileno(t->out)) && !o->quiet;
+	t->out = t->tap.file == stdout ? stderr : stdout;
+	t->is_terminal = isatty(fileno(t->out)) && !t->options.quiet;
 	t->color = wants_color(fileno(t->out));
-	if (!code && t->tap)
-		suite_write_tap_head(t->tap);
+	if (!code)
+		test_outputs_begin(t);
 	return code;
 }
 
-static int close_file(FILE *f, int r, const char *path, struct err *err)
+/* It ended before its time: what was not run was not, because of that. */
+static void note_failure(struct test *t, const struct err *err)
 {
-	bool failed = ferror(f);
+	for (size_t i = 0; i < t->suite.cases.n; i++) {
+		struct suite_case *c = &t->suite.cases.v[i];
+		char **slot;
 
-	if (f != stdout && fclose(f) && !r)
-		return err_errno(err, errno, "write %s", path);
-	if (r || failed)
-		return err_errno(err, r ? -r : EIO, "write %s", path);
-	return 0;
-}
-
-static int write_outputs(struct test *t, struct err *err)
-{
-	char bail[48];
-	int r = 0;
-
-	if (t->tap) {
-		tell_tap(t, true);
-		snprintf(bail, sizeof(bail), "interrupted by signal %d",
-			 t->interrupted);
-		r = suite_write_tap_end(t->tap_told,
-					t->interrupted ? bail : NULL, t->tap);
-		r = close_file(t->tap, r, t->options.tap, err);
+		if (c->outcome != SUITE_NOT_RUN)
+			continue;
+		c->outcome = SUITE_BROKEN;
+		slot = VEC_PUSH(&c->reasons);
+		if (slot && !(*slot = strdup(err->msg)))
+			c->reasons.n--;
 	}
-	if (t->junit) {
-		int w = suite_write_junit(&t->suite, t->junit);
-
-		w = close_file(t->junit, w, t->options.junit, err);
-		r = r ? r : w;
-	}
-	return r;
 }
 
 static void tell_tally(struct test *t)
@@ -478,9 +414,11 @@ static int run_test(struct test *t)
 				     run_rounds(t, &err);
 	}
 	t->suite.took_ns = clock_mono_ns() - began_ns;
-	if (!r)
-		r = write_outputs(t, &err);
-	if (r) {
+	if (r)
+		note_failure(t, &err);
+	if (t->signals >= 0) /* descriptors may be what there is none of */
+		close(TAKE_FD(t->signals));
+	if (test_outputs_write(t, &err) || r) {
 		print_error(NULL, &err);
 		return EXIT_BROKEN;
 	}
@@ -508,7 +446,5 @@ int cmd_test(int argc, char **argv)
 	VEC_FREE(&t.waiting);
 	VEC_FREE(&t.again);
 	VEC_FREE(&t.running);
-	if (t.signals >= 0)
-		close(t.signals);
 	return code;
 }

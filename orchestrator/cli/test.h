@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* servalab test: what test.c (words and order), test_jobs.c (the runs) and
- * test_show.c (what people see of it) share. */
+/* servalab test: what test.c (words and order), test_jobs.c (the runs),
+ * test_output.c (what other programs read of it) and test_show.c (what people
+ * see of it) share. */
 #ifndef CLI_TEST_H
 #define CLI_TEST_H
 
@@ -35,6 +36,15 @@ struct test_job {
 	struct run_watch *watch;
 };
 
+/* A file for other programs. */
+struct test_output {
+	const char *path; /* as it was given; NULL: none */
+	FILE *file; /* that is written in its place; NULL: none is yet */
+	char *target; /* that is replaced in the end; or NULL */
+	bool fresh; /* it was not there */
+	bool keeps; /* what it holds is not ours to remove */
+};
+
 struct test {
 	struct test_options options;
 	struct suite suite; /* cases in the order of files, round by round */
@@ -44,7 +54,8 @@ struct test {
 	VEC(struct test_job) running;
 	size_t done;
 	unsigned tap_told; /* cases */
-	FILE *tap, *junit, *out;
+	struct test_output tap, junit;
+	FILE *out;
 	int signals;
 	sigset_t old_mask;
 	int interrupted; /* the signal; 0: not */
@@ -61,6 +72,18 @@ int test_run_all(struct test *t, struct err *err);
 
 /* test.c: a case has ended for good. */
 void test_case_done(struct test *t, size_t at);
+
+/*
+ * test_output.c. To be opened, which harms nothing: 0, or the exit code. Then
+ * what was there goes, in so far as it is written while the test goes on; and
+ * in the end all is written, and closed: 0 or a negative errno, and err says
+ * why where it does not say anything yet.
+ */
+int test_outputs_open(struct test *t);
+void test_outputs_begin(struct test *t);
+int test_outputs_write(struct test *t, struct err *err);
+/* TAP: of those cases that have ended; all: and of the others. */
+void test_output_tap(struct test *t, bool all);
 
 /* test_show.c */
 void test_show_case(struct test *t, size_t at);

@@ -48,6 +48,44 @@ expect 2 "--junit: cannot write 'no/x.xml': No such file or directory; make its 
   test --tap x.tap --junit no/x.xml no.yaml
 expect 2 "--tap: cannot write '$folder': Is a directory; name a file" test --tap "$folder" no.yaml
 [ ! -e x.tap ] || fail "a file for TAP is left behind"
+# An output that is a scenario, or the other output, harms neither.
+cp "$scenario" mine.yaml
+ln mine.yaml other-name.yaml
+ln -s mine.yaml link.yaml
+echo old >x.xml
+for option in --junit --tap; do
+  for name in mine.yaml ./mine.yaml other-name.yaml link.yaml; do
+    expect 2 "^servalab test: $option: '$name' is one of the scenarios" \
+      test "$option" "$name" no.yaml mine.yaml
+  done
+done
+cmp "$scenario" mine.yaml || fail "a scenario was overwritten"
+expect 2 "same file, 'x.xml'; name two" test --tap "$PWD/x.xml" --junit x.xml mine.yaml
+[ "$(<x.xml)" = old ] || fail "a file that was refused is not as it was"
+expect 2 "same file, 'new'; name two" test --tap ./new --junit new mine.yaml
+[ ! -e new ] || fail "a file that was refused is left behind"
+expect 2 "same file, '/dev/stdout'; name two" test --tap - --junit /dev/stdout mine.yaml
+# Nothing of it is there before the end, and then all, whatever it is.
+echo 'version: 2' >wrong.yaml
+expect 2 "wrong.yaml:1" test --junit x.xml wrong.yaml
+grep -q '^</testsuites>$' x.xml || fail "no XML: $(<x.xml)"
+expect 2 "^</testsuites>$" test --junit /dev/stdout wrong.yaml
+expect 2 "wrong.yaml:1" test --junit /dev/null wrong.yaml
+[ -c /dev/null ] || fail "/dev/null was replaced"
+ln -s x.xml link.xml
+echo old >x.xml
+chmod 640 x.xml
+expect 2 "wrong.yaml:1" test --junit link.xml wrong.yaml
+[ -L link.xml ] && grep -q '^</testsuites>$' x.xml || fail "a link was replaced"
+[ "$(stat -c %a x.xml)" = 640 ] || fail "the file has another mode"
+(umask 027 && expect 2 "wrong.yaml:1" test --junit new.xml wrong.yaml)
+[ "$(stat -c %a new.xml)" = 640 ] || fail "a new file has the mode $(stat -c %a new.xml)"
+"$program" test --junit >(cat >piped.xml) wrong.yaml 2>/dev/null && fail "no mistake"
+wait_until 20 grep -q '^</testsuites>$' piped.xml || fail "a pipe got no XML"
+{ echo before && "$program" test --junit /dev/stdout wrong.yaml; } >mixed 2>/dev/null || true
+[ "$(head -n 1 mixed)" = before ] && [ "$(tail -n 1 mixed)" = "</testsuites>" ] ||
+  fail "what a shell has redirected: $(<mixed)"
+[ -z "$(find . -name '*.tmp')" ] || fail "files are left: $(find . -name '*.tmp')"
 for value in 0s 5 -1s 1x ''; do
   expect 2 "'$value' is no time for --timeout; write one such as 90s" run --timeout "$value" "$scenario"
 done

@@ -7,7 +7,7 @@ set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
 nested_enter "$@"
-need xmllint
+need xmllint prlimit
 
 set -m # jobs get process groups, and SIGINT is not ignored in them
 records=$work/results
@@ -200,8 +200,21 @@ kill -INT "$pid" 2>/dev/null || true # it may have stopped already
 finish 130
 
 what="SIGKILL"
-in_background 2 -j 2 long.yaml long.yaml
+echo old >"$stage/junit.xml"
+in_background 2 -j 2 --junit junit.xml long.yaml long.yaml
 kill -KILL "$pid"
 finish 137
+[ "$(<"$stage/junit.xml")" = old ] || fail "$what: the results of before are lost"
+
+# What could not be started is no results that are not there.
+what="a run that can't be started"
+in_background 1 -j 1 --junit junit.xml --tap tap long.yaml good.yaml
+prlimit --nofile=5:5 --pid "$pid"
+kill -TERM "$(<"/proc/$pid/task/$pid/children")"
+finish 3
+says '^servalab: error: start a run: Too many open files'
+says '^help: raise the limit of open files'
+xml 'string(//testcase[2]/error/@message)' "start a run: Too many open files"
+grep -q '^not ok 2 - good$' "$stage/tap" || fail "$what: TAP: $(<"$stage/tap")"
 
 echo "one verdict for many runs, and nothing left"
