@@ -103,6 +103,7 @@ static bool fail_here(struct handoff *h)
 
 static void set_stage(struct handoff *h, enum handoff_stage stage, size_t at)
 {
+	handoff_end_dump(h);
 	h->stage = stage;
 	h->at = at;
 	h->server = NULL;
@@ -123,6 +124,8 @@ static void take_back_before(struct handoff *h, size_t before)
 
 static void begin_taking_back(struct handoff *h)
 {
+	/* Or the old server would not be there for the order to go back. */
+	handoff_stop_dump(h);
 	handoff_end_turns(h);
 	h->wanted = false;
 	take_back_before(h, h->flows.n);
@@ -345,6 +348,7 @@ int lab_handoff_begin(struct lab *lab, const struct lab_handoff *what,
 	h->lab = lab;
 	h->what = *what;
 	h->sald = SCN_NONE;
+	h->dump_fd = -1;
 	handoff_drop_parts(h);
 	h->wanted = true;
 	r = sd_event_add_defer(lab->event, &h->wake, on_wake, h);
@@ -379,6 +383,7 @@ struct handoff *lab_handoff_free(struct handoff *h)
 		return NULL;
 	lab = h->lab;
 	handoff_end_turns(h);
+	handoff_end_dump(h);
 	lab_sald_forget(lab, h);
 	for (size_t i = 0; i < lab->plan->scenario->processes.n; i++)
 		for (size_t k = 0; k < lab->processes[i].orders.n; k++)

@@ -52,6 +52,8 @@ struct handoff {
 	size_t sald; /* a node; SCN_NONE */
 	const struct lab_process *server;
 	const char *word; /* that the server was told */
+	int dump_fd; /* the new server's end of what the old one dumps into, in
+			DUMP; or -1 */
 	bool dies; /* the new server, as was asked for */
 	bool waits; /* for its turn at a sald */
 	VEC(json_t *) parts; /* of the flow that is exported */
@@ -79,6 +81,11 @@ int handoff_begin_stage(struct handoff *h, struct err *err);
 /* It has the bytes of a flow no more, and waits for nobody's. */
 void handoff_end_turns(struct handoff *h);
 void handoff_drop_parts(struct handoff *h);
+/* The dump is the two servers' own affair from here on. */
+void handoff_end_dump(struct handoff *h);
+/* It comes to nothing: the old server is not kept waiting by who should read.
+ */
+void handoff_stop_dump(struct handoff *h);
 /* Who does not answer? Negative, for the reason in err. */
 int handoff_blame(struct handoff *h, struct err *err);
 int handoff_timer(struct handoff *h, sd_event_source **timer, int64_t in_ns,

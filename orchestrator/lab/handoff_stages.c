@@ -12,12 +12,15 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define HOLD_RETRY_NS (20 * NSEC_PER_MSEC)
 #define HOLD_PATIENCE_NS (2 * NSEC_PER_SEC)
 #define PARTS_MAX 1024
+/* Of a dump; as much of it as may be need not wait to be read. */
+#define DUMP_BUFFER (8 << 20)
 
 static const char *name_of(const struct lab_process *p)
 {
@@ -53,6 +56,15 @@ static int give_up(struct handoff *h, struct lab_process *p)
 	return -ETIMEDOUT;
 }
 
+/* Is it the new server that keeps the old one from coming to an end? */
+static bool does_not_read(const struct handoff *h)
+{
+	int unread = 0;
+
+	return h->dump_fd >= 0 && !ioctl(h->dump_fd, FIONREAD, &unread) &&
+	       unread > 0;
+}
+
 /* Who does not answer? */
 int handoff_blame(struct handoff *h, struct err *err)
 {
@@ -72,6 +84,10 @@ int handoff_blame(struct handoff *h, struct err *err)
 	}
 	if (!p)
 		return err_set(err, ETIMEDOUT, "the handoff took too long");
+	if (h->stage == DUMP && does_not_read(h)) {
+		p = h->new;
+		h->word = "take";
+	}
 	err_set(err, ETIMEDOUT, "process '%s' does not answer to \"%s\"",
 		name_of(p), h->word);
 	err_hint(err, "it must speak what docs/control.md says of servers that "
@@ -214,7 +230,11 @@ static struct lab_process *find_process(const struct handoff *h, size_t node,
 			continue;
 		if (p->pid && p->handoff_fd >= 0)
 			return p;
-		err_set(err, ESRCH, "process '%s' does not run",
+		err_set(err, ESRCH,
+			p->pid ? "process '%s' hands nothing over any more: it "
+				 "did not answer before, or has closed its "
+				 "socket" :
+				 "process '%s' does not run",
 			s->processes.v[p->index].name);
 		return NULL;
 	}
@@ -268,13 +288,39 @@ static int hold_answered(struct handoff *h, struct moving *m, int r,
 	return r ? r : UNDER_WAY;
 }
 
-/* The old server writes while the new one reads: both are told at once. */
+void handoff_end_dump(struct handoff *h)
+{
+	if (h->dump_fd >= 0)
+		close(h->dump_fd);
+	h->dump_fd = -1;
+}
+
+void handoff_stop_dump(struct handoff *h)
+{
+	if (h->dump_fd >= 0)
+		shutdown(h->dump_fd, SHUT_RDWR);
+	handoff_end_dump(h);
+}
+
+static void enlarge(int fd)
+{
+	int size = DUMP_BUFFER;
+
+	/* The former is not for everybody; and a dump may be larger anyway. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+/* The old server writes while the new one reads: both are told at once. What is
+ * larger than the buffer waits for the new one, and its end is kept here to
+ * know whose fault it is. */
 static int begin_dump(struct handoff *h, struct moving *m, struct err *err)
 {
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return err_errno(err, errno, "socketpair");
+	enlarge(pair[0]);
 	r = send_order(h, h->old, "dump", h->at, m->ends, pair[0], err);
 	if (!r)
 		m->dumped = true; /* likewise */
@@ -283,7 +329,8 @@ static int begin_dump(struct handoff *h, struct moving *m, struct err *err)
 	if (!r)
 		m->restored = true; /* likewise */
 	close(pair[0]);
-	close(pair[1]);
+	handoff_end_dump(h);
+	h->dump_fd = pair[1];
 	if (r)
 		return r;
 	h->server = h->old;
@@ -509,6 +556,9 @@ void handoff_told(struct handoff *h, const struct lab_order *o, int r,
 
 		m->taken = r ? BADLY : WELL;
 		snprintf(m->why_not, sizeof(m->why_not), "%.255s", err.msg);
+		/* It does not read the rest. */
+		if (r && h->stage == DUMP && flow == h->at)
+			handoff_stop_dump(h);
 	}
 	if (!h->server || strcmp(h->word, o->word) != 0 || flow != h->at)
 		return; /* before its turn, or after */
