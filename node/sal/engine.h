@@ -474,7 +474,7 @@ void sal_rsynack_again(struct sal *s, struct sal_flow *f);
 /* Its RSYN is of no interest any more. */
 void sal_move_forget(struct sal *s, struct sal_flow *f);
 /* The address of this end may be another one now; an RSYN in any case. */
-void sal_flow_go_on(struct sal *s, struct sal_flow *f);
+void sal_flow_go_on(struct sal *s, struct sal_flow *f, enum sal_way_why why);
 
 /* ---- handoff.c ---------------------------------------------------------- */
 

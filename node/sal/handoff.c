@@ -252,7 +252,7 @@ int sal_flow_commit(struct sal *s, uint32_t local_id, int64_t now_ns,
 		return refuse(why, "no such flow was imported", EINVAL);
 	f->hand = SAL_HAND_NONE;
 	f->info.last_used_ns = now_ns;
-	sal_flow_go_on(s, f);
+	sal_flow_go_on(s, f, SAL_WAY_HANDED_OVER);
 	return 0;
 }
 
@@ -273,7 +273,7 @@ static void go_back(struct sal *s, struct sal_flow *f)
 		sal_step_because(s, f, SAL_ON_WITHDRAWN,
 				 SAL_REASON_NO_INSTANCE);
 	else
-		sal_flow_go_on(s, f);
+		sal_flow_go_on(s, f, SAL_WAY_HANDOFF_UNDONE);
 }
 
 int sal_flow_abort(struct sal *s, uint32_t local_id, int64_t now_ns,

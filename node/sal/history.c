@@ -168,6 +168,7 @@ const char *sal_way_why_name(enum sal_way_why why)
 		[SAL_WAY_PEER_SEEN] = "peer seen elsewhere",
 		[SAL_WAY_REBOUND] = "other instance",
 		[SAL_WAY_HANDED_OVER] = "handed over",
+		[SAL_WAY_HANDOFF_UNDONE] = "handoff undone",
 	};
 
 	return (unsigned)why < sizeof(names) / sizeof(*names) ? names[why] :

@@ -294,7 +294,7 @@ static void check_address(struct sal *s, struct sal_flow *f)
 	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 
-void sal_flow_go_on(struct sal *s, struct sal_flow *f)
+void sal_flow_go_on(struct sal *s, struct sal_flow *f, enum sal_way_why why)
 {
 	const struct sal_local_address *a =
 		sal_local_address(s, &f->tie.path.local);
@@ -310,7 +310,7 @@ void sal_flow_go_on(struct sal *s, struct sal_flow *f)
 		if (found)
 			f->tie.path = best;
 	}
-	sal_way_because(f, SAL_WAY_HANDED_OVER);
+	sal_way_because(f, why);
 	sal_step(s, f, found ? SAL_ON_ADDRESS : SAL_ON_NO_ADDRESS, NULL);
 }
 

@@ -136,7 +136,8 @@ enum sal_way_why {
 	SAL_WAY_PEER_MOVED,
 	SAL_WAY_PEER_SEEN, /* has proved itself from elsewhere (a NAT) */
 	SAL_WAY_REBOUND, /* to another instance */
-	SAL_WAY_HANDED_OVER, /* from another host, or it was to be */
+	SAL_WAY_HANDED_OVER, /* from another host */
+	SAL_WAY_HANDOFF_UNDONE, /* it was to be handed over, and was not */
 };
 
 enum sal_event_kind {

@@ -231,6 +231,16 @@ START_TEST(a_held_flow_stays_where_it_is)
 }
 END_TEST
 
+/* Why the flow is where it is now. */
+static bool came_because(const struct stream *st, const struct host *h,
+			 const char *why)
+{
+	struct sal_history past;
+
+	return sal_flow_history(h->sal, st->id, &past) && past.n &&
+	       !strcmp(sal_way_why_name(past.v[past.n - 1].why), why);
+}
+
 /* Up to the release all can be taken back, and the stream goes on at A. */
 START_TEST(rolled_back_at_each_step)
 {
@@ -256,6 +266,7 @@ START_TEST(rolled_back_at_each_step)
 					      &st.why) == -EINVAL);
 		toy_finish(&st.client, &st.server, 10 * SEC);
 		one_owner(&st);
+		WORLD_OK(st.w, came_because(&st, st.a, "handoff undone"));
 		WORLD_OK(st.w, !st.client.timeouts && !st.server.timeouts);
 		stream_free(&st);
 	}
