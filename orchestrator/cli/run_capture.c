@@ -4,14 +4,17 @@
  * soon as there are nodes, since opening their rings is a wait in the kernel
  * for which the building of the lab need not stop. A byte in a pipe has it
  * capture, one in another has it stop; it answers by a third one when it
- * captures and when its files are complete, and says, should it fail, why.
+ * captures and when its files are complete. Should it fail, it says why by a
+ * fourth one, with what kind of error that is: the remedy depends on it.
  */
 #include "orchestrator/cli/run_state.h"
 
 #include "base/clock.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,13 +60,17 @@ static int capture_child(void *arg, int status_fd)
 		return 0; /* the run ended before it began */
 	if (!r)
 		r = capture_start(run->capture, &err);
-	if (r) {
-		dprintf(run->capture_error[1], "%s\n", err.msg);
-		return 1;
+	if (!r) {
+		(void)!write(run->capture_told[1], "", 1);
+		r = capture_main(run->capture, RECORD_TRACE,
+				 run->capture_orders[0], run->capture_told[1],
+				 &err);
 	}
-	(void)!write(run->capture_told[1], "", 1);
-	return capture_main(run->capture, RECORD_TRACE, run->capture_orders[0],
-			    run->capture_told[1], run->capture_error[1]);
+	/* A pipe takes no more than that in one piece. */
+	static_assert(sizeof(err) <= PIPE_BUF, "");
+	if (r)
+		(void)!write(run->capture_error[1], &err, sizeof(err));
+	return r != 0;
 }
 
 static int on_capture_told(sd_event_source *source, int fd, uint32_t events,
@@ -89,17 +96,13 @@ static void capture_ended(void *arg, int status)
 	run->capture_pid = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
 		struct err e = ERR_INIT;
-		char why[512];
-		ssize_t n = read(run->capture_error[0], why, sizeof(why) - 1);
 
-		why[n > 0 ? n : 0] = '\0';
-		why[strcspn(why, "\n")] = '\0';
-		if (!*why)
-			snprintf(why, sizeof(why), "it ended by %s %d",
-				 WIFSIGNALED(status) ? "signal" : "status",
-				 WIFSIGNALED(status) ? WTERMSIG(status) :
-						       WEXITSTATUS(status));
-		err_set(&e, EIO, "the capture failed: %s", why);
+		if (read(run->capture_error[0], &e, sizeof(e)) != sizeof(e))
+			err_set(&e, EIO, "it ended by %s %d",
+				WIFSIGNALED(status) ? "signal" : "status",
+				WIFSIGNALED(status) ? WTERMSIG(status) :
+						      WEXITSTATUS(status));
+		err_wrap(&e, "the capture failed");
 		if (run->capture_stage < CAPTURE_RUNS)
 			err_at(&e, run->scenario->topology_pos);
 		run_fail(run, &e);

@@ -394,15 +394,11 @@ static int run(struct capture *c, const char *path, int orders_fd, int done_fd,
 }
 
 int capture_main(struct capture *c, const char *path, int orders_fd,
-		 int done_fd, int err_fd)
+		 int done_fd, struct err *err)
 {
-	struct err err = ERR_INIT;
-	int r = run(c, path, orders_fd, done_fd, &err);
+	int r = run(c, path, orders_fd, done_fd, err);
 
 	if (!r && done_fd >= 0)
 		(void)!write(done_fd, "", 1);
-	if (!r)
-		return 0;
-	dprintf(err_fd, "%s\n", err.msg);
-	return 1;
+	return r;
 }

@@ -88,8 +88,7 @@ int capture_again(int orders_fd, const char *node, int ns_fd, struct err *err);
  * have ended by then: what the kernel captures after that may be in or not.
  * Writes a byte to done_fd (-1: nowhere) when the files are complete, which is
  * before the rings are closed where there is no holder: that takes the kernel a
- * while. Meant as a process's main function: returns an exit status (0, or 1
- * with a message on err_fd).
+ * while. Meant as all that a process does. 0 or a negative errno.
  *
  * Leaves PATH and, beside it, PATH.json:
  *
@@ -105,6 +104,6 @@ int capture_again(int orders_fd, const char *node, int ns_fd, struct err *err);
  * form, are passed over. The file is removed once PATH has them.
  */
 int capture_main(struct capture *c, const char *path, int orders_fd,
-		 int done_fd, int err_fd);
+		 int done_fd, struct err *err);
 
 #endif

@@ -110,6 +110,20 @@ expect 2 "a name or a number" run --inject-failure 1:ENOSUCH "$scenario"
 expect 3 "injected failure: Input/output error" run -q -r "$folder" --inject-failure 1:EIO "$scenario"
 expect 3 "injected failure: Input/output error" run -q -r "$folder" --inject-failure 1:5 "$scenario"
 expect 3 "^help: .*ulimit -n" run -q -r "$folder" --inject-failure 1:EMFILE "$scenario"
+# Whoever it is that runs out of them: the lab, or its capture, which needs some more.
+{
+  printf 'version: 1\nname: many\nduration: 1ms\ntopology:\n  nodes:\n'
+  printf '    h%d: {}\n' {1..40}
+  printf '    lan: { kind: bridge, subnet: 10.0.0.0/24 }\n  links:\n'
+  printf '    - { endpoints: ["h%d:eth0", lan] }\n' {1..40}
+} >many.yaml
+for ((limit = 100, captures = 0; captures < 1; limit += 20)); do
+  out=$(prlimit --nofile="$limit:$limit" "$program" run -q -r "$folder" many.yaml 2>&1) &&
+    fail "nothing failed with $limit open files"
+  grep -q '^help: raise the limit of open files: ulimit -n' <<<"$out" ||
+    fail "with $limit open files, nothing says what to do: $out"
+  captures=$(grep -c '^many.yaml:4:1: error: the capture failed: .*Too many open files' <<<"$out") || true
+done
 
 # salctl lies beside it; what it cannot send it says before it asks anybody.
 program=$(dirname "$program")/salctl

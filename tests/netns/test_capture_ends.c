@@ -167,7 +167,10 @@ static pid_t fork_capture(struct capture *c, int orders, int done)
 	if (capture_open(c, &err) || capture_start(c, &err))
 		exit(2);
 	(void)!write(done, "o", 1);
-	_exit(capture_main(c, trace, orders, done, STDERR_FILENO));
+	if (!capture_main(c, trace, orders, done, &err))
+		_exit(0);
+	fprintf(stderr, "%s\n", err.msg);
+	_exit(1);
 }
 
 /* How many of them the process has open. */

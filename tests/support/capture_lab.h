@@ -117,13 +117,16 @@ static inline struct capturing start_capturing(struct capture *c)
 	run.pid = fork();
 	ck_assert_int_ge(run.pid, 0);
 	if (!run.pid) {
-		int status;
+		struct err err = ERR_INIT;
+		int r;
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fds[1]);
-		status = capture_main(c, trace, fds[0], -1, STDERR_FILENO);
+		r = capture_main(c, trace, fds[0], -1, &err);
+		if (r)
+			fprintf(stderr, "%s\n", err.msg);
 		capture_free(c);
-		exit(status);
+		exit(r != 0);
 	}
 	close(fds[0]);
 	capture_free(c);
