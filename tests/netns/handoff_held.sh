@@ -111,12 +111,16 @@ expect:
 # ---- by the new server, which is stopped ------------------------------------------
 
 lab held-by-server "$probes" '
-  - at: 100ms
-    do: [{ start: one-d }, { wait: 200ms }, { pause: one-d }, { wait: 100ms },
+  - { when: { event: sal.flow.opened, where: { node: c }, count: 2 }, start: one-d }
+  - when: { event: process.ready, where: { process: one-d } }
+    plus: 100ms
+    do: [{ pause: one-d },
          { migrate: { service: one, from: c, to: d, mode: handoff } }, { wait: 0s }, { mark: "handed over" }]
-  - { at: 510ms, mark: "10 ms behind it" }
-  - { at: 520ms, migrate: { service: two, from: c, to: e, mode: handoff } }
-  - { at: 530ms, service: one, instance: d, weight: 2 }
+  # Flows stand still: it is under way. It goes on when the other one has come to its end.
+  - when: { event: action.step, where: { step: handoff.hold } }
+    plus: 10ms
+    do: [{ mark: "10 ms behind it" }, { migrate: { service: two, from: c, to: e, mode: handoff } },
+         { service: one, instance: d, weight: 2 }]
   - { when: { event: action.step, where: { step: handoff.committed } }, resume: one-d }'
 one='migrate one: c -> d, handing over' two='migrate two: c -> e, handing over'
 begin held-by-server
@@ -149,15 +153,20 @@ rm -r results
 # ---- the run is ended in the middle of one; a sald dies in the middle of another ------
 
 lab to-the-end "${probes%%expect:*}" '
-  - at: 100ms
-    do: [{ start: one-d }, { start: two-e }, { wait: 200ms }, { pause: one-d }, { pause: two-e },
-         { migrate: { service: one, from: c, to: d, mode: handoff } },
-         { migrate: { service: two, from: c, to: e, mode: handoff } }]
+  - { when: { event: sal.flow.opened, where: { node: c }, count: 2 }, do: [{ start: one-d }, { start: two-e }] }
+  - when: { event: process.ready, where: { process: one-d } }
+    plus: 100ms
+    do: [{ pause: one-d }, { migrate: { service: one, from: c, to: d, mode: handoff } }]
+  - when: { event: process.ready, where: { process: two-e } }
+    plus: 100ms
+    do: [{ pause: two-e }, { migrate: { service: two, from: c, to: e, mode: handoff } }]
   - { when: { event: sald.exit, where: { node: e } }, resume: two-e }'
 begin to-the-end
-await '.step == "handoff.dumped"'
-await "$(step "$one" handoff.dumped)"
-await "$(step "$two" handoff.dumped)"
+# Whether its dump waits to be read or has come to an end: nobody takes it.
+for text in "$one" "$two"; do
+  await "$(started "$text")"
+  await "$(step "$text" handoff.hold)"
+done
 kill -KILL "$(sald_of e)"
 await '.event == "action.rolled_back"'
 kill -TERM "$owner"
@@ -166,8 +175,12 @@ for text in "$one" "$two"; do
   line "$(step "$text" handoff.rolled_back)" >/dev/null
   ! happened "$(step "$text" handoff.committed)" || fail "$name: '$text' was committed all the same"
 done
-[ "$(why "$one")" = "the run ended before it was complete" ] ||
-  fail "$name: it is not told why '$one' was taken back: $(why "$one")"
+# That it was the end of the run takes less than the 8 s that a handoff has: more, on a
+# busy machine, and it has given up before.
+case $(why "$one") in
+  "the run ended before it was complete" | *" does not answer to "*) ;;
+  *) fail "$name: it is not told why '$one' was taken back: $(why "$one")" ;;
+esac
 # Whoever finds it out first says so: the server has lost its address, too.
 [ -n "$(why "$two")" ] || fail "$name: it is not told why '$two' was taken back"
 rm -r results
