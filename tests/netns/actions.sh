@@ -125,6 +125,7 @@ processes:
 timeline:
   - at: 100ms
     do:
+      - { thaw: c } # it need not be frozen, with the entry below
       - { start: busy }
       - { exec: "while ! [ -s ../c/count ]; do sleep 0.05; done", node: a }
       - { wait: 0s }
@@ -143,6 +144,8 @@ timeline:
       - { wait: 0s }
       - { restart: busy }
       - { exec: "for i in $(seq 100); do cmp -s two ../c/count || exit 0; sleep 0.05; done; exit 1", node: a }
+      - { mark: "in the end" }
+  - { when: { event: action.start, where: { text: "mark: in the end" } }, do: [{ freeze: c }, { thaw: c }] }
 Y
 for step in silent stopped continued heard; do
   event action.step ".step == \"$step\""

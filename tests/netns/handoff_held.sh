@@ -3,7 +3,8 @@
 #
 # A handoff that is held up holds nothing else up: actions behind it come in time, and
 # other handoffs come to their end. And it comes to an end itself: when whoever held it
-# up goes on, when a sald dies in the middle, and when the run is over before.
+# up goes on, when a sald dies in the middle, when the run is over before, and when
+# somebody never answers.
 set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
@@ -95,11 +96,79 @@ why() {
     .[] | select(.event == "action.rolled_back" and .id == $id) | .reason' "$events"
 }
 
+# is_of_owner PID: it runs in the lab of this run; others go on beside it.
+is_of_owner() {
+  local pid=$1
+  while [ "${pid:-0}" -gt 1 ]; do
+    [ "$pid" != "$owner" ] || return 0
+    pid=$(awk '$1 == "PPid:" { print $2 }' "/proc/$pid/status" 2>/dev/null)
+  done
+  return 1
+}
+
 # sald_of NODE: its process; they have inner addresses in their order.
 sald_of() {
   local -A index=([a]=1 [c]=2 [d]=3 [e]=4)
-  pgrep -xf "sald .*198\\.19\\.0\\.${index[$1]}/16.*" || fail "no sald of $1 runs"
+  local pid
+  for pid in $(pgrep -xf "sald .*198\\.19\\.0\\.${index[$1]}/16.*"); do
+    ! is_of_owner "$pid" || echo "$pid"
+  done | grep . || fail "no sald of $1 runs"
 }
+
+# ---- by who never answers, meanwhile -------------------------------------------------
+
+# never NAME SERVER FAIL: in the background, in a folder of its own.
+never() {
+  mkdir "$work/$1"
+  cat >"$work/$1/lab.yaml" <<YAML
+version: 1
+name: $1
+topology:
+  nodes: { a: {}, c: {}, d: {}, lan: { kind: bridge, subnet: [10.0.0.0/24, "fd00:1::/64"] } }
+  links:
+    - { endpoints: ["a:eth0", lan] }
+    - { endpoints: ["c:eth0", lan] }
+    - { endpoints: ["d:eth0", lan] }
+services:
+  one: { resolver: sal, port: tcp/5001, instances: [c], run: [one-c, one-d] }
+processes:
+  one-c:
+    node: c
+    ready: { listens: tcp/5001 }
+    run: &server |
+      $2
+  one-d: { node: d, ready: { listens: tcp/5001 }, run: *server }
+probes:
+  first: { kind: tcp_stream, node: a, to: one, rate: 1mbit, for: 500ms }
+timeline:
+  - when: { event: sal.flow.opened, where: { node: c } }
+    plus: 100ms
+    migrate: { service: one, from: c, to: d, mode: handoff$3 }
+YAML
+  (cd "$work/$1" && exec "$program" run -q --timeout 60s lab.yaml) >"$work/$1/out" 2>&1 &
+}
+
+# never_ended NAME PID CODE REASON
+never_ended() {
+  local code=0
+  wait "$2" || code=$?
+  [ "$code" = "$3" ] || fail "$1: exit code $code instead of $3: $(<"$work/$1/out")"
+  cat "$work/$1/out" "$work/$1"/results/*/*/events.jsonl | grep -qF -- "$4" ||
+    fail "$1: nothing says '$4': $(<"$work/$1/out") $(grep -h action "$work/$1"/results/*/*/events.jsonl)"
+}
+
+# Says "done" to everything, but nothing to go and close. (A message is read as a whole.)
+cat >"$work/mute" <<'SH'
+env -u SERVALAB_HANDOFF_FD serval-handoff-echo --port 5001 &
+while read -r word number _ < <(dd bs=256 count=1 2>/dev/null <&"$SERVALAB_HANDOFF_FD"; echo) && [ "$word" ]; do
+  case $word in go | close) ;; *) printf 'done %s' "$number" >&"$SERVALAB_HANDOFF_FD" ;; esac
+done
+SH
+never to-go "exec bash $work/mute" ""
+to_go=$!
+# Is killed, and is not gone.
+never to-die "setsid -w serval-handoff-echo --port 5001" ", fail: dump"
+to_die=$!
 
 probes='
   first:  { kind: tcp_stream, node: a, to: one, rate: 20mbit, for: 1500ms }
@@ -184,5 +253,8 @@ esac
 # Whoever finds it out first says so: the server has lost its address, too.
 [ -n "$(why "$two")" ] || fail "$name: it is not told why '$two' was taken back"
 rm -r results
+
+never_ended to-go "$to_go" 3 "process 'one-d' does not answer to \"go\""
+never_ended to-die "$to_die" 0 "process 'one-d' was killed, and something that it began"
 
 host_is_as_before "by handoffs that were held up"
