@@ -27,6 +27,9 @@
  * devices 0.1 s instead of 3), then the connections, and ends. It does not look
  * at the owner at all: whatever ends the owner ends init.
  *
+ * Namespaces are held until the last of these is closed, so that the kernel
+ * takes them down together (hold_namespaces()).
+ *
  * A copy keeps alive what the lab wants gone, so all that goes before the lab
  * does is told: a node's namespace, its packet socket, the devices of an
  * emulator that has ended. Messages of one kind are taken in the order in which
@@ -46,11 +49,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -60,6 +65,7 @@
 /* Of which it has one only. */
 #define INIT (UNDERTAKER_TAP + 1) /* the process */
 #define USER (UNDERTAKER_TAP + 2) /* its user namespace */
+#define HOME (UNDERTAKER_TAP + 3) /* its network namespace: just to be held */
 
 /* A descriptor comes with it; or, if none does, it is about one held. */
 struct message {
@@ -92,12 +98,13 @@ static void send_one(int to, unsigned what, size_t key, int fd)
 
 void undertaker_introduce(int fd)
 {
-	int self, user;
+	int self, user, home;
 
 	if (fd < 0)
 		return;
 	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	user = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (self >= 0) {
 		send_one(fd, INIT, 0, self);
 		close(self);
@@ -105,6 +112,10 @@ void undertaker_introduce(int fd)
 	if (user >= 0) {
 		send_one(fd, USER, 0, user);
 		close(user);
+	}
+	if (home >= 0) {
+		send_one(fd, HOME, 0, home);
+		close(home);
 	}
 }
 
@@ -189,6 +200,19 @@ static bool receive(struct undertaker *u, int from)
 	return true;
 }
 
+/*
+ * The kernel takes namespaces down in batches, one batch after the other, each
+ * of which waits for all readers several times: of those that go one by one,
+ * the first goes alone and all others wait for it. So they are held until they
+ * can all go at once, with this process. They are not closed by anybody here.
+ */
+static void hold_namespaces(const struct undertaker *u)
+{
+	for (size_t i = 0; i < u->held.n; i++)
+		if (u->held.v[i].of.what == UNDERTAKER_CAPTURE)
+			(void)ioctl(u->held.v[i].fd, SIOCGSKNS);
+}
+
 /* Of all namespaces of the machine together. When in doubt, there are some. */
 static bool there_are_orphans(void)
 {
@@ -216,12 +240,14 @@ _Noreturn static void bury(int fd)
 	init = (struct pollfd){ .fd = u.init, .events = POLLIN };
 	while (u.init >= 0 && poll(&init, 1, -1) < 0 && errno == EINTR)
 		;
+	hold_namespaces(&u);
 	let_go(&u, UNDERTAKER_CAPTURE, UNDERTAKER_ALL);
 	let_go(&u, UNDERTAKER_TAP, UNDERTAKER_ALL);
-	if (!u.held.n || u.init < 0 || !there_are_orphans())
+	if (u.init < 0 || !there_are_orphans())
 		_exit(0);
 	for (size_t i = 0; i < u.held.n; i++)
-		kernel_close_sockets(u.held.v[i].fd, NULL);
+		if (u.held.v[i].of.what == UNDERTAKER_NODE)
+			kernel_close_sockets(u.held.v[i].fd, NULL);
 	_exit(0);
 }
 
