@@ -311,6 +311,7 @@ void sal_do_next_path(const struct sal_step *t)
 			continue;
 		f->tie.path = path;
 		f->rsyn = f->tie.next++;
+		f->peer_moved = false;
 		f->mtu = 0;
 		return;
 	}
