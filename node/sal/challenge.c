@@ -164,6 +164,11 @@ void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)
 	if (!sal_path_known(f, a->path) && !sal_proof_wanted(f, a->path))
 		ask_there(s, f, a, sal_arrival_bytes(a));
 	sal_prove_asked(s, f, a->path);
+	/* Where we think it is we may say no more; it has shown that it is here
+	 * as well, and asks from here. */
+	if (sal_bound_on(f) && !sal_path_equal(&f->tie.path, a->path) &&
+	    sal_proof_has(s, f, a->path))
+		sal_path_take(s, f, a->path);
 	if (says_rsynack(f, a)) {
 		sal_rsynack_again(s, f);
 		return;
