@@ -28,6 +28,17 @@ inside() {
   ip netns exec "$@"
 }
 
+# iperf3_json HOST ADDRESS SECONDS: its results. A server that still says farewell to its
+# last client turns the next one away, so it is tried for half a minute.
+iperf3_json() {
+  local end=$((SECONDS + 30)) out
+  until out=$(inside "$1" iperf3 -J -C cubic -t "$3" -c "$2"); do
+    [ "$SECONDS" -lt "$end" ] || die "iperf3 from $1: $(jq -r .error <<<"$out")"
+    sleep 0.1 # between two tries
+  done
+  printf '%s\n' "$out"
+}
+
 # until_true COMMAND...: it has a minute to become so. $folder: the benchmark's own.
 until_true() {
   local end=$((SECONDS + 60))

@@ -145,16 +145,10 @@ first() {
   done | sed -n 's/.* time=\([0-9.]*\) ms/\1/p' | median | awk '{ print $1 * 1000 }'
 }
 
-# In Gbit/s. An iperf3 server that still says farewell to its last client turns the
-# next one away.
+# In Gbit/s.
 throughput() {
-  local end=$((SECONDS + 30)) out
-  while true; do
-    out=$(inside "a-$1" iperf3 -J -C cubic -t "$seconds" -c "${address[$1]}") && break
-    [ "$SECONDS" -lt "$end" ] || die "iperf3 over $1: $(jq -r .error <<<"$out")"
-    sleep 0.1 # between two tries
-  done
-  jq -r '.end.sum_received.bits_per_second / 1e9' <<<"$out"
+  iperf3_json "a-$1" "${address[$1]}" "$seconds" |
+    jq -r '.end.sum_received.bits_per_second / 1e9'
 }
 
 for ((round = 0; round < rounds; round++)); do

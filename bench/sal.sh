@@ -136,14 +136,8 @@ round_trip() {
 # again. An iperf3 server that still
 # says farewell to its last client turns the next one away.
 throughput() {
-  local end=$((SECONDS + 30)) out
-  while true; do
-    out=$(inside "a-$1" iperf3 -J -C cubic -t "${2:-$seconds}" -c "${address[$1]}") &&
-      break
-    [ "$SECONDS" -lt "$end" ] || die "iperf3 over $1: $(jq -r .error <<<"$out")"
-    sleep 0.1
-  done
-  jq -r '"\(.end.sum_received.bits_per_second / 1e9) \(.end.sum_sent.retransmits)"' <<<"$out"
+  iperf3_json "a-$1" "${address[$1]}" "${2:-$seconds}" |
+    jq -r '"\(.end.sum_received.bits_per_second / 1e9) \(.end.sum_sent.retransmits)"'
 }
 
 # Ticks that no core had anything to do.

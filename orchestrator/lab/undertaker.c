@@ -69,7 +69,7 @@
 
 /* A descriptor comes with it; or, if none does, it is about one held. */
 struct message {
-	unsigned what; /* enum undertaker_what, INIT or USER */
+	unsigned what; /* enum undertaker_what, or one of those */
 	size_t key;
 };
 

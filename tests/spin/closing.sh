@@ -11,30 +11,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # shellcheck source=tests/spin/lib.sh
 . "$here/lib.sh"
-work=$(mktemp -d)
-trap 'rm -r -- "$work"' EXIT
-cd "$work"
-cp "$here/closing.pml" .
-"$table" promela >transitions.pml
-spin -a closing.pml
+prepare closing
 # The compiler takes longer than these searches.
 optimize=-O0
 [ -z "$moves" ] || optimize=-O2
-gcc "$optimize" -w -DSAFETY -DCOLLAPSE -DMEMLIM="$memory" -o pan pan.c
+build_search "$optimize" "$memory"
 
 if [ -n "$moves" ]; then
   MOVES=$moves search
   exit
 fi
-sound() {
-  local result
-  if result=$(search); then
-    printf 'sound, %s: %s\n' "$1" "$result"
-  else
-    printf 'FAILED: sound, %s: %s\n' "$1" "$result"
-    failed=1
-  fi
-}
 export COPIES=0 EARLY=0
 sound 'a move and a loss'
 MOVES=0 COPIES=1 EARLY=1 sound 'a loss, a copy and an early time-out'

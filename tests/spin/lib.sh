@@ -42,3 +42,30 @@ broken() {
     printf 'found, %s: %s\n' "$2" "$result"
   fi
 }
+
+# prepare MODEL: into a folder of its own, with the engine's $table.
+prepare() {
+  work=$(mktemp -d)
+  trap 'rm -r -- "$work"' EXIT
+  cd "$work"
+  cp "$here/$1.pml" .
+  "$table" promela >transitions.pml
+  spin -a "$1.pml"
+}
+
+# build_search OPTIMIZATION MIB
+build_search() {
+  gcc "$1" -w -DSAFETY -DCOLLAPSE -DMEMLIM="$2" -o pan pan.c
+}
+
+# sound WHAT: the protocol as it is must be.
+sound() {
+  local result
+  if result=$(search); then
+    printf 'sound, %s: %s\n' "$1" "$result"
+  else
+    printf 'FAILED: sound, %s: %s\n' "$1" "$result"
+    # shellcheck disable=SC2034 # for the caller
+    failed=1
+  fi
+}

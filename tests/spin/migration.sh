@@ -11,31 +11,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # shellcheck source=tests/spin/lib.sh
 . "$here/lib.sh"
-work=$(mktemp -d)
-trap 'rm -r -- "$work"' EXIT
-cd "$work"
-cp "$here/migration.pml" .
-"$table" promela >transitions.pml
-spin -a migration.pml
+prepare migration
 # Their compiler's optimizer takes longer than the small searches.
 optimize=-O1
 [ -z "$moves" ] || optimize=-O2
-gcc "$optimize" -w -DSAFETY -DCOLLAPSE -DMEMLIM="$memory" -o pan pan.c
+build_search "$optimize" "$memory"
 
 if [ -n "$moves" ]; then
   MOVES=$moves search
   exit
 fi
 
-sound() {
-  local result
-  if result=$(search); then
-    printf 'sound, %s: %s\n' "$1" "$result"
-  else
-    printf 'FAILED: sound, %s: %s\n' "$1" "$result"
-    failed=1
-  fi
-}
 sound '2 moves'
 # Proofs make no difference to these, but to how long it takes.
 export PROOFS=0

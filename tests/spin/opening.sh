@@ -9,20 +9,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 # shellcheck source=tests/spin/lib.sh
 . "$here/lib.sh"
-work=$(mktemp -d)
-trap 'rm -r -- "$work"' EXIT
-cd "$work"
-cp "$here/opening.pml" .
-"$table" promela >transitions.pml
-spin -a opening.pml
-gcc -O1 -w -DSAFETY -DCOLLAPSE -DMEMLIM=2000 -o pan pan.c
+prepare opening
+build_search -O1 2000
 
-if result=$(search); then
-  printf 'sound: %s\n' "$result"
-else
-  printf 'FAILED: sound: %s\n' "$result"
-  failed=1
-fi
+sound 'both connect at the same time'
 broken 1 'the SYN-ACK of another is none'
 broken 2 'no SYN beside the SYN-ACK'
 broken 3 'a reset of a forged flow ends ours'
