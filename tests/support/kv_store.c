@@ -4,10 +4,13 @@
  * a client that keeps it busy and remembers what it wrote; for
  * scenarios/key-value.yaml.
  *
- *     kv_store serve PORT               holds whatever keys it is given
- *     kv_store load PORT SECONDS NAME.. one service a part: keys of the k-th
+ *     kv_store serve PORT               holds whatever keys it is given; says
+ *                                       when it has answered 20 reads
+ *     kv_store load PORT NAME...        one service a part: keys of the k-th
  *                                       part of 16 / n first digits go to the
  *                                       k-th name. Writes, reads and compares
+ *                                       until SIGTERM: what is asked by then
+ *                                       is still answered
  *     kv_store move PORT FROM TO DIGIT  the keys of that first digit go from
  * one host's store to another's
  *
@@ -23,13 +26,13 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DIGITS 16
@@ -134,6 +137,7 @@ static void give(unsigned long digit, const char *to, const char *port)
 static void serve(const char *port)
 {
 	int fd = udp_socket(port);
+	unsigned read = 0;
 
 	for (;;) {
 		struct sockaddr_storage from;
@@ -164,6 +168,10 @@ static void serve(const char *port)
 				 value);
 		} else if (sscanf(line, "get %7s", key) == 1 &&
 			   (k = key_index(key)) >= 0) {
+			if (!given[k / 16] && ++read == 20) {
+				puts("20 reads answered");
+				fflush(stdout);
+			}
 			snprintf(answer, sizeof(answer),
 				 given[k / 16]	? "%s moved" :
 				 store[k].known ? "%s %lu" :
@@ -193,12 +201,12 @@ static int move(char **argv)
 /* ---- the load -------------------------------------------------------------
  */
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
+static volatile sig_atomic_t enough;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+static void on_term(int signal)
+{
+	(void)signal;
+	enough = 1;
 }
 
 /* Until a store that has the key answers. */
@@ -220,16 +228,18 @@ static int load(int argc, char **argv)
 {
 	static unsigned long wrote[KEYS];
 	struct sockaddr_in part[DIGITS];
-	int64_t end = now_ms() + strtol(argv[1], NULL, 10) * 1000;
-	size_t parts = (size_t)argc - 2;
+	const struct sigaction term = { .sa_handler = on_term };
+	size_t parts = (size_t)argc - 1;
 	unsigned done = 0, moved = 0;
 	uint32_t dice = 7;
 
 	if (parts < 1 || parts > DIGITS || DIGITS % parts)
 		return 2;
+	if (sigaction(SIGTERM, &term, NULL))
+		die("wait for SIGTERM");
 	for (size_t i = 0; i < parts; i++)
-		part[i] = address_of(argv[2 + i], argv[0]);
-	while (now_ms() < end) {
+		part[i] = address_of(argv[1 + i], argv[0]);
+	while (!enough) {
 		const struct sockaddr_in *to;
 		char line[LINE], key[8], answer[LINE], want[LINE];
 		/* A socket each: a flow of its own. */
@@ -270,12 +280,12 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "serve"))
 		serve(argv[2]);
-	if (argc >= 5 && !strcmp(argv[1], "load"))
+	if (argc >= 4 && !strcmp(argv[1], "load"))
 		return load(argc - 2, argv + 2);
 	if (argc == 6 && !strcmp(argv[1], "move"))
 		return move(argv + 2);
-	fputs("usage: kv_store serve PORT | load PORT SECONDS NAME... | move "
-	      "PORT FROM TO DIGIT\n",
+	fputs("usage: kv_store serve PORT | load PORT NAME... | move PORT "
+	      "FROM TO DIGIT\n",
 	      stderr);
 	return 2;
 }
