@@ -44,10 +44,8 @@ static const struct unit byte_units[] = {
 	{ 0 },
 };
 
-#define PPB_ONE INT64_C(1000000000)
-
 static const struct unit percent_units[] = {
-	{ "%", PPB_ONE / 100 },
+	{ "%", UNITS_PPB_ALL / 100 },
 	{ 0 },
 };
 
@@ -165,12 +163,12 @@ int units_parse_bytes(const char *text, int64_t *bytes)
 	return parse_quantity(text, byte_units, bytes);
 }
 
-int units_parse_percent_ppb(const char *text, int64_t *ppb)
+int units_parse_percent_ppb(const char *text, int64_t max_ppb, int64_t *ppb)
 {
 	int64_t n;
 	int r = parse_quantity(text, percent_units, &n);
 
-	if (!r && n > PPB_ONE)
+	if (!r && n > max_ppb)
 		r = -ERANGE;
 	if (!r)
 		*ppb = n;

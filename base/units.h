@@ -12,14 +12,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define UNITS_PPB_ALL INT64_C(1000000000) /* 100 % */
+
 int units_parse_duration_ns(const char *text,
 			    int64_t *ns); /* ns us ms s min h */
 int units_parse_rate_bps(const char *text,
 			 int64_t *bps); /* bit kbit mbit gbit, by thousands */
 /* kB MB GB, by thousands; KiB MiB, by 1024; B */
 int units_parse_bytes(const char *text, int64_t *bytes);
-/* "0.1%", in parts of 10^9; above 100 % is -ERANGE */
-int units_parse_percent_ppb(const char *text, int64_t *ppb);
+/* "0.1%", in parts of 10^9; above max_ppb is -ERANGE */
+int units_parse_percent_ppb(const char *text, int64_t max_ppb, int64_t *ppb);
 int units_parse_uint(const char *text, uint64_t max, uint64_t *out);
 
 /* Shortest exact-enough text of a duration: "12.3 ms", "480 us", "2.05 s". */

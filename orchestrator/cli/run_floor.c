@@ -113,7 +113,7 @@ static int check_bounds(const struct scenario *s, int64_t floor_ns,
 	for (size_t i = 0; i < s->expects.n && !r; i++) {
 		const struct scn_expect *e = &s->expects.v[i];
 		bool is_time = e->kind == SCN_EXPECT_LATENESS ||
-			       (e->kind == SCN_EXPECT_PROBE &&
+			       (e->kind == SCN_EXPECT_PROBE && !e->compares &&
 				scn_metric_unit(e->metric) == SCN_UNIT_TIME);
 
 		if (is_time && e->range.has_max)

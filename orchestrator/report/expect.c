@@ -7,7 +7,6 @@
  * pass would hide that.
  */
 #include "orchestrator/report/expect_internal.h"
-#include "orchestrator/report/stream.h"
 
 #include "base/cleanup.h"
 #include "base/units.h"
@@ -19,117 +18,6 @@
 #include <string.h>
 
 #define SHOWN_RUNS 24 /* of a service's answers; the others are counted */
-
-static int64_t metric_value(const struct figures *f, enum scn_metric metric)
-{
-	switch (metric) {
-	case SCN_METRIC_SENT:
-		return (int64_t)f->counts.sent;
-	case SCN_METRIC_RECEIVED:
-		return (int64_t)f->counts.received;
-	case SCN_METRIC_LOST:
-		return (int64_t)f->counts.lost;
-	case SCN_METRIC_DUPLICATED:
-		return (int64_t)f->counts.duplicated;
-	case SCN_METRIC_REORDERED:
-		return (int64_t)f->counts.reordered;
-	case SCN_METRIC_OUTAGE:
-		return f->outage.length_ns;
-	case SCN_METRIC_RTT_P50:
-		return f->rtt.p50_ns;
-	case SCN_METRIC_RTT_P99:
-		return f->rtt.p99_ns;
-	case SCN_METRIC_FAILED:
-		return (int64_t)f->counts.lost;
-	case SCN_METRIC_LATENCY_P50:
-		return f->rtt.p50_ns;
-	case SCN_METRIC_LATENCY_P99:
-		return f->rtt.p99_ns;
-	case SCN_METRIC_CONNECTIONS:
-		return f->connections;
-	case SCN_METRIC_BYTES:
-		return f->bytes;
-	case SCN_METRIC_GOODPUT:
-		return f->goodput_bps;
-	case SCN_METRIC_RECOVERY:
-		return f->recovery_ns;
-	case SCN_METRIC_CONNECT: /* of the stream itself */
-	case SCN_METRIC_SURVIVES:
-	case SCN_METRIC_INTACT:
-	case SCN_METRIC_COUNT_:
-		break;
-	}
-	return FIGURE_NONE;
-}
-
-static int64_t stream_metric(const struct record_probe *p,
-			     const struct figures *f, enum scn_metric metric)
-{
-	switch (metric) {
-	case SCN_METRIC_CONNECT:
-		return stream_connect_ns(p);
-	case SCN_METRIC_SURVIVES:
-		return stream_survives(p);
-	case SCN_METRIC_INTACT:
-		return stream_intact(p);
-	default:
-		return metric_value(f, metric);
-	}
-}
-
-/* Why there is no such figure. */
-static const char *stream_unknown(const struct record_probe *p,
-				  const struct figures *f,
-				  enum scn_metric metric)
-{
-	if (!p->stream.known)
-		return "the probe told nothing";
-	if (p->stream.connected_ns == RECORD_NONE &&
-	    metric != SCN_METRIC_SURVIVES)
-		return "there was no connection";
-	if (metric == SCN_METRIC_SURVIVES)
-		return "the run ended before the stream";
-	if (metric == SCN_METRIC_RECOVERY) {
-		for (size_t i = 0; i < f->recoveries.n; i++)
-			if (f->recoveries.v[i].kind == RECOVERY_NEVER)
-				return "it never came back to 90 %";
-		return "there is no action, or no earlier rate";
-	}
-	if (metric == SCN_METRIC_INTACT && f->bytes > 0)
-		return "nobody looked at the content";
-	return "nothing was delivered";
-}
-
-static void judge_probe(const struct record *rec,
-			const struct probe_result *probes,
-			const struct scn_expect *e, struct judgement *j)
-{
-	const struct scn_probe *probe = &rec->scenario->probes.v[e->subject];
-	const struct figures *f = &probes[e->subject].figures;
-	bool is_stream = probe->kind == SCN_PROBE_TCP_STREAM;
-	enum scn_unit unit = scn_metric_unit(e->metric);
-	const struct record_probe *p = &rec->probes[e->subject];
-	int64_t value = is_stream ? stream_metric(p, f, e->metric) :
-				    metric_value(f, e->metric);
-
-	expect_say(&j->subject, "%s: %s", probe->name,
-		   scn_metric_name(e->metric));
-	expect_range_text(&j->expected, &e->range, unit);
-	if (!rec->probes[e->subject].started) {
-		expect_say(&j->actual, "unknown: the probe never began");
-	} else if (is_stream && value == FIGURE_NONE) {
-		expect_say(&j->actual, "unknown: %s",
-			   stream_unknown(p, f, e->metric));
-	} else if (!is_stream && f->counts.sent == 0 &&
-		   e->metric != SCN_METRIC_SENT) {
-		expect_say(&j->actual, "unknown: nothing was sent");
-	} else if (value == FIGURE_NONE) {
-		expect_say(&j->actual, "unknown: there was no reply");
-	} else {
-		j->held = expect_in_range(&e->range, value);
-		expect_actual_text(j, &e->range, value, unit);
-	}
-}
 
 /* ---- who answered ------------------------------------------------------ */
 
@@ -428,7 +316,7 @@ int expect_judge(const struct record *rec, const struct probe_result *probes,
 		if (expect->within_ns)
 			r = expect_judge_within(rec, expect, out, err);
 		else
-			judge_probe(rec, probes, expect, out);
+			expect_judge_probe(rec, probes, expect, out);
 		break;
 	case SCN_EXPECT_ANSWERED_BY:
 		judge_answered_by(rec, probes, expect, out);

@@ -29,6 +29,11 @@ struct judgement {
 	bool held;
 	bool exceeds; /* a count that only grows is above its range */
 	char *subject, *expected, *actual;
+	/* Where the expectation compares: the figure, and the other probe's.
+	 * FIGURE_NONE: not known. */
+	struct {
+		int64_t value, whole;
+	} share;
 };
 
 /*

@@ -20,6 +20,10 @@ void expect_actual_text(struct judgement *j, const struct scn_range *range,
 /* expect_within.c: of a probe's figure that grows. 0 or -ENOMEM. */
 int expect_judge_within(const struct record *rec, const struct scn_expect *e,
 			struct judgement *j, struct err *err);
+/* expect_probe.c; likewise. */
+void expect_judge_probe(const struct record *rec,
+			const struct probe_result *probes,
+			const struct scn_expect *e, struct judgement *j);
 /* expect_share.c and expect_host.c. A text of the judgement that is NULL: out
  * of memory. */
 void expect_judge_share(const struct record *rec,

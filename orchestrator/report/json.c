@@ -91,6 +91,28 @@ static json_t *action_value(struct builder *b, size_t i)
 	return o;
 }
 
+/* Both figures in their units (ns, bit/s, bytes, or a count). */
+static json_t *compared_value(struct builder *b, const struct judgement *j)
+{
+	const struct scn_expect *e = j->expect;
+	const struct scenario *s = b->report->record.scenario;
+	int64_t value = j->share.value, whole = j->share.whole;
+	json_t *o, *share = NULL;
+
+	if (e->kind != SCN_EXPECT_PROBE || !e->compares)
+		return json_null();
+	if (value != FIGURE_NONE && whole != FIGURE_NONE && (whole || !value))
+		share = json_real(whole ? (double)value / (double)whole : 1);
+	o = json_object();
+	results_set(b, o, "figure", json_string(scn_metric_name(e->metric)));
+	results_set(b, o, "probe", json_string(s->probes.v[e->subject].name));
+	results_set(b, o, "value", results_time(value));
+	results_set(b, o, "of", json_string(s->probes.v[e->of].name));
+	results_set(b, o, "of_value", results_time(whole));
+	results_set(b, o, "share", share ? share : json_null());
+	return o;
+}
+
 static json_t *expectation_value(struct builder *b, const struct judgement *j)
 {
 	CLEANUP_FREE char *text = NULL;
@@ -105,6 +127,7 @@ static json_t *expectation_value(struct builder *b, const struct judgement *j)
 	results_set(b, o, "expected", json_string(j->expected));
 	results_set(b, o, "actual", json_string(j->actual));
 	results_set(b, o, "held", json_boolean(j->held));
+	results_set(b, o, "compared", compared_value(b, j));
 	return o;
 }
 

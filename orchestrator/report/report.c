@@ -268,6 +268,8 @@ bool report_is_lost(const struct report *r, size_t expectation)
 		return false;
 	switch (e->kind) {
 	case SCN_EXPECT_PROBE:
+		if (e->compares && !has_ended(r, e->of))
+			return false;
 		return has_ended(r, e->subject) ||
 		       (e->after && r->record.polled[expectation].known);
 	case SCN_EXPECT_EXIT:

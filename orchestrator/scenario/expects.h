@@ -13,9 +13,12 @@ extern const struct type type_within;
 extern const struct type type_entry_name; /* expects_probe.c */
 
 /* expects_range.c */
-extern const struct type type_count_range, type_time_range, type_rate_range,
-	type_bytes_range;
-/* given: a value of the type, which is one of these. */
+extern const struct type type_count_range, type_time_range;
+/* Likewise, or shares of what another probe has. */
+extern const struct type type_probe_count, type_probe_time, type_probe_rate,
+	type_probe_bytes;
+/* given: a value of the type, which is one of these. out->of says whether its
+ * bounds are shares. */
 bool range_read(struct loader *l, const struct type *type,
 		const struct value *given, struct range_source *out);
 

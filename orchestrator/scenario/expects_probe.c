@@ -19,36 +19,36 @@ const struct type type_entry_name = {
 
 static const struct field probe_fields[] = {
 	{ .name = "probe", .type = &type_probe, .doc = "the probe" },
-	METRIC(SCN_METRIC_SENT, "sent", &type_count_range, "packets sent"),
-	METRIC(SCN_METRIC_RECEIVED, "received", &type_count_range,
+	METRIC(SCN_METRIC_SENT, "sent", &type_probe_count, "packets sent"),
+	METRIC(SCN_METRIC_RECEIVED, "received", &type_probe_count,
 	       "packets answered"),
-	METRIC(SCN_METRIC_LOST, "lost", &type_count_range,
+	METRIC(SCN_METRIC_LOST, "lost", &type_probe_count,
 	       "packets never answered"),
-	METRIC(SCN_METRIC_DUPLICATED, "duplicated", &type_count_range,
+	METRIC(SCN_METRIC_DUPLICATED, "duplicated", &type_probe_count,
 	       "answers that came again"),
-	METRIC(SCN_METRIC_REORDERED, "reordered", &type_count_range,
+	METRIC(SCN_METRIC_REORDERED, "reordered", &type_probe_count,
 	       "answers that came behind later ones"),
-	METRIC(SCN_METRIC_OUTAGE, "outage", &type_time_range,
+	METRIC(SCN_METRIC_OUTAGE, "outage", &type_probe_time,
 	       "the longest time without an answer"),
-	METRIC(SCN_METRIC_RTT_P50, "rtt_p50", &type_time_range,
+	METRIC(SCN_METRIC_RTT_P50, "rtt_p50", &type_probe_time,
 	       "the median of the round-trip times"),
-	METRIC(SCN_METRIC_RTT_P99, "rtt_p99", &type_time_range,
+	METRIC(SCN_METRIC_RTT_P99, "rtt_p99", &type_probe_time,
 	       "what 99 % of the round-trip times stay below"),
-	METRIC(SCN_METRIC_FAILED, "failed", &type_count_range,
+	METRIC(SCN_METRIC_FAILED, "failed", &type_probe_count,
 	       "requests that failed"),
-	METRIC(SCN_METRIC_LATENCY_P50, "latency_p50", &type_time_range,
+	METRIC(SCN_METRIC_LATENCY_P50, "latency_p50", &type_probe_time,
 	       "the median of the times that requests took"),
-	METRIC(SCN_METRIC_LATENCY_P99, "latency_p99", &type_time_range,
+	METRIC(SCN_METRIC_LATENCY_P99, "latency_p99", &type_probe_time,
 	       "what 99 % of the requests' times stay below"),
-	METRIC(SCN_METRIC_CONNECTIONS, "connections", &type_count_range,
+	METRIC(SCN_METRIC_CONNECTIONS, "connections", &type_probe_count,
 	       "connections that requests were sent over"),
-	METRIC(SCN_METRIC_BYTES, "bytes", &type_bytes_range,
+	METRIC(SCN_METRIC_BYTES, "bytes", &type_probe_bytes,
 	       "what a stream delivered"),
-	METRIC(SCN_METRIC_GOODPUT, "goodput", &type_rate_range,
+	METRIC(SCN_METRIC_GOODPUT, "goodput", &type_probe_rate,
 	       "the mean rate of what a stream delivered"),
-	METRIC(SCN_METRIC_CONNECT, "connect", &type_time_range,
+	METRIC(SCN_METRIC_CONNECT, "connect", &type_probe_time,
 	       "the time until a stream was connected"),
-	METRIC(SCN_METRIC_RECOVERY, "recovery", &type_time_range,
+	METRIC(SCN_METRIC_RECOVERY, "recovery", &type_probe_time,
 	       "the longest time from an action to 90 % of the earlier rate"),
 	METRIC(SCN_METRIC_SURVIVES, "survives", &type_switch,
 	       "whether a stream's connection lived to its end"),
@@ -88,6 +88,33 @@ static bool check_fits(struct loader *l, const struct tree_node *where,
 				 scn_metric_name((enum scn_metric)m));
 	diag_help(l->diag, "it has %s", list);
 	return false;
+}
+
+/* Of another probe, which has this figure as well. */
+static bool check_compared(struct loader *l, size_t probe, enum scn_metric m,
+			   const struct range_source *range,
+			   const struct value *within)
+{
+	if (range->of_probe == probe) {
+		tree_error(l->diag, range->of,
+			   "'%s' is compared with itself: its share is 100%%, "
+			   "always",
+			   range->of->text);
+		diag_help(l->diag,
+			  "name another probe; what one lived through before "
+			  "and after a change, two probes tell that are there "
+			  "one after the other ('at', 'for')");
+		return false;
+	}
+	if (within->node) {
+		tree_error(l->diag, within->node,
+			   "what two probes have is compared when both have "
+			   "ended: there is nothing to wait for");
+		diag_help(l->diag, "make it two expectations");
+		return false;
+	}
+	return check_fits(l, range->of, range->of_probe, m) &&
+	       reach_check_least(l, range);
 }
 
 /* Of a figure that grows, a least comes true at some moment and stays so. */
@@ -139,17 +166,25 @@ void expect_probe_read(struct loader *l, const struct tree_node *node,
 		    !check_fits(l, metric->node, v[0].index,
 				(enum scn_metric)m))
 			continue;
-		if (within->node &&
-		    !check_grows(l, (enum scn_metric)m, metric, &range))
+		if (range.of) {
+			if (!check_compared(l, v[0].index, (enum scn_metric)m,
+					    &range, within))
+				continue;
+		} else if (within->node && !check_grows(l, (enum scn_metric)m,
+							metric, &range)) {
 			continue;
-		reach_check(l, v[0].index, (enum scn_metric)m, &range,
-			    within->ok ? within->ns : 0);
+		} else {
+			reach_check(l, v[0].index, (enum scn_metric)m, &range,
+				    within->ok ? within->ns : 0);
+		}
 		expect = expect_add(l, SCN_EXPECT_PROBE, metric->node,
 				    v[0].index);
 		if (!expect)
 			return;
 		expect->metric = (enum scn_metric)m;
 		expect->range = range.range;
+		expect->compares = range.of != NULL;
+		expect->of = range.of_probe;
 		if (within->ok)
 			expect->within_ns = within->ns;
 		if (after->ok)
@@ -167,4 +202,7 @@ void expect_probe_read(struct loader *l, const struct tree_node *node,
 const struct mapping expect_probe = {
 	.what = "expectation",
 	MAPPING_FIELDS(probe_fields),
+	.refused = "of",
+	.refused_why = "'of' stands beside the bound that it is for, as in "
+		       "'outage: { max: 50%, of: PROBE }'",
 };

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-#define PPB_ALL INT64_C(1000000000)
+#define PPB_ALL UNITS_PPB_ALL
 /* Below it, the statistic is not distributed as the test takes it to be; a rule
  * of thumb as old as the test. */
 #define CELL_MIN 5
@@ -48,7 +48,7 @@ static bool read_percent(struct loader *l, const struct tree_node *node,
 
 	if (!value_read(l, &type_percent, node, &v))
 		return false;
-	switch (units_parse_percent_ppb(v.text, ppb)) {
+	switch (units_parse_percent_ppb(v.text, PPB_ALL, ppb)) {
 	case 0:
 		if (*ppb > 0)
 			return true;

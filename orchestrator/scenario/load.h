@@ -30,7 +30,7 @@ enum scalar_kind {
 	SCALAR_UINT, /* min, max */
 	SCALAR_DURATION, /* min, max: ns */
 	SCALAR_RATE, /* min, max: bits/s */
-	SCALAR_PERCENT, /* parts of 10^9 */
+	SCALAR_PERCENT, /* parts of 10^9; max (0: 100 %) */
 	SCALAR_BYTES, /* min, max */
 	SCALAR_QUEUE, /* a bare number of packets, or bytes, or a time */
 	SCALAR_WORD, /* words */
@@ -115,6 +115,9 @@ struct mapping {
 	const struct dynamic *dynamic; /* keys beside them; NULL: none */
 	const char *several; /* what to write instead of two variants in one */
 	const char *example; /* of a variant, for where there is none */
+	/* A mapping like this stands in its place where the first field of that
+	 * is given; NULL: none. */
+	const struct mapping *instead;
 	const char *refused; /* a key that belongs elsewhere, and ... */
 	const char *refused_why; /* ... what to say of it */
 };
@@ -224,8 +227,9 @@ const struct tree_node *value_item(const struct value *v, size_t i);
  * Reads a mapping's own fields into v, in the order of its table, and behind
  * them, from v[m->n], those of its variant. *variant says which one that is
  * (NULL: none, or unknown after an error); it may be NULL where there are no
- * variants. name is the key that names the mapping, for messages, or NULL.
- * Returns true where nothing was wrong.
+ * variants. Where m->instead stands in its place, v has the fields of that, and
+ * it is what *variant says. name is the key that names the mapping, for
+ * messages, or NULL. Returns true where nothing was wrong.
  */
 bool mapping_read(struct loader *l, const struct mapping *m,
 		  const struct tree_node *node, const struct tree_node *name,

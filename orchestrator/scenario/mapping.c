@@ -88,6 +88,8 @@ static struct key_list list_keys(const struct mapping *m,
 
 	for (size_t i = 0; i < m->n; i++)
 		list_add(&keys, m->fields[i].name);
+	if (m->instead)
+		list_add(&keys, m->instead->fields[0].name);
 	for (size_t i = 0; variant && i < variant->n; i++)
 		list_add(&keys, variant->fields[i].name);
 	for (size_t i = 0; !variant && m->variants && m->variants[i]; i++)
@@ -125,6 +127,7 @@ static const char *meant_key(const char *key, const struct key_list *keys)
 		{ "ends", "endpoints" },  { "latency", "delay" },
 		{ "bandwidth", "rate" },  { "bw", "rate" },
 		{ "limit", "queue" },	  { "drop", "loss" },
+		{ "than", "of" },	  { "vs", "of" },
 	};
 
 	for (size_t i = 0; i < sizeof(synonyms) / sizeof(*synonyms); i++)
@@ -154,6 +157,25 @@ static const struct mapping *variant_guess(const struct mapping *m,
 			return variant_by_key(m, nearest);
 	}
 	return NULL;
+}
+
+/* The mapping itself, or the one in its place: the key that says so is given,
+ * or is there misspelt. */
+static const struct mapping *mapping_meant(const struct mapping *m,
+					   const struct tree_node *node)
+{
+	struct key_list keys = list_keys(m, NULL);
+
+	for (size_t i = 0; m->instead && i < node->n; i++) {
+		const char *key = node->pairs[i].key->text, *meant;
+
+		if (field_find(m, key) != SIZE_MAX)
+			continue;
+		meant = meant_key(key, &keys);
+		if (meant && !strcmp(meant, m->instead->fields[0].name))
+			return m->instead;
+	}
+	return m;
 }
 
 /* The variant whose first field is given; two of them are an error, unless the
@@ -224,8 +246,10 @@ static const char *unknown_key(struct loader *l, const struct mapping *m,
 			   m->variants[i]->fields[0].name);
 		return NULL;
 	}
-	if (m->refused && !strcmp(m->refused, key->text)) {
-		tree_error(l->diag, key, "%s", m->refused_why);
+	for (const struct mapping *i = m; i; i = i == m ? variant : NULL) {
+		if (!i->refused || strcmp(i->refused, key->text))
+			continue;
+		tree_error(l->diag, key, "%s", i->refused_why);
 		return NULL;
 	}
 	tree_error(l->diag, key, "unknown key '%s'", key->text);
@@ -368,7 +392,7 @@ bool mapping_read(struct loader *l, const struct mapping *m,
 		  const struct mapping **variant)
 {
 	bool excused[VALUES_MAX] = { false };
-	const struct mapping *chosen;
+	const struct mapping *chosen, *own = m;
 	bool single = true, known, good;
 
 	memset(v, 0, VALUES_MAX * sizeof(*v));
@@ -380,6 +404,7 @@ bool mapping_read(struct loader *l, const struct mapping *m,
 			   article(m->what), m->what, tree_kind_name(node));
 		return false;
 	}
+	m = mapping_meant(own, node);
 	chosen = variant_find(l, m, node, &single);
 	known = check_keys(l, m, chosen, !single, node, excused);
 	good = read_fields(l, m, node, name, excused, v);
@@ -392,7 +417,7 @@ bool mapping_read(struct loader *l, const struct mapping *m,
 		good = false;
 	}
 	if (variant)
-		*variant = chosen;
+		*variant = m != own ? m : chosen;
 	return good && single && known;
 }
 

@@ -294,6 +294,8 @@ struct scn_expect {
 	enum scn_link_figure link_figure; /* LINK, ... */
 	bool link_from[2]; /* ... of what these ends send */
 	struct scn_range range; /* metric, capture count, exit status */
+	bool compares; /* PROBE: range is in parts of 10^9 of the metric ... */
+	size_t of; /* ... of this probe */
 	bool exit_not; /* the exit status must lie outside of range */
 	int exit_signal; /* ended by this signal; 0: range counts */
 	scn_index_vec answered_by; /* nodes, runs of the same one folded */

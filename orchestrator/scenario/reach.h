@@ -12,6 +12,9 @@
 struct range_source {
 	struct scn_range range;
 	const struct tree_node *node, *min, *max;
+	const struct tree_node *of; /* the name of a probe: the range is in
+				       parts of 10^9 of its figure; or NULL */
+	size_t of_probe; /* its index, then */
 };
 
 /* within_ns: so long the end of the run waits for it. */

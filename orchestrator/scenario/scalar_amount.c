@@ -14,32 +14,36 @@
 #define QUEUE_NS_MIN INT64_C(1000)
 #define QUEUE_NS_MAX INT64_C(3600000000000)
 
-static bool read_percent(struct loader *l, const struct tree_node *node,
-			 struct value *out)
+static bool read_percent(struct loader *l, const struct type *type,
+			 const struct tree_node *node, struct value *out)
 {
+	int64_t max_ppb = type->max ? (int64_t)type->max : UNITS_PPB_ALL;
 	const char *text = node->text;
 
-	switch (units_parse_percent_ppb(text, &out->ppb)) {
+	switch (units_parse_percent_ppb(text, max_ppb, &out->ppb)) {
 	case 0:
 		return true;
 	case -ENOKEY:
 		if (text[strspn(text, "0123456789.")])
 			tree_error(l->diag, node, "'%s' is not a percentage",
 				   text);
+		else if (type->max) /* 0.5 is half of it to some: 50% */
+			tree_error(l->diag, node, "%s has no unit", text);
 		else
 			tree_error(l->diag, node, "%s has no unit; write %s%%",
 				   text, text);
 		break;
 	case -ERANGE:
 		tree_error(l->diag, node,
-			   "%s is out of range: 0%% to 100%%, in steps of "
+			   "%s is out of range: 0%% to %lld%%, in steps of "
 			   "0.0000001%%",
-			   text);
+			   text, (long long)(max_ppb / (UNITS_PPB_ALL / 100)));
 		return false;
 	default:
 		tree_error(l->diag, node, "'%s' is not a percentage", text);
 	}
-	diag_help(l->diag, "write a number and a percent sign, as in 0.5%%");
+	diag_help(l->diag, "write a number and a percent sign, as in %s",
+		  type->max ? "50%" : "0.5%");
 	return false;
 }
 
@@ -115,7 +119,7 @@ bool scalar_read_amount(struct loader *l, const struct type *type,
 {
 	switch (type->scalar) {
 	case SCALAR_PERCENT:
-		return read_percent(l, node, out);
+		return read_percent(l, type, node, out);
 	case SCALAR_BYTES:
 		return read_bytes(l, type, node, &out->number);
 	default:

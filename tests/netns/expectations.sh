@@ -153,9 +153,22 @@ scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 91 }]"
 run 2 "more than there are"
 grep -q "'echo' is asked 90 times, so there cannot be 91 answers" "$records/err" ||
   fail "$what: $(<"$records/err")"
-scenario "expect: [{ service: echo, share: { c: 100% }, over: 80 }]"
+# And probes beside each other: one asks where nobody is.
+scenario "expect:" \
+  "  - { service: echo, share: { c: 100% }, over: 80 }" \
+  "  - { probe: rtt, received: { min: 150%, of: nobody }, sent: { min: 10%, max: 1000%, of: nobody } }" \
+  "  - { probe: nobody, lost: { max: 10%, of: rtt }, rtt_p50: { max: 100%, of: rtt } }"
+sed -i 's/^probes:/&\n  nobody: { kind: ping, node: a, to: 10.0.0.99, interval: 10ms, for: 900ms }/' "$stage/lab.yaml"
 run 1 "all of them"
 says 'd and others [0-9.]+%'
+says "rtt: received [0-9]+, more than any share of nobody's 0 \(at least 150% of nobody's\)"
+says "rtt: sent [0-9]+, [0-9.]+% of nobody's [0-9]+ \(10% to 1000% of nobody's\)"
+says "nobody: lost [0-9]+, .* of rtt's [0-9]+; expected at most 10% of rtt's"
+says "nobody: rtt_p50 unknown: there was no reply; rtt's is .*; expected at most 100% of rtt's"
+jq -e '.expectations | map(.compared) | .[0] == null and
+  (.[2] | .figure == "received" and .probe == "rtt" and .value > 0 and .of == "nobody" and .of_value == 0 and .share == null) and
+  (.[1] | .share > 0.1) and (.[4] | .value == null and .of_value > 0)' \
+  "$record/results.json" >/dev/null || fail "$what: $(jq -c .expectations "$record/results.json")"
 
 # Nothing is left; and what somebody else leaves meanwhile is found.
 scenario "expect: [{ host: unchanged }]"

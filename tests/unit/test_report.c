@@ -592,6 +592,7 @@ START_TEST(test_json)
 	ck_assert_str_eq(text, "rtt: lost at most 3");
 	ck_assert_int_eq(held, 1);
 	ck_assert_int_eq(line, 26);
+	ck_assert(json_is_null(json_object_get(expectation, "compared")));
 	json_decref(root);
 }
 END_TEST

@@ -243,6 +243,35 @@ START_TEST(expectations_of_probes)
 }
 END_TEST
 
+START_TEST(expectations_that_compare)
+{
+	const struct scn_expect *e;
+
+	parse_good(NETWORK
+		   "probes:\n"
+		   "  sal: { kind: ping, node: a, to: c, for: 6s }\n"
+		   "  nat: { kind: ping, node: a, to: d, for: 6s }\n"
+		   "expect:\n"
+		   "  - { probe: nat, outage: { max: 12.5%, of: sal },\n"
+		   "      received: { of: sal, min: 250%, max: 1000000% },\n"
+		   "      lost: { max: 3 } }\n");
+	ck_assert_uint_eq(s->expects.n, 3);
+	e = s->expects.v; /* in the order of the metrics */
+	ck_assert_int_eq(e[0].metric, SCN_METRIC_RECEIVED);
+	ck_assert_uint_eq(e[0].subject, 1);
+	ck_assert(e[0].compares && e[0].range.has_min && e[0].range.has_max);
+	ck_assert_uint_eq(e[0].of, 0);
+	ck_assert_int_eq(e[0].range.min, INT64_C(2500000000));
+	ck_assert_int_eq(e[0].range.max, INT64_C(10000000000000));
+	ck_assert(!e[1].compares);
+	ck_assert_int_eq(e[1].range.max, 3);
+	ck_assert_int_eq(e[2].metric, SCN_METRIC_OUTAGE);
+	ck_assert(e[2].compares && !e[2].range.has_min && e[2].range.has_max);
+	ck_assert_int_eq(e[2].range.max, 125000000);
+	ck_assert_uint_eq(e[2].pos.line, 19);
+}
+END_TEST
+
 START_TEST(other_expectations)
 {
 	const struct scn_expect *e;
@@ -293,27 +322,28 @@ START_TEST(durations_as_they_are_typed)
 	char text[32];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		ck_assert_str_eq(scn_duration_text(cases[i].ns, text,
-						   sizeof(text)),
-				 cases[i].text);
+		ck_assert_str_eq(
+			scn_duration_text(cases[i].ns, text, sizeof(text)),
+			cases[i].text);
 }
 END_TEST
 
 /* Programs may end by themselves, so that little is wrong for certain. */
 START_TEST(processes_may_be_started_again)
 {
-	parse_good(NETWORK
-		   "processes:\n"
-		   "  p: { node: a, run: 'true', start: manual }\n"
-		   "  q: { node: a, run: sleep 9 }\n"
-		   "  e: { node: c, echo: udp/7 }\n"
-		   "timeline:\n"
-		   "  - { at: 1s, do: [{ start: p }, { start: p }] }\n"
-		   "  - { at: 1s, do: [{ stop: q }, { kill: q }] }\n"
-		   "  - { at: 2s, do: [{ stop: q }, { kill: e, signal: USR1 }] }\n"
-		   "  - { at: 3s, do: [{ start: q }, { start: e }] }\n"
-		   "  - { at: 4s, stop: e }\n"
-		   "  - { at: 5s, start: e }\n");
+	parse_good(
+		NETWORK
+		"processes:\n"
+		"  p: { node: a, run: 'true', start: manual }\n"
+		"  q: { node: a, run: sleep 9 }\n"
+		"  e: { node: c, echo: udp/7 }\n"
+		"timeline:\n"
+		"  - { at: 1s, do: [{ start: p }, { start: p }] }\n"
+		"  - { at: 1s, do: [{ stop: q }, { kill: q }] }\n"
+		"  - { at: 2s, do: [{ stop: q }, { kill: e, signal: USR1 }] }\n"
+		"  - { at: 3s, do: [{ start: q }, { start: e }] }\n"
+		"  - { at: 4s, stop: e }\n"
+		"  - { at: 5s, start: e }\n");
 }
 END_TEST
 
@@ -326,6 +356,7 @@ int main(void)
 		the_timeline_is_in_order_of_time,
 		a_kill_kills_unless_told_otherwise,
 		expectations_of_probes,
+		expectations_that_compare,
 		other_expectations,
 		durations_as_they_are_typed,
 		processes_may_be_started_again,

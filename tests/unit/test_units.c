@@ -149,9 +149,24 @@ START_TEST(a_percentage_is_parsed)
 {
 	int64_t ppb = -7;
 
-	ck_assert_int_eq(units_parse_percent_ppb(percentages[_i].text, &ppb),
+	ck_assert_int_eq(units_parse_percent_ppb(percentages[_i].text,
+						 UNITS_PPB_ALL, &ppb),
 			 percentages[_i].r);
 	ck_assert_int_eq(ppb, percentages[_i].r ? -7 : percentages[_i].ppb);
+}
+END_TEST
+
+START_TEST(a_percentage_may_have_another_most)
+{
+	int64_t ppb = -7;
+
+	ck_assert_int_eq(
+		units_parse_percent_ppb("250.5%", 3 * UNITS_PPB_ALL, &ppb), 0);
+	ck_assert_int_eq(ppb, INT64_C(2505000000));
+	ck_assert_int_eq(units_parse_percent_ppb("300.0000001%",
+						 3 * UNITS_PPB_ALL, &ppb),
+			 -ERANGE);
+	ck_assert_int_eq(ppb, INT64_C(2505000000));
 }
 END_TEST
 
@@ -268,6 +283,7 @@ int main(void)
 			    sizeof(durations) / sizeof(*durations));
 	tcase_add_loop_test(all, a_rate_is_parsed, 0,
 			    sizeof(rates) / sizeof(*rates));
+	tcase_add_test(all, a_percentage_may_have_another_most);
 	tcase_add_loop_test(all, a_number_of_bytes_is_parsed, 0,
 			    sizeof(byte_counts) / sizeof(*byte_counts));
 	tcase_add_loop_test(all, a_percentage_is_parsed, 0,
