@@ -10,6 +10,7 @@
  * every packet there is.
  */
 #include "tests/support/capture_lab.h"
+#include "tests/support/run_suite.h"
 #include "stream/mark.h"
 
 /* ---- on its way through the network -------------------------------------- */
@@ -408,8 +409,6 @@ int main(void)
 {
 	Suite *s = suite_create("capture");
 	TCase *tc = tcase_create("capture");
-	SRunner *r;
-	int failed;
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -424,9 +423,5 @@ int main(void)
 	tcase_add_loop_test(tc, from_when_it_is_asked_to, 0, 2);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, case_of_queues());
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

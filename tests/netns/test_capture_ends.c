@@ -2,6 +2,7 @@
 /* What is left of a capture that was killed, and comments in one that was not;
  * in the network of capture_lab.h. */
 #include "tests/support/capture_lab.h"
+#include "tests/support/run_suite.h"
 
 #include <sys/mman.h>
 
@@ -239,8 +240,6 @@ int main(void)
 {
 	Suite *s = suite_create("ends of captures");
 	TCase *tc = tcase_create("capture");
-	SRunner *r;
-	int failed;
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -250,9 +249,5 @@ int main(void)
 	tcase_add_test(tc, killed_under_load);
 	tcase_add_test(tc, a_holder_gets_every_socket_in_time);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

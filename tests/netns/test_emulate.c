@@ -5,6 +5,7 @@
  */
 #include "tests/support/emulate_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -474,7 +475,7 @@ int main(void)
 	tcase_add_test(tc, long_names_have_lists_of_their_own);
 	tcase_add_test(tc, bursts_match_their_model);
 	suite_add_tcase(suite, tc);
-	failed = lab_run(suite);
+	failed = run_suite(suite);
 	if (chdir("/") || umount(folder) || rmdir(folder))
 		return 1;
 	return failed;

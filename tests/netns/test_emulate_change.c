@@ -6,6 +6,7 @@
  */
 #include "tests/support/emulate_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 #include "orchestrator/link/histogram.h"
 #include "orchestrator/link/trace.h"
 
@@ -328,7 +329,7 @@ int main(void)
 	tcase_add_test(tc, a_rate_after_a_trace_is_not_compared);
 	tcase_add_test(tc, each_property_changes_with_frames_inside);
 	suite_add_tcase(suite, tc);
-	failed = lab_run(suite);
+	failed = run_suite(suite);
 	if (chdir("/") || umount(folder) || rmdir(folder))
 		return 1;
 	return failed;

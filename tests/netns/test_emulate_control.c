@@ -6,6 +6,7 @@
  */
 #include "tests/support/emulate_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -592,7 +593,7 @@ int main(void)
 	tcase_add_test(tc, what_was_not_read_in_time_is_told);
 	tcase_add_test(tc, idle_links_cost_nothing);
 	suite_add_tcase(suite, tc);
-	failed = lab_run(suite);
+	failed = run_suite(suite);
 	if (chdir("/") || umount(folder) || rmdir(folder))
 		return 1;
 	return failed;

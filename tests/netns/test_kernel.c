@@ -2,6 +2,7 @@
 /* Namespaces, links, addresses and routes, on the running kernel. */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -531,5 +532,5 @@ int main(void)
 	tcase_add_test(tc, packets_are_forwarded);
 	tcase_add_test(tc, features_are_probed);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

@@ -6,6 +6,7 @@
  */
 #include "tests/support/nat_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <math.h>
 
@@ -237,5 +238,5 @@ int main(void)
 	tcase_add_loop_test(t, half_a_change_is_none, 0, 2);
 	tcase_add_loop_test(t, many_services_are_found, 0, 2);
 	suite_add_tcase(s, t);
-	return lab_run(s);
+	return run_suite(s);
 }

@@ -2,6 +2,7 @@
 /* Batches: whose failure it was, in the kernel's words, and failures made. */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <ifaddrs.h>
 #include <linux/netlink.h>
@@ -331,5 +332,5 @@ int main(void)
 	tcase_add_test(tc, strangers_are_not_believed);
 	tcase_add_test(tc, every_step_can_fail);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

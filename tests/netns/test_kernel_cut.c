@@ -8,6 +8,7 @@
  */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -409,5 +410,5 @@ int main(void)
 	tcase_add_test(tc, children_of_others_go_with_the_init);
 	tcase_add_loop_test(tc, the_kernel_says_fin_for_the_dead, 0, 2);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* Control packets of the SAL that get lost: which ones, and how many. */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #define PROTOCOL_SAL 144
 
@@ -130,5 +131,5 @@ int main(void)
 	tcase_add_test(tc, set_again_it_replaces);
 	tcase_add_test(tc, in_udp_too);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

@@ -9,6 +9,7 @@
  */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 /* clang-format off */
 static const struct net {
@@ -225,5 +226,5 @@ int main(void)
 	tcase_add_loop_test(tc, strays_are_for_nobody, 0, 2);
 	tcase_add_loop_test(tc, it_comes_and_goes, 0, 2);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* MPTCP's endpoints, of a namespace of their own. */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,5 +115,5 @@ int main(void)
 	tcase_add_test(tc, endpoints_come_and_go);
 	tcase_add_test(tc, what_the_kernel_refuses);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

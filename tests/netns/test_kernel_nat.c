@@ -5,6 +5,7 @@
  */
 #include "tests/support/nat_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <linux/netlink.h>
 #include <signal.h>
@@ -390,5 +391,5 @@ int main(void)
 	tcase_add_loop_test(tc, many_flows_are_flushed, 0, 2);
 	tcase_add_loop_test(tc, every_step_of_a_flush_can_fail, 0, 2);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* Readiness: of links, and of programs that listen. */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
@@ -365,5 +366,5 @@ int main(void)
 	tcase_add_test(tc, clients_are_no_listeners);
 	tcase_add_test(tc, one_of_many_is_found);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <fcntl.h>
 
@@ -242,5 +243,5 @@ int main(void)
 	tcase_add_test(tc, a_queue_is_taken_away);
 	tcase_add_test(tc, rate_that_does_not_fit);
 	suite_add_tcase(s, tc);
-	return lab_run(s);
+	return run_suite(s);
 }

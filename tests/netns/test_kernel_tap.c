@@ -2,6 +2,7 @@
 /* TAP devices: where they are, what goes through, and that they go. */
 #include "tests/support/kernel_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -264,5 +265,5 @@ int main(void)
 	tcase_add_test(tc, a_failure_can_be_made);
 	tcase_add_test(tc, a_device_that_may_not_be_opened_says_what_to_do);
 	suite_add_tcase(suite, tc);
-	return lab_run(suite);
+	return run_suite(suite);
 }

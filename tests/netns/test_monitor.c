@@ -7,6 +7,7 @@
 #include "node/io/monitor.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/veth.h"
+#include "tests/support/run_suite.h"
 
 #include <stdint.h>
 
@@ -148,8 +149,6 @@ int main(void)
 {
 	Suite *suite = suite_create("monitor");
 	TCase *tc = tcase_create("renumbering");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	tcase_set_timeout(tc, 100);
@@ -159,9 +158,5 @@ int main(void)
 	tcase_add_test(tc, what_has_no_next_one_goes_at_once);
 	tcase_add_test(tc, one_of_two_goes_at_once);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -16,6 +16,7 @@
 #include "orchestrator/observe/samples.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/veth.h"
+#include "tests/support/run_suite.h"
 #include "stream/mark.h"
 
 #include <arpa/inet.h>
@@ -644,8 +645,6 @@ int main(void)
 {
 	Suite *s = suite_create("probe");
 	TCase *tc = tcase_create("probe");
-	SRunner *r;
-	int failed;
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -666,9 +665,5 @@ int main(void)
 	tcase_add_loop_test(tc, stopped_early, 0, 3);
 	tcase_add_loop_test(tc, refused, 0, 4);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

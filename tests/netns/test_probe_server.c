@@ -5,6 +5,7 @@
  * that are none.
  */
 #include "tests/support/probe_tcp_lab.h"
+#include "tests/support/run_suite.h"
 
 /* ---- the server against its clients ----------------------------------------
  */
@@ -154,8 +155,6 @@ int main(void)
 {
 	Suite *s = suite_create("servers of TCP probes");
 	TCase *tc = tcase_create("server");
-	SRunner *r;
-	int failed;
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -164,9 +163,5 @@ int main(void)
 	tcase_add_test(tc, upload_twice);
 	tcase_add_loop_test(tc, http_status, 0, 6);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

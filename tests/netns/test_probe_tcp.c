@@ -9,6 +9,7 @@
  * Whatever a peer does is a result. Nothing is judged by how long it took.
  */
 #include "tests/support/probe_tcp_lab.h"
+#include "tests/support/run_suite.h"
 
 /* ---- streams ---------------------------------------------------------------
  */
@@ -325,8 +326,6 @@ int main(void)
 {
 	Suite *s = suite_create("TCP probes");
 	TCase *tc = tcase_create("tcp");
-	SRunner *r;
-	int failed;
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -343,9 +342,5 @@ int main(void)
 	tcase_add_loop_test(tc, requests_peers, 0, 2 * PEER_DAMAGES);
 	tcase_add_loop_test(tc, requests_refused, 0, 2);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

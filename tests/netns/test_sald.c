@@ -7,6 +7,7 @@
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/stream.h"
+#include "tests/support/run_suite.h"
 
 static const int outer_families[] = { 4, 6 };
 
@@ -406,8 +407,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sald");
 	TCase *tc = tcase_create("sald");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -426,9 +425,5 @@ int main(void)
 	tcase_add_test(tc, nothing_is_left_after_the_end);
 	tcase_add_test(tc, garbage_does_nothing_but_count);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -15,6 +15,7 @@
 #include "node/wire/sal_packet.h"
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <jansson.h>
 #include <linux/if_packet.h>
@@ -766,8 +767,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sald attacks");
 	TCase *tc = tcase_create("forged"), *flood = tcase_create("flood");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -781,9 +780,5 @@ int main(void)
 	tcase_add_test(flood, a_flood_of_syns_is_bounded);
 	suite_add_tcase(suite, tc);
 	suite_add_tcase(suite, flood);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include "node/wire/sal_packet.h"
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <net/if.h>
 #include <netinet/in.h>
@@ -167,17 +168,11 @@ int main(void)
 {
 	Suite *suite = suite_create("sald attacks: bound");
 	TCase *tc = tcase_create("bound");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
 	tcase_set_timeout(tc, 150);
 	tcase_add_test(tc, a_victim_gets_no_more_than_thrice);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 #include <sys/un.h>
 
@@ -307,8 +308,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sald environment");
 	TCase *tc = tcase_create("environment");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -325,9 +324,5 @@ int main(void)
 	tcase_add_test(tc, the_tun_follows_the_underlays_mtu);
 	tcase_add_test(tc, a_hundred_are_light);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

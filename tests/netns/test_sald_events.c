@@ -11,6 +11,7 @@
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/stream.h"
+#include "tests/support/run_suite.h"
 
 static int router_ns[2];
 
@@ -428,8 +429,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sald events");
 	TCase *tc = tcase_create("events");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -442,9 +441,5 @@ int main(void)
 	tcase_add_test(tc, packets_leave_by_their_source);
 	tcase_add_test(tc, awkward_routes);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/stream.h"
+#include "tests/support/run_suite.h"
 
 static int router_ns;
 
@@ -180,8 +181,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sald nat");
 	TCase *tc = tcase_create("nat");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -190,9 +189,5 @@ int main(void)
 	tcase_add_loop_test(tc, a_stream_outlives_its_binding, 0, 2);
 	tcase_add_test(tc, long_packets_pass);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/stream.h"
+#include "tests/support/run_suite.h"
 
 static int other_switch_ns;
 
@@ -134,8 +135,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sald paths");
 	TCase *tc = tcase_create("paths");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -143,9 +142,5 @@ int main(void)
 	tcase_add_loop_test(tc, silence_on_a_link, 0, 2);
 	tcase_add_test(tc, links_are_chosen);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/stream.h"
+#include "tests/support/run_suite.h"
 
 #define ANY "default"
 
@@ -213,8 +214,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sald router");
 	TCase *tc = tcase_create("router");
-	SRunner *runner;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -227,9 +226,5 @@ int main(void)
 	tcase_add_loop_test(tc, without_any_router, 4, 6);
 	tcase_add_test(tc, the_first_to_answer_is_the_one);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "tests/support/sald_lab.h"
 #include "tests/support/sandbox.h"
+#include "tests/support/run_suite.h"
 
 /* What salctl said, and that it ended with this status. Freed by the caller. */
 static char *said(const struct host *h, int status, const char *words)
@@ -301,8 +302,6 @@ int main(void)
 {
 	Suite *s = suite_create("sald_rules");
 	TCase *tc = tcase_create("sald_rules");
-	SRunner *r;
-	int failed;
 
 	test_sandbox_enter();
 	lab_run_folder();
@@ -316,9 +315,5 @@ int main(void)
 	tcase_add_test(tc, a_full_table_says_so);
 	tcase_add_test(tc, names_have_as_much_room_as_is_said);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -284,15 +284,4 @@ static inline bool lab_at_home(void)
 	return here.st_dev == home.st_dev && here.st_ino == home.st_ino;
 }
 
-static inline int lab_run(Suite *suite)
-{
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
-}
-
 #endif

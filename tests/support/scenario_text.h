@@ -5,6 +5,7 @@
 
 #include "base/diag.h"
 #include "orchestrator/scenario/model.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -69,19 +70,13 @@ static inline int run_tests(const char *name, const TTest *const *tests,
 {
 	Suite *suite = suite_create(name);
 	TCase *all = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(all, 30);
 	tcase_add_checked_fixture(all, setup, teardown);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(all, tests[i]);
 	suite_add_tcase(suite, all);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }
 
 #endif

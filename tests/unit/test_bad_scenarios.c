@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "orchestrator/plan/plan.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -115,7 +116,6 @@ int main(void)
 {
 	Suite *suite = suite_create("bad scenarios");
 	TCase *all = tcase_create("all");
-	SRunner *runner;
 	int failed;
 
 	find_files();
@@ -124,10 +124,7 @@ int main(void)
 			    (int)files.gl_pathc);
 	tcase_add_test(all, no_expectation_is_left_over);
 	suite_add_tcase(suite, all);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
+	failed = run_suite(suite);
 	globfree(&files);
-	return failed != 0;
+	return failed;
 }

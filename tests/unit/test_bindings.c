@@ -5,6 +5,7 @@
  * was asked, and refuses what it is told to.
  */
 #include "orchestrator/lab/internal.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -235,8 +236,6 @@ int main(void)
 {
 	Suite *suite = suite_create("bindings");
 	TCase *tc = tcase_create("bindings");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, as_many_as_fit);
 	tcase_add_test(tc, services_are_not_cut);
@@ -244,9 +243,5 @@ int main(void)
 	tcase_add_test(tc, one_by_one_will_do);
 	tcase_add_loop_test(tc, what_stays_refused, 0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

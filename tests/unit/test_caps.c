@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Caps of interfaces: what goes now, what waits, what is dropped. */
 #include "node/io/caps.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MS INT64_C(1000000)
@@ -205,8 +205,6 @@ int main(void)
 {
 	Suite *suite = suite_create("caps");
 	TCase *tc = tcase_create("caps");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_rate_is_held);
@@ -216,9 +214,5 @@ int main(void)
 	tcase_add_test(tc, what_is_received_waits_too);
 	tcase_add_test(tc, answers_on_the_way_out);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

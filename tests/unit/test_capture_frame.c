@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "orchestrator/observe/capture_socket.h"
 #include "orchestrator/observe/packet.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <net/if_arp.h>
@@ -150,8 +151,6 @@ int main(void)
 {
 	Suite *s = suite_create("capture_frame");
 	TCase *tc = tcase_create("capture_frame");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, checksum_is_completed);
 	tcase_add_test(tc, checksum_is_never_zero);
@@ -159,9 +158,5 @@ int main(void)
 	tcase_add_test(tc, vlan_tag_is_put_back);
 	tcase_add_test(tc, tun_gets_a_link_layer);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "orchestrator/observe/capture_sort.h"
 #include "orchestrator/observe/pcapng.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -201,8 +202,6 @@ int main(void)
 {
 	Suite *s = suite_create("capture_sort");
 	TCase *tc = tcase_create("capture_sort");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, make_dir, remove_dir);
 	tcase_set_timeout(tc, 30);
@@ -212,9 +211,5 @@ int main(void)
 	tcase_add_test(tc, cut_off_is_refused);
 	tcase_add_test(tc, many);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/checksum.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* RFC 1071 as it is written: word by word, in network order. */
@@ -209,8 +209,6 @@ int main(void)
 {
 	Suite *s = suite_create("checksum");
 	TCase *tc = tcase_create("checksum");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, known_answer);
 	tcase_add_test(tc, as_the_slow_one);
@@ -222,9 +220,5 @@ int main(void)
 	tcase_add_test(tc, udp_without);
 	tcase_add_test(tc, udp_zero_is_ffff);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -6,10 +6,10 @@
  * out in the tail as well.
  */
 #include "orchestrator/report/chi_square.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 /* Upper critical values, three decimals as published. */
 static const double levels[] = { 0.10, 0.05, 0.025, 0.01, 0.001 };
@@ -123,8 +123,6 @@ int main(void)
 {
 	Suite *s = suite_create("chi_square");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, test_published);
 	tcase_add_test(tc, test_closed_forms);
@@ -132,9 +130,5 @@ int main(void)
 	tcase_add_test(tc, test_edges);
 	tcase_add_test(tc, test_statistic);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

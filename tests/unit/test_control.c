@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "node/control/command.h"
 #include "tests/support/control_host.h"
+#include "tests/support/run_suite.h"
 
 #include <netinet/in.h>
 #include <errno.h>
@@ -660,8 +661,6 @@ int main(void)
 {
 	Suite *suite = suite_create("control");
 	TCase *tc = tcase_create("commands");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, rules_are_added_and_deleted);
@@ -680,9 +679,5 @@ int main(void)
 	tcase_add_test(tc, the_steps_of_a_handoff);
 	tcase_add_test(tc, a_flow_travels_in_parts);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

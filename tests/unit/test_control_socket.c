@@ -2,6 +2,7 @@
 /* The control socket, towards clients that behave and others. */
 #include "include/serval/wire.h"
 #include "tests/support/control_host.h"
+#include "tests/support/run_suite.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -325,8 +326,6 @@ int main(void)
 {
 	Suite *suite = suite_create("control socket");
 	TCase *tc = tcase_create("socket");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, socket_setup, socket_teardown);
 	tcase_set_timeout(tc, 30);
@@ -339,9 +338,5 @@ int main(void)
 	tcase_add_test(tc, clients_are_bounded);
 	tcase_add_test(tc, a_dead_socket_is_replaced_and_a_live_one_is_not);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

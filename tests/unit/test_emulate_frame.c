@@ -2,6 +2,7 @@
 /* Frames with a virtio header: what is believed, and what is made of them. */
 #include "base/checksum.h"
 #include "orchestrator/emulate/frame.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -375,8 +376,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emulate_frame");
 	TCase *tc = tcase_create("frame");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_loop_test(tc, trains_are_cut, 0, KINDS);
 	tcase_add_loop_test(tc, exact_multiples_have_no_empty_segment, 0,
@@ -388,8 +387,5 @@ int main(void)
 	tcase_add_loop_test(tc, damage_is_noticed, 0, KINDS);
 	tcase_add_loop_test(tc, marks_only_what_may_be_marked, 0, KINDS);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

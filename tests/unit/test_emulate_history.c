@@ -2,6 +2,7 @@
 /* What a direction did over time: nothing is counted twice or forgotten, and
  * however long it lasts, it fits. */
 #include "tests/support/link_frames.h"
+#include "tests/support/run_suite.h"
 #include "orchestrator/emulate/history.h"
 
 #include <stdlib.h>
@@ -182,8 +183,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emulate_history");
 	TCase *tc = tcase_create("history");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, rows_are_of_their_time);
@@ -191,8 +190,5 @@ int main(void)
 	tcase_add_loop_test(tc, however_long_it_fits, 0, 6);
 	tcase_add_test(tc, names_are_quoted_where_they_need_it);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

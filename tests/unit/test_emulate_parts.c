@@ -7,6 +7,7 @@
 #include "orchestrator/emulate/pool.h"
 #include "orchestrator/emulate/region.h"
 #include "orchestrator/emulate/tally.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -378,8 +379,6 @@ int main(void)
 {
 	Suite *suite = suite_create("emulate_parts");
 	TCase *tc = tcase_create("parts");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tc, buffers_hold_what_they_are_asked_for);
 	tcase_add_test(tc, buffers_can_be_made_to_fit);
@@ -395,8 +394,5 @@ int main(void)
 	tcase_add_test(tc, requests_are_checked);
 	tcase_add_test(tc, patience_is_short_where_an_answer_is);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

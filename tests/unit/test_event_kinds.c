@@ -6,11 +6,11 @@
 #include "node/control/json.h"
 #include "include/serval/wire.h"
 #include "orchestrator/scenario/event_kinds.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static bool has_field(const struct scn_event_kind *k, const char *field)
@@ -133,11 +133,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite());
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/observe/eventlog.h"
 #include "base/clock.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -254,8 +255,6 @@ int main(void)
 {
 	Suite *s = suite_create("eventlog");
 	TCase *tc = tcase_create("eventlog");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, make_path, remove_path);
 	tcase_set_timeout(tc, 30);
@@ -269,9 +268,5 @@ int main(void)
 	tcase_add_test(tc, no_file);
 	tcase_add_test(tc, full_disk);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Each kind of expectation, just held and just not, and the texts of both. */
 #include "orchestrator/report/expect.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -666,8 +667,6 @@ int main(void)
 {
 	Suite *suite = suite_create("expect");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_counts);
@@ -689,9 +688,5 @@ int main(void)
 	tcase_add_test(tc, test_capture);
 	tcase_add_test(tc, test_bad_filter);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  * to them. In a bin, the first bytes come after 1 ms and the last after 9.
  */
 #include "orchestrator/report/figures.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -296,8 +297,6 @@ int main(void)
 {
 	Suite *s = suite_create("figures of streams");
 	TCase *tc = tcase_create("stream");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, undisturbed);
@@ -314,9 +313,5 @@ int main(void)
 	tcase_add_test(tc, joined);
 	tcase_add_test(tc, forged);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The flow table, and the hash index under it, against linear scans. */
 #include "node/table/flow_table.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -366,8 +367,6 @@ int main(void)
 {
 	Suite *s = suite_create("flow_table");
 	TCase *tc = tcase_create("flow_table");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, index_as_the_oracle, 0, 3);
@@ -378,9 +377,5 @@ int main(void)
 	tcase_add_loop_test(tc, as_the_oracle, 0, 2);
 	tcase_add_test(tc, holds_what_it_says);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

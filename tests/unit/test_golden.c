@@ -7,6 +7,7 @@
 #include "base/checksum.h"
 #include "node/wire/sal_text.h"
 #include "tests/support/golden.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -259,16 +260,10 @@ int main(void)
 {
 	Suite *s = suite_create("golden");
 	TCase *tc = tcase_create("golden");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(tc, captures, 0, FILES);
 	tcase_add_test(tc, read_as_described);
 	tcase_add_test(tc, syn_built_in_place);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

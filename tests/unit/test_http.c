@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Responses, whole and in any two pieces: where they end, and what they are. */
 #include "orchestrator/observe/http.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define OK "HTTP/1.1 200 OK\r\n"
@@ -153,17 +153,11 @@ int main(void)
 	const int n = sizeof(cases) / sizeof(*cases);
 	Suite *s = suite_create("http");
 	TCase *tc = tcase_create("http");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, responses, 0, n);
 	tcase_add_loop_test(tc, ends, 0, n);
 	tcase_add_loop_test(tc, bounds, 0, 2);
 	tcase_add_test(tc, interim_for_ever);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(s);
 }

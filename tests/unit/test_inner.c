@@ -5,6 +5,7 @@
  */
 #include "node/io/inner.h"
 #include "base/checksum.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -265,8 +266,6 @@ int main(void)
 {
 	Suite *suite = suite_create("inner");
 	TCase *tc = tcase_create("inner");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_is_built_is_parsed_again);
@@ -277,9 +276,5 @@ int main(void)
 	tcase_add_test(tc, contradictory_fragments_end_the_packet);
 	tcase_add_test(tc, the_oldest_and_the_late_give_way);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/ip.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static struct ip_prefix prefix(const char *text)
 {
@@ -143,8 +143,6 @@ int main(void)
 {
 	Suite *s = suite_create("ip");
 	TCase *tc = tcase_create("ip");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(tc, parse_and_format);
 	tcase_add_test(tc, refuse_malformed);
@@ -154,9 +152,5 @@ int main(void)
 	tcase_add_loop_test(tc, steps, 0,
 			    sizeof(step_cases) / sizeof(step_cases[0]));
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

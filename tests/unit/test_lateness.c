@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Percentiles of lateness are never too small, and at most 1/32 too large. */
 #include "orchestrator/observe/lateness.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 static struct lateness l;
 
@@ -69,8 +69,6 @@ int main(void)
 {
 	Suite *s = suite_create("lateness");
 	TCase *tc = tcase_create("lateness");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, nothing);
@@ -78,9 +76,5 @@ int main(void)
 	tcase_add_test(tc, early_is_on_time);
 	tcase_add_loop_test(tc, many, 0, 4);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

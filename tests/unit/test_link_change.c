@@ -9,6 +9,7 @@
  * Fates are no part of it: what happens to a frame is all or nothing.
  */
 #include "tests/support/link_frames.h"
+#include "tests/support/run_suite.h"
 #include "orchestrator/link/internal.h"
 
 #include <check.h>
@@ -564,11 +565,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(suite());
 }

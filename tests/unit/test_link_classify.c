@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whose frame it is: what runs have in common, and what tells flows apart. */
 #include "tests/support/link_frames.h"
+#include "tests/support/run_suite.h"
 #include "include/serval/wire.h"
 #include "orchestrator/link/internal.h"
 
@@ -293,11 +294,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(suite());
 }

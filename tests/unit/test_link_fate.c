@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How often what becomes of frames. */
 #include "tests/support/link_frames.h"
+#include "tests/support/run_suite.h"
 #include "orchestrator/link/internal.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 
 #define FRAMES 1000000
 
@@ -271,11 +271,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(suite());
 }

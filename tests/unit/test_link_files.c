@@ -2,6 +2,7 @@
 /* Traces, histograms and patterns as files: what is taken, and what is said of
  * what is not. And properties as text. */
 #include "tests/support/link_frames.h"
+#include "tests/support/run_suite.h"
 #include "base/cleanup.h"
 #include "orchestrator/link/internal.h"
 
@@ -304,11 +305,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(suite());
 }

@@ -2,6 +2,7 @@
 /* Links' properties: from the text to the model, the plan, and its words. */
 #include "orchestrator/plan/live.h"
 #include "tests/support/scenario_text.h"
+#include "tests/support/run_suite.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -337,8 +338,6 @@ int main(void)
 {
 	Suite *suite = suite_create("link language");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, plan_teardown);
 	tcase_add_loop_test(tc, properties_are_read, 0,
@@ -352,9 +351,5 @@ int main(void)
 	tcase_add_test(tc, changes_are_operations);
 	tcase_add_test(tc, the_kernel_has_queues);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

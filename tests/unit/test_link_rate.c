@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Queues and rates against what can be worked out on paper. */
 #include "tests/support/link_frames.h"
+#include "tests/support/run_suite.h"
 #include "orchestrator/link/trace.h"
 
 #include <check.h>
@@ -329,11 +330,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(suite());
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Delivery opportunities: what Mahimahi's format means, to the byte. */
 #include "tests/support/link_frames.h"
+#include "tests/support/run_suite.h"
 #include "orchestrator/link/internal.h"
 
 #define MS INT64_C(1000000)
@@ -355,11 +356,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *r = srunner_create(suite());
-
-	srunner_run_all(r, CK_NORMAL);
-	int failed = srunner_ntests_failed(r);
-
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(suite());
 }

@@ -3,6 +3,7 @@
 #include "orchestrator/names/zone.h"
 #include "orchestrator/resolver/answer.h"
 #include "orchestrator/resolver/others.h"
+#include "tests/support/run_suite.h"
 
 #include <arpa/nameser.h>
 #include <check.h>
@@ -441,8 +442,6 @@ int main(void)
 {
 	Suite *suite = suite_create("names");
 	TCase *tc = tcase_create("names");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, answers);
 	tcase_add_test(tc, empty_answers);
@@ -455,9 +454,5 @@ int main(void)
 	tcase_add_test(tc, turns);
 	tcase_add_test(tc, messages);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/observe/packet.h"
 #include "stream/mark.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -374,8 +375,6 @@ int main(void)
 {
 	Suite *s = suite_create("packet");
 	TCase *tc = tcase_create("packet");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(tc, mark_comes_back);
 	tcase_add_test(tc, echo_v4);
@@ -388,9 +387,5 @@ int main(void)
 	tcase_add_test(tc, not_ip);
 	tcase_add_test(tc, cut_off_anywhere);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

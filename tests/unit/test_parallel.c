@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/parallel.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define CALLS 1000
@@ -67,16 +67,10 @@ int main(void)
 {
 	Suite *s = suite_create("parallel");
 	TCase *tc = tcase_create("parallel");
-	SRunner *sr;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, each_is_called_once);
 	tcase_add_test(tc, they_go_on_side_by_side);
 	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
  */
 #include "orchestrator/observe/pauses.h"
 #include "tests/support/record_maker.h"
+#include "tests/support/run_suite.h"
 
 #include <jansson.h>
 
@@ -191,8 +192,6 @@ int main(void)
 {
 	Suite *suite = suite_create("pauses");
 	TCase *clock = tcase_create("clock"), *tc = tcase_create("records");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(clock, test_clock);
 	tcase_add_test(clock, test_back);
@@ -206,9 +205,5 @@ int main(void)
 	tcase_add_test(tc, test_still_open);
 	tcase_add_test(tc, test_bad);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "orchestrator/observe/pcapng.h"
 #include "base/clock.h"
+#include "tests/support/run_suite.h"
 
 #include <byteswap.h>
 #include <check.h>
@@ -543,8 +544,6 @@ int main(void)
 {
 	Suite *s = suite_create("pcapng");
 	TCase *tc = tcase_create("pcapng");
-	SRunner *r;
-	int failed;
 
 	/* tshark falls over a home that it may not read, and should not take
 	 * anybody's preferences. */
@@ -561,9 +560,5 @@ int main(void)
 	tcase_add_test(tc, impossible_numbers);
 	tcase_add_test(tc, flipped_bits);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -3,6 +3,7 @@
  */
 #include "orchestrator/plan/live.h"
 #include "tests/support/scenario_text.h"
+#include "tests/support/run_suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -504,8 +505,6 @@ int main(void)
 {
 	Suite *suite = suite_create("plan_live");
 	TCase *tc = tcase_create("plan_live");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown_all);
 	tcase_add_test(tc, interfaces_go_and_come);
@@ -521,9 +520,5 @@ int main(void)
 	tcase_add_test(tc, a_guest_moves);
 	tcase_add_test(tc, endpoints_follow_addresses);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -2,9 +2,9 @@
 /* Plans with service routers: who asks whom, and what they are told. */
 #include "orchestrator/plan/live.h"
 #include "tests/support/scenario_text.h"
+#include "tests/support/run_suite.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static struct plan *plan;
 
@@ -287,8 +287,6 @@ int main(void)
 {
 	Suite *suite = suite_create("plan_router");
 	TCase *tc = tcase_create("plan_router");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, plan_teardown);
 	tcase_add_test(tc, two_domains);
@@ -299,9 +297,5 @@ int main(void)
 	tcase_add_test(tc, a_frozen_router);
 	tcase_add_test(tc, by_broadcast_and_by_table);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -2,9 +2,9 @@
 /* Plans of the Service Access Layer, and of addresses that change. */
 #include "orchestrator/plan/live.h"
 #include "tests/support/scenario_text.h"
+#include "tests/support/run_suite.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static struct plan *plan;
 
@@ -477,8 +477,6 @@ int main(void)
 {
 	Suite *suite = suite_create("plan_sal");
 	TCase *tc = tcase_create("plan_sal");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, plan_teardown);
 	tcase_add_test(tc, hosts_have_a_sald);
@@ -494,9 +492,5 @@ int main(void)
 	tcase_add_test(tc, migration_after_readdress);
 	tcase_add_test(tc, what_a_frozen_sald_has_missed);
 	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

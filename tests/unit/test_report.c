@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a record on disk to its verdict, its summary and its results.json. */
 #include "tests/support/record_maker.h"
+#include "tests/support/run_suite.h"
 
 #include <jansson.h>
 #include <locale.h>
@@ -680,8 +681,6 @@ int main(void)
 {
 	Suite *suite = suite_create("report");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_passed);
@@ -724,9 +723,5 @@ int main(void)
 	tcase_add_loop_test(tc, test_filter_taken, 0, 18);
 	tcase_add_loop_test(tc, test_filter_names, 0, 7);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

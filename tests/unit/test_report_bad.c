@@ -4,6 +4,7 @@
  * a report of what is there.
  */
 #include "tests/support/record_maker.h"
+#include "tests/support/run_suite.h"
 
 #include <locale.h>
 
@@ -207,8 +208,6 @@ int main(void)
 {
 	Suite *suite = suite_create("report_bad");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 50);
@@ -224,9 +223,5 @@ int main(void)
 	tcase_add_test(tc, test_bad_host);
 	tcase_add_loop_test(tc, test_escapes, 0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  * record_maker.h, as if the links of its scenario had been emulated.
  */
 #include "tests/support/record_maker.h"
+#include "tests/support/run_suite.h"
 
 #include <jansson.h>
 
@@ -270,8 +271,6 @@ int main(void)
 {
 	Suite *s = suite_create("report_links");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup_links, teardown_links);
 	tcase_add_test(tc, kept);
@@ -285,9 +284,5 @@ int main(void)
 	tcase_add_loop_test(tc, files_that_are_wrong, 0,
 			    sizeof(wrong) / sizeof(*wrong));
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
  */
 #include "base/cleanup.h"
 #include "orchestrator/report/report.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -223,8 +224,6 @@ int main(void)
 	const int n = sizeof(cases) / sizeof(*cases);
 	Suite *s = suite_create("report of streams");
 	TCase *tc = tcase_create("stream");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, judged, 0, n);
@@ -232,9 +231,5 @@ int main(void)
 	tcase_add_loop_test(tc, no_such_record, 0,
 			    sizeof(malformed) / sizeof(*malformed));
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

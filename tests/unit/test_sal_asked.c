@@ -2,10 +2,10 @@
 /* While the handshake is under way: a client is asked whether it has the flow,
  * and both ends move. */
 #include "tests/support/sal_world.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A stranger makes A ask C, which has not had A's answer yet, whether it has
@@ -130,16 +130,10 @@ int main(void)
 {
 	Suite *s = suite_create("sal: asked");
 	TCase *tc = tcase_create("asked");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, asked_before_the_synack, 0, 2);
 	tcase_add_test(tc, asked_for_the_syn_too_often);
 	tcase_add_test(tc, both_move_in_the_handshake);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -2,6 +2,7 @@
 /* What strangers send does nothing but count. */
 #include "node/wire/sal_text.h"
 #include "tests/support/sal_world.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -537,11 +538,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -4,6 +4,7 @@
  * storms of native flows: in all weathers, from seeds.
  */
 #include "tests/support/native_end.h"
+#include "tests/support/run_suite.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -427,14 +428,8 @@ static Suite *suite(void)
 
 int main(int argc, char **argv)
 {
-	SRunner *runner;
-	int failed;
 
 	if (argc > 1)
 		chosen = strtoull(argv[1], NULL, 10);
-	runner = srunner_create(suite());
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -6,6 +6,7 @@
 #include "node/wire/sal_text.h"
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -879,8 +880,6 @@ int main(void)
 {
 	Suite *suite = suite_create("forward");
 	TCase *tc = tcase_create("forward");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, through_two_routers);
 	tcase_add_test(tc, through_two_routers_over_ipv6);
@@ -913,9 +912,5 @@ int main(void)
 	tcase_add_test(tc, a_stream_from_behind_a_nat);
 	tcase_add_loop_test(tc, answers_without_state, 0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

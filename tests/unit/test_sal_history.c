@@ -2,10 +2,10 @@
 /* The paths that flows had, why they came to them, and when they go back. */
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct sal_history history_of(struct host *h)
@@ -367,8 +367,6 @@ int main(void)
 {
 	Suite *suite = suite_create("history");
 	TCase *tc = tcase_create("paths");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, each_path_and_why);
 	tcase_add_test(tc, another_instance);
@@ -380,9 +378,5 @@ int main(void)
 	tcase_add_test(tc, nothing_is_lost_where_the_new_one_is_first);
 	tcase_add_loop_test(tc, resume_and_time_out, 0, 2);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -2,10 +2,10 @@
 /* An instance is replaced, or dies: who can go on does, who cannot is told. */
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 
 static struct ip_addr peer(struct host *h)
 {
@@ -388,11 +388,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -5,6 +5,7 @@
  */
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -219,8 +220,6 @@ int main(void)
 {
 	Suite *suite = suite_create("many");
 	TCase *tc = tcase_create("many");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, only_the_instance_answers);
 	tcase_add_test(tc, by_ipv6_multicast);
@@ -231,9 +230,5 @@ int main(void)
 	tcase_add_test(tc, both_move);
 	tcase_add_test(tc, by_each_interface);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Native flows: sockets that speak SAL themselves, and the old stack's ways. */
 #include "tests/support/native_end.h"
+#include "tests/support/run_suite.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define SYN SAL_FLAG_SYN
 #define SYNACK (SAL_FLAG_SYN | SAL_FLAG_ACK)
@@ -565,11 +565,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Native flows: ends that move, and those who pretend to be one. */
 #include "tests/support/native_end.h"
+#include "tests/support/run_suite.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define RSYN SAL_FLAG_RSYN
 
@@ -308,11 +308,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -2,10 +2,10 @@
 /* What cannot be reached is said at once, and in words that programs know. */
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const families[] = { "10.8.0.1", "fd08::1" };
@@ -357,11 +357,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

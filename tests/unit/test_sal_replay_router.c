@@ -4,6 +4,7 @@
  * has handed on, byte for byte, from the one that came to it.
  */
 #include "tests/support/replay.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -125,14 +126,8 @@ int main(void)
 {
 	Suite *suite = suite_create("sal: routers of captures");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, all, 0, sizeof(files) / sizeof(*files));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -2,11 +2,11 @@
 /* Rules of every kind at work: who is chosen, held, dropped, and forgotten. */
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TO_A "10.0.1.1"
@@ -805,8 +805,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sal_rules");
 	TCase *tc = tcase_create("sal_rules");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, the_highest_priority_serves);
@@ -834,9 +832,5 @@ int main(void)
 	tcase_add_test(tc, a_longer_prefix_takes_services_away);
 	tcase_add_test(tc, strangers_take_no_rule_away);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -10,6 +10,7 @@
  */
 #include "tests/support/sal_world.h"
 #include "tests/support/toy_tcp.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -195,14 +196,8 @@ static Suite *suite(bool only_one)
 
 int main(int argc, char **argv)
 {
-	SRunner *runner;
-	int failed;
 
 	if (argc > 1)
 		chosen = strtoull(argv[1], NULL, 10);
-	runner = srunner_create(suite(argc > 1));
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite(argc > 1));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/observe/samples.h"
 #include "orchestrator/observe/probe.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -203,8 +204,6 @@ int main(void)
 {
 	Suite *s = suite_create("samples");
 	TCase *tc = tcase_create("samples");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, make_path, remove_path);
 	tcase_add_test(tc, folded_and_sorted);
@@ -216,9 +215,5 @@ int main(void)
 			    sizeof(no_requests) / sizeof(*no_requests));
 	tcase_add_test(tc, not_a_probes_file);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -2,6 +2,7 @@
 /* Files that a scenario names: where they are looked for, and which are not
  * read. */
 #include "tests/support/scenario_text.h"
+#include "tests/support/run_suite.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -143,8 +144,6 @@ int main(void)
 {
 	Suite *suite = suite_create("scenario files");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, files_setup, files_teardown);
 	tcase_add_test(tc, found_and_read_once);
@@ -153,9 +152,5 @@ int main(void)
 	tcase_add_test(tc, what_is_wrong_is_told_in_the_file);
 	tcase_add_test(tc, not_from_memory);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -6,11 +6,11 @@
  */
 #include "node/io/inner.h"
 #include "node/io/segment.h"
+#include "tests/support/run_suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PACKET_MAX 65600
@@ -302,8 +302,6 @@ int main(void)
 {
 	Suite *suite = suite_create("segment");
 	TCase *tc = tcase_create("segment");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, tcp_is_cut_into_segments);
 	tcase_add_test(tc, udp_is_cut_into_datagrams);
@@ -312,9 +310,5 @@ int main(void)
 	tcase_add_test(tc, whole_packets_are_not_touched);
 	tcase_add_test(tc, contradictions_are_refused);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -6,6 +6,7 @@
  */
 #include "orchestrator/report/served.h"
 #include "tests/support/marked_frame.h"
+#include "tests/support/run_suite.h"
 #include "stream/mark.h"
 
 #include <check.h>
@@ -445,8 +446,6 @@ int main(void)
 {
 	Suite *suite = suite_create("served");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_there_and_back);
@@ -461,9 +460,5 @@ int main(void)
 	tcase_add_test(tc, test_requests);
 	tcase_add_test(tc, test_path);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "include/serval/service_id.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ZEROS56 "00000000000000000000000000000000000000000000000000000000"
@@ -172,8 +172,6 @@ int main(void)
 {
 	Suite *s = suite_create("service_id");
 	TCase *tc = tcase_create("service_id");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(tc, parse_and_format, 0,
 			    (int)(sizeof(text_cases) / sizeof(text_cases[0])));
@@ -184,9 +182,5 @@ int main(void)
 	tcase_add_test(tc, containment);
 	tcase_add_test(tc, under_a_prefix);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -4,6 +4,7 @@
  * list and goes through all of them for every question, in the same time.
  */
 #include "node/table/service_table.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -561,17 +562,11 @@ int main(void)
 {
 	Suite *s = suite_create("service_oracle");
 	TCase *tc = tcase_create("service_oracle");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_loop_test(tc, as_the_oracle, 0, 4);
 	tcase_add_loop_test(tc, every_length, 0, 2);
 	tcase_add_loop_test(tc, shares_follow_the_weights, 0, 3);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

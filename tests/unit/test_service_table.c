@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "node/table/service_table.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -541,8 +542,6 @@ int main(void)
 {
 	Suite *s = suite_create("service_table");
 	TCase *tc = tcase_create("service_table");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, longest_prefix_wins);
@@ -559,9 +558,5 @@ int main(void)
 	tcase_add_test(tc, time_outs);
 	tcase_add_test(tc, a_rule_for_everything_is_cheap);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "orchestrator/observe/bins.h"
 #include "stream/stream.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -286,8 +287,6 @@ int main(void)
 {
 	Suite *s = suite_create("stream");
 	TCase *tc = tcase_create("stream");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, content_anywhere);
@@ -301,9 +300,5 @@ int main(void)
 	tcase_add_test(tc, bins_there_and_back);
 	tcase_add_loop_test(tc, bins_files, 0, sizeof(files) / sizeof(*files));
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* JUnit's XML, as xmllint reads it back, and TAP, whatever the texts hold. */
 #include "orchestrator/report/suite.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -349,8 +350,6 @@ int main(void)
 {
 	Suite *s = suite_create("suite");
 	TCase *tc = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 50);
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -363,9 +362,5 @@ int main(void)
 	tcase_add_test(tc, test_read);
 	tcase_add_test(tc, test_tally);
 	suite_add_tcase(s, tc);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

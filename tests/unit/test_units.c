@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/units.h"
 #include "base/utf8.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -276,8 +277,6 @@ int main(void)
 {
 	Suite *suite = suite_create("units");
 	TCase *all = tcase_create("all");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(all, a_duration_is_parsed, 0,
 			    sizeof(durations) / sizeof(*durations));
@@ -293,9 +292,5 @@ int main(void)
 	tcase_add_test(all, a_number_is_parsed);
 	tcase_add_test(all, utf8_is_read_strictly);
 	suite_add_tcase(suite, all);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

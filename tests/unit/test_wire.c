@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/checksum.h"
 #include "node/wire/sal_text.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -503,8 +504,6 @@ int main(void)
 {
 	Suite *s = suite_create("wire");
 	TCase *tc = tcase_create("wire");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(tc, bytes_and_text, 0, (int)N(samples));
 	tcase_add_test(tc, built_is_what_decodes);
@@ -517,9 +516,5 @@ int main(void)
 	tcase_add_test(tc, flipped_bits);
 	tcase_add_test(tc, checksum_of_ffff);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The text form's edges; that it says what the bytes do is in test_wire.c. */
 #include "node/wire/sal_text.h"
+#include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -126,8 +127,6 @@ int main(void)
 {
 	Suite *s = suite_create("wire_text");
 	TCase *tc = tcase_create("wire_text");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(
 		tc, text_is_refused, 0,
@@ -135,9 +134,5 @@ int main(void)
 	tcase_add_test(tc, text_leaves_room_to_the_writer);
 	tcase_add_test(tc, text_of_any_size);
 	suite_add_tcase(s, tc);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed != 0;
+	return run_suite(s);
 }
