@@ -110,6 +110,26 @@ static void put_text(struct test *t, const char *fmt, ...)
 	putc('\n', t->out);
 }
 
+/* The line of the scenario, below what is said about it. */
+static void put_line(struct test *t, const struct diag *d, struct src_pos pos)
+{
+	CLEANUP_FREE char *quoted = NULL;
+	size_t size;
+	FILE *f = open_memstream(&quoted, &size);
+
+	if (!f)
+		return;
+	diag_quote(d, pos, 1, f);
+	if (fclose(f))
+		return;
+	for (const char *p = quoted; *p;) {
+		size_t len = strcspn(p, "\n");
+
+		fprintf(t->out, INDENT "%.*s\n", (int)len, p);
+		p += len + (p[len] == '\n');
+	}
+}
+
 static void put_misses(struct test *t, const struct suite_case *c,
 		       const struct loaded *l)
 {
@@ -120,7 +140,7 @@ static void put_misses(struct test *t, const struct suite_case *c,
 		put_text(t, "%s:%u:%u: %s %s; expected %s", c->file, m->line,
 			 m->column, m->subject, m->actual, m->expected);
 		if (l->diag && m->line)
-			diag_quote(l->diag, pos, 1, t->out);
+			put_line(t, l->diag, pos);
 	}
 }
 

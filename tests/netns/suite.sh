@@ -75,7 +75,7 @@ host_is_as_before "after: $what"
 suite 1 "one fails" --junit junit.xml --tap tap good.yaml bad.yaml other.yaml
 says '^failed +bad '
 says 'bad.yaml:11:[0-9]+: rtt: lost [1-9][0-9]*; expected at most 0'
-says '11 \|   - \{ probe: rtt, lost: \{ max: 0 \} \}'
+says '^            11 \|   - \{ probe: rtt, lost: \{ max: 0 \} \}'
 says "record: $records/bad/"
 says '^2 passed, 1 failed, 0 invalid$'
 xml 'concat(/testsuites/@tests, " ", /testsuites/@failures, " ", /testsuites/@errors)' "3 1 0"
