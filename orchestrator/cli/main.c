@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/cli/cli.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <ctype.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const struct command {
 	const char *name;
@@ -232,11 +235,33 @@ int usage_error(const char *command, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+static bool reader_is_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+
+	return poll(&out, 1, 0) > 0 && out.revents & (POLLERR | POLLHUP);
+}
+
+/*
+ * Who has read enough of it ("| head", "| grep -q") does not change how
+ * anything ended. A disk that is full does: what was to be kept is not.
+ */
+static int end_output(int code)
+{
+	bool failed = ferror(stdout); /* and its errno is gone */
+	int why = fflush(stdout) ? errno : 0;
+
+	if ((!failed && !why) || why == EPIPE || (!why && reader_is_gone()))
+		return code;
+	fprintf(stderr, "servalab: error: standard output: %s\n",
+		why ? strerror(why) : "not all of it could be written");
+	return code ? code : EXIT_BROKEN;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
 	const char *name;
-	int code;
 
 	if (argc < 2) {
 		print_help(stderr);
@@ -251,10 +276,5 @@ int main(int argc, char **argv)
 	if (!c)
 		return unknown_command(name);
 	argv[1] = (char *)c->name;
-	code = c->run(argc - 1, argv + 1);
-	if (fflush(stdout)) {
-		perror("servalab: standard output");
-		return code ? code : EXIT_BROKEN;
-	}
-	return code;
+	return end_output(c->run(argc - 1, argv + 1));
 }

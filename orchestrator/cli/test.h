@@ -43,6 +43,7 @@ struct test_output {
 	char *target; /* that is replaced in the end; or NULL */
 	bool fresh; /* it was not there */
 	bool keeps; /* what it holds is not ours to remove */
+	int failed; /* a negative errno: it could not be written */
 };
 
 struct test {

@@ -222,6 +222,13 @@ static int begin(struct test_output *o)
 	return ftruncate(fileno(o->file), 0) ? -errno : 0;
 }
 
+/* The first that went wrong is why all that follows does. */
+static void note(struct test_output *o, int r)
+{
+	if (!o->failed)
+		o->failed = r;
+}
+
 /* In the order of the files: a reader finds the same in the same place. */
 void test_output_tap(struct test *t, bool all)
 {
@@ -230,7 +237,8 @@ void test_output_tap(struct test *t, bool all)
 
 		if (c->outcome == SUITE_NOT_RUN && !all)
 			break;
-		suite_write_tap_case(&t->suite, c, ++t->tap_told, t->tap.file);
+		note(&t->tap, suite_write_tap_case(&t->suite, c, ++t->tap_told,
+						   t->tap.file));
 	}
 }
 
@@ -300,8 +308,8 @@ void test_outputs_begin(struct test *t)
 {
 	if (!t->tap.file)
 		return;
-	begin(&t->tap);
-	suite_write_tap_head(t->tap.file);
+	note(&t->tap, begin(&t->tap));
+	note(&t->tap, suite_write_tap_head(t->tap.file));
 }
 
 int test_outputs_write(struct test *t, struct err *err)
@@ -314,11 +322,15 @@ int test_outputs_write(struct test *t, struct err *err)
 		test_output_tap(t, true);
 		snprintf(bail, sizeof(bail), "interrupted by signal %d",
 			 t->interrupted);
-		r = suite_write_tap_end(
-			t->tap_told, t->interrupted ? bail : NULL, t->tap.file);
-		r = end(&t->tap, r);
+		note(&t->tap, suite_write_tap_end(t->tap_told,
+						  t->interrupted ? bail : NULL,
+						  t->tap.file));
+		r = end(&t->tap, t->tap.failed);
 		if (r)
-			err_errno(&failed, -r, "write %s", t->tap.path);
+			err_errno(&failed, -r, "write %s",
+				  strcmp(t->tap.path, "-") == 0 ?
+					  "TAP to standard output" :
+					  t->tap.path);
 	}
 	if (t->junit.file)
 		w = write_in_place(&t->junit, &t->suite);

@@ -92,7 +92,9 @@ static int result(const struct tap *t)
 {
 	if (t->no_memory)
 		return -ENOMEM;
-	return fflush(t->out) || ferror(t->out) ? -EIO : 0;
+	if (fflush(t->out))
+		return -errno;
+	return ferror(t->out) ? -EIO : 0;
 }
 
 int suite_write_tap_head(FILE *out)

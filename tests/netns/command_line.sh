@@ -125,6 +125,19 @@ for ((limit = 100, captures = 0; captures < 1; limit += 20)); do
   captures=$(grep -c '^many.yaml:4:1: error: the capture failed: .*Too many open files' <<<"$out") || true
 done
 
+# Who has read enough changes no verdict; a disk that is full does.
+printf 'version: 1\nname: tiny\nduration: 1ms\ntopology: { nodes: { a: {} } }\n' >tiny.yaml
+for words in "run -q" "test"; do
+  # shellcheck disable=SC2086
+  "$program" $words -r "$folder" tiny.yaml 2>err | true ||
+    fail "'$words' fails where nobody reads: $(<err)"
+  # shellcheck disable=SC2086
+  ! "$program" $words -r "$folder" tiny.yaml >/dev/full 2>err || fail "'$words': no output, and no failure"
+  grep -q '^servalab: error: standard output: ' err || fail "'$words': nothing says why: $(<err)"
+done
+expect 3 "^servalab: error: write /dev/full: No space left" test -r "$folder" --tap /dev/full tiny.yaml
+expect 3 "^servalab: error: write /dev/full: No space left" test -r "$folder" --junit /dev/full tiny.yaml
+
 # salctl lies beside it; what it cannot send it says before it asks anybody.
 program=$(dirname "$program")/salctl
 expect 2 "unknown command: no" no such
