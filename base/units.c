@@ -272,3 +272,14 @@ const char *units_format_bytes(int64_t bytes, char *buf, size_t size)
 	format_three(bytes, scales, 4, buf, size);
 	return buf;
 }
+
+const char *units_format_signal(int signal, char *buf, size_t size)
+{
+	const char *name = sigabbrev_np(signal);
+
+	if (name)
+		snprintf(buf, size, "SIG%s", name);
+	else
+		snprintf(buf, size, "signal %d", signal);
+	return buf;
+}

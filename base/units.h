@@ -29,5 +29,7 @@ const char *units_format_duration(int64_t ns, char *buf, size_t size);
 /* Likewise "12.3 Mbit/s" and "20.8 MB", by thousands. */
 const char *units_format_rate(int64_t bps, char *buf, size_t size);
 const char *units_format_bytes(int64_t bytes, char *buf, size_t size);
+/* "SIGSEGV"; of one that has no name "signal 40". */
+const char *units_format_signal(int signal, char *buf, size_t size);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -170,8 +171,12 @@ static int open_pty(int *pty, int *terminal)
 
 static void tell_end(const struct console *c, int status)
 {
+	char name[16];
+
 	if (WIFSIGNALED(status))
-		fprintf(c->out, "ended by signal %d\n", WTERMSIG(status));
+		fprintf(c->out, "ended by %s\n",
+			units_format_signal(WTERMSIG(status), name,
+					    sizeof(name)));
 	else if (WEXITSTATUS(status))
 		fprintf(c->out, "exit status %d\n", WEXITSTATUS(status));
 }

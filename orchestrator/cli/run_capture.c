@@ -10,6 +10,7 @@
 #include "orchestrator/cli/run_state.h"
 
 #include "base/clock.h"
+#include "base/units.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -96,12 +97,17 @@ static void capture_ended(void *arg, int status)
 	run->capture_pid = 0;
 	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
 		struct err e = ERR_INIT;
+		char name[16];
 
-		if (read(run->capture_error[0], &e, sizeof(e)) != sizeof(e))
-			err_set(&e, EIO, "it ended by %s %d",
-				WIFSIGNALED(status) ? "signal" : "status",
-				WIFSIGNALED(status) ? WTERMSIG(status) :
-						      WEXITSTATUS(status));
+		if (read(run->capture_error[0], &e, sizeof(e)) == sizeof(e))
+			;
+		else if (WIFSIGNALED(status))
+			err_set(&e, EIO, "it ended by %s",
+				units_format_signal(WTERMSIG(status), name,
+						    sizeof(name)));
+		else
+			err_set(&e, EIO, "it ended with status %d",
+				WEXITSTATUS(status));
 		err_wrap(&e, "the capture failed");
 		if (run->capture_stage < CAPTURE_RUNS)
 			err_at(&e, run->scenario->topology_pos);

@@ -15,6 +15,7 @@
 #include "orchestrator/cli/run_state.h"
 
 #include "base/clock.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -238,6 +239,7 @@ static bool capture_is_complete(const struct run *run)
 static int build(struct run *run, struct err *err)
 {
 	int64_t start = clock_mono_ns(), built;
+	char took[32];
 	int r = run_floor_begin(run, err);
 
 	if (!r)
@@ -259,10 +261,11 @@ static int build(struct run *run, struct err *err)
 		return r;
 	recorder_ready(run->recorder, clock_mono_ns() - start);
 	run_progress(
-		run, "built %zu node%s and %zu link%s in %.1f ms",
+		run, "built %zu node%s and %zu link%s in %s",
 		run->scenario->nodes.n, run->scenario->nodes.n == 1 ? "" : "s",
 		run->scenario->links.n, run->scenario->links.n == 1 ? "" : "s",
-		(double)(clock_mono_ns() - start) / NSEC_PER_MSEC);
+		units_format_duration(clock_mono_ns() - start, took,
+				      sizeof(took)));
 	return 0;
 }
 

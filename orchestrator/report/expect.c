@@ -111,12 +111,10 @@ static void judge_answered_by(const struct record *rec,
 
 static void signal_text(char **out, int signal)
 {
-	const char *name = sigabbrev_np(signal);
+	char name[16];
 
-	if (name)
-		expect_say(out, "ended by SIG%s", name);
-	else
-		expect_say(out, "ended by signal %d", signal);
+	expect_say(out, "ended by %s",
+		   units_format_signal(signal, name, sizeof(name)));
 }
 
 static void judge_exit(const struct record *rec, const struct scn_expect *e,

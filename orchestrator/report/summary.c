@@ -141,9 +141,11 @@ static void print_processes(const struct summary *s)
 			summary_moment(record_t_ns(rec, p->exited_ns), at,
 				       sizeof(at)));
 		summary_put(s, rec->scenario->processes.v[i].name);
-		fprintf(s->out, " ended with %s %d",
-			p->signal ? "signal" : "status",
-			p->signal ? p->signal : p->status);
+		if (p->signal)
+			fprintf(s->out, " ended by %s",
+				units_format_signal(p->signal, at, sizeof(at)));
+		else
+			fprintf(s->out, " ended with status %d", p->status);
 		if (!ended_well(s->report, i)) {
 			fputs(": see processes/", s->out);
 			summary_put(s, rec->scenario->processes.v[i].name);

@@ -3,6 +3,7 @@
 #include "orchestrator/timeline/perform.h"
 
 #include "base/clock.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -111,6 +112,7 @@ static void command_ended(void *arg, int status)
 	bool exited = WIFEXITED(status);
 	int value = exited ? WEXITSTATUS(status) : WTERMSIG(status);
 	struct err err = ERR_INIT;
+	char name[16];
 
 	p->timer = sd_event_source_disable_unref(p->timer);
 	p->pid = 0;
@@ -122,7 +124,8 @@ static void command_ended(void *arg, int status)
 		err_set(&err, ETIMEDOUT, "it took longer than %.3g s",
 			(double)a->exec.timeout_ns / NSEC_PER_SEC);
 	else if (!exited)
-		err_set(&err, ECHILD, "it ended by signal %d", value);
+		err_set(&err, ECHILD, "it ended by %s",
+			units_format_signal(value, name, sizeof(name)));
 	else if (a->exec.status >= 0 && value != a->exec.status)
 		err_set(&err, ECHILD, "it ended with status %d instead of %d",
 			value, a->exec.status);

@@ -209,7 +209,7 @@ kill -KILL "$(child_with trace.pcapng.part)"
 code=0
 wait "$pid" || code=$?
 [ "$code" = 3 ] || fail "$what: exit code $code instead of 3: $(<"$records/err")"
-says "^servalab: error: the capture failed: it ended by signal 9"
+says "^servalab: error: the capture failed: it ended by SIGKILL"
 jq -e '.verdict == "failed" and (.reasons[0] | contains("the capture failed"))' \
   "$(only_record)/results.json" >/dev/null || fail "$what: results.json does not say so"
 host_is_as_before "after: $what"
