@@ -196,6 +196,16 @@ static inline void event(FILE *f, int64_t t_ns, const char *name,
 	event_at(f, lasting(t_ns), name, extra);
 }
 
+/* One more of a record that is written, whose last one is run.end. */
+static inline void add_event(int64_t t_ns, const char *name, const char *extra)
+{
+	FILE *f = fopen(path_of("events.jsonl"), "a");
+
+	ck_assert_ptr_nonnull(f);
+	event(f, t_ns, name, extra);
+	close_file(f);
+}
+
 static inline void clock_event(FILE *f, int64_t t_ns, int64_t off_ns)
 {
 	char extra[64];

@@ -179,19 +179,15 @@ END_TEST
 /* Control characters of a record do not reach the terminal. */
 START_TEST(test_escapes)
 {
-	FILE *f;
 	char *text;
 
 	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, _i ? "C.UTF-8" : "C"));
 	write_record(NULL);
-	f = fopen(path_of("events.jsonl"), "a");
-	ck_assert_ptr_nonnull(f);
-	event(f, 6000 * MS, "action.start",
-	      "\"id\":9,\"action\":\"x\",\"text\":\"a\\u001b[2J\\u009bb"
-	      "\\u007f\\u00e9\",\"planned_ns\":0");
-	event(f, 6000 * MS, "action.failed",
-	      "\"id\":9,\"error\":\"\\u001b]0;owned\\u0007\"");
-	close_file(f);
+	add_event(6000 * MS, "action.start",
+		  "\"id\":9,\"action\":\"x\",\"text\":\"a\\u001b[2J\\u009bb"
+		  "\\u007f\\u00e9\",\"planned_ns\":0");
+	add_event(6000 * MS, "action.failed",
+		  "\"id\":9,\"error\":\"\\u001b]0;owned\\u0007\"");
 	make(REPORT_FAILED);
 	text = print(false, 80);
 	ck_assert_ptr_nonnull(

@@ -62,7 +62,7 @@ static void write_links(const struct figures *there)
 }
 
 /* Ahead of run.end. */
-static void add_event(const char *line)
+static void insert_event(const char *line)
 {
 	size_t len;
 	char *events = read_text("events.jsonl", &len);
@@ -80,7 +80,7 @@ static void emulated(const struct figures *there)
 {
 	write_record(NULL);
 	write_links(there);
-	add_event(
+	insert_event(
 		"{\"mono_ns\":4600000000,\"event\":\"emulator.start\",\"pid\":"
 		"2,\"links\":1}");
 }
@@ -233,8 +233,8 @@ START_TEST(died)
 
 	emulated(&good);
 	ck_assert_int_eq(unlink(path_of("links.json")), 0);
-	add_event("{\"mono_ns\":6200000000,\"event\":\"emulator.exit\","
-		  "\"signal\":9,\"expected\":false,\"error\":\"gone\"}");
+	insert_event("{\"mono_ns\":6200000000,\"event\":\"emulator.exit\","
+		     "\"signal\":9,\"expected\":false,\"error\":\"gone\"}");
 	make(REPORT_INVALID);
 	prints("the emulator of the links ended unexpectedly at 1.200 s, by "
 	       "signal 9: gone: with it went every emulated link");
