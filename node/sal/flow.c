@@ -220,28 +220,85 @@ void sal_flow_set_tuple(struct sal *s, struct sal_flow *f,
 
 /* ---- slots -------------------------------------------------------------- */
 
-/* Of two that may go: tombstones (handoff.c) later than others. */
-static bool goes_before(const struct sal_flow *a, const struct sal_flow *b)
+/*
+ * Who makes room for a new conversation, where there is none. In this order:
+ *
+ * - a flow in TIME_WAIT, which has nothing left to do but to let late segments
+ *   pass; tombstones (handoff.c) later than others;
+ * - a question and its answer, in datagrams: most of them are over, and only
+ *   their idle time-out would tell. Without this, a program with a socket for
+ *   each question fills the table within its three minutes, and all others
+ *   are shut out;
+ * - any other conversation in datagrams that was idle for long. If it is not
+ *   over, it goes on by the service's name with its next packet.
+ *
+ * Never one over TCP, which could not go on. Of several, the one that was left
+ * alone for the longest. Who fills the table on purpose has the youngest and
+ * the idlest flows himself.
+ */
+#define YIELDS_SHORT_NS (200 * MS)
+#define YIELDS_LONG_NS (10 * SECOND)
+#define SHORT_PACKETS 6 /* both ways; what is less is a question */
+/* A full table of a million must not be read whole for each SYN. */
+#define YIELD_SEARCH 1024
+
+enum yields {
+	YIELDS_NOT,
+	YIELDS_LONG,
+	YIELDS_SHORT,
+	YIELDS_STILL,
+	YIELDS_OVER
+};
+
+static enum yields yields(const struct sal *s, const struct sal_flow *f)
 {
-	if (sal_flow_still(a) != sal_flow_still(b))
-		return sal_flow_still(b);
-	return a->since_ns < b->since_ns;
+	int64_t idle_ns = s->now_ns - f->info.last_used_ns;
+
+	if (f->info.state == SAL_TIME_WAIT)
+		return sal_flow_still(f) ? YIELDS_STILL : YIELDS_OVER;
+	if (f->info.state != SAL_ESTABLISHED || f->hand != SAL_HAND_NONE ||
+	    f->info.native || f->info.protocol == IPPROTO_TCP)
+		return YIELDS_NOT;
+	if (f->info.packets_in + f->info.packets_out < SHORT_PACKETS)
+		return idle_ns >= YIELDS_SHORT_NS ? YIELDS_SHORT : YIELDS_NOT;
+	return idle_ns >= YIELDS_LONG_NS ? YIELDS_LONG : YIELDS_NOT;
 }
 
-/*
- * A flow in TIME_WAIT has nothing left to do but to let late segments pass;
- * where there is no room for a new conversation, the oldest of them makes room.
- */
-static struct sal_flow *evict(struct sal *s)
+static int64_t left_alone_ns(const struct sal_flow *f)
 {
-	struct sal_flow *oldest = NULL, *f;
-	uint32_t at = 0;
+	return f->info.state == SAL_TIME_WAIT ? f->since_ns :
+						f->info.last_used_ns;
+}
 
-	while ((f = sal_flow_each(s, &at)))
-		if (f->info.state == SAL_TIME_WAIT &&
-		    (!oldest || goes_before(f, oldest)))
-			oldest = f;
-	return oldest;
+static bool make_room(struct sal *s)
+{
+	uint32_t n =
+		s->flow_fresh < YIELD_SEARCH ? s->flow_fresh : YIELD_SEARCH;
+	struct sal_flow *best = NULL;
+	enum yields best_yields = YIELDS_NOT;
+
+	while (n--) {
+		struct sal_flow *f = &s->flows[s->yield_at];
+		enum yields y = f->in_use ? yields(s, f) : YIELDS_NOT;
+
+		s->yield_at = (s->yield_at + 1) % s->flow_fresh;
+		if (y > best_yields ||
+		    (best && y == best_yields &&
+		     left_alone_ns(f) < left_alone_ns(best))) {
+			best = f;
+			best_yields = y;
+		}
+	}
+	if (!best)
+		return false;
+	if (best_yields < YIELDS_STILL) {
+		s->stats.displaced++;
+		sal_step_because(s, best, SAL_ON_WITHDRAWN,
+				 SAL_REASON_TABLE_FULL);
+	} else {
+		sal_step(s, best, SAL_ON_DISPLACED, NULL);
+	}
+	return true;
 }
 
 struct sal_flow *sal_flow_new(struct sal *s)
@@ -249,13 +306,10 @@ struct sal_flow *sal_flow_new(struct sal *s)
 	struct sal_flow *f;
 	uint32_t id;
 
-	if (!s->flow_free && s->flow_fresh == s->config.max_flows) {
-		f = evict(s);
-		if (!f) {
-			s->stats.table_full++;
-			return NULL;
-		}
-		sal_step(s, f, SAL_ON_DISPLACED, NULL);
+	if (!s->flow_free && s->flow_fresh == s->config.max_flows &&
+	    !make_room(s)) {
+		s->stats.table_full++;
+		return NULL;
 	}
 	if (s->flow_free) {
 		f = &s->flows[s->flow_free - 1];

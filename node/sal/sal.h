@@ -497,6 +497,7 @@ int sal_flow_abort(struct sal *s, uint32_t local_id, int64_t now_ns,
 	X(forward_far, "not handed on: through too many hops")                 \
 	X(lost_races, "instances that answered a SYN after another one")       \
 	X(table_full, "dropped: no room for another flow")                     \
+	X(displaced, "idle flows that made room for another one")              \
 	X(still, "dropped: of a flow that moves to another host, or has")      \
 	X(queue_full, "dropped: too much waits for its flow")                  \
 	X(not_inner, "dropped: an inner packet that we do not carry")          \

@@ -135,6 +135,7 @@ struct sal {
 	uint32_t ended_count; /* so far */
 	uint32_t flow_fresh; /* from here on never used */
 	uint32_t flow_free; /* number + 1, linked by next_free; 0: none */
+	uint32_t yield_at; /* where the next search for room begins */
 	uint32_t flow_count, half_open;
 	struct hash_index index[SAL_INDEX_COUNT_];
 	struct sal_timers timers;

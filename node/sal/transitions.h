@@ -51,8 +51,9 @@
 	X(RESET, OWN, "a reset that proves itself; nobody owns it any more")   \
 	X(LOST, OWN, "it is proved that the instance is gone")                 \
 	X(REBIND, OWN, "the rules name another instance")                      \
-	X(WITHDRAWN, OWN, "its service is not served here any more")           \
-	X(DISPLACED, OWN, "its tuple or its slot is wanted")                   \
+	X(WITHDRAWN, OWN,                                                      \
+	  "not served here any more; or idle, and its slot is wanted")         \
+	X(DISPLACED, OWN, "closing, and its tuple or slot is wanted")          \
 	X(GIVEN, OWN, "another host has it now: a tombstone is left")          \
 	X(IMPORT, OWN, "it came from another host; it does nothing yet")       \
 	X(DROPPED, OWN, "it came, and was not committed")
