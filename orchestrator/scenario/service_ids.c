@@ -5,10 +5,10 @@
  * the whole and given to other instances. A service within another's prefix so
  * needs no instances of its own: while it has none, that one's answer for it.
  */
+#include "base/units.h"
 #include "orchestrator/scenario/load.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 const struct type type_service_id = {
@@ -86,10 +86,12 @@ static bool is_too_long(struct loader *l, const struct tree_node *node)
 	const char *slash = strchr(node->text, '/');
 	char text[SERVICE_ID_TEXT_MAX], whole[SERVICE_ID_TEXT_MAX];
 	struct service_prefix p;
-	unsigned bits = slash ? (unsigned)atoi(slash + 1) : 0, digits;
 	size_t n = slash ? (size_t)(slash - node->text) : 0;
+	uint64_t bits;
+	unsigned digits;
 
-	if (!slash || bits >= SERVICE_ID_BITS || n > 2 * SERVICE_ID_LEN + 2)
+	if (!slash || n > 2 * SERVICE_ID_LEN + 2 ||
+	    units_parse_uint(slash + 1, SERVICE_ID_BITS - 1, &bits))
 		return false;
 	digits = (unsigned)n - (is_hex(node->text) ? 2 : 0);
 	/* With as many bits as the digits have. */
@@ -101,8 +103,8 @@ static bool is_too_long(struct loader *l, const struct tree_node *node)
 	if (service_prefix_parse(whole, &p) || p.bits <= bits)
 		return false;
 	tree_error(l->diag, node, "%s has bits set beyond the first %u",
-		   node->text, bits);
-	for (unsigned i = bits; i < SERVICE_ID_BITS; i++)
+		   node->text, (unsigned)bits);
+	for (size_t i = bits; i < SERVICE_ID_BITS; i++)
 		p.id.bytes[i / 8] &= (uint8_t) ~(0x80 >> i % 8);
 	p.bits = (uint16_t)bits;
 	diag_help(l->diag, "write %s, or a longer length",
