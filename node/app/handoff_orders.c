@@ -181,15 +181,19 @@ static int dump(struct server *s, unsigned number, const char *ends, int to,
 		struct err *err)
 {
 	char local[64], remote[64];
+	unsigned port_local, port_remote;
 	struct tcp_ends e = { 0 };
 	uint8_t *before, *queues;
 	struct connection *c;
 	int r;
 
-	if (sscanf(ends, "%63s %hu %63s %hu", local, &e.port_local, remote,
-		   &e.port_remote) != 4 ||
+	if (sscanf(ends, "%63s %5u %63s %5u", local, &port_local, remote,
+		   &port_remote) != 4 ||
+	    port_local > UINT16_MAX || port_remote > UINT16_MAX ||
 	    ip_parse_addr(local, &e.local) || ip_parse_addr(remote, &e.remote))
 		return err_set(err, EINVAL, "this names no connection");
+	e.port_local = (uint16_t)port_local;
+	e.port_remote = (uint16_t)port_remote;
 	if (to < 0)
 		return err_set(err, EINVAL, "no socket came along");
 	c = find_ends(s, &e);
