@@ -36,7 +36,7 @@ static void tell_unknown(const char *command, const char *word,
 		usage_error(command, "there is no option '-%c'", optopt);
 		return;
 	}
-	for (; longs[n].name && n < LONGS_MAX; n++) {
+	for (; n < LONGS_MAX && longs[n].name; n++) {
 		names[n] = longs[n].name;
 		begin += !strncmp(names[n], name, len);
 	}
