@@ -78,8 +78,7 @@ static bool tuple_is_free(struct sal *s, const struct sal_tuple *t)
 		sal_step(s, owner, SAL_ON_DISPLACED, NULL);
 		return true;
 	}
-	sal_ask_owner(s, owner);
-	return false;
+	return sal_take_tuple(s, owner);
 }
 
 static void client_is_at(struct sal *s, struct sal_flow *f,

@@ -261,48 +261,88 @@ bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 	return true;
 }
 
-int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f)
-{
-	if (f->ask == SAL_ASK_NOTHING)
-		return SAL_NEVER;
-	return f->ask_ns + (f->ask == SAL_ASK_SILENT ? s->config.probe_gap_ns :
-						       SAL_ASK_GAP_NS);
-}
-
-void sal_ask_owner(struct sal *s, struct sal_flow *owner)
-{
-	if (!owner->owner_ns)
-		owner->owner_ns = s->now_ns;
-	sal_ask(s, owner, SAL_ASK_OWNER, &owner->tie.path, 0);
-}
+/* ---- whose the tuple is -------------------------------------------------- */
 
 /*
  * Who claims a tuple has shown nothing, and its owner may be on its way to
- * another address, or we are. So its silence has to last; but not where it
- * never was seen.
+ * another address, or we are. So its silence has to last, and we ask again by
+ * ourselves when it has: where several instances have such a flow, a new client
+ * comes to each of them a few times only. And silence alone ends nothing, for
+ * one packet of a stranger would be enough then: the tuple goes to whoever
+ * claims it next.
  */
-static bool owner_is_gone(const struct sal *s, const struct sal_flow *f)
+static bool owner_is_silent(const struct sal *s, const struct sal_flow *f)
 {
-	return sal_flow_unproven(f) ||
-	       s->now_ns - f->owner_ns >= SAL_OWNER_PATIENCE_NS;
+	return f->owner_ns &&
+	       f->owner_silent_ns >= f->owner_ns + SAL_OWNER_PATIENCE_NS &&
+	       s->now_ns - f->owner_silent_ns < SAL_OWNER_SILENCE_NS;
+}
+
+bool sal_take_tuple(struct sal *s, struct sal_flow *owner)
+{
+	if (owner_is_silent(s, owner) && !sal_flow_still(owner)) {
+		/* Nobody leads this conversation any more. */
+		sal_step_because(s, owner, SAL_ON_RESET, 0);
+		return true;
+	}
+	if (!owner->owner_ns ||
+	    s->now_ns - owner->owner_ns >= SAL_OWNER_SILENCE_NS)
+		owner->owner_ns = s->now_ns;
+	sal_ask(s, owner, SAL_ASK_OWNER, &owner->tie.path, 0);
+	sal_flow_arm(s, owner);
+	return false;
+}
+
+static void owner_said_nothing(struct sal *s, struct sal_flow *f)
+{
+	f->owner_silent_ns = s->now_ns;
+	/* It never was seen. */
+	if (sal_flow_unproven(f))
+		sal_step_because(s, f, SAL_ON_RESET, 0);
+	else
+		sal_flow_arm(s, f);
+}
+
+/* When it is asked by ourselves. */
+static int64_t owner_due_ns(const struct sal_flow *f)
+{
+	int64_t due = f->owner_ns + SAL_OWNER_PATIENCE_NS;
+
+	if (!f->owner_ns || !f->tie.remote_id || f->owner_silent_ns >= due)
+		return SAL_NEVER;
+	return due > f->ask_ns + SAL_ASK_GAP_NS ? due :
+						  f->ask_ns + SAL_ASK_GAP_NS;
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f)
+{
+	if (f->ask == SAL_ASK_NOTHING)
+		return owner_due_ns(f);
+	return f->ask_ns + (f->ask == SAL_ASK_SILENT ? s->config.probe_gap_ns :
+						       SAL_ASK_GAP_NS);
 }
 
 void sal_ask_timeout(struct sal *s, struct sal_flow *f)
 {
 	enum sal_challenge_why why = f->ask;
 
+	if (why == SAL_ASK_NOTHING) {
+		sal_ask(s, f, SAL_ASK_OWNER, &f->tie.path, 0);
+		return;
+	}
 	if (f->ask_tries <
 	    (why == SAL_ASK_SILENT ? s->config.probe_tries : SAL_ASK_TRIES)) {
 		ask_emit(s, f);
 		return;
 	}
 	f->ask = SAL_ASK_NOTHING;
-	if (why == SAL_ASK_SILENT)
-		sal_alive_silent(s, f);
-	if (why == SAL_ASK_OWNER && owner_is_gone(s, f)) {
-		/* Nobody leads this conversation any more. */
-		sal_step_because(s, f, SAL_ON_RESET, 0);
+	if (why == SAL_ASK_OWNER) {
+		owner_said_nothing(s, f);
 		return;
 	}
+	if (why == SAL_ASK_SILENT)
+		sal_alive_silent(s, f);
 	sal_flow_arm(s, f);
 }

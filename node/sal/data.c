@@ -283,14 +283,12 @@ static bool learn_tuple(struct sal *s, struct sal_flow *f,
 
 	if (t->protocol != f->info.protocol)
 		return false;
-	if (!other || (sal_flow_closing(other) && !sal_flow_still(other))) {
-		if (other)
-			sal_step(s, other, SAL_ON_DISPLACED, NULL);
-		sal_flow_set_tuple(s, f, t);
-		return true;
-	}
-	sal_ask_owner(s, other);
-	return false;
+	if (other && sal_flow_closing(other) && !sal_flow_still(other))
+		sal_step(s, other, SAL_ON_DISPLACED, NULL);
+	else if (other && !sal_take_tuple(s, other))
+		return false;
+	sal_flow_set_tuple(s, f, t);
+	return true;
 }
 
 bool sal_data_deliver(struct sal *s, struct sal_flow *f,

@@ -526,8 +526,9 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 /* A reset from one without state, that brings our question back. */
 bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 		       const struct sal_arrival *a);
-/* Another's SYN has the tuple of this flow. */
-void sal_ask_owner(struct sal *s, struct sal_flow *owner);
+/* Another's SYN has the tuple of this flow. True: it has none any more, for its
+ * peer has been silent for long enough. False: the peer is asked. */
+bool sal_take_tuple(struct sal *s, struct sal_flow *owner);
 void sal_ask_timeout(struct sal *s, struct sal_flow *f);
 /* When that is due. */
 int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f);

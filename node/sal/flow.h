@@ -207,6 +207,7 @@ struct sal_flow {
 	uint64_t ask_room; /* bytes that questions there may still have */
 	int64_t owner_ns; /* since when its tuple is claimed and the peer says
 			     nothing; 0: it isn't */
+	int64_t owner_silent_ns; /* when it was last found to say nothing */
 	uint32_t ask_tries;
 	uint16_t ask_reason;
 

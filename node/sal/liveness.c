@@ -47,7 +47,7 @@ void sal_alive_sent(struct sal *s, struct sal_flow *f,
 void sal_alive_heard(struct sal_flow *f)
 {
 	f->waits_ns = f->owner_ns = 0;
-	if (f->ask == SAL_ASK_SILENT)
+	if (f->ask == SAL_ASK_SILENT || f->ask == SAL_ASK_OWNER)
 		f->ask = SAL_ASK_NOTHING;
 }
 

@@ -287,6 +287,8 @@ static void check_address(struct sal *s, struct sal_flow *f)
 		return;
 	}
 	sal_way_because(f, why_it_leaves(s, f, a));
+	/* Its peer does not know yet where to answer. */
+	f->owner_ns = 0;
 	f->tie.path.local = none;
 	found = sal_path_best(s, f, &best);
 	if (found)
@@ -302,6 +304,7 @@ void sal_flow_go_on(struct sal *s, struct sal_flow *f, enum sal_way_why why)
 	struct sal_path best;
 	bool found = a;
 
+	f->owner_ns = 0;
 	if (a) {
 		f->tie.path.ifindex = a->ifindex;
 	} else {

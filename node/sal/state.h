@@ -25,6 +25,8 @@
 #define SAL_SYN_TRIES 6 /* sent at 0, 1, 3, 7, 15, 31 s; given up at 63 s */
 /* How long the owner of a tuple that another claims may say nothing. */
 #define SAL_OWNER_PATIENCE_NS (3000 * MS)
+/* How long it counts that it did: there are SYNs 16 s apart. */
+#define SAL_OWNER_SILENCE_NS (30 * SECOND)
 #define SAL_UNPROVEN_MAX_NS                                                    \
 	(63000 * MS) /* as long as a SYN-ACK is repeated                       \
 		      */

@@ -1,12 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* While the handshake is under way: a client is asked whether it has the flow,
- * and both ends move. */
+/* Whoever claims a conversation makes its owner be asked whether it has the
+ * flow: while the handshake is under way, while both ends move, when the owner
+ * is gone. */
 #include "tests/support/sal_world.h"
 #include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
 #include <string.h>
+
+/* A SYN by a stranger for C's conversation with A. */
+static void claim(struct world *w, struct host *c, struct host *a)
+{
+	struct ip_addr service_addr = ip("10.8.0.1");
+	struct service_id id = service(1);
+	struct sal_packet p;
+	uint8_t bytes[256];
+	int n;
+
+	sal_packet_init(&p, 4711, 0, IPPROTO_ICMP);
+	sal_add_control(&p, SAL_FLAG_SYN, 1, 0, 3);
+	sal_add_service(&p, &id);
+	sal_add_identity(&p, &c->inner4);
+	n = sal_encode(&p, bytes, sizeof(bytes));
+	ck_assert_int_gt(n, 0);
+	memcpy(bytes + n, "\10\0\367\367\0\7\0\1", 8);
+	p.payload = bytes + n;
+	p.payload_len = 8;
+	world_says(w, &c->inner4, &service_addr, &p);
+	world_inject(w, "10.0.66.1", a, bytes, (size_t)n + 8);
+}
 
 /* A stranger makes A ask C, which has not had A's answer yet, whether it has
  * the flow: by a reset, or by a SYN of his own for the same conversation. */
@@ -16,8 +39,7 @@ START_TEST(asked_before_the_synack)
 	struct host *c = world_c(w), *a = world_a(w);
 	struct sal_flow_info cf, af;
 	struct sal_packet p;
-	struct service_id id = service(1);
-	uint8_t bytes[256];
+	uint8_t bytes[64];
 	int n;
 
 	world_lose(w, a, SAL_FLAG_SYN | SAL_FLAG_ACK, 1);
@@ -31,17 +53,11 @@ START_TEST(asked_before_the_synack)
 		sal_add_control(&p, SAL_FLAG_RST, 1, 2, 3);
 		sal_add_reason(&p, SAL_REASON_UNKNOWN_FLOW);
 		n = sal_encode(&p, bytes, sizeof(bytes));
+		ck_assert_int_gt(n, 0);
+		world_inject(w, "10.0.66.1", a, bytes, (size_t)n);
 	} else {
-		sal_packet_init(&p, 4711, 0, IPPROTO_ICMP);
-		sal_add_control(&p, SAL_FLAG_SYN, 1, 0, 3);
-		sal_add_service(&p, &id);
-		sal_add_identity(&p, &c->inner4);
-		n = sal_encode(&p, bytes, sizeof(bytes));
-		memcpy(bytes + n, "\10\0\365\371\0\7\0\1", 8);
-		n += 8;
+		claim(w, c, a);
 	}
-	ck_assert_int_gt(n, 0);
-	world_inject(w, "10.0.66.1", a, bytes, (size_t)n);
 	WORLD_OK(w, sal_stats(a->sal)->challenges_sent == 1);
 	world_run_for(w, 10 * SEC);
 	/* The request was delivered once, and its flow is still the same. */
@@ -126,6 +142,97 @@ START_TEST(both_move_in_the_handshake)
 }
 END_TEST
 
+static uint32_t open_and_wait(struct world *w, struct host *c, struct host *a)
+{
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 10 * SEC);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	return host_flow(a).local_id;
+}
+
+/* The owner is on its way while it is asked, and has no answer for where it
+ * was: its RSYN says that it is there. */
+START_TEST(the_owner_moves_meanwhile)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	uint32_t id = open_and_wait(w, c, a);
+
+	claim(w, c, a);
+	host_addresses(c, "10.0.0.9", NULL);
+	world_run_for(w, 2 * SEC);
+	WORLD_OK(w, host_flow(a).local_id == id);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	world_free(w);
+}
+END_TEST
+
+/* Its silence is found out by itself, but does nothing: the next who claims the
+ * tuple gets it at once. */
+START_TEST(the_owner_is_gone)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	uint32_t id = open_and_wait(w, c, a);
+	uint64_t asked;
+
+	host_addresses(c, NULL, NULL);
+	claim(w, c, a);
+	world_run_for(w, _i ? 3500 * MSEC : 20 * SEC);
+	asked = sal_stats(a->sal)->challenges_sent;
+	WORLD_OK(w, host_flow(a).local_id == id);
+	claim(w, c, a);
+	/* But not before it has been silent for long enough. */
+	WORLD_OK(w, (host_flow(a).local_id == id) == (_i == 1));
+	WORLD_OK(w, sal_stats(a->sal)->challenges_sent == asked);
+	world_free(w);
+}
+END_TEST
+
+/* ... if that is not long ago. */
+START_TEST(the_owner_was_silent_once)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	uint32_t id = open_and_wait(w, c, a);
+
+	w->cut = true;
+	claim(w, c, a);
+	world_run_for(w, 40 * SEC);
+	w->cut = false;
+	claim(w, c, a);
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, host_flow(a).local_id == id);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	world_free(w);
+}
+END_TEST
+
+/* Who has no address hears nothing, and that is not the owner's silence. */
+START_TEST(nobody_can_be_heard)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	uint32_t id = open_and_wait(w, c, a);
+	struct lose *answers;
+
+	claim(w, c, a);
+	host_addresses(a, NULL, NULL);
+	world_run_for(w, 5 * SEC);
+	answers = world_lose(w, c, SAL_FLAG_RSYN | SAL_FLAG_ACK, 100);
+	world_lose(w, c, LOSE_CHALLENGES, 100);
+	host_addresses(a, "10.0.1.1", NULL);
+	world_run_for(w, 1200 * MSEC);
+	WORLD_OK(w, host_flow(a).state == SAL_RSYN_SENT);
+	claim(w, c, a);
+	answers->n = 0;
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, host_flow(a).local_id == id);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	world_free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sal: asked");
@@ -134,6 +241,10 @@ int main(void)
 	tcase_add_loop_test(tc, asked_before_the_synack, 0, 2);
 	tcase_add_test(tc, asked_for_the_syn_too_often);
 	tcase_add_test(tc, both_move_in_the_handshake);
+	tcase_add_test(tc, the_owner_moves_meanwhile);
+	tcase_add_loop_test(tc, the_owner_is_gone, 0, 2);
+	tcase_add_test(tc, the_owner_was_silent_once);
+	tcase_add_test(tc, nobody_can_be_heard);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
