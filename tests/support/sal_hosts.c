@@ -138,6 +138,7 @@ static uint32_t with_headers(const struct sal_path *path, size_t len)
 }
 
 #define SHOWN UINT32_MAX
+#define FIN_TRIES 7
 
 void host_was_shown(struct host *h, const struct sal_packet *p,
 		    const struct sal_path *path)
@@ -218,8 +219,22 @@ static bool is_of_list(const struct host *h, const struct sal_packet *p,
 	return false;
 }
 
+/* What the stack of 2012 may be sent at an address from where it has said by an
+ * RSYN that it is there. Nothing could show that: it knows no question, and its
+ * peer the number of what its ACK would name. */
+static bool is_without_proof(const struct host *h, const struct sal_packet *p,
+			     const struct sal_control *c,
+			     const struct sal_path *path)
+{
+	if (c->flags == (SAL_FLAG_RSYN | SAL_FLAG_ACK))
+		return true;
+	return c->flags == SAL_FLAG_FIN &&
+	       tally_find(&h->world->rsyns, place_of(h, p->dst_flow, path));
+}
+
 /* What goes because of our own rules or a list goes to where nobody has spoken
- * from. A native flow's RSYN-ACK has no bound, nor have two that cross. */
+ * from. Native flows have the bound of the handshake, but for two that cross.
+ */
 static void check_bound(struct host *h, const struct sal_outer *out)
 {
 	struct world *w = h->world;
@@ -230,10 +245,14 @@ static void check_bound(struct host *h, const struct sal_outer *out)
 
 	ck_assert_int_eq(sal_decode(&p, out->header, out->header_len), SAL_OK);
 	c = sal_find_control(&p);
+	if (c && c->flags == SAL_FLAG_FIN)
+		WORLD_OK(w, tally_at(&w->fins,
+				     completion_of(h, p.src_flow, c->verno))
+					    ->given++ < FIN_TRIES);
 	if (!p.dst_flow || (c && c->flags == SAL_FLAG_RSYN) ||
 	    is_of_list(h, &p, &out->path.remote) ||
 	    (c && sal_flow_find(h->sal, p.src_flow, &f) && f.native &&
-	     (f.client || c->flags == (SAL_FLAG_RSYN | SAL_FLAG_ACK))))
+	     (f.client || is_without_proof(h, &p, c, &out->path))))
 		return;
 	e = tally_find(&w->unproven, address_of(h, p.dst_flow, &out->path));
 	if (!e || e->given == SHOWN)

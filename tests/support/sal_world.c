@@ -510,5 +510,6 @@ void world_free(struct world *w)
 	free(w->rsyns.v);
 	free(w->unproven.v);
 	free(w->lies.v);
+	free(w->fins.v);
 	free(w);
 }

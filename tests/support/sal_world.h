@@ -124,6 +124,8 @@ struct world {
 	/* Bytes from where a peer has shown nothing yet ("given"), and to there
 	 * ("on_wire"); where forged packets said they were from. By flow. */
 	struct tally unproven, lies;
+	/* How often each FIN was sent. */
+	struct tally fins;
 	bool forged; /* what is arriving; it shows nothing */
 	/* Of the packet that is arriving. */
 	uint64_t rider; /* 0: no SYN that carries a segment */
