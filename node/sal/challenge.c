@@ -296,8 +296,8 @@ bool sal_take_tuple(struct sal *s, struct sal_flow *owner)
 static void owner_said_nothing(struct sal *s, struct sal_flow *f)
 {
 	f->owner_silent_ns = s->now_ns;
-	/* It never was seen. */
-	if (sal_flow_unproven(f))
+	/* It never was seen. But we may have moved meanwhile. */
+	if (f->owner_ns && sal_flow_unproven(f))
 		sal_step_because(s, f, SAL_ON_RESET, 0);
 	else
 		sal_flow_arm(s, f);

@@ -233,6 +233,31 @@ START_TEST(nobody_can_be_heard)
 }
 END_TEST
 
+/* Not even that of one who never was confirmed: what rode on its SYN would be
+ * taken once more. */
+START_TEST(nobody_can_be_heard_in_the_handshake)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	uint32_t id;
+
+	world_lose(w, a, SAL_FLAG_SYN | SAL_FLAG_ACK, 1);
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 300 * MSEC);
+	id = host_flow(a).local_id;
+	world_lose(w, c, SAL_FLAG_SYN, 1);
+	claim(w, c, a);
+	host_addresses(a, NULL, NULL);
+	world_run_for(w, 2 * SEC);
+	host_addresses(a, "10.0.1.1", NULL);
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, host_flow(a).local_id == id);
+	WORLD_OK(w, host_flow(a).state == SAL_ESTABLISHED);
+	WORLD_OK(w, a->requests == 1);
+	world_free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sal: asked");
@@ -245,6 +270,7 @@ int main(void)
 	tcase_add_loop_test(tc, the_owner_is_gone, 0, 2);
 	tcase_add_test(tc, the_owner_was_silent_once);
 	tcase_add_test(tc, nobody_can_be_heard);
+	tcase_add_test(tc, nobody_can_be_heard_in_the_handshake);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
