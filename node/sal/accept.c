@@ -89,7 +89,7 @@ static void client_is_at(struct sal *s, struct sal_flow *f,
 	f->synack_elsewhere |=
 		!ip_addr_equal(&f->tie.path.remote, &a->path->remote);
 	sal_path_take(s, f, a->path);
-	sal_bound_begin(f, a);
+	sal_bound_begin(s, f, a);
 }
 
 void sal_syn_again(struct sal *s, struct sal_flow *f,
@@ -118,12 +118,15 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 void sal_client_heard(struct sal *s, struct sal_flow *f,
 		      const struct sal_arrival *a)
 {
+	const struct sal_control *c = sal_find_control(&a->packet);
 	bool first = !f->info.client && !f->confirmed;
 
 	f->confirmed = true;
 	/* We may have moved meanwhile; where the client has, its RSYN said
-	 * where it is. */
-	if (!first || f->has_peer_rsyn)
+	 * where it is. That shows who has read the SYN-ACK, and not where it
+	 * comes from. */
+	if (!first || f->has_peer_rsyn ||
+	    (c && (c->flags & (SAL_FLAG_RSYN | SAL_FLAG_ACK)) == SAL_FLAG_RSYN))
 		return;
 	client_is_at(s, f, a);
 	/* Nobody else was told the flow ID. */
@@ -164,7 +167,7 @@ void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 		f->tie.first = syn->local_first;
 		sal_bound_trust(f, &a->path->remote);
 	} else {
-		sal_bound_begin(f, a);
+		sal_bound_begin(s, f, a);
 		sal_rand_bytes(&s->rand, &f->tie.nonce, sizeof(f->tie.nonce));
 		f->tie.first = sal_rand_u32(&s->rand);
 	}

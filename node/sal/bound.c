@@ -22,7 +22,10 @@
  *
  * What only a reader of *another* address can know shows nothing about this
  * one. The SYN-ACKs of a flow are the same wherever its SYNs came from; so with
- * SYNs from two addresses only the CHALLENGE counts.
+ * SYNs from two addresses only the CHALLENGE counts. And the number of the
+ * RSYN-ACK is another one for each address, though there be no new RSYN: that
+ * to our own may come from elsewhere, and would be acknowledged by a peer that
+ * knows the last number and is not there.
  *
  * The obvious danger is to stand still for good, for want of room, where the
  * peer has nothing to say: it moved, is sure of it, and its ACKs were lost; or
@@ -147,7 +150,8 @@ static void leave(struct sal_flow *f)
 		f->ask = SAL_ASK_NOTHING;
 }
 
-void sal_bound_begin(struct sal_flow *f, const struct sal_arrival *a)
+void sal_bound_begin(struct sal *s, struct sal_flow *f,
+		     const struct sal_arrival *a)
 {
 	const struct ip_addr *addr = &a->path->remote;
 
@@ -165,6 +169,9 @@ void sal_bound_begin(struct sal_flow *f, const struct sal_arrival *a)
 		.got = sal_arrival_bytes(a),
 		.resend = f->bound.resend,
 	};
+	/* The one so far was told elsewhere. */
+	if (f->has_peer_rsyn && !f->info.native)
+		f->rsynack = sal_rand_u32(&s->rand);
 }
 
 void sal_bound_lift(struct sal *s, struct sal_flow *f,

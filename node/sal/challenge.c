@@ -134,12 +134,19 @@ void sal_ask_path(struct sal *s, struct sal_flow *f,
 	ask_there(s, f, a, 0);
 }
 
-/* Who waits for the ACK to its RSYN-ACK, and may say little, says that. */
+/* Who waits for the ACK to its RSYN-ACK, and may say little, says that; and so
+ * it does when the move is complete and the ACK did not have the number. */
 static bool says_rsynack(const struct sal_flow *f, const struct sal_arrival *a)
 {
-	return (f->info.state == SAL_RSYN_RCVD ||
-		f->info.state == SAL_RSYN_SENT_RCVD) &&
-	       sal_bound_on(f) && sal_path_equal(&f->tie.path, a->path);
+	switch (f->info.state) {
+	case SAL_RSYN_RCVD:
+	case SAL_RSYN_SENT_RCVD:
+	case SAL_ESTABLISHED:
+		return f->has_peer_rsyn && sal_bound_on(f) &&
+		       sal_path_equal(&f->tie.path, a->path);
+	default:
+		return false;
+	}
 }
 
 void sal_asked(struct sal *s, struct sal_flow *f, const struct sal_arrival *a)

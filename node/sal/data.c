@@ -367,7 +367,7 @@ void sal_data_arrived(struct sal *s, const struct sal_arrival *a)
 		}
 		sal_client_heard(s, f, a);
 		sal_alive_heard(f);
-		f->unsure = false;
+		sal_alive_spoken(s, f, true);
 		sal_bound_go_on(s, f);
 	}
 	if (sal_data_deliver(s, f, a))

@@ -224,11 +224,10 @@ static void control_on_flow(struct sal *s, struct sal_flow *f,
 
 	sal_client_heard(s, f, a);
 	sal_alive_heard(f);
-	if (flags & SAL_FLAG_FIN || sal_find(&a->packet, SAL_EXT_ADDRESS, 0) ||
-	    sal_find(&a->packet, SAL_EXT_ADDRESS6, 0))
-		f->unsure = false;
-	if (f->unsure)
-		sal_alive_unsure(s, f);
+	sal_alive_spoken(s, f,
+			 flags & SAL_FLAG_FIN ||
+				 sal_find(&a->packet, SAL_EXT_ADDRESS, 0) ||
+				 sal_find(&a->packet, SAL_EXT_ADDRESS6, 0));
 	if (flags == SAL_FLAG_ACK)
 		sal_bound_acked(s, f, a);
 	sal_proof_again(s, f, a);

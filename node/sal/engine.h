@@ -149,7 +149,8 @@ size_t sal_arrival_bytes(const struct sal_arrival *a);
 /* The address in use is not proven. */
 bool sal_bound_on(const struct sal_flow *f);
 /* The peer speaks from an address that may be another than before. */
-void sal_bound_begin(struct sal_flow *f, const struct sal_arrival *a);
+void sal_bound_begin(struct sal *s, struct sal_flow *f,
+		     const struct sal_arrival *a);
 /* This one needs no proof, or has had it otherwise. */
 void sal_bound_trust(struct sal_flow *f, const struct ip_addr *addr);
 /* The peer has shown that it reads there: what waits goes. */
@@ -374,6 +375,9 @@ void sal_alive_sent(struct sal *s, struct sal_flow *f,
 void sal_alive_heard(struct sal_flow *f);
 /* Our move, or the handshake, is complete, as far as we know. */
 void sal_alive_unsure(struct sal *s, struct sal_flow *f);
+/* open: what the peer has said is nothing that one says who waits for us to open
+ * the flow. */
+void sal_alive_spoken(struct sal *s, struct sal_flow *f, bool open);
 int64_t sal_alive_due_ns(const struct sal *s, const struct sal_flow *f);
 void sal_alive_probe(struct sal *s, struct sal_flow *f);
 /* No answer to any of the probes. */

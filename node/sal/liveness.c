@@ -56,7 +56,13 @@ void sal_alive_heard(struct sal_flow *f)
  * peer waits for us, perhaps without the right to say anything more where it
  * has not seen us before (bound.c). So that is something that wants an answer,
  * be the flow idle or not. That the peer moves, or answers our own move, is
- * none: it does so while it waits for our ACK. Data is, and an answer.
+ * none: it does so while it waits for our ACK.
+ *
+ * Who waits for a client to open the flow sends no list, no FIN and little
+ * data. But a move of ours is complete for a peer that has had any of our ACKs,
+ * and if that was not the one with its number it may say this and that until
+ * there is no room left. What shows that we are proven to it is the answer to a
+ * question of ours alone: else it says its RSYN-ACK once more (challenge.c).
  */
 void sal_alive_unsure(struct sal *s, struct sal_flow *f)
 {
@@ -66,6 +72,14 @@ void sal_alive_unsure(struct sal *s, struct sal_flow *f)
 	f->waits_ns = s->now_ns;
 	if (sal_alive_due_ns(s, f) < f->armed_ns)
 		sal_flow_arm(s, f);
+}
+
+void sal_alive_spoken(struct sal *s, struct sal_flow *f, bool open)
+{
+	if (open && !f->has_rsyn)
+		f->unsure = false;
+	if (f->unsure)
+		sal_alive_unsure(s, f);
 }
 
 int64_t sal_alive_due_ns(const struct sal *s, const struct sal_flow *f)

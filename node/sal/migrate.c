@@ -382,7 +382,7 @@ void sal_do_take_rsyn(const struct sal_step *t)
 	if (f->rsyn_proven || f->info.native)
 		sal_bound_trust(f, &t->a->path->remote);
 	else
-		sal_bound_begin(f, t->a);
+		sal_bound_begin(t->s, f, t->a);
 	if (!f->info.native)
 		f->rsynack = sal_rand_u32(&t->s->rand);
 	sal_flow_event(t->s, f, SAL_EVENT_RSYN_RECEIVED, 0, 0);

@@ -173,7 +173,7 @@ static void accept_syn(struct sal *s, const struct sal_arrival *a,
 	f->tie.peer_nonce = c->nonce;
 	f->tie.peer_first = c->verno;
 	f->tie.peer_next = c->verno + 1;
-	sal_bound_begin(f, a);
+	sal_bound_begin(s, f, a);
 	if (!sal_native_own_end(s, &f->tie.path) ||
 	    !sal_hops_take(&f->hops, a, &f->tie.path.local) ||
 	    (f->info.protocol == IPPROTO_TCP &&

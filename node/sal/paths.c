@@ -331,7 +331,7 @@ void sal_do_take_way(const struct sal_step *t)
 		if (f->info.native || sal_proof_has(t->s, f, t->a->path))
 			sal_bound_trust(f, &t->a->path->remote);
 		else
-			sal_bound_begin(f, t->a);
+			sal_bound_begin(t->s, f, t->a);
 	}
 	if (!f->info.native)
 		sal_encap_worked(t->s, &f->tie.path);

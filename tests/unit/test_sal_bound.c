@@ -401,6 +401,27 @@ START_TEST(numbers_serve_once)
 }
 END_TEST
 
+/* Nor where the RSYN-ACK to our own RSYN came from. */
+START_TEST(numbers_serve_one_address)
+{
+	struct scene s;
+	uint32_t number;
+
+	begin_flow(&s);
+	s.w->cut = true;
+	forge_control(&s, "10.66.0.1", "RSYN", s.c_verno, s.a_verno);
+	number = s.rsynack_verno;
+	forge_control(&s, "10.66.0.1", "ACK", s.c_verno + 1, number + 1);
+	host_addresses(s.a, "10.0.1.9", NULL);
+	forge_control(&s, VICTIM, "RSYN+ACK", 1, s.a_verno);
+	WORLD_OK(s.w, host_flow(s.a).state == SAL_ESTABLISHED);
+	forge_control(&s, VICTIM, "ACK", s.c_verno + 1, number + 1);
+	push_for(&s, 1);
+	WORLD_OK(s.w, s.hits && s.hit <= 3 * s.claimed);
+	world_free(s.w);
+}
+END_TEST
+
 /* The same while the flow closes: a FIN is no barrier for segments. */
 START_TEST(a_claim_while_closing)
 {
@@ -520,6 +541,34 @@ START_TEST(a_list_is_no_proof)
 }
 END_TEST
 
+/* So it is where no answer comes for so long that there is no room for another
+ * question: who has moved asks, though the list has come, and data. */
+START_TEST(a_list_and_no_answer)
+{
+	struct lose *lost;
+	struct scene s;
+
+	begin_flow(&s);
+	host_addresses(s.c, "10.0.0.9", "10.0.0.10");
+	world_lose(s.w, s.c, ACK, 1);
+	lost = world_lose(s.w, s.c, LOSE_CHALLENGES, 1000);
+	world_run_for(s.w, 20 * MSEC);
+	for (int i = 0; i < 100; i++) {
+		if (_i)
+			host_udp(s.a, "10.8.0.1", "10.9.0.1", 53, 5000, "so");
+		world_run_for(s.w, SEC);
+	}
+	WORLD_OK(s.w, host_flow(s.a).state == SAL_ESTABLISHED);
+	s.c->udp_got = 0;
+	lost->n = 0;
+	world_run_for(s.w, 5 * SEC);
+	push(&s);
+	world_run_for(s.w, 10 * MSEC);
+	WORLD_OK(s.w, s.c->udp_got >= 1);
+	world_free(s.w);
+}
+END_TEST
+
 /* Both move, know where the other is, and nothing gets anywhere for so long
  * that all bounds are used up. */
 START_TEST(both_move_and_nothing_arrives)
@@ -556,12 +605,14 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_claim);
 	tcase_add_loop_test(tc, a_claim_with_an_ack, 0, 4);
 	tcase_add_test(tc, numbers_serve_once);
+	tcase_add_test(tc, numbers_serve_one_address);
 	tcase_add_test(tc, a_claim_while_closing);
 	tcase_add_test(tc, data_from_elsewhere);
 	tcase_add_loop_test(tc, lost_acks, 0, 9);
 	tcase_add_loop_test(tc, lost_rsynacks, 0, 6);
 	tcase_add_test(tc, a_move_as_ever);
 	tcase_add_test(tc, a_list_is_no_proof);
+	tcase_add_loop_test(tc, a_list_and_no_answer, 0, 2);
 	tcase_add_loop_test(tc, both_move_and_nothing_arrives, 0, 4);
 	suite_add_tcase(s, tc);
 	return s;
