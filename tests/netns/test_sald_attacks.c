@@ -254,6 +254,7 @@ static void pings_start(struct scene *s)
 static void scene_start(struct scene *s)
 {
 	*s = (struct scene){ .ping = 0 };
+	lab_liveness_ms = PATIENT;
 	lab_hosts(3);
 	for (int i = 1; i <= 2; i++) {
 		/* Without another path, which a host that gets no CPU for a
@@ -769,14 +770,15 @@ int main(void)
 	TCase *tc = tcase_create("forged"), *flood = tcase_create("flood");
 
 	test_sandbox_enter();
-	lab_run_folder();
 	tcase_set_timeout(tc, 150);
+	tcase_add_checked_fixture(tc, lab_set_up, NULL);
 	tcase_add_test(tc, forged_control_is_counted);
 	tcase_add_test(tc, guessed_flow_ids_are_unknown);
 	tcase_add_test(tc, forged_data_is_not_delivered);
 	tcase_add_test(tc, icmp_errors_are_hints);
 	tcase_add_test(tc, replays_change_nothing);
 	tcase_set_timeout(flood, 150);
+	tcase_add_checked_fixture(flood, lab_set_up, NULL);
 	tcase_add_test(flood, a_flood_of_syns_is_bounded);
 	suite_add_tcase(suite, tc);
 	suite_add_tcase(suite, flood);

@@ -170,8 +170,8 @@ int main(void)
 	TCase *tc = tcase_create("bound");
 
 	test_sandbox_enter();
-	lab_run_folder();
 	tcase_set_timeout(tc, 150);
+	tcase_add_checked_fixture(tc, lab_set_up, NULL);
 	tcase_add_test(tc, a_victim_gets_no_more_than_thrice);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

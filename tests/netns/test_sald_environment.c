@@ -310,8 +310,8 @@ int main(void)
 	TCase *tc = tcase_create("environment");
 
 	test_sandbox_enter();
-	lab_run_folder();
 	tcase_set_timeout(tc, 100);
+	tcase_add_checked_fixture(tc, lab_set_up, NULL);
 	tcase_add_test(tc, wrong_command_lines_are_refused);
 	tcase_add_test(tc, a_missing_tun_is_said_with_its_remedy);
 	tcase_add_test(tc,

@@ -112,8 +112,10 @@ START_TEST(two_clients_ping_and_curl)
 					  "/ | grep -qx hello"),
 				 0);
 	}
-	/* The first one has protocol 144, and the second had to learn. */
-	ck_assert(!uses_udp(&hosts[1]));
+	/* The first one has protocol 144, unless its first SYN was not answered
+	 * in time; and the second had to learn. */
+	ck_assert(!uses_udp(&hosts[1]) ||
+		  host_counter(&hosts[1], "retransmissions") > 0);
 	ck_assert(uses_udp(&hosts[3]));
 	/* Both still work. */
 	for (int i = 1; i <= 3; i += 2)
@@ -183,8 +185,8 @@ int main(void)
 	TCase *tc = tcase_create("nat");
 
 	test_sandbox_enter();
-	lab_run_folder();
 	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, lab_set_up, NULL);
 	tcase_add_test(tc, two_clients_ping_and_curl);
 	tcase_add_loop_test(tc, a_stream_outlives_its_binding, 0, 2);
 	tcase_add_test(tc, long_packets_pass);

@@ -15,6 +15,7 @@
 static void salds(int n)
 {
 	hosts[4].option = n == 4 ? "--service-router" : NULL;
+	lab_liveness_ms = PATIENT;
 	lab_hosts(n);
 	/* As routers need it: for what has no address of its own it asks its
 	 * neighbours from this one. */
@@ -30,6 +31,17 @@ static void ping_answers(const struct host *h, const char *address)
 	ck_assert_int_eq(
 		host_try(h, "ping -c 3 -i 0.2 -W 20 %s >/dev/null", address),
 		0);
+}
+
+/* So many flows, whose SYNs were repeated where a host got no CPU for longer
+ * than they wait. */
+static void forwarded(unsigned flows)
+{
+	unsigned long n = host_counter(&hosts[4], "forwarded");
+
+	ck_assert_uint_ge(n, flows);
+	ck_assert_uint_le(n,
+			  flows + host_counter(&hosts[1], "retransmissions"));
 }
 
 static bool is_with(const struct host *h, const char *peer)
@@ -52,7 +64,7 @@ START_TEST(through_a_service_router)
 	ping_answers(&hosts[1], WEB6);
 	ck_assert(is_with(&hosts[1], instance));
 	ck_assert(host_shows(&hosts[1], "service", " default"));
-	ck_assert_uint_eq(host_counter(&hosts[4], "forwarded"), 2);
+	forwarded(2);
 	ck_assert_uint_eq(host_counter(&hosts[4], "underlay_send_failed"), 0);
 	/* A stream goes on without the router. */
 	stream_start(&s, &hosts[1], &hosts[2], WEB4, true, STREAM_ENDLESS);
@@ -147,11 +159,25 @@ static void put_behind_nat(struct host *h)
 	WAIT_FOR(host_reaches(h, "10.0.0.2"));
 }
 
+/* Of what a host has sent. */
+static unsigned long not_in_udp(const struct host *h)
+{
+	char *counters = host_counters(h);
+	unsigned long n = counter_in(counters, "underlay_out") -
+			  counter_in(counters, "underlay_udp_out");
+
+	free(counters);
+	return n;
+}
+
 START_TEST(a_client_behind_a_nat)
 {
 	struct stream s;
 
+	unsigned long plain;
+
 	hosts[4].option = "--service-router";
+	lab_liveness_ms = PATIENT;
 	lab_hosts(4);
 	put_behind_nat(&hosts[1]);
 	for (int i = 1; i <= 4; i++)
@@ -165,13 +191,16 @@ START_TEST(a_client_behind_a_nat)
 		host_try(&hosts[1], "ping -c 1 -W 20 " WEB4 " >/dev/null"), 0);
 	ck_assert(is_with(&hosts[1], "10.0.0.2"));
 	ck_assert(host_shows(&hosts[1], "flow list", " udp"));
+	ck_assert_uint_ge(host_counter(&hosts[1], "retransmissions"), 1);
+	plain = not_in_udp(&hosts[1]);
+	ck_assert_uint_ge(plain, 1);
 	stream_start(&s, &hosts[1], &hosts[2], WEB4, true, STREAM_ENDLESS);
 	stream_await(&s, 1 << 20);
 	stream_end(&s);
 	stream_finish(&s);
-	/* The second one as well went to the router over UDP at once. */
-	ck_assert_uint_eq(host_counter(&hosts[1], "retransmissions"), 1);
-	ck_assert_uint_eq(host_counter(&hosts[2], "underlay_foreign"), 2);
+	/* The second one went to the router over UDP at once. */
+	ck_assert_uint_eq(not_in_udp(&hosts[1]), plain);
+	ck_assert_uint_ge(host_counter(&hosts[2], "underlay_foreign"), 2);
 }
 END_TEST
 
@@ -185,8 +214,8 @@ START_TEST(without_any_router)
 	ping_answers(&hosts[1], WEB4);
 	ping_answers(&hosts[1], WEB6);
 	ck_assert(is_with(&hosts[1], _i == 4 ? "10.0.0.2" : "fd00::2"));
-	/* 3 has had both SYNs, and has said nothing. */
-	ck_assert_uint_eq(host_counter(&hosts[3], "no_service"), 2);
+	/* 3 has had both SYNs, once each or more, and has said nothing. */
+	ck_assert_uint_ge(host_counter(&hosts[3], "no_service"), 2);
 	ck_assert_uint_eq(host_counter(&hosts[3], "outer_out"), 0);
 	if (_i != 4)
 		return;
@@ -204,7 +233,8 @@ START_TEST(the_first_to_answer_is_the_one)
 	salctl(&hosts[3], "service add " WEB " demux");
 	salctl(&hosts[1], "service add " ANY " forward 255.255.255.255");
 	ping_answers(&hosts[1], WEB4);
-	WAIT_FOR(host_counter(&hosts[1], "lost_races") == 1);
+	/* Or more: a SYN to all is repeated after 0.2 s. */
+	WAIT_FOR(host_counter(&hosts[1], "lost_races") >= 1);
 	WAIT_FOR(is_with(&hosts[2], "10.0.0.1") !=
 		 is_with(&hosts[3], "10.0.0.1"));
 }
@@ -216,8 +246,8 @@ int main(void)
 	TCase *tc = tcase_create("router");
 
 	test_sandbox_enter();
-	lab_run_folder();
 	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, lab_set_up, NULL);
 	tcase_add_loop_test(tc, through_a_service_router, 4, 6);
 	tcase_add_test(tc, a_long_first_packet);
 	tcase_add_test(tc, the_router_refuses);

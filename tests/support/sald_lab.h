@@ -17,10 +17,10 @@
 
 #include "base/clock.h"
 #include "base/ip.h"
+#include "tests/support/on_failure.h"
 #include "tests/support/veth.h"
 
 #include <arpa/inet.h>
-#include <err.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -40,6 +40,16 @@ struct host {
 };
 
 static struct host hosts[HOSTS_MAX + 1]; /* [0] is not used */
+
+/*
+ * How long a program may wait before its peer is asked whether it is there:
+ * what a sald has by itself. A host that gets no CPU for longer is taken for
+ * lost, and its flows go another way, where there is one. Tests of something
+ * else, which look at ways and at what is counted, set it to PATIENT in front
+ * of the salds' start.
+ */
+#define PATIENT "120000"
+static const char *lab_liveness_ms = "1000";
 static int switch_ns;
 
 /* Polls until the expression is true; fails the test where it never is. */
@@ -54,11 +64,34 @@ static int switch_ns;
 		}                                                              \
 	} while (0)
 
-/* For the sockets, of this test program alone. To be called in main(). */
-static inline void lab_run_folder(void)
+/* What the salds know, and the kernel of their hosts, for a test that fails. */
+static inline void lab_tell(void)
 {
-	if (mount("tmpfs", "/run", "tmpfs", 0, NULL))
-		err(1, "mount /run");
+	for (int i = 1; i <= HOSTS_MAX; i++) {
+		const struct host *h = &hosts[i];
+		char line[1024];
+
+		if (!h->sald || setns(h->ns, CLONE_NEWNET))
+			continue;
+		snprintf(line, sizeof(line),
+			 "exec >&2; echo '---- host %d'; "
+			 "for what in 'flow list' 'flow ended' 'service list' "
+			 "'interface list' stats; do "
+			 "timeout 5 " SALCTL " -c %s $what | grep -v ' 0$'; "
+			 "done; ip -br addr; ip neigh; nstat -as",
+			 i, h->control);
+		if (system(line))
+			fprintf(stderr, "host %d tells no more\n", i);
+	}
+}
+
+/* A fixture. Each test has a folder for its sockets and files that nobody else
+ * sees: what ran in the one before may be killed, and not be dead yet. */
+static inline void lab_set_up(void)
+{
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount("tmpfs", "/run", "tmpfs", 0, NULL), 0);
+	test_on_failure = lab_tell;
 }
 
 /* Like sh(), but in a host, and returns the exit status. */
@@ -78,9 +111,17 @@ host_try(const struct host *h, const char *fmt, ...)
 	return WEXITSTATUS(status);
 }
 
+/* For WAIT_FOR: it may be too early, or the answer late. */
 static inline bool host_reaches(const struct host *h, const char *address)
 {
 	return host_try(h, "ping -c 1 -W 1 %s >/dev/null", address) == 0;
+}
+
+/* One ping, and its answer, however late. */
+static inline bool host_pings(const struct host *h, const char *address)
+{
+	return host_try(h, "ping -c 1 -W %d %s >/dev/null", PATIENCE_S,
+			address) == 0;
 }
 
 /* n hosts, whose underlay carries packets. */
@@ -144,7 +185,8 @@ static inline void host_start_sald(struct host *h)
 		execl("/bin/sh", "sh", "-c", "exec $SALD_UNDER \"$0\" \"$@\"",
 		      SALD, "--inner", inner4, "--inner", inner6, "--services",
 		      "10.255.0.0/16", "--services", "fd5f::/64", "--control",
-		      h->control, "--ready-fd", ready, h->option, NULL);
+		      h->control, "--liveness-ms", lab_liveness_ms,
+		      "--ready-fd", ready, h->option, NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);
@@ -199,24 +241,33 @@ static inline void lab_client_and_server(int outer)
 	       outer == 4 ? "10.0.0.2" : "fd00::2");
 }
 
+/* What a sald has counted, as text; to be freed. */
+static inline char *host_counters(const struct host *h)
+{
+	return sh_output("%s -c %s stats", SALCTL, h->control);
+}
+
+static inline unsigned long counter_in(const char *counters, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *line = counters; line;) {
+		if (!strncmp(line, name, len) && line[len] == ' ')
+			return strtoul(line + len, NULL, 10);
+		line = strchr(line, '\n');
+		line += line != NULL;
+	}
+	ck_abort_msg("no counter %s", name);
+	return 0;
+}
+
 /* One of sald's counters. */
 static inline unsigned long host_counter(const struct host *h, const char *name)
 {
-	char *text = sh_output("%s -c %s stats", SALCTL, h->control);
-	char *line = NULL, *rest = text;
-	unsigned long n = 0;
-	bool found = false;
+	char *text = host_counters(h);
+	unsigned long n = counter_in(text, name);
 
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		size_t len = strlen(name);
-
-		if (!strncmp(line, name, len) && line[len] == ' ') {
-			n = strtoul(line + len, NULL, 10);
-			found = true;
-		}
-	}
 	free(text);
-	ck_assert_msg(found, "no counter %s", name);
 	return n;
 }
 

@@ -47,7 +47,9 @@ static inline void stream_send(int fd, struct stream_shared *shared,
 
 		for (size_t i = 0; i < n; i++)
 			block[i] = stream_byte(sent + i);
-		r = send(fd, block, n, MSG_NOSIGNAL);
+		do
+			r = send(fd, block, n, MSG_NOSIGNAL);
+		while (r < 0 && errno == EINTR);
 		if (r <= 0) {
 			fprintf(stderr, "sender: %s\n", strerror(errno));
 			_exit(1);
@@ -64,7 +66,10 @@ static inline void stream_receive(int fd, struct stream_shared *shared)
 	uint64_t received = 0;
 	ssize_t n;
 
-	while ((n = recv(fd, block, sizeof(block), 0)) > 0) {
+	while ((n = recv(fd, block, sizeof(block), 0)) > 0 ||
+	       (n < 0 && errno == EINTR)) {
+		if (n < 0)
+			continue;
 		for (ssize_t i = 0; i < n; i++) {
 			if (block[i] == stream_byte(received + (uint64_t)i))
 				continue;
