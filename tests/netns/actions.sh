@@ -197,13 +197,13 @@ timeline:
 expect:
   - { probe: brief, sent: 20, lost: 0 }
   - { probe: later, sent: 100, lost: 0 }
-  - { probe: other, sent: 600, lost: { min: 90 }, received: { min: 300 } }
+  - { probe: other, sent: 600, lost: { min: 60 }, received: { min: 300 } }
   - { probe: stream, survives: false }
   - { probe: own, received: { min: 100 } }
 Y
 says 'ended at [0-9.]* s, when a crashed'
 # Of 200 that were due before the crash, a quarter was not sent.
-jq -e '.probes | (.own, .asks) as $p | $p.skipped >= 30 and $p.skipped <= 100 and
+jq -e '.probes | (.own, .asks) as $p | $p.skipped >= 20 and $p.skipped <= 120 and
     ($p.sent + $p.skipped) >= 190 and ($p.sent + $p.skipped) <= 260 and
     $p.crashed_t_ns >= 2000000000' "$record/results.json" >/dev/null ||
   fail "$what: $(jq -c '.probes | map_values({sent, skipped, crashed_t_ns})' "$record/results.json")"
@@ -222,7 +222,7 @@ probes:
   other: { kind: ping, node: c, to: a, interval: 10ms, for: 6s }
 timeline:
   - { at: 500ms, freeze: a }
-  - { at: 700ms, freeze: c }
+  - { at: 300ms, freeze: c }
   - { at: 1s, crash: c }
 expect:
   - { probe: own, received: { min: 20 } }

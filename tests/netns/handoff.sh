@@ -70,8 +70,9 @@ one_owner() {
 # ---- a stream as fast as it goes, and one against its direction -------------
 
 lab fast '
-  - { at: 200ms, migrate: { service: bulk, from: c, to: d, mode: handoff } }
-  - { at: 900ms, migrate: { service: bulk, from: d, to: c, mode: handoff } }' '
+  - { name: there, when: { event: sal.flow.opened, where: { node: c }, count: 2 }, plus: 100ms,
+      migrate: { service: bulk, from: c, to: d, mode: handoff } }
+  - { after: there, plus: 100ms, migrate: { service: bulk, from: d, to: c, mode: handoff } }' '
 probes:
   down: { kind: tcp_stream, node: a, to: bulk, bytes: 30MB }
   up:   { kind: tcp_stream, node: a, to: bulk, direction: upload, bytes: 20MB, family: 6, rate: 100mbit }
@@ -108,7 +109,8 @@ done
 SH
 lab echo '
   - { at: 100ms, start: client }
-  - { at: 900ms, migrate: { service: bulk, from: c, to: d, mode: handoff } }' '
+  - { when: { event: sal.flow.opened, where: { node: c } }, plus: 300ms,
+      migrate: { service: bulk, from: c, to: d, mode: handoff } }' '
   client: { node: a, start: manual, run: [bash, '"$work"'/client.sh] }
 expect:
   - { process: client, exit: 0 }'
@@ -121,7 +123,8 @@ grep -qx "all came back" "$record/processes/client.log" || fail "not all came ba
 
 for step in hold dump restore import; do
   lab "fails-$step" "
-  - { at: 300ms, migrate: { service: bulk, from: c, to: d, mode: handoff, fail: $step } }" '
+  - { when: { event: sal.flow.opened, where: { node: c } }, plus: 200ms,
+      migrate: { service: bulk, from: c, to: d, mode: handoff, fail: $step } }" '
 probes:
   down: { kind: tcp_stream, node: a, to: bulk, for: 1500ms, rate: 40mbit }
 expect:
@@ -141,8 +144,10 @@ done
 
 # An action that is late does as much: the second one waits for the first.
 lab at-once '
-  - { at: 300ms, migrate: { service: bulk, from: c, to: d, mode: handoff, fail: import } }
-  - { at: 301ms, migrate: { service: bulk, from: c, to: d, mode: handoff, fail: import } }' '
+  - { when: { event: sal.flow.opened, where: { node: c } }, plus: 200ms,
+      migrate: { service: bulk, from: c, to: d, mode: handoff, fail: import } }
+  - { when: { event: sal.flow.opened, where: { node: c } }, plus: 201ms,
+      migrate: { service: bulk, from: c, to: d, mode: handoff, fail: import } }' '
 probes:
   down: { kind: tcp_stream, node: a, to: bulk, for: 1500ms, rate: 40mbit }
 expect:
@@ -158,7 +163,8 @@ steps 1 | grep -qx turn || fail "the second one did not wait: $(steps 1)"
 # ---- without the right ---------------------------------------------------------
 
 lab no-right '
-  - { at: 300ms, migrate: { service: bulk, from: c, to: d, mode: handoff } }' '
+  - { when: { event: sal.flow.opened, where: { node: c } }, plus: 200ms,
+      migrate: { service: bulk, from: c, to: d, mode: handoff } }' '
 probes:
   down: { kind: tcp_stream, node: a, to: bulk, for: 1s, rate: 40mbit }
 expect:
@@ -185,10 +191,10 @@ salctl flow import </dev/null
 sed 's/[A-Z]/a/' flow | salctl flow import
 SH
 lab by-hand '
-  - { at: 500ms, start: hand }' '
+  - { when: { event: sal.flow.opened, where: { node: c } }, plus: 100ms, start: hand }' '
   hand: { node: c, start: manual, run: [bash, '"$work"'/by-hand.sh] }
 probes:
-  down: { kind: tcp_stream, node: a, to: bulk, for: 2s, rate: 40mbit }
+  down: { kind: tcp_stream, node: a, to: bulk, for: 4s, rate: 40mbit }
 expect:
   - { probe: down, survives: true, intact: true }'
 run by-hand

@@ -75,7 +75,7 @@ record_is_complete() {
   jq -e '.verdict == "interrupted" and .probes.talk4.sent > 0 and
     .probes.talk4.received > 0 and (.expectations | type) == "array"' \
     "$record/results.json" >/dev/null ||
-    fail "$what: results.json does not tell of an interrupted run"
+    fail "$what: results.json does not tell of an interrupted run: $(jq -c '{verdict, reasons, talk4: .probes.talk4}' "$record/results.json")"
   grep -q interrupted "$record/summary.txt" ||
     fail "$what: the summary does not say 'interrupted'"
   grep -q interrupted "$records/out" ||
@@ -92,8 +92,10 @@ record_is_complete() {
   rm -r "${records:?}"/*
 }
 
+# ... and some of what the probes send has been captured.
 both_actions_done() {
-  [ "$(grep -cs '"event":"action.done"' "$records"/*/*/events.jsonl)" = 2 ]
+  [ "$(grep -cs '"event":"action.done"' "$records"/*/*/events.jsonl)" = 2 ] &&
+    [ -n "$(find "$records" -name trace.pcapng.part -size +20000c)" ]
 }
 
 for signal in INT:2 TERM:15 HUP:1; do

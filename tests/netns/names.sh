@@ -64,9 +64,7 @@ processes:
       print("over TCP", len(got) == 2 * (n + 2), got[2:2 + n] == got[4 + n:])' || echo "failed"
   again: { node: r, start: manual, run: "dig +short +tries=1 +timeout=5 web.serval" }
 timeline:
-  - { at: 0s, crash: r }
-  - { at: 100ms, boot: r }
-  - { at: 200ms, start: again }
+  - { at: 0s, do: [{ crash: r }, { wait: 0s }, { boot: r }, { wait: 0s }, { start: again }] }
 expect:
   - { process: ask, exit: 0 }
   - { process: again, exit: 0, prints: "198.18.0.1" }
@@ -314,8 +312,8 @@ processes:
   wait:
     node: a
     run: |
-      while dig +short +tries=1 +timeout=1 web.serval | grep -q 198; do sleep 0.02; done
-      dig +tries=1 +timeout=1 web.serval || echo "nobody answers"
+      while dig +short +tries=1 +timeout=10 web.serval | grep -q 198; do sleep 0.02; done
+      dig +tries=1 +timeout=10 web.serval || echo "nobody answers"
 expect: [ { process: wait, exit: 0, prints: "nobody answers" } ]
 Y
 kill_resolver() {

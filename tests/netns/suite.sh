@@ -25,12 +25,14 @@ scenario() {
 
 scenario good 100ms <<<'expect: [{ probe: rtt, sent: 10 }]'
 scenario other 200ms <<<'expect: [{ probe: rtt, sent: 20 }]'
+# It always fails, and is never invalid: no action could be late.
 scenario bad 200ms <<'Y'
-timeline: [{ at: 100ms, link: cable, state: down }]
+duration: 200ms
 expect:
   - { probe: rtt, lost: { max: 0 } }
   - { probe: rtt, sent: 20 }
 Y
+sed -i 's/"b:eth0"\]/&, loss: 100%, tolerance: 60s/' "$stage/bad.yaml"
 scenario broken 100ms <<<'processes: { x: { node: a, run: [no-such-program] } }'
 scenario wrong 100ms <<<'expect: [{ probe: tt, sent: 10 }]'
 scenario long 60s </dev/null
@@ -67,7 +69,7 @@ xml() {
 
 suite 0 "all pass" good.yaml other.yaml
 says '^passed +good '
-[ "$(tail -n 1 "$records/out")" = "2 passed, 0 failed, 0 invalid" ] || fail "$what: no tally"
+[ "$(tail -n 1 "$records/out")" = "2 passed, 0 failed, 0 invalid" ] || fail "$what: no tally: $(<"$records/out")"
 host_is_as_before "after: $what"
 [ "$(find "$records" -name results.json | wc -l)" = 2 ] || fail "$what: not a record each"
 
@@ -123,7 +125,7 @@ host_is_as_before "after: $what"
 suite 1 "TAP to standard output" --tap - --repeat 2 bad.yaml good.yaml
 [ "$(grep -cE '^(not )?ok [1-4] - (bad|good) \(run [12]\)$' "$records/out")" = 4 ] ||
   fail "$what: $(<"$records/out")"
-grep -q '^2 passed, 2 failed, 0 invalid$' "$records/err" || fail "$what: no tally"
+grep -q '^2 passed, 2 failed, 0 invalid$' "$records/err" || fail "$what: no tally: $(<"$records/err")"
 [ "$(find "$records" -name results.json | wc -l)" = 4 ] || fail "$what: not a record each"
 
 suite 1 "until one fails" --until-fail -j 1 --repeat 5 bad.yaml

@@ -17,7 +17,7 @@
 
 NS_TYPES=(user pid mnt net uts ipc)
 NS_OPTIONS=(--user --pid --mount --net --uts --ipc) # of unshare(1), likewise
-SETTLE_SECONDS=${SETTLE_SECONDS:-20} # for the kernel to take down what a lab was, and no more
+SETTLE_SECONDS=${SETTLE_SECONDS:-60} # for the kernel to take down what a lab was, and no more
 
 # $stage holds the program and the scenarios, $work is the working directory.
 stage=/dev/shm/stage
@@ -52,7 +52,9 @@ nested_enter() {
   local dir
   need unshare mount ip jq find cksum
   if [ -z "${SERVALAB_TEST_NESTED:-}" ]; then
-    SERVALAB_TEST_NESTED=1 exec unshare --user --map-root-user --fork --pid \
+    # Where the test was begun in a shell's background, SIGINT is ignored, and
+    # what is so at a shell's begin stays so.
+    SERVALAB_TEST_NESTED=1 exec env --default-signal=INT,HUP,QUIT,TERM unshare --user --map-root-user --fork --pid \
       --kill-child --mount --mount-proc --net --ipc --uts -- "$0" "$@"
   fi
   mount -t tmpfs tmpfs /dev/shm
