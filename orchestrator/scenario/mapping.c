@@ -229,6 +229,19 @@ static const char *join_keys(const struct key_list *keys, const char *last,
 	return buf;
 }
 
+/* "delay:10ms" is one word to YAML. */
+static const char *key_before_colon(const char *text,
+				    const struct key_list *keys)
+{
+	size_t len = strcspn(text, ":");
+
+	for (size_t i = 0; text[len] && i < keys->n; i++)
+		if (keys->v[i] && strlen(keys->v[i]) == len &&
+		    !memcmp(keys->v[i], text, len))
+			return keys->v[i];
+	return NULL;
+}
+
 /* Returns the key that must have been meant, or NULL. */
 static const char *unknown_key(struct loader *l, const struct mapping *m,
 			       const struct mapping *variant,
@@ -260,6 +273,13 @@ static const char *unknown_key(struct loader *l, const struct mapping *m,
 	for (size_t i = 0; i < keys.n; i++)
 		if (tree_get(map, keys.v[i]))
 			keys.v[i] = NULL;
+	nearest = key_before_colon(key->text, &keys);
+	if (nearest) {
+		diag_help(l->diag,
+			  "write '%s: %s', with a space behind the ':'",
+			  nearest, key->text + strlen(nearest) + 1);
+		return nearest;
+	}
 	nearest = meant_key(key->text, &keys);
 	if (nearest)
 		diag_help(l->diag, "did you mean '%s'?", nearest);
