@@ -24,7 +24,7 @@ int cmd_compare(int argc, char **argv)
 	if (!compare_print((const char *const *)argv + optind,
 			   (size_t)(argc - optind), stdout, &err))
 		return EXIT_HELD;
-	if (err.code == ENOENT || err.code == ENOTDIR)
+	if (err.code == ENOENT || err.code == ENOTDIR || err.code == EBADMSG)
 		err_hint(&err, "name the folder of a run's record, "
 			       "results/NAME/TIME");
 	print_error(NULL, &err);

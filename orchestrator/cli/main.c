@@ -112,14 +112,18 @@ static const struct command {
 	  "scenario that asks for it, and the timeline.\n" },
 	{ "compare", cmd_compare, "RECORD...",
 	  "print what the probes of runs saw, side by side",
-	  "RECORD is the folder of a run's record, or its results.json. Probes "
-	  "of\n"
-	  "the same name stand in the same rows; others by their order. Exits "
-	  "0, or 2\n"
+	  "RECORD is the folder of a run's record, or its results.json; at "
+	  "most 7 of\n"
+	  "them. Probes of the same name stand in the same rows; others by "
+	  "their order.\n"
+	  "Runs of the same name are told apart by their records and seeds. "
+	  "Exits 0, or 2\n"
 	  "where a record can't be read.\n" },
 	{ "doctor", cmd_doctor, "",
 	  "say what this kernel allows, and the remedies",
-	  "Exits 0 where labs can be built, else 3.\n" },
+	  "Exits 0 where labs can be built, those with sal services and "
+	  "emulated links\n"
+	  "included; else 3.\n" },
 	{ "version", cmd_version, "", "print the version", NULL },
 	{ "help", cmd_help, "[COMMAND]", "print help", NULL },
 };

@@ -3,7 +3,8 @@
  * Probes that have the same name in all runs stand in the same rows. Scenarios
  * that are to be compared may call theirs differently, though; so a probe that
  * finds no namesake stands beside the one at its place in the first run, and
- * every column says which probe it is of.
+ * every column says which probe it is of. Runs of one scenario have the same
+ * name: their columns are told apart by the names of their records.
  *
  * The results of a run may come from anywhere: whatever is missing, or of
  * another type than it should be, is a dash.
@@ -18,8 +19,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <langinfo.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define SCHEMA "servalab-results/1"
 /* A stream's end and its last bin, of 10 ms, may be so far from each other. */
@@ -32,12 +35,33 @@ struct section {
 };
 
 struct comparison {
+	const char *paths[COMPARE_RUNS_MAX];
 	json_t *runs[COMPARE_RUNS_MAX];
 	size_t n;
 	VEC(struct section) sections;
 };
 
 /* ---- reading ------------------------------------------------------------ */
+
+/* A record of a run that has not come to its verdict has events all the same.
+ */
+static int missing_results(const char *record, int code, struct err *err)
+{
+	CLEANUP_FREE char *events = NULL;
+
+	if (asprintf(&events, "%s/events.jsonl", record) < 0) {
+		events = NULL;
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	if (code != ENOENT || access(events, F_OK))
+		return err_errno(err, code, "%s/results.json", record);
+	err_set(err, ENODATA,
+		"%s has no results: its run was killed, or is not over",
+		record);
+	err_hint(err, "what there is, is in its events.jsonl and "
+		      "trace.pcapng.part");
+	return -ENODATA;
+}
 
 static int read_run(const char *path, json_t **out, struct err *err)
 {
@@ -51,6 +75,8 @@ static int read_run(const char *path, json_t **out, struct err *err)
 			inside = NULL;
 			return err_set(err, ENOMEM, "out of memory");
 		}
+		if (stat(inside, &st))
+			return missing_results(path, errno, err);
 		path = inside;
 	}
 	if (stat(path, &st))
@@ -454,11 +480,46 @@ static void add_worst(const struct comparison *c, struct table *t)
 	}
 }
 
+static bool have_namesakes(const struct comparison *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (json_equal(json_object_get(c->runs[i], "name"),
+				       json_object_get(c->runs[k], "name")))
+				return true;
+	return false;
+}
+
+/* The name of a record's folder, in whichever way the record was named. */
+static void put_place(char cell[TABLE_CELL], const char *path)
+{
+	CLEANUP_FREE char *real = realpath(path, NULL);
+	char *slash = real ? strrchr(real, '/') : NULL;
+
+	if (slash && strcmp(slash, "/results.json") == 0) {
+		*slash = '\0';
+		slash = strrchr(real, '/');
+	}
+	put_text(cell, slash ? slash + 1 : path);
+}
+
+/* What tells runs of one name apart. */
+static void add_places(const struct comparison *c, struct table *t)
+{
+	struct table_row *row = add_row(t, "record");
+
+	for (size_t k = 0; row && k < c->n; k++)
+		put_place(row->cells[k + 1], c->paths[k]);
+	row = add_row(t, "seed");
+	for (size_t k = 0; row && k < c->n; k++)
+		put_count(row->cells[k + 1],
+			  json_object_get(c->runs[k], "seed"));
+}
+
 static void print(const struct comparison *c, FILE *out)
 {
-	size_t sections = 0;
-
 	static const char *const about[] = { "name", "verdict" };
+	size_t sections = 0;
 	struct table t = { 0 };
 
 	for (size_t i = 0; i < sizeof(about) / sizeof(*about); i++) {
@@ -468,6 +529,8 @@ static void print(const struct comparison *c, FILE *out)
 			put_text(row->cells[k + 1],
 				 json_string_value(json_object_get(c->runs[k],
 								   about[i])));
+		if (!i && have_namesakes(c))
+			add_places(c, &t);
 	}
 	for (size_t i = 0; i < c->sections.n; i++) {
 		const struct section *s = &c->sections.v[i];
@@ -492,8 +555,10 @@ int compare_print(const char *const *paths, size_t n, FILE *out,
 	struct comparison c = { .n = n };
 	int r = 0;
 
-	for (size_t i = 0; i < n && !r; i++)
+	for (size_t i = 0; i < n && !r; i++) {
+		c.paths[i] = paths[i];
 		r = read_run(paths[i], &c.runs[i], err);
+	}
 	if (!r && place_all(&c))
 		r = err_set(err, ENOMEM, "out of memory");
 	if (!r) {

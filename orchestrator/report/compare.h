@@ -15,7 +15,8 @@
 
 /*
  * paths: records' folders, or files of results; n: 1 to COMPARE_RUNS_MAX. 0, or
- * a negative errno (-EBADMSG: one is no such file), with nothing printed.
+ * a negative errno (-EBADMSG: one is no such file; -ENODATA: one is the record
+ * of a run that has no results), with nothing printed.
  */
 int compare_print(const char *const *paths, size_t n, FILE *out,
 		  struct err *err);

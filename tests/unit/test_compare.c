@@ -179,6 +179,45 @@ START_TEST(outages_side_by_side)
 }
 END_TEST
 
+/* Runs of one scenario: by their records, however these were named. */
+START_TEST(namesakes_are_told_apart)
+{
+	char file[192];
+	const char *one =
+		make("20260101-000000", HEAD "\"name\":\"x\",\"seed\":7}");
+	const char *two =
+		make("20260101-000001", HEAD "\"name\":\"x\",\"seed\":8}");
+
+	snprintf(file, sizeof(file), "%s/results.json", two);
+	ck_assert_int_eq(compare(one, file), 0);
+	ck_assert_str_eq(table, "run                    x                x\n"
+				"record   20260101-000000  20260101-000001\n"
+				"seed                   7                8\n"
+				"verdict                -                -\n");
+}
+END_TEST
+
+/* Killed, or still under way. */
+START_TEST(a_run_without_results)
+{
+	const char *path = make("killed", "");
+	char file[192];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/results.json", path);
+	ck_assert_int_eq(unlink(file), 0);
+	ck_assert_int_eq(compare(path, NULL), -ENOENT);
+	snprintf(file, sizeof(file), "%s/events.jsonl", path);
+	f = fopen(file, "w");
+	ck_assert_ptr_nonnull(f);
+	fclose(f);
+	err = ERR_INIT;
+	ck_assert_int_eq(compare(path, NULL), -ENODATA);
+	ck_assert_ptr_nonnull(strstr(err.msg, "its run was killed"));
+	ck_assert_ptr_nonnull(strstr(err.hint, "events.jsonl"));
+}
+END_TEST
+
 /* By name; what has no namesake, by place; what is left, alone. */
 START_TEST(probes_find_each_other)
 {
@@ -256,6 +295,8 @@ int main(void)
 	tcase_add_test(tc, streams_side_by_side);
 	tcase_add_test(tc, outages_side_by_side);
 	tcase_add_test(tc, probes_find_each_other);
+	tcase_add_test(tc, namesakes_are_told_apart);
+	tcase_add_test(tc, a_run_without_results);
 	tcase_add_loop_test(tc, odd_results_are_dashes, 0,
 			    sizeof(odd) / sizeof(*odd));
 	tcase_add_loop_test(tc, what_is_no_results, 0,
