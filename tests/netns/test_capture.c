@@ -58,7 +58,7 @@ START_TEST(a_packets_way)
 	struct pcapng_reader *r;
 	struct pcapng_packet p;
 	int64_t last_ns = 0;
-	pid_t echo = echo_start();
+	pid_t echo = echo_start(ns_c);
 	int ret;
 
 	probe(false, "10.0.2.1", 0, PACKETS, 56);
@@ -105,7 +105,7 @@ START_TEST(as_the_probe_saw_it)
 {
 	struct capture *c = capture_all(RING_BYTES);
 	struct capturing run = start_capturing(c);
-	pid_t echo = echo_start();
+	pid_t echo = echo_start(ns_c);
 	int64_t offset_ns = clock_real_minus_mono_ns();
 	struct err err = ERR_INIT;
 	sample_vec v = { 0 };
@@ -224,7 +224,7 @@ START_TEST(checksums_are_whole)
 	/* An IPv6 address is taken into service by a work queue, later. */
 	in(ns_a, "until ping -6 -qc1 -W1 fd02::1 >/dev/null; do :; done");
 	run = start_capturing(capture_all((size_t)32 << 20));
-	echo = echo_start();
+	echo = echo_start(ns_c);
 	probe(true, "10.0.2.1", 0, 20, 57);
 	probe(true, "fd02::1", 0, 20, 57);
 	probe(false, "fd02::1", 0, 20, 57);

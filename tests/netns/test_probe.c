@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Probes in a network of two nodes:
- *
- *     a  10.0.0.1  ---- eth0 ---- eth0 ----  10.0.0.2  c
- *        fd00::1                             fd00::2
- *                                            10.0.0.3, fd00::3
- *
- * Nothing is judged by how long it took. What a probe should have seen is told
- * by somebody else: the kernel's counters, or a responder that answers each
- * packet as its number says.
+ * Probes that ping and echo. Nothing is judged by how long it took: what a
+ * probe should have seen is told by somebody else: the kernel's counters, or a
+ * responder that answers each packet as its number says.
  */
-#include "orchestrator/observe/probe.h"
-#include "base/clock.h"
 #include "orchestrator/observe/packet.h"
-#include "orchestrator/observe/samples.h"
-#include "tests/support/sandbox.h"
-#include "tests/support/veth.h"
+#include "tests/support/probe_lab.h"
 #include "tests/support/run_suite.h"
 #include "stream/mark.h"
 
@@ -29,160 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-#define MS NSEC_PER_MSEC
-#define ECHO_PORT 4007
-
-static int ns_a, ns_c;
-static char csv[64];
-
-static void set_up(void)
-{
-	int fd;
-
-	strcpy(csv, "/tmp/test_probe.XXXXXX");
-	fd = mkstemp(csv);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-
-	ns_a = netns_new();
-	ns_c = netns_new();
-	veth_add(ns_a, "eth0", ns_c, "eth0");
-	sh("ip addr add 10.0.0.1/24 dev eth0");
-	sh("ip addr add fd00::1/64 dev eth0 nodad");
-	netns_enter(ns_c);
-	sh("ip addr add 10.0.0.2/24 dev eth0");
-	sh("ip addr add 10.0.0.3/24 dev eth0");
-	sh("ip addr add fd00::2/64 dev eth0 nodad");
-	sh("ip addr add fd00::3/64 dev eth0 nodad");
-	sh("echo 0 >/proc/sys/net/ipv4/icmp_ratelimit");
-	sh("echo 0 >/proc/sys/net/ipv6/icmp/ratelimit");
-	/* A probe that was kept from running sends many packets at once. */
-	sh("echo 100000 >/proc/sys/net/ipv4/icmp_msgs_burst");
-	sh("echo 100000 >/proc/sys/net/ipv4/icmp_msgs_per_sec");
-	netns_enter(ns_a);
-	/* An IPv6 address is taken into service by a work queue, later. */
-	sh("for i in 2 3; do until ping -6 -qc1 -W1 fd00::$i >/dev/null; do "
-	   ":; done; done");
-}
-
-static void tear_down(void)
-{
-	unlink(csv);
-}
-
-/* ---- running a probe ----------------------------------------------------- */
-
-struct running {
-	pid_t pid;
-	int stop_fd; /* closed: the probe ends */
-};
-
-static struct probe_config ping(const char *to, int64_t interval_ns,
-				int64_t for_ns)
-{
-	struct probe_config c = {
-		.index = 3,
-		.start_mono_ns = clock_mono_ns(),
-		.interval_ns = interval_ns,
-		.for_ns = for_ns,
-		.payload = 56,
-	};
-
-	ck_assert_int_eq(ip_parse_addr(to, &c.to), 0);
-	strcpy(c.path, csv);
-	return c;
-}
-
-static struct probe_config udp(const char *to, int64_t interval_ns,
-			       int64_t for_ns)
-{
-	struct probe_config c = ping(to, interval_ns, for_ns);
-
-	c.type = PROBE_UDP_ECHO;
-	c.port = ECHO_PORT;
-	return c;
-}
-
-static struct running probe_start(const struct probe_config *c)
-{
-	struct running p;
-	int fds[2];
-
-	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
-	p.pid = fork();
-	ck_assert_int_ge(p.pid, 0);
-	if (!p.pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_a);
-		close(fds[1]);
-		exit(probes_main(c, 1, fds[0], STDERR_FILENO, NULL, NULL));
-	}
-	close(fds[0]);
-	p.stop_fd = fds[1];
-	return p;
-}
-
-static void probe_end(struct running *p, sample_vec *v)
-{
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(wait_for(p->pid), 0);
-	close(p->stop_fd);
-	ck_assert_msg(!samples_read(csv, v, &err), "%s", err.msg);
-	for (size_t i = 0; i < v->n; i++)
-		ck_assert_uint_eq(v->v[i].seq, i);
-}
-
-static void probe_run(const struct probe_config *c, sample_vec *v)
-{
-	struct running p = probe_start(c);
-
-	probe_end(&p, v);
-}
-
-/* Waits until a counter of a namespace has reached a number. */
-static void await_counter(int ns, const char *column, unsigned long n)
-{
-	netns_enter(ns);
-	while (snmp_counter("Icmp", column) < n)
-		usleep(1000);
-}
-
-static void expect_all(const sample_vec *v, size_t n, unsigned copies,
-		       const char *error)
-{
-	ck_assert_uint_eq(v->n, n);
-	for (size_t i = 0; i < n; i++) {
-		ck_assert_msg(v->v[i].copies == copies &&
-				      !strcmp(v->v[i].error, error),
-			      "packet %zu: %u copies, \"%s\"", i,
-			      v->v[i].copies, v->v[i].error);
-	}
-}
-
 /* ---- what answers -------------------------------------------------------- */
-
-static pid_t echo_start(void)
-{
-	int fds[2];
-	pid_t pid;
-	char byte;
-
-	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close(fds[0]);
-		netns_enter(ns_c);
-		exit(echo_main(ECHO_PORT, fds[1], STDERR_FILENO));
-	}
-	close(fds[1]);
-	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
-	ck_assert_int_eq(read(fds[0], &byte, 1), 0); /* closed */
-	close(fds[0]);
-	return pid;
-}
 
 /* How a packet is answered: by its number, modulo ANSWERS. */
 enum answer {
@@ -233,13 +70,15 @@ static void reply(int fd, struct icmphdr *icmp, size_t len,
 }
 
 /* Takes the kernel's place in answering. */
-static void responder_main(int ready_fd)
+static void responder_main(int ready_fd, int unused)
 {
 	int fd = raw_socket("10.0.0.2"), other_fd = raw_socket("10.0.0.3");
 	_Alignas(8) uint8_t b[2048];
 	struct icmphdr *icmp = (struct icmphdr *)(b + 20);
 	uint8_t *payload = b + 20 + sizeof(*icmp);
 
+	(void)unused;
+	sh("echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all");
 	ck_assert_int_eq(write(ready_fd, "", 1), 1);
 	for (;;) {
 		struct sockaddr_in from;
@@ -271,27 +110,6 @@ static void responder_main(int ready_fd)
 		else if (answer >= ANSWER_WRONG_ID)
 			reply(fd, icmp, len, &from);
 	}
-}
-
-static pid_t responder_start(void)
-{
-	int fds[2];
-	pid_t pid;
-	char byte;
-
-	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_c);
-		sh("echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all");
-		responder_main(fds[1]);
-	}
-	close(fds[1]);
-	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
-	close(fds[0]);
-	return pid;
 }
 
 /* ---- ping ---------------------------------------------------------------- */
@@ -438,7 +256,7 @@ END_TEST
 START_TEST(only_true_replies_count)
 {
 	struct probe_config c;
-	pid_t responder = responder_start();
+	pid_t responder = fork_ready(ns_c, responder_main, 0);
 	sample_vec v = { 0 };
 
 	c = ping("10.0.0.2", MS, 20 * ANSWERS * MS);
@@ -507,7 +325,7 @@ START_TEST(udp_echo)
 	static const char *const to[] = { "10.0.0.2", "10.0.0.3", "fd00::2",
 					  "fd00::3" };
 	struct probe_config c;
-	pid_t echo = echo_start();
+	pid_t echo = echo_start(ns_c);
 	sample_vec v = { 0 };
 
 	c = udp(to[_i], MS, 200 * MS);
@@ -521,7 +339,7 @@ END_TEST
 START_TEST(udp_large)
 {
 	struct probe_config c;
-	pid_t echo = echo_start();
+	pid_t echo = echo_start(ns_c);
 	sample_vec v = { 0 };
 
 	c = udp(hosts[_i], 10 * MS, 80 * MS);
@@ -553,7 +371,7 @@ START_TEST(side_by_side)
 	struct probe_usage usage[3] = { 0 };
 	struct probe_process_usage process = { 0 };
 	char other[sizeof(csv) + 8];
-	pid_t echo = echo_start();
+	pid_t echo = echo_start(ns_c);
 	sample_vec v = { 0 };
 	struct err err = ERR_INIT;
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -136,7 +136,7 @@ START_TEST(http_status)
 
 	if (status >= 400)
 		snprintf(error, sizeof(error), "status %d", status);
-	server = fork_ready(run_peer, PEER_REFUSES + status);
+	server = fork_ready(ns_c, run_peer, PEER_REFUSES + status);
 	c.interval_ns = 10 * MS;
 	c.request.keep = false;
 	run(&c);

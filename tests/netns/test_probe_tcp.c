@@ -88,19 +88,6 @@ START_TEST(stream_refused)
 }
 END_TEST
 
-static pid_t start(const struct probe_config *c)
-{
-	pid_t pid = fork();
-
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_a);
-		exit(probes_main(c, 1, -1, STDERR_FILENO, NULL, NULL));
-	}
-	return pid;
-}
-
 /* It ends with its node, and says so. */
 START_TEST(stream_crashes)
 {
@@ -111,7 +98,7 @@ START_TEST(stream_crashes)
 
 	start_server();
 	c.stream.rate_bps = 8000000;
-	pid = start(&c);
+	pid = probe_fork(ns_a, &c);
 	for (int i = 0; i < 20000 && access(csv, F_OK); i++)
 		usleep(1000);
 	usleep(50000);
@@ -135,13 +122,7 @@ START_TEST(stream_server_dies)
 	start_server();
 	c.stream.upload = _i;
 	c.stream.rate_bps = 8000000;
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_a);
-		exit(probes_main(&c, 1, -1, STDERR_FILENO, NULL, NULL));
-	}
+	pid = probe_fork(ns_a, &c);
 	/* The upload's file is the server's, and grows line by line. */
 	for (int i = 0; _i && i < 20000; i++) {
 		if (!access(path, F_OK) && bins_total() > 0)
@@ -177,7 +158,7 @@ START_TEST(stream_peers)
 	const char *end;
 	json_t *own;
 
-	server = fork_ready(run_peer, _i);
+	server = fork_ready(ns_c, run_peer, _i);
 	if (_i == PEER_SAYS_NOTHING)
 		c.stream.bytes = 100000; /* no time for an orderly end */
 	run(&c);
@@ -261,7 +242,7 @@ START_TEST(requests_peers)
 				       "10.0.0.2", 100 * MS);
 	sample_vec v = { 0 };
 
-	server = fork_ready(run_peer, peer);
+	server = fork_ready(ns_c, run_peer, peer);
 	c.interval_ns = 10 * MS;
 	if (peer == PEER_SAYS_NOTHING)
 		c.request.timeout_ns = 50 * MS;
@@ -311,7 +292,8 @@ START_TEST(stream_by_mptcp)
 		config(PROBE_TCP_STREAM, "10.0.0.2", 60000 * MS);
 	json_t *own;
 
-	server = fork_ready(run_server, server_has ? SERVE_MPTCP : SERVE_TCP);
+	server = fork_ready(ns_c, run_server,
+			    server_has ? SERVE_MPTCP : SERVE_TCP);
 	c.stream.mptcp = probe_asks;
 	c.stream.bytes = 300000;
 	run(&c);

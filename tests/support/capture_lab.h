@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "orchestrator/observe/packet.h"
 #include "orchestrator/observe/pcapng.h"
-#include "orchestrator/observe/probe.h"
 #include "orchestrator/observe/samples.h"
+#include "tests/support/probe_child.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/veth.h"
 
@@ -23,7 +23,6 @@
 #include <sys/stat.h>
 
 #define MS NSEC_PER_MSEC
-#define ECHO_PORT 4007
 #define RING_BYTES ((size_t)4 << 20)
 
 static int ns_a, ns_r, ns_c;
@@ -146,26 +145,6 @@ static inline void capture_stop(const struct capturing *run)
 	ck_assert_int_lt(clock_mono_ns() - start_ns, 9 * NSEC_PER_SEC);
 }
 
-static inline pid_t echo_start(void)
-{
-	int fds[2];
-	pid_t pid;
-	char byte;
-
-	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_c);
-		exit(echo_main(ECHO_PORT, fds[1], STDERR_FILENO));
-	}
-	close(fds[1]);
-	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
-	close(fds[0]);
-	return pid;
-}
-
 /* From a to c; all must be answered. */
 static inline void probe(bool udp, const char *to, uint32_t index, unsigned n,
 			 uint32_t payload)
@@ -181,18 +160,10 @@ static inline void probe(bool udp, const char *to, uint32_t index, unsigned n,
 	};
 	sample_vec v = { 0 };
 	struct err err = ERR_INIT;
-	pid_t pid;
 
 	ck_assert_int_eq(ip_parse_addr(to, &c.to), 0);
 	strcpy(c.path, csv);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_a);
-		exit(probes_main(&c, 1, -1, STDERR_FILENO, NULL, NULL));
-	}
-	ck_assert_int_eq(wait_for(pid), 0);
+	ck_assert_int_eq(wait_for(probe_fork(ns_a, &c)), 0);
 	ck_assert_msg(!samples_read(csv, &v, &err), "%s", err.msg);
 	ck_assert_uint_eq(v.n, n);
 	for (size_t i = 0; i < n; i++)

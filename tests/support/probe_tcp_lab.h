@@ -10,13 +10,13 @@
 #ifndef TESTS_PROBE_TCP_LAB_H
 #define TESTS_PROBE_TCP_LAB_H
 
-#include "orchestrator/observe/probe.h"
 #include "base/clock.h"
 #include "orchestrator/observe/bins.h"
 #include "orchestrator/observe/samples.h"
 #include "orchestrator/observe/serve.h"
 #include "stream/socket.h"
 #include "stream/stream.h"
+#include "tests/support/probe_child.h"
 #include "tests/support/sandbox.h"
 #include "tests/support/veth.h"
 
@@ -60,28 +60,6 @@ static inline void tear_down(void)
 
 /* ---- servers ------------------------------------------------------------- */
 
-static inline pid_t fork_ready(void (*run)(int ready_fd, int mode), int mode)
-{
-	int fds[2];
-	pid_t pid;
-	char byte;
-
-	ck_assert_int_eq(pipe(fds), 0);
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_c);
-		close(fds[0]);
-		run(fds[1], mode);
-		exit(0);
-	}
-	close(fds[1]);
-	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
-	close(fds[0]);
-	return pid;
-}
-
 enum { SERVE_TCP, SERVE_MPTCP };
 
 static inline void run_server(int ready_fd, int mode)
@@ -100,7 +78,7 @@ static inline void run_server(int ready_fd, int mode)
 
 static inline void start_server(void)
 {
-	server = fork_ready(run_server, SERVE_TCP);
+	server = fork_ready(ns_c, run_server, SERVE_TCP);
 }
 
 enum peer {
@@ -228,15 +206,7 @@ static inline struct probe_config config(enum probe_type type, const char *to,
 
 static inline void run(const struct probe_config *c)
 {
-	pid_t pid = fork();
-
-	ck_assert_int_ge(pid, 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		netns_enter(ns_a);
-		exit(probes_main(c, 1, -1, STDERR_FILENO, NULL, NULL));
-	}
-	ck_assert_int_eq(wait_for(pid), 0);
+	ck_assert_int_eq(wait_for(probe_fork(ns_a, c)), 0);
 }
 
 static inline json_t *read_json(const char *name)
