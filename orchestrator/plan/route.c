@@ -214,6 +214,14 @@ static struct ip_addr probe_looks_for(const struct plan *p,
 	return to;
 }
 
+static bool somebody_masquerades(const struct plan *p)
+{
+	for (size_t i = 0; i < p->ifaces.n; i++)
+		if (plan_masquerades(p, i))
+			return true;
+	return false;
+}
+
 static void help_no_way(const struct walk *w, const struct scn_probe *pr,
 			const struct ip_prefix *to)
 {
@@ -234,8 +242,13 @@ static void help_no_way(const struct walk *w, const struct scn_probe *pr,
 			  "'{ kind: router }'",
 			  s->nodes.v[host].name);
 	else
-		diag_help(w->diag, "join their networks by a node of kind "
-				   "router");
+		diag_help(w->diag,
+			  "join their networks by a node of kind "
+			  "router%s",
+			  somebody_masquerades(w->plan) ?
+				  "; nobody outside has a way to what lies "
+				  "behind one that masquerades" :
+				  "");
 }
 
 static void check_probes(const struct walk *w, const struct ip_prefix *to)
