@@ -419,6 +419,9 @@ int scenario_load(const char *path, struct diag *diag, struct scenario **out,
 
 unreadable:
 	/* -EINVAL is for a scenario that could be read, and is wrong. */
-	return err_errno(err, errno == EINVAL ? EIO : errno, "cannot read %s",
-			 path);
+	err_errno(err, errno == EINVAL ? EIO : errno, "cannot read %s",
+		  *path ? path : "a file without a name");
+	if (err->code == ENOENT && !strcmp(path, "-"))
+		err_hint(err, "standard input is /dev/stdin");
+	return -err->code;
 }

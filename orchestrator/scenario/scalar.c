@@ -53,12 +53,9 @@ static bool read_uint(struct loader *l, const struct type *type,
 		number_help(l, type, node->text);
 		return false;
 	}
-	if (type->max == UINT64_MAX)
-		tree_error(l->diag, node, "%s is out of range", node->text);
-	else
-		tree_error(l->diag, node, "%s is out of range: %llu to %llu",
-			   node->text, (unsigned long long)type->min,
-			   (unsigned long long)type->max);
+	tree_error(l->diag, node, "%s is out of range: %llu to %llu",
+		   node->text, (unsigned long long)type->min,
+		   (unsigned long long)type->max);
 	return false;
 }
 

@@ -89,6 +89,12 @@ bool name_check(struct loader *l, enum name_rule rule,
 						"%s cannot contain a control "
 						"character",
 						r->what);
+			else if (rule == NAME_NODE && c >= 0x7f)
+				/* Nobody would see it between quotes. */
+				tree_error_part(l->diag, node, start + at, n,
+						"%s cannot contain U+%04X, a "
+						"space or something invisible",
+						r->what, (unsigned)c);
 			else
 				tree_error_part(l->diag, node, start + at, n,
 						"%s cannot %s '%.*s'", r->what,
