@@ -28,7 +28,7 @@ for command in run test check plan compare doctor version help; do
   expect 2 "no option '--nonsense'" "$command" --nonsense
   expect 2 "no option '-x'" "$command" -x
 done
-! "$program" help doctor | grep -q ' $' || fail "a blank ends a line of the help"
+! "$program" help doctor | grep ' $' >/dev/null || fail "a blank ends a line of the help"
 expect 0 "^usage: servalab run" run "$scenario" --help
 expect 0 "^$" check -- -dashed.yaml
 expect 0 "^timeline" plan -- -dashed.yaml

@@ -116,7 +116,7 @@ expect:
   - { process: client, exit: 0 }'
 run echo
 one_owner
-steps 1 | grep -qx handoff.committed || fail "the echo was not handed over: $(steps 1)"
+steps 1 | grep -x handoff.committed >/dev/null || fail "the echo was not handed over: $(steps 1)"
 grep -qx "all came back" "$record/processes/client.log" || fail "not all came back"
 
 # ---- the new host fails after each step --------------------------------------
@@ -132,8 +132,8 @@ expect:
   - { service: bulk, answered_by: [c] }'
   run "fails-$step"
   one_owner
-  steps 0 | grep -qx handoff.rolled_back || fail "$name: nothing was rolled back"
-  ! steps 0 | grep -qx handoff.committed || fail "$name: it was committed all the same"
+  steps 0 | grep -x handoff.rolled_back >/dev/null || fail "$name: nothing was rolled back"
+  ! steps 0 | grep -x handoff.committed >/dev/null || fail "$name: it was committed all the same"
   why '.' >/dev/null || fail "$name: no reason is told"
   [ "$(why .)" = "$(jq -r '.actions[0].rolled_back' "$results")" ] ||
     fail "$name: the results know of no reason"
@@ -156,9 +156,9 @@ expect:
 run at-once
 one_owner
 for id in 0 1; do
-  steps $id | grep -qx handoff.restored || fail "action $id did not come as far as that: $(steps $id)"
+  steps $id | grep -x handoff.restored >/dev/null || fail "action $id did not come as far as that: $(steps $id)"
 done
-steps 1 | grep -qx turn || fail "the second one did not wait: $(steps 1)"
+steps 1 | grep -x turn >/dev/null || fail "the second one did not wait: $(steps 1)"
 
 # ---- without the right ---------------------------------------------------------
 

@@ -153,7 +153,7 @@ never_ended() {
   local code=0
   wait "$2" || code=$?
   [ "$code" = "$3" ] || fail "$1: exit code $code instead of $3: $(<"$work/$1/out")"
-  cat "$work/$1/out" "$work/$1"/results/*/*/events.jsonl | grep -qF -- "$4" ||
+  grep -qF -- "$4" "$work/$1/out" "$work/$1"/results/*/*/events.jsonl ||
     fail "$1: nothing says '$4': $(<"$work/$1/out") $(grep -h action "$work/$1"/results/*/*/events.jsonl)"
 }
 

@@ -174,7 +174,7 @@ says "passed \(nothing was expected\)"
 child_with() {
   local child
   for child in $(<"/proc/$init/task/$init/children"); do
-    if readlink "/proc/$child/fd/"* | grep -q "$1"; then
+    if readlink "/proc/$child/fd/"* | grep "$1" >/dev/null; then
       printf '%s\n' "$child"
       return
     fi

@@ -71,10 +71,10 @@ says "nobody outside"
 says "env alpha good day no secret"
 says "folder .*/files/alpha"
 [ "$(<"$record/files/alpha/here")" = mine ] || fail "the working directory is not the record's"
-if sed -n '/^resolv$/,/^end of resolv$/p' "$log" | grep '^nameserver' | grep -vqx 'nameserver 127.0.0.53'; then
+if sed -n '/^resolv$/,/^end of resolv$/p' "$log" | grep '^nameserver' | grep -vx 'nameserver 127.0.0.53' >/dev/null; then
   fail "the lab has the host's name server"
 fi
 says "nameserver 127\.0\.0\.53"
 grep -qx beta "$record/processes/look-again.log" || fail "beta has another host name"
-tail -n 1 "$record/processes/look-again.log" | grep -q '/files/beta$' ||
+tail -n 1 "$record/processes/look-again.log" | grep '/files/beta$' >/dev/null ||
   fail "beta's process works in another folder"

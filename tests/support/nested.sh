@@ -15,6 +15,9 @@
 # /proc/sys/user: with the limit set to what there was before and one more, the
 # one more can be made only if all the others are gone.
 
+# The tests set pipefail, so nothing in them is piped into a "grep -q": it leaves at the
+# first line that it was looking for, and who has more to write fails then, or does not.
+
 NS_TYPES=(user pid mnt net uts ipc)
 NS_OPTIONS=(--user --pid --mount --net --uts --ipc) # of unshare(1), likewise
 SETTLE_SECONDS=${SETTLE_SECONDS:-60} # for the kernel to take down what a lab was, and no more
