@@ -127,6 +127,7 @@ int main(void)
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, lab_setup, lab_teardown);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, just_the_next_ones_of_that_kind);
 	tcase_add_test(tc, set_again_it_replaces);
 	tcase_add_test(tc, in_udp_too);

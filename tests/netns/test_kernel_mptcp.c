@@ -111,6 +111,7 @@ int main(void)
 
 	test_sandbox_enter();
 	tcase_add_checked_fixture(tc, lab_setup, lab_teardown);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, they_are_what_was_asked_for);
 	tcase_add_test(tc, endpoints_come_and_go);
 	tcase_add_test(tc, what_the_kernel_refuses);
