@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The engine knows a flow's bytes as a whole only. Here they lie while they go
- * over the socket part by part: those of the flow exported last, and those of
- * the import that has begun last. Whoever begins another from offset 0 drops
- * what lay there; the engine's own state is not touched by that.
+ * over the socket part by part: those of the HANDOFFS_EXPORTS flows whose
+ * export began last, so that who directs handoffs need not have all of one flow
+ * before he asks for the next, and those of the import that has begun last
+ * (parts come in the order that they were sent in, and so flow by flow).
+ * Whoever begins another from offset 0 drops what lay there the longest; the
+ * engine's own state is not touched by that.
  */
 #include "node/app/handoffs.h"
 
@@ -18,10 +21,17 @@ struct whole {
 	size_t len, have;
 };
 
+struct outgoing {
+	struct whole whole;
+	uint32_t flow; /* 0: none */
+	uint64_t begun; /* the how manyth; 0: nobody reads it any more */
+};
+
 struct handoffs {
 	struct sal *sal;
-	struct whole out, in;
-	uint32_t out_flow;
+	struct outgoing out[HANDOFFS_EXPORTS];
+	uint64_t begun;
+	struct whole in;
 };
 
 static void whole_drop(struct whole *w)
@@ -43,7 +53,8 @@ struct handoffs *handoffs_free(struct handoffs *h)
 {
 	if (!h)
 		return NULL;
-	whole_drop(&h->out);
+	for (size_t i = 0; i < HANDOFFS_EXPORTS; i++)
+		whole_drop(&h->out[i].whole);
 	whole_drop(&h->in);
 	free(h);
 	return NULL;
@@ -64,6 +75,36 @@ static int told(int r, uint32_t flow, const char *why, struct err *err)
 	return r ? err_set(err, -r, "flow %u: %s", flow, why) : 0;
 }
 
+static struct outgoing *outgoing_of(struct handoffs *h, uint32_t flow)
+{
+	for (size_t i = 0; i < HANDOFFS_EXPORTS; i++)
+		if (h->out[i].flow == flow && flow)
+			return &h->out[i];
+	return NULL;
+}
+
+static void outgoing_drop(struct outgoing *e)
+{
+	whole_drop(&e->whole);
+	e->flow = 0;
+	e->begun = 0;
+}
+
+/* Its own; else one that is free, or was read to its end, or the oldest. */
+static struct outgoing *outgoing_new(struct handoffs *h, uint32_t flow)
+{
+	struct outgoing *e = outgoing_of(h, flow);
+
+	if (!e) {
+		e = &h->out[0];
+		for (size_t i = 1; i < HANDOFFS_EXPORTS; i++)
+			if (h->out[i].begun < e->begun)
+				e = &h->out[i];
+	}
+	outgoing_drop(e);
+	return e;
+}
+
 int handoffs_step(struct handoffs *h, enum control_handoff step, uint32_t flow,
 		  int64_t now_ns, struct err *err)
 {
@@ -75,49 +116,58 @@ int handoffs_step(struct handoffs *h, enum control_handoff step, uint32_t flow,
 		[CONTROL_FLOW_ABORT] = sal_flow_abort,
 	};
 	const char *why = "";
+	struct outgoing *e;
 	int r = steps[step](h->sal, flow, now_ns, &why);
 
 	/* Its text is one that has been. */
-	if (!r && h->out_flow == flow)
-		whole_drop(&h->out);
+	if (!r && (e = outgoing_of(h, flow)))
+		outgoing_drop(e);
 	return told(r, flow, why, err);
 }
 
 static int export_whole(struct handoffs *h, uint32_t flow, int64_t now_ns,
 			struct err *err)
 {
+	struct outgoing *e = outgoing_new(h, flow);
 	const char *why = "";
 	size_t len;
 	int r = sal_flow_export(h->sal, flow, NULL, 0, &len, now_ns, &why);
 
-	h->out_flow = 0;
 	if (r)
 		return told(r, flow, why, err);
-	r = whole_new(&h->out, len, err);
+	r = whole_new(&e->whole, len, err);
 	if (r)
 		return r;
-	r = sal_flow_export(h->sal, flow, h->out.bytes, len, &len, now_ns,
+	r = sal_flow_export(h->sal, flow, e->whole.bytes, len, &len, now_ns,
 			    &why);
-	if (!r)
-		h->out_flow = flow;
-	return told(r, flow, why, err);
+	if (r) {
+		outgoing_drop(e);
+		return told(r, flow, why, err);
+	}
+	e->flow = flow;
+	e->begun = ++h->begun;
+	return 0;
 }
 
 int handoffs_export(struct handoffs *h, uint32_t flow,
 		    struct control_part *part, int64_t now_ns, struct err *err)
 {
+	struct outgoing *e;
 	size_t left;
 	int r = part->offset ? 0 : export_whole(h, flow, now_ns, err);
 
 	if (r)
 		return r;
-	if (!h->out.bytes || h->out_flow != flow || part->offset > h->out.len)
+	e = outgoing_of(h, flow);
+	if (!e || part->offset > e->whole.len)
 		return err_set(err, EINVAL,
 			       "flow %u: its export begins at offset 0", flow);
-	left = h->out.len - part->offset;
-	part->total = h->out.len;
-	part->bytes = h->out.bytes + part->offset;
+	left = e->whole.len - part->offset;
+	part->total = e->whole.len;
+	part->bytes = e->whole.bytes + part->offset;
 	part->len = left < CONTROL_PART_MAX ? left : CONTROL_PART_MAX;
+	if (part->len == left)
+		e->begun = 0;
 	return 0;
 }
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Flows that come from other hosts or go there, as the control socket has it:
- * in parts, one flow at a time each way.
+ * in parts.
  */
 #ifndef APP_HANDOFFS_H
 #define APP_HANDOFFS_H
 
 #include "node/control/control.h"
+
+/* The bytes of so many flows are kept for who exports them part by part. */
+#define HANDOFFS_EXPORTS 16
 
 struct handoffs;
 
