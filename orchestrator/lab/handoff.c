@@ -14,25 +14,51 @@
  *     commit    old sald releases: from here on there is no way back
  *               new sald commits, new server goes on, old server closes
  *
- * All flows take each step together, so that one that cannot be moved is found
- * before any has been. Up to the release each step is taken back where a later
- * one fails: the new server drops its copy, the new sald forgets its, the old
- * server leaves repair mode, the old sald lets the flow go on. Whoever does not
- * answer in that is dead, and holds nothing any more.
+ * No flow is given away before all of them could be, so that one that cannot be
+ * moved is found before any has been. Up to the release each step is taken back
+ * where a later one fails, of any flow: the new server drops its copy, the new
+ * sald forgets its, the old server leaves repair mode, the old sald lets the
+ * flow go on. (To leave behind just the flow that failed is no choice: the old
+ * server ends after the handoff.) Whoever does not answer in that is dead, and
+ * holds nothing any more.
  *
  * The last look before the release is at who must be alive after it. A new
  * server or sald that dies after that takes the flows with it, as the old ones
- * would have: they are its own by then. Flows are released one by one, and a
- * hold may have ended by itself before its turn came (who directs was stopped
- * for ten seconds): then those before it have moved, and the action fails.
+ * would have: they are its own by then. A hold may have ended by itself before
+ * its flow's turn came (who directs was stopped for ten seconds): then those
+ * that are released have moved, all others stay, and the action fails.
+ *
+ * Every step is asked of a process that has to be woken for it, which on a busy
+ * machine takes milliseconds; and all flows stand still until the last of them
+ * is there. So they go side by side: the way is three stretches (HOLD to
+ * IMPORT, RELEASE to CLOSE, and back DROP to LET_GO), flows are let into one in
+ * their order, HANDOFF_WINDOW of them at a time, and the next stretch begins
+ * when all are at the end of this one. Within a stretch
+ *
+ * 1. a flow takes a step when it has the answer to its last one, and no sooner:
+ *    its own order is kept whatever the others do;
+ * 2. salds and servers answer in the order of what they are asked. What is sent
+ *    later finds what was sent before done, whether its answer is known or not:
+ *    so the way back may be ordered behind what nobody waits for any more;
+ * 3. when a flow fails, no other is let in. Those that are in are waited for to
+ *    the end of their step, which is soon, since who is asked has just
+ *    answered: then it is known of each what there is to take back. (To take it
+ *    back without knowing would undo the hold of who else hands such a flow
+ *    over.) Behind the release they go on to the end of their way instead.
+ *
+ * The window bounds what one waking is shared by, and so what a flow waits for
+ * the others within a stretch: a connection that was made anew sends, in repair
+ * mode too, when its timer of a second runs out, and only from its import on is
+ * there a flow to take that; without, the new sald would refuse it and so end
+ * it. That is also why all flows are not restored before the first is imported.
  *
  * Nobody waits in place for any of this: on a busy machine it takes long enough
  * to make the rest of the timeline late, and for seconds where somebody is
- * stuck. A handoff is a machine that takes one stage of one flow at a time:
- * begin() asks somebody, and what they answer, or that they can't any more,
- * comes back by the event loop and leads to the next one. One timer bounds the
- * way to the release, by less than the salds' own patience, so that no flow is
- * given away that goes on by itself; then the release, and the way back.
+ * stuck. A handoff is a machine: begin_flow() asks somebody, and what they
+ * answer, or that they can't any more, comes back by the event loop and leads
+ * to the flow's next stage. One timer bounds the way to the release, by less
+ * than the salds' own patience, so that no flow is given away that goes on by
+ * itself; then the release, and the way back.
  */
 #include "orchestrator/lab/handoff.h"
 
@@ -44,7 +70,9 @@
 /* All of the way to the release; a hold lasts 10 s (SAL_HOLD_NS). */
 #define PREPARE_NS (8 * NSEC_PER_SEC)
 #define COMMIT_NS (5 * NSEC_PER_SEC)
-#define BACK_NS (2 * NSEC_PER_SEC) /* of each flow */
+#define BACK_NS (2 * NSEC_PER_SEC) /* of those on their way, each time */
+
+static void go_on(struct handoff *h);
 
 /* ---- the deadline ---------------------------------------------------------
  */
@@ -62,9 +90,8 @@ static int on_deadline(sd_event_source *source, uint64_t now_us, void *arg)
 		return 0;
 	h->hopeless = h->stage >= DROP;
 	r = handoff_blame(h, &err);
-	lab_sald_forget(h->lab, h);
 	h->dies = false;
-	handoff_go_on(h, r, &err);
+	handoff_abandon(h, r, &err);
 	return 0;
 }
 
@@ -73,15 +100,19 @@ static void set_deadline(struct handoff *h, int64_t in_ns)
 	struct err ignored = ERR_INIT;
 
 	/* Without one it can only last longer. */
-	handoff_timer(h, &h->deadline, in_ns, on_deadline, &ignored);
+	handoff_timer(h, &h->deadline, in_ns, on_deadline, h, &ignored);
 }
 
-/* ---- from stage to stage ---------------------------------------------------
+/* ---- stretches -------------------------------------------------------------
  */
 
-/* As a new instance would die at the worst moment, and be found out. True: its
- * death is waited for. */
-static bool fail_here(struct handoff *h)
+static bool is_of_flows(enum handoff_stage stage)
+{
+	return stage != FIND && stage != LOOK && stage != OVER;
+}
+
+/* Is it the stage that the new server is to die after? */
+static bool fails_behind(const struct handoff *h, enum handoff_stage stage)
 {
 	static const enum scn_handoff_step steps[OVER] = {
 		[HOLD] = SCN_HANDOFF_HOLD,
@@ -89,67 +120,83 @@ static bool fail_here(struct handoff *h)
 		[RESTORE] = SCN_HANDOFF_RESTORE,
 		[IMPORT] = SCN_HANDOFF_IMPORT,
 	};
-	struct err ignored = ERR_INIT;
 
-	if (!steps[h->stage] || h->what.fail != steps[h->stage])
-		return false;
-	h->what.fail = SCN_HANDOFF_NONE;
-	h->what.step(h->what.arg, "handoff.fail", NULL, 0);
-	lab_kill_process(h->lab, h->new->index, SIGKILL, &ignored);
-	/* Its descriptors are closed a moment later. */
-	h->dies = h->new->handoff_fd >= 0;
-	return h->dies;
+	return steps[stage] && h->what.fail == steps[stage];
 }
 
-static void set_stage(struct handoff *h, enum handoff_stage stage, size_t at)
+/* Of the stretch that begins there. */
+static enum handoff_stage last_of(const struct handoff *h,
+				  enum handoff_stage first)
 {
-	handoff_end_dump(h);
+	if (first == RELEASE)
+		return CLOSE;
+	if (first == DROP)
+		return LET_GO;
+	if (first < HOLD || first > IMPORT)
+		return first;
+	while (first < IMPORT && !fails_behind(h, first))
+		first++;
+	return first;
+}
+
+static void set_stage(struct handoff *h, enum handoff_stage stage)
+{
 	h->stage = stage;
-	h->at = at;
-	h->server = NULL;
+	h->last = last_of(h, stage);
+	h->let_in = h->in = 0;
+	h->busy = false;
 	h->sald = SCN_NONE;
 }
 
-/* Which flow is taken back next: the last that was not given away, of those
- * before this one. */
-static void take_back_before(struct handoff *h, size_t before)
+/* In the order that they are let in. */
+static struct moving *flow_at(const struct handoff *h, size_t i)
 {
-	while (before && h->flows.v[before - 1].released)
-		before--;
-	if (before)
-		set_stage(h, DROP, before - 1);
-	else
-		set_stage(h, OVER, 0);
+	return &h->flows.v[h->stage == DROP ? h->flows.n - 1 - i : i];
 }
 
-static void begin_taking_back(struct handoff *h)
+const struct moving *handoff_oldest(const struct handoff *h)
 {
-	/* Or the old server would not be there for the order to go back. */
-	handoff_stop_dump(h);
-	handoff_end_turns(h);
-	h->wanted = false;
-	take_back_before(h, h->flows.n);
+	for (size_t i = 0; i < h->let_in; i++)
+		if (flow_at(h, i)->in && flow_at(h, i)->busy)
+			return flow_at(h, i);
+	return NULL;
 }
 
-/* Behind a stage that all flows take together. */
-static void pass_together(struct handoff *h, enum handoff_stage first)
+/* Is there nothing to be done but to take back? */
+static bool has_failed(const struct handoff *h)
 {
-	if (h->at + 1 < h->flows.n) {
-		set_stage(h, first, h->at + 1);
+	return h->r && h->stage < DROP;
+}
+
+static void enter(struct handoff *h)
+{
+	struct moving *m = flow_at(h, h->let_in++);
+
+	/* There is no way back for it. */
+	if (h->stage == DROP && m->released)
 		return;
-	}
-	if (!fail_here(h))
-		set_stage(h, h->stage + 1, 0);
+	m->stage = h->stage;
+	m->in = true;
+	m->busy = false;
+	h->in++;
+	if (h->stage == RELEASE)
+		set_deadline(h, COMMIT_NS);
+	if (h->stage == DROP && !h->hopeless)
+		set_deadline(h, BACK_NS);
 }
 
-static void tell(const struct handoff *h, const char *step,
-		 const struct moving *m)
+static void leave(struct moving *m)
 {
-	h->what.step(h->what.arg, step, "flow", m->flow);
+	m->in = m->busy = false;
+	m->h->in--;
+	if (m->h->stage == DROP && !m->h->hopeless)
+		set_deadline(m->h, BACK_NS);
 }
 
-/* The stage is done for the flow whose turn it was. */
-static void pass(struct handoff *h)
+/* ---- a flow, from stage to stage -------------------------------------------
+ */
+
+static void tell(const struct moving *m)
 {
 	static const char *const told[OVER] = {
 		[HOLD] = "handoff.hold",
@@ -159,65 +206,127 @@ static void pass(struct handoff *h)
 		[CLOSE] = "handoff.committed",
 		[LET_GO] = "handoff.rolled_back",
 	};
-	size_t at = h->at;
 
-	if (told[h->stage] && at < h->flows.n && !(h->stage == CLOSE && h->r))
-		tell(h, told[h->stage], &h->flows.v[at]);
-	switch (h->stage) {
-	case FIND:
-	case LOOK:
-		set_stage(h, h->stage + 1, 0);
-		break;
-	case HOLD:
-	case DUMP:
-	case RESTORE:
-		pass_together(h, h->stage);
-		break;
-	case IMPORT:
-		pass_together(h, EXPORT);
-		break;
-	case EXPORT:
-	case RELEASE:
-	case COMMIT:
-	case GO:
-	case DROP:
-	case FORGET:
-	case BACK:
-		set_stage(h, h->stage + 1, at);
-		break;
-	case CLOSE:
-		if (h->r)
-			begin_taking_back(h);
-		else
-			set_stage(h, RELEASE, at + 1);
-		break;
-	case LET_GO:
-		take_back_before(h, at);
-		break;
-	case OVER:
-		break;
-	}
-	/* There is no flow to take it. */
-	if (h->stage == RELEASE && h->at >= h->flows.n)
-		set_stage(h, OVER, 0);
+	if (told[m->stage] && !m->astray)
+		m->h->what.step(m->h->what.arg, told[m->stage], "flow",
+				m->flow);
 }
 
-static void fail(struct handoff *h, int r, const struct err *err)
+static void pass(struct moving *m)
+{
+	tell(m);
+	if (m->stage == m->h->last)
+		leave(m);
+	else
+		m->stage++;
+}
+
+/* Before the release, the others stay where they are: what they only wait for,
+ * or what the two servers have still to do, is not waited for. */
+static void stop_all(struct handoff *h)
+{
+	for (size_t i = 0; i < h->let_in; i++) {
+		struct moving *m = flow_at(h, i);
+
+		if (!m->in)
+			continue;
+		handoff_stop_dump(m);
+		if (!m->waits && !m->retry)
+			continue;
+		handoff_forget_flow(m);
+		leave(m);
+	}
+}
+
+static void keep_first(struct handoff *h, int r, const struct err *err)
+{
+	if (h->r)
+		return;
+	h->r = r;
+	h->err = *err;
+	if (is_of_flows(h->stage) && h->stage < RELEASE)
+		stop_all(h);
+}
+
+static void fail(struct moving *m, int r, const struct err *err)
 {
 	/* On the way back everything is tried; and the old server, which holds
 	 * nothing that could act, is no reason to fail. */
-	if (h->stage >= CLOSE) {
-		pass(h);
+	if (m->stage >= CLOSE) {
+		pass(m);
 		return;
 	}
-	if (!h->r) {
-		h->r = r;
-		h->err = *err;
+	if (m->stage == COMMIT || m->stage == GO) {
+		m->stage = CLOSE; /* it has been given away */
+		m->astray = true;
+	} else {
+		leave(m);
 	}
-	if (h->stage == COMMIT || h->stage == GO)
-		set_stage(h, CLOSE, h->at); /* it has been given away */
+	keep_first(m->h, r, err);
+}
+
+/* Its stage is at an end. */
+static void settle(struct moving *m, int r, const struct err *err)
+{
+	m->busy = false;
+	m->server = NULL;
+	m->sald = SCN_NONE;
+	if (r < 0)
+		fail(m, r, err);
 	else
-		begin_taking_back(h);
+		pass(m);
+}
+
+static void begin_flow(struct moving *m)
+{
+	struct handoff *h = m->h;
+	struct err err = ERR_INIT;
+	int r;
+
+	if (has_failed(h) && m->stage <= RELEASE) {
+		leave(m);
+		return;
+	}
+	/* What was before it has used up that of its flow. */
+	if (m->stage == CLOSE && !h->deadline)
+		set_deadline(h, BACK_NS);
+	m->busy = true;
+	r = handoff_begin_flow(m, &err);
+	if (r == UNDER_WAY && h->hopeless) {
+		handoff_forget_flow(m);
+		r = 0;
+	}
+	if (r != UNDER_WAY)
+		settle(m, r, &err);
+}
+
+/* ---- all of it --------------------------------------------------------------
+ */
+
+/* As a new instance would die at the worst moment, and be found out. True: its
+ * death is waited for. */
+static bool fail_here(struct handoff *h)
+{
+	struct err ignored = ERR_INIT;
+
+	if (!fails_behind(h, h->last))
+		return false;
+	h->what.fail = SCN_HANDOFF_NONE;
+	h->what.step(h->what.arg, "handoff.fail", NULL, 0);
+	lab_kill_process(h->lab, h->new->index, SIGKILL, &ignored);
+	/* Its descriptors are closed a moment later. */
+	h->dies = h->new->handoff_fd >= 0;
+	return h->dies;
+}
+
+static void next_stage(struct handoff *h)
+{
+	if (has_failed(h))
+		set_stage(h, DROP);
+	else if (h->stage == RELEASE || h->stage == DROP)
+		set_stage(h, OVER);
+	else
+		set_stage(h, h->last + 1);
 }
 
 static void end(struct handoff *h)
@@ -225,7 +334,6 @@ static void end(struct handoff *h)
 	bool released = false;
 
 	h->deadline = sd_event_source_disable_unref(h->deadline);
-	h->retry = sd_event_source_disable_unref(h->retry);
 	for (size_t i = 0; i < h->flows.n; i++)
 		released |= h->flows.v[i].released;
 	h->what.over(h->what.arg,
@@ -235,59 +343,125 @@ static void end(struct handoff *h)
 		     &h->err);
 }
 
-static int begin(struct handoff *h, struct err *err)
+/* Of FIND and LOOK. */
+static void settle_whole(struct handoff *h, int r, const struct err *err)
 {
-	int r;
-
-	if (h->dies)
-		return UNDER_WAY;
-	/* Without flows nothing is asked of anybody but to look. */
-	if (!h->flows.n && h->stage >= HOLD && h->stage <= IMPORT)
-		return 0;
-	if (h->stage == RELEASE)
-		set_deadline(h, COMMIT_NS);
-	/* What was before it has used up that of its flow. */
-	if (h->stage == CLOSE && !h->deadline)
-		set_deadline(h, BACK_NS);
-	if (h->stage == DROP && !h->hopeless)
-		set_deadline(h, BACK_NS);
-	r = handoff_begin_stage(h, err);
-	if (r != UNDER_WAY || !h->hopeless)
-		return r;
-	h->server = NULL;
-	lab_sald_forget(h->lab, h);
-	return 0;
+	h->busy = false;
+	h->sald = SCN_NONE;
+	if (r < 0)
+		keep_first(h, r, err);
+	next_stage(h);
 }
 
-void handoff_go_on(struct handoff *h, int r, struct err *err)
+/* Lets flows in, and has those that can begin their stage; again, where that
+ * was its end. */
+static void go_through(struct handoff *h)
 {
-	if (r == UNDER_WAY || h->stage == OVER)
+	bool more = true;
+
+	while (more) {
+		more = false;
+		while (h->in < HANDOFF_WINDOW && h->let_in < h->flows.n &&
+		       !has_failed(h))
+			enter(h);
+		for (size_t i = 0; i < h->let_in; i++) {
+			struct moving *m = flow_at(h, i);
+
+			if (!m->in || m->busy)
+				continue;
+			begin_flow(m);
+			more = true;
+		}
+	}
+}
+
+static void go_on(struct handoff *h)
+{
+	if (h->stage == OVER)
+		return;
+	while (h->stage != OVER && !h->still.now && !h->dies) {
+		struct err err = ERR_INIT;
+		int r;
+
+		if (is_of_flows(h->stage)) {
+			go_through(h);
+			if (h->in)
+				return;
+			if (has_failed(h) || !fail_here(h))
+				next_stage(h);
+			continue;
+		}
+		if (h->busy)
+			return;
+		h->busy = true;
+		r = handoff_begin_whole(h, &err);
+		if (r == UNDER_WAY)
+			return;
+		settle_whole(h, r, &err);
+	}
+	if (h->stage == OVER)
+		end(h);
+}
+
+void handoff_flow_done(struct moving *m, int r, struct err *err)
+{
+	struct handoff *h = m->h;
+
+	if (r == UNDER_WAY || !m->in || !m->busy)
 		return;
 	if (h->still.now) {
-		h->still.kept = true;
-		h->still.r = r;
-		h->still.err = *err;
+		m->kept.now = true;
+		m->kept.r = r;
+		m->kept.err = *err;
 		return;
 	}
-	do {
-		if (r < 0)
-			fail(h, r, err);
-		else
-			pass(h);
-		*err = ERR_INIT;
-		if (h->stage == OVER) {
-			end(h);
-			return;
-		}
-		r = begin(h, err);
-	} while (r != UNDER_WAY);
+	settle(m, r, err);
+	go_on(h);
 }
 
-/* Its stage is begun from the loop: the first one, or where it had to wait. */
-static int on_wake(sd_event_source *source, void *arg)
+static void keep_for_all(struct handoff *h, int r, const struct err *err)
+{
+	h->still.kept = true;
+	h->still.r = r;
+	h->still.err = *err;
+}
+
+void handoff_whole_done(struct handoff *h, int r, struct err *err)
+{
+	if (r == UNDER_WAY || !h->busy)
+		return;
+	if (h->still.now) {
+		keep_for_all(h, r, err);
+		return;
+	}
+	settle_whole(h, r, err);
+	go_on(h);
+}
+
+/* Nobody is waited for any more on this stretch. */
+void handoff_abandon(struct handoff *h, int r, const struct err *err)
+{
+	handoff_forget_all(h);
+	for (size_t i = 0; i < h->let_in; i++) {
+		struct moving *m = flow_at(h, i);
+
+		m->kept.now = false;
+		if (m->in && m->busy)
+			settle(m, r, err);
+	}
+	if (h->stage < RELEASE) {
+		keep_first(h, r, err);
+		h->wanted = false;
+	}
+	if (!is_of_flows(h->stage))
+		settle_whole(h, r, err);
+	go_on(h);
+}
+
+/* Begun from the loop: the first stage, or where it had to wait. */
+int handoff_on_wake(sd_event_source *source, void *arg)
 {
 	struct handoff *h = arg;
-	struct err err = ERR_INIT;
 
 	(void)source;
 	if (!h->wanted || h->still.now || h->stage == OVER)
@@ -295,7 +469,13 @@ static int on_wake(sd_event_source *source, void *arg)
 	h->wanted = false;
 	if (h->stage == FIND)
 		set_deadline(h, PREPARE_NS);
-	handoff_go_on(h, begin(h, &err), &err);
+	for (size_t i = 0; i < h->let_in; i++) {
+		struct moving *m = flow_at(h, i);
+
+		m->busy &= !m->waits;
+		m->waits = false;
+	}
+	go_on(h);
 	return 0;
 }
 
@@ -317,132 +497,43 @@ void handoff_lost(struct handoff *h, const struct lab_process *p)
 	*gone = true;
 	if (h->dies && p == h->new) {
 		h->dies = false;
-		set_stage(h, h->stage + 1, 0);
+		next_stage(h);
 		handoff_wake(h);
 		return;
 	}
 	if (h->stage <= FIND || h->stage >= RELEASE)
 		return;
-	lab_sald_forget(h->lab, h);
 	err_set(&err, ECONNRESET,
 		"process '%s' ended before the handoff was complete",
 		h->lab->plan->scenario->processes.v[p->index].name);
-	handoff_go_on(h, -ECONNRESET, &err);
+	if (h->still.now)
+		keep_for_all(h, -ECONNRESET, &err);
+	else
+		handoff_abandon(h, -ECONNRESET, &err);
 }
 
-/* ---- for those who want it --------------------------------------------------
- */
-
-int lab_handoff_begin(struct lab *lab, const struct lab_handoff *what,
-		      struct handoff **out, struct err *err)
+/* What came while it stood still. */
+void handoff_catch_up(struct handoff *h)
 {
-	struct handoff **slot = VEC_PUSH(&lab->handoffs);
-	struct handoff *h = slot ? calloc(1, sizeof(*h)) : NULL;
-	int r;
-
-	if (!h) {
-		lab->handoffs.n -= slot != NULL;
-		return err_errno(err, ENOMEM, "hand over");
-	}
-	*slot = h;
-	h->lab = lab;
-	h->what = *what;
-	h->sald = SCN_NONE;
-	h->dump_fd = -1;
-	handoff_drop_parts(h);
-	h->wanted = true;
-	r = sd_event_add_defer(lab->event, &h->wake, on_wake, h);
-	if (r < 0) {
-		lab_handoff_free(h);
-		return err_errno(err, -r, "event loop");
-	}
-	*out = h;
-	return 0;
-}
-
-void lab_handoff_stop(struct handoff *h, const char *why)
-{
-	struct err err = ERR_INIT;
+	struct err err = h->still.err;
+	bool kept = h->still.kept;
 
 	h->still.now = h->still.kept = false;
-	if (h->stage >= RELEASE)
-		return; /* it comes to its end by itself */
-	lab_sald_forget(h->lab, h);
-	h->retry = sd_event_source_disable_unref(h->retry);
-	h->dies = false;
-	err_set(&err, ECANCELED, "%s", why);
-	handoff_go_on(h, -ECANCELED, &err);
-}
-
-struct handoff *lab_handoff_free(struct handoff *h)
-{
-	struct lab *lab;
-	size_t n = 0;
-
-	if (!h)
-		return NULL;
-	lab = h->lab;
-	handoff_end_turns(h);
-	handoff_end_dump(h);
-	lab_sald_forget(lab, h);
-	for (size_t i = 0; i < lab->plan->scenario->processes.n; i++)
-		for (size_t k = 0; k < lab->processes[i].orders.n; k++)
-			if (lab->processes[i].orders.v[k].who == h)
-				lab->processes[i].orders.v[k].who = NULL;
-	for (size_t i = 0; i < lab->handoffs.n; i++)
-		if (lab->handoffs.v[i] != h)
-			lab->handoffs.v[n++] = lab->handoffs.v[i];
-	lab->handoffs.n = n;
-	handoff_drop_parts(h);
-	VEC_FREE(&h->parts);
-	VEC_FREE(&h->flows);
-	sd_event_source_disable_unref(h->wake);
-	sd_event_source_disable_unref(h->retry);
-	sd_event_source_disable_unref(h->deadline);
-	free(h);
-	return NULL;
-}
-
-/* ---- pauses -----------------------------------------------------------------
- */
-
-static void put_off(sd_event_source *timer, bool still, int64_t for_ns)
-{
-	uint64_t at_us;
-
-	if (!timer)
+	if (kept && h->still.r < 0) {
+		handoff_abandon(h, h->still.r, &err);
 		return;
-	if (!still && sd_event_source_get_time(timer, &at_us) >= 0)
-		sd_event_source_set_time(
-			timer, at_us + (uint64_t)(for_ns / NSEC_PER_USEC));
-	sd_event_source_set_enabled(timer,
-				    still ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
-}
-
-void handoff_hold_all(struct lab *lab)
-{
-	for (size_t i = 0; i < lab->handoffs.n; i++) {
-		struct handoff *h = lab->handoffs.v[i];
-
-		h->still.now = true;
-		put_off(h->deadline, true, 0);
-		put_off(h->retry, true, 0);
 	}
-}
+	if (kept)
+		settle_whole(h, 0, &err);
+	for (size_t i = 0; i < h->let_in; i++) {
+		struct moving *m = flow_at(h, i);
 
-void handoff_release_all(struct lab *lab, int64_t for_ns)
-{
-	for (size_t i = 0; i < lab->handoffs.n; i++) {
-		struct handoff *h = lab->handoffs.v[i];
-		struct err err = h->still.err;
-		bool kept = h->still.kept;
-
-		h->still.now = h->still.kept = false;
-		put_off(h->deadline, false, for_ns);
-		put_off(h->retry, false, for_ns);
-		if (kept)
-			handoff_go_on(h, h->still.r, &err);
-		else if (h->wanted)
-			handoff_wake(h);
+		if (m->kept.now && m->in && m->busy)
+			settle(m, m->kept.r, &m->kept.err);
+		m->kept.now = false;
 	}
+	if (h->wanted)
+		handoff_wake(h);
+	else
+		go_on(h);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What is done in each stage of a handoff, and what its answer means. The
- * stages and their order are handoff.c's.
+ * stages and their order, and which flows take them side by side, are
+ * handoff.c's.
  */
 #include "orchestrator/lab/handoff.h"
 
@@ -9,7 +10,6 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -19,21 +19,18 @@
 #define HOLD_RETRY_NS (20 * NSEC_PER_MSEC)
 #define HOLD_PATIENCE_NS (2 * NSEC_PER_SEC)
 #define PARTS_MAX 1024
+/* A sald has room for so many that are read part by part (docs/control.md). */
+#define EXPORTS_MAX 16
 /* Of a dump; as much of it as may be need not wait to be read. */
 #define DUMP_BUFFER (8 << 20)
 
-static const char *name_of(const struct lab_process *p)
+static unsigned number_of(const struct moving *m)
 {
-	return p->lab->plan->scenario->processes.v[p->index].name;
-}
-
-static unsigned number_of(const struct handoff *h, size_t flow)
-{
-	return h->first + (unsigned)flow;
+	return m->h->first + (unsigned)(m - m->h->flows.v);
 }
 
 int handoff_timer(struct handoff *h, sd_event_source **timer, int64_t in_ns,
-		  sd_event_time_handler_t fn, struct err *err)
+		  sd_event_time_handler_t fn, void *arg, struct err *err)
 {
 	int r;
 
@@ -41,15 +38,63 @@ int handoff_timer(struct handoff *h, sd_event_source **timer, int64_t in_ns,
 	r = sd_event_add_time(
 		h->lab->event, timer, CLOCK_MONOTONIC,
 		(uint64_t)((clock_mono_ns() + in_ns) / NSEC_PER_USEC), 1, fn,
-		h);
+		arg);
 	return r < 0 ? err_errno(err, -r, "set a timer") : 0;
+}
+
+/* ---- who does not answer --------------------------------------------------
+ */
+
+static void end_export(struct moving *m);
+
+void handoff_end_dump(struct moving *m)
+{
+	if (m->dump_fd >= 0)
+		close(m->dump_fd);
+	m->dump_fd = -1;
+}
+
+void handoff_stop_dump(struct moving *m)
+{
+	if (m->dump_fd >= 0)
+		shutdown(m->dump_fd, SHUT_RDWR);
+	handoff_end_dump(m);
+}
+
+static void drop_parts(struct moving *m)
+{
+	for (size_t i = 0; i < m->parts.n; i++)
+		json_decref(m->parts.v[i]);
+	m->parts.n = 0;
+	m->total = 1; /* more than there is */
+	m->offset = 0;
+}
+
+void handoff_forget_flow(struct moving *m)
+{
+	lab_sald_forget(m->h->lab, m);
+	m->retry = sd_event_source_disable_unref(m->retry);
+	/* Or the old server would not be there for the order to go back. */
+	handoff_stop_dump(m);
+	m->sald = SCN_NONE;
+	m->server = NULL;
+	m->waits = false;
+	drop_parts(m);
+	end_export(m);
+}
+
+void handoff_forget_all(struct handoff *h)
+{
+	lab_sald_forget(h->lab, h);
+	for (size_t i = 0; i < h->flows.n; i++)
+		handoff_forget_flow(&h->flows.v[i]);
 }
 
 /* One that does not answer is done with: what it still said would be taken for
  * another answer, and it takes everything back when nobody directs it. */
 static int give_up(struct handoff *h, struct lab_process *p)
 {
-	h->server = NULL;
+	handoff_forget_all(h);
 	h->old_gone |= p == h->old;
 	h->new_gone |= p == h->new;
 	lab_handoff_forget(p);
@@ -57,39 +102,46 @@ static int give_up(struct handoff *h, struct lab_process *p)
 }
 
 /* Is it the new server that keeps the old one from coming to an end? */
-static bool does_not_read(const struct handoff *h)
+static bool does_not_read(const struct moving *m)
 {
 	int unread = 0;
 
-	return h->dump_fd >= 0 && !ioctl(h->dump_fd, FIONREAD, &unread) &&
-	       unread > 0;
+	return m->stage == DUMP && m->dump_fd >= 0 &&
+	       !ioctl(m->dump_fd, FIONREAD, &unread) && unread > 0;
 }
 
-/* Who does not answer? */
+/* Who does not answer? Everybody does so in the order that he is asked in: who
+ * is asked first is where it hangs. */
 int handoff_blame(struct handoff *h, struct err *err)
 {
-	struct lab_process *p =
-		h->server ? &h->lab->processes[h->server->index] : NULL;
+	const struct moving *m = handoff_oldest(h);
+	struct lab_process *p = m ? m->server : NULL;
+	const char *word = m ? m->word : NULL;
+	size_t sald = m ? m->sald : h->sald;
 
-	if (h->sald != SCN_NONE)
+	if (sald != SCN_NONE) {
+		handoff_forget_all(h);
 		return err_set(err, ETIMEDOUT,
 			       "the sald of '%s' does not answer",
-			       lab_sald_node(&h->lab->salds[h->sald]));
+			       lab_sald_node(&h->lab->salds[sald]));
+	}
 	if (!p && h->dies) {
 		err_set(err, ETIMEDOUT,
 			"process '%s' was killed, and something that it began "
 			"has its end of the orders' socket still",
-			name_of(h->new));
+			handoff_process(h->new));
 		return give_up(h, h->new);
 	}
-	if (!p)
+	if (!p) {
+		handoff_forget_all(h);
 		return err_set(err, ETIMEDOUT, "the handoff took too long");
-	if (h->stage == DUMP && does_not_read(h)) {
+	}
+	if (does_not_read(m)) {
 		p = h->new;
-		h->word = "take";
+		word = "take";
 	}
 	err_set(err, ETIMEDOUT, "process '%s' does not answer to \"%s\"",
-		name_of(p), h->word);
+		handoff_process(p), word);
 	err_hint(err, "it must speak what docs/control.md says of servers that "
 		      "hand over, as serval-handoff-echo does");
 	return give_up(h, p);
@@ -100,206 +152,86 @@ int handoff_blame(struct handoff *h, struct err *err)
 
 static void answered(void *arg, int r, json_t *answer, struct err *err);
 
-static int ask(struct handoff *h, size_t node, json_t *request, struct err *err)
+static int ask(struct moving *m, size_t node, json_t *request, struct err *err)
 {
-	int r = lab_sald_ask(h->lab, node, request, answered, h, err);
+	int r = lab_sald_ask(m->h->lab, node, request, answered, m, err);
 
 	if (r)
 		return r;
-	h->sald = node;
+	m->sald = node;
 	return UNDER_WAY;
 }
 
-static int ask_flow(struct handoff *h, size_t node, const char *cmd,
-		    const struct moving *m, struct err *err)
+static int ask_flow(struct moving *m, size_t node, const char *cmd,
+		    struct err *err)
 {
-	return ask(h, node,
+	return ask(m, node,
 		   json_pack("{s:s, s:I}", "cmd", cmd, "flow",
 			     (json_int_t)m->flow),
 		   err);
 }
 
 /* Not waited for by itself. */
-static int send_order(struct handoff *h, struct lab_process *p,
-		      const char *word, size_t flow, const char *rest, int fd,
-		      struct err *err)
+static int send_order(struct moving *m, struct lab_process *p, const char *word,
+		      const char *rest, int fd, struct err *err)
 {
+	struct handoff *h = m->h;
+
 	if (p && !(p == h->old ? h->old_gone : h->new_gone))
-		return lab_handoff_order(p, h, word, number_of(h, flow), rest,
-					 fd, err);
+		return lab_handoff_order(p, h, word, number_of(m), rest, fd,
+					 err);
 	return err_set(err, ECONNRESET,
 		       "process '%s' ended before it was told to %s",
-		       p ? name_of(p) : "", word);
+		       p ? handoff_process(p) : "", word);
 }
 
-static int order(struct handoff *h, struct lab_process *p, const char *word,
-		 struct err *err)
+static int wait_for(struct moving *m, struct lab_process *p, const char *word)
 {
-	int r = send_order(h, p, word, h->at, "", -1, err);
-
-	if (r)
-		return r;
-	h->server = p;
-	h->word = word;
+	m->server = p;
+	m->word = word;
 	return UNDER_WAY;
 }
 
-static bool new_is_alive(const struct handoff *h)
+static int order(struct moving *m, struct lab_process *p, const char *word,
+		 struct err *err)
 {
-	/* Its end of the socket is open; what it has said waits. */
-	struct pollfd pfd = { .fd = h->new->handoff_fd };
+	int r = send_order(m, p, word, "", -1, err);
 
-	return !h->new_gone && poll(&pfd, 1, 0) == 0;
-}
-
-/* ---- which flows ----------------------------------------------------------
- */
-
-static const char *text_of(json_t *o, const char *key)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	return text ? text : "";
-}
-
-static bool is_open(const char *state)
-{
-	static const char *const over[] = { "CLOSED",	 "SYN_SENT",
-					    "FIN_WAIT",	 "CLOSE_WAIT",
-					    "TIME_WAIT", NULL };
-
-	for (size_t i = 0; over[i]; i++)
-		if (!strcmp(state, over[i]))
-			return false;
-	return true;
-}
-
-static int add_flow(struct handoff *h, json_t *f,
-		    const struct service_prefix *service)
-{
-	struct service_id id;
-	struct moving *m;
-
-	if (service_id_parse(text_of(f, "service"), &id) ||
-	    !service_prefix_contains(service, &id) ||
-	    strcmp(text_of(f, "role"), "server") ||
-	    strcmp(text_of(f, "protocol"), "tcp") ||
-	    !is_open(text_of(f, "state")))
-		return 0;
-	m = VEC_PUSH(&h->flows);
-	if (!m)
-		return -ENOMEM;
-	m->flow = (uint32_t)json_integer_value(json_object_get(f, "flow"));
-	snprintf(m->ends, sizeof(m->ends), "%.60s %d %.60s %d",
-		 text_of(f, "inner_local"),
-		 (int)json_integer_value(json_object_get(f, "port_local")),
-		 text_of(f, "inner_remote"),
-		 (int)json_integer_value(json_object_get(f, "port_remote")));
-	return 0;
-}
-
-static int take_flows(struct handoff *h, json_t *list, struct err *err)
-{
-	const struct plan_service *service =
-		&h->lab->plan->services.v[h->what.service];
-	json_t *f;
-	size_t i;
-	int r = 0;
-
-	json_array_foreach(json_object_get(list, "flows"), i, f)
-	{
-		if (!r && add_flow(h, f, &service->prefix))
-			r = err_errno(err, ENOMEM, "hand over");
-	}
-	h->first = h->lab->handed + 1;
-	h->lab->handed += (unsigned)h->flows.n;
-	return r;
-}
-
-/* The service's process at a node. */
-static struct lab_process *find_process(const struct handoff *h, size_t node,
-					struct err *err)
-{
-	const struct scenario *s = h->lab->plan->scenario;
-	const struct scn_service *svc = &s->services.v[h->what.service];
-
-	for (size_t i = 0; i < svc->run.n; i++) {
-		struct lab_process *p = &h->lab->processes[svc->run.v[i]];
-
-		if (s->processes.v[p->index].node != node)
-			continue;
-		if (p->pid && p->handoff_fd >= 0)
-			return p;
-		err_set(err, ESRCH,
-			p->pid ? "process '%s' hands nothing over any more: it "
-				 "did not answer before, or has closed its "
-				 "socket" :
-				 "process '%s' does not run",
-			s->processes.v[p->index].name);
-		return NULL;
-	}
-	err_set(err, ESRCH, "service '%s' runs no process at '%s'", svc->name,
-		s->nodes.v[node].name);
-	return NULL;
-}
-
-static int begin_find(struct handoff *h, struct err *err)
-{
-	h->old = find_process(h, h->what.from, err);
-	h->new = h->old ? find_process(h, h->what.to, err) : NULL;
-	if (!h->new)
-		return -ESRCH;
-	return ask(h, h->what.from, json_pack("{s:s}", "cmd", "flow list"),
-		   err);
+	return r ? r : wait_for(m, p, word);
 }
 
 /* ---- hold, dump, restore --------------------------------------------------
  */
 
-static int begin_hold(struct handoff *h, struct moving *m, struct err *err)
+static int begin_hold(struct moving *m, struct err *err)
 {
 	if (!m->hold_until_ns)
 		m->hold_until_ns = clock_mono_ns() + HOLD_PATIENCE_NS;
 	m->held = true; /* or not: who takes it back will see */
-	return ask_flow(h, h->what.from, "flow hold", m, err);
+	return ask_flow(m, m->h->what.from, "flow hold", err);
 }
 
 static int on_retry(sd_event_source *source, uint64_t now_us, void *arg)
 {
-	struct handoff *h = arg;
+	struct moving *m = arg;
 	struct err err = ERR_INIT;
 
 	(void)source;
 	(void)now_us;
-	h->retry = sd_event_source_disable_unref(h->retry);
-	if (h->stage == HOLD)
-		handoff_go_on(h, begin_hold(h, &h->flows.v[h->at], &err), &err);
+	m->retry = sd_event_source_disable_unref(m->retry);
+	handoff_flow_done(m, begin_hold(m, &err), &err);
 	return 0;
 }
 
 /* It moves just now, or opens: that is over in a moment. */
-static int hold_answered(struct handoff *h, struct moving *m, int r,
-			 struct err *err)
+static int hold_answered(struct moving *m, int r, struct err *err)
 {
 	m->held = !r;
-	if (r != -EAGAIN || clock_mono_ns() > m->hold_until_ns)
+	if (r != -EAGAIN || m->h->r || clock_mono_ns() > m->hold_until_ns)
 		return r;
-	r = handoff_timer(h, &h->retry, HOLD_RETRY_NS, on_retry, err);
+	m->sald = SCN_NONE;
+	r = handoff_timer(m->h, &m->retry, HOLD_RETRY_NS, on_retry, m, err);
 	return r ? r : UNDER_WAY;
-}
-
-void handoff_end_dump(struct handoff *h)
-{
-	if (h->dump_fd >= 0)
-		close(h->dump_fd);
-	h->dump_fd = -1;
-}
-
-void handoff_stop_dump(struct handoff *h)
-{
-	if (h->dump_fd >= 0)
-		shutdown(h->dump_fd, SHUT_RDWR);
-	handoff_end_dump(h);
 }
 
 static void enlarge(int fd)
@@ -314,37 +246,33 @@ static void enlarge(int fd)
 /* The old server writes while the new one reads: both are told at once. What is
  * larger than the buffer waits for the new one, and its end is kept here to
  * know whose fault it is. */
-static int begin_dump(struct handoff *h, struct moving *m, struct err *err)
+static int begin_dump(struct moving *m, struct err *err)
 {
+	struct handoff *h = m->h;
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return err_errno(err, errno, "socketpair");
 	enlarge(pair[0]);
-	r = send_order(h, h->old, "dump", h->at, m->ends, pair[0], err);
+	r = send_order(m, h->old, "dump", m->ends, pair[0], err);
 	if (!r)
 		m->dumped = true; /* likewise */
 	if (!r)
-		r = send_order(h, h->new, "take", h->at, "", pair[1], err);
+		r = send_order(m, h->new, "take", "", pair[1], err);
 	if (!r)
 		m->restored = true; /* likewise */
 	close(pair[0]);
-	handoff_end_dump(h);
-	h->dump_fd = pair[1];
+	handoff_end_dump(m);
+	m->dump_fd = pair[1];
 	if (r)
-		return r;
-	h->server = h->old;
-	h->word = "dump";
-	return UNDER_WAY;
+		handoff_stop_dump(m);
+	return r ? r : wait_for(m, h->old, "dump");
 }
 
-static int begin_restore(struct handoff *h, struct moving *m, struct err *err)
+static int begin_restore(struct moving *m, struct err *err)
 {
-	if (m->taken == NOT_TOLD) {
-		h->server = h->new;
-		h->word = "take";
-		return UNDER_WAY;
-	}
+	if (m->taken == NOT_TOLD)
+		return wait_for(m, m->h->new, "take");
 	m->restored = m->taken == WELL;
 	if (m->restored)
 		return 0;
@@ -354,156 +282,125 @@ static int begin_restore(struct handoff *h, struct moving *m, struct err *err)
 /* ---- the flow, from sald to sald -------------------------------------------
  */
 
-/* A sald keeps the bytes of one flow at a time. */
-static bool is_its_turn(struct handoff *h, struct handoff **turn)
+static void end_export(struct moving *m)
 {
-	h->waits = *turn && *turn != h;
-	if (!h->waits)
-		*turn = h;
-	return !h->waits;
-}
+	struct lab *lab = m->h->lab;
 
-static void end_turn(struct handoff *h, struct handoff **turn)
-{
-	struct lab *lab = h->lab;
-
-	if (*turn != h)
+	if (!m->exporting)
 		return;
-	*turn = NULL;
+	m->exporting = false;
+	lab->salds[m->h->what.from].exports--;
 	for (size_t i = 0; i < lab->handoffs.n; i++)
-		if (lab->handoffs.v[i]->waits)
-			handoff_wake(lab->handoffs.v[i]);
+		for (size_t k = 0; k < lab->handoffs.v[i]->flows.n; k++)
+			if (lab->handoffs.v[i]->flows.v[k].waits)
+				handoff_wake(lab->handoffs.v[i]);
 }
 
-void handoff_end_turns(struct handoff *h)
+static int export_part(struct moving *m, struct err *err)
 {
-	h->waits = false;
-	end_turn(h, &h->lab->salds[h->what.from].exports);
-	end_turn(h, &h->lab->salds[h->what.to].imports);
-}
-
-void handoff_drop_parts(struct handoff *h)
-{
-	for (size_t i = 0; i < h->parts.n; i++)
-		json_decref(h->parts.v[i]);
-	h->parts.n = 0;
-	h->total = 1; /* more than there is */
-	h->offset = 0;
-	h->imported_parts = 0;
-}
-
-static int begin_export(struct handoff *h, const struct moving *m,
-			struct err *err)
-{
-	if (!is_its_turn(h, &h->lab->salds[h->what.from].exports))
-		return UNDER_WAY;
-	if (!h->offset)
-		handoff_drop_parts(h);
-	return ask(h, h->what.from,
+	return ask(m, m->h->what.from,
 		   json_pack("{s:s, s:I, s:I}", "cmd", "flow export", "flow",
-			     (json_int_t)m->flow, "offset", h->offset),
+			     (json_int_t)m->flow, "offset", m->offset),
 		   err);
 }
 
-static int export_answered(struct handoff *h, const struct moving *m,
-			   json_t *answer, struct err *err)
+static int begin_export(struct moving *m, struct err *err)
 {
-	json_t **part = VEC_PUSH(&h->parts);
+	struct lab_sald *old = &m->h->lab->salds[m->h->what.from];
+	int r;
+
+	m->waits = old->exports >= EXPORTS_MAX;
+	if (m->waits)
+		return UNDER_WAY;
+	old->exports++;
+	m->exporting = true;
+	drop_parts(m);
+	r = export_part(m, err);
+	if (r < 0)
+		end_export(m);
+	return r;
+}
+
+static int export_answered(struct moving *m, json_t *answer, struct err *err)
+{
+	json_t **part = VEC_PUSH(&m->parts);
 
 	if (!part)
 		return err_errno(err, ENOMEM, "hand over");
 	*part = json_incref(json_object_get(answer, "bytes"));
-	h->total = json_integer_value(json_object_get(answer, "total"));
-	h->offset += (json_int_t)base64_bytes(text_of(answer, "bytes"));
-	if (h->offset < h->total && h->parts.n < PARTS_MAX)
-		return begin_export(h, m, err);
-	end_turn(h, &h->lab->salds[h->what.from].exports);
-	h->offset = 0;
+	m->total = json_integer_value(json_object_get(answer, "total"));
+	m->offset += (json_int_t)base64_bytes(handoff_text(answer, "bytes"));
+	if (m->offset < m->total && m->parts.n < PARTS_MAX)
+		return export_part(m, err);
 	return 0;
 }
 
-/* The text goes from one sald to the other as it is. */
-static int begin_import(struct handoff *h, struct moving *m, struct err *err)
+/* The text goes from one sald to the other as it is: all parts at once, so that
+ * nothing comes between those of one flow. */
+static int begin_import(struct moving *m, struct err *err)
 {
-	json_t *text;
+	json_int_t offset = 0;
+	int r = UNDER_WAY;
 
-	if (!is_its_turn(h, &h->lab->salds[h->what.to].imports))
-		return UNDER_WAY;
 	m->imported = true; /* or part of it */
-	text = h->parts.v[h->imported_parts];
-	return ask(h, h->what.to,
-		   json_pack("{s:s, s:I, s:I, s:O?}", "cmd", "flow import",
-			     "offset", h->offset, "total", h->total, "bytes",
-			     text),
-		   err);
-}
+	m->due = 0;
+	for (size_t i = 0; i < m->parts.n && r == UNDER_WAY; i++) {
+		const char *text = json_string_value(m->parts.v[i]);
 
-static int import_answered(struct handoff *h, struct moving *m, struct err *err)
-{
-	const char *text = json_string_value(h->parts.v[h->imported_parts]);
-
-	h->offset += (json_int_t)base64_bytes(text ? text : "");
-	if (++h->imported_parts < h->parts.n)
-		return begin_import(h, m, err);
-	end_turn(h, &h->lab->salds[h->what.to].imports);
-	handoff_drop_parts(h);
-	return 0;
-}
-
-static int look_answered(struct handoff *h, struct err *err)
-{
-	if (new_is_alive(h))
-		return 0;
-	return err_set(err, ECONNRESET,
-		       "process '%s' ended before the handoff was complete",
-		       name_of(h->new));
+		r = ask(m, m->h->what.to,
+			json_pack("{s:s, s:I, s:I, s:O?}", "cmd", "flow import",
+				  "offset", offset, "total", m->total, "bytes",
+				  m->parts.v[i]),
+			err);
+		offset += (json_int_t)base64_bytes(text ? text : "");
+		m->due++;
+	}
+	if (r != UNDER_WAY)
+		lab_sald_forget(m->h->lab, m);
+	drop_parts(m);
+	return r;
 }
 
 /* ---- the stages ------------------------------------------------------------
  */
 
-/* Begins the stage whose turn it is. 0: it is done; UNDER_WAY; negative. */
-int handoff_begin_stage(struct handoff *h, struct err *err)
+int handoff_begin_flow(struct moving *m, struct err *err)
 {
-	struct moving *m = h->at < h->flows.n ? &h->flows.v[h->at] : NULL;
+	struct handoff *h = m->h;
 
-	switch (h->stage) {
-	case FIND:
-		return begin_find(h, err);
+	switch (m->stage) {
 	case HOLD:
-		return begin_hold(h, m, err);
+		return begin_hold(m, err);
 	case DUMP:
-		return begin_dump(h, m, err);
+		return begin_dump(m, err);
 	case RESTORE:
-		return begin_restore(h, m, err);
+		return begin_restore(m, err);
 	case EXPORT:
-		return begin_export(h, m, err);
+		return begin_export(m, err);
 	case IMPORT:
-		return begin_import(h, m, err);
-	case LOOK:
-		return ask(h, h->what.to, json_pack("{s:s}", "cmd", "hello"),
-			   err);
+		return begin_import(m, err);
 	case RELEASE:
-		return ask_flow(h, h->what.from, "flow release", m, err);
+		return ask_flow(m, h->what.from, "flow release", err);
 	case COMMIT:
-		return ask_flow(h, h->what.to, "flow commit", m, err);
+		return ask_flow(m, h->what.to, "flow commit", err);
 	case GO:
-		return order(h, h->new, "go", err);
+		return order(m, h->new, "go", err);
 	case CLOSE:
-		return order(h, h->old, "close", err);
+		return order(m, h->old, "close", err);
 	/* What was not done need not be taken back. */
 	case DROP:
-		return m->restored ? order(h, h->new, "drop", err) : 0;
+		return m->restored ? order(m, h->new, "drop", err) : 0;
 	case FORGET:
 		return m->imported ?
-			       ask_flow(h, h->what.to, "flow abort", m, err) :
+			       ask_flow(m, h->what.to, "flow abort", err) :
 			       0;
 	case BACK:
-		return m->dumped ? order(h, h->old, "back", err) : 0;
+		return m->dumped ? order(m, h->old, "back", err) : 0;
 	case LET_GO:
-		return m->held ?
-			       ask_flow(h, h->what.from, "flow abort", m, err) :
-			       0;
+		return m->held ? ask_flow(m, h->what.from, "flow abort", err) :
+				 0;
+	case FIND:
+	case LOOK:
 	case OVER:
 		break;
 	}
@@ -511,38 +408,33 @@ int handoff_begin_stage(struct handoff *h, struct err *err)
 }
 
 /* An answer that is of use, and what follows from it. */
-static int take_answer(struct handoff *h, int r, json_t *answer,
-		       struct err *err)
+static int take_answer(struct moving *m, int r, json_t *answer, struct err *err)
 {
-	struct moving *m = h->at < h->flows.n ? &h->flows.v[h->at] : NULL;
-
-	if (h->stage == HOLD)
-		return hold_answered(h, m, r, err);
-	if (r)
+	if (m->stage == HOLD)
+		return hold_answered(m, r, err);
+	if (m->stage == EXPORT) {
+		if (!r)
+			r = export_answered(m, answer, err);
+		if (r != UNDER_WAY)
+			end_export(m);
 		return r;
-	switch (h->stage) {
-	case FIND:
-		return take_flows(h, answer, err);
-	case EXPORT:
-		return export_answered(h, m, answer, err);
-	case IMPORT:
-		return import_answered(h, m, err);
-	case LOOK:
-		return look_answered(h, err);
-	case RELEASE:
-		m->released = true;
-		return 0;
-	default:
-		return 0;
 	}
+	if (m->stage == IMPORT) {
+		/* The rest of it would not be taken. */
+		if (r)
+			lab_sald_forget(m->h->lab, m);
+		return !r && --m->due ? UNDER_WAY : r;
+	}
+	if (m->stage == RELEASE && !r)
+		m->released = true;
+	return r;
 }
 
 static void answered(void *arg, int r, json_t *answer, struct err *err)
 {
-	struct handoff *h = arg;
+	struct moving *m = arg;
 
-	h->sald = SCN_NONE;
-	handoff_go_on(h, take_answer(h, r, answer, err), err);
+	handoff_flow_done(m, take_answer(m, r, answer, err), err);
 }
 
 void handoff_told(struct handoff *h, const struct lab_order *o, int r,
@@ -550,22 +442,26 @@ void handoff_told(struct handoff *h, const struct lab_order *o, int r,
 {
 	size_t flow = o->number - h->first;
 	struct err err = *why;
+	struct moving *m;
 
-	if (!strcmp(o->word, "take") && flow < h->flows.n) {
-		struct moving *m = &h->flows.v[flow];
-
+	if (flow >= h->flows.n)
+		return;
+	m = &h->flows.v[flow];
+	if (!strcmp(o->word, "take")) {
 		m->taken = r ? BADLY : WELL;
 		snprintf(m->why_not, sizeof(m->why_not), "%.255s", err.msg);
 		/* It does not read the rest. */
-		if (r && h->stage == DUMP && flow == h->at)
-			handoff_stop_dump(h);
+		if (r)
+			handoff_stop_dump(m);
 	}
-	if (!h->server || strcmp(h->word, o->word) != 0 || flow != h->at)
+	if (!m->server || strcmp(m->word, o->word) != 0)
 		return; /* before its turn, or after */
-	h->server = NULL;
-	if (h->stage == RESTORE)
-		r = begin_restore(h, &h->flows.v[flow], &err);
-	if (h->stage == DUMP && r)
-		h->flows.v[flow].dumped = false;
-	handoff_go_on(h, r, &err);
+	m->server = NULL;
+	if (m->stage == RESTORE)
+		r = begin_restore(m, &err);
+	if (m->stage == DUMP) {
+		handoff_end_dump(m);
+		m->dumped = !r;
+	}
+	handoff_flow_done(m, r, &err);
 }

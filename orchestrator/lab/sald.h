@@ -39,9 +39,7 @@ struct lab_sald {
 			   not of a request */
 	struct err err; /* the first failure since it was settled */
 	VEC(struct sald_question *) questions; /* in the order of their IDs */
-	/* It keeps the bytes of one flow that goes and of one that comes: whose
-	 * turn it is; NULL: nobody's. */
-	struct handoff *exports, *imports;
+	unsigned exports; /* flows that are read from it, part by part */
 };
 
 static inline const char *lab_sald_node(const struct lab_sald *s)
