@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CELL 96 /* bytes; what is longer is cut */
@@ -134,19 +135,33 @@ static void cell_rule_state(json_t *row, char *text)
 	}
 }
 
+/* An ID as sald tells it, decimal or hexadecimal, to the digits of its first
+ * bits: as prefixes are written. */
+static void put_prefix(char *text, int bits)
+{
+	char id[CELL];
+	int digits = (bits + 3) / 4;
+
+	if (strncmp(text, "0x", 2) == 0)
+		snprintf(id, CELL, "%s", text + 2);
+	else
+		snprintf(id, CELL, "%08lx%056d", strtoul(text, NULL, 10), 0);
+	snprintf(text, CELL, "0x%.*s/%d", digits, id, bits);
+}
+
 static void cell_service(json_t *row, char *text)
 {
 	json_t *bits = json_object_get(row, "bits");
 	json_int_t n = json_integer_value(bits);
-	size_t len;
 
 	put(text, json_object_get(row, "service"));
-	len = strlen(text);
 	/* As it is written: what all goes by that no other rule is for. */
-	if (json_is_integer(bits) && n == 0)
+	if (json_is_integer(bits) && n == 0) {
 		snprintf(text, CELL, "default");
-	else if (json_is_integer(bits) && n < 256 && !strchr(text, '/'))
-		snprintf(text + len, CELL - len, "/%" JSON_INTEGER_FORMAT, n);
+	} else if (json_is_integer(bits) && n > 0 && n < 256 &&
+		   !strchr(text, '/')) {
+		put_prefix(text, (int)n);
+	}
 }
 
 static void put_end(char *text, json_t *addr, json_t *port)

@@ -54,6 +54,7 @@ START_TEST(rules_come_change_and_go)
 		   "\"idle_ms\":300000");
 	check_says(h, 0, "-f json service show 7", "\"hold_ms\":1500");
 	check_says(h, 0, "service show 0xfd/8", "refuses");
+	check_says(h, 0, "service show 0xfd/8", " 0xfd/8");
 	check_says(h, 1, "service add 7 delay", "there already");
 	salctl(h, "service change 7 via 10.0.0.2 weight 0");
 	check_says(h, 0, "service show 7", "drained");
