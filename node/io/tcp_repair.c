@@ -17,6 +17,11 @@
  * is ignored, again and again, and the connection stalls. So the window is shut
  * while the queues are dumped.
  *
+ * Nor does it stop the timers. What is put into the send queue counts as sent,
+ * and a second later its last segment is sent again, though nobody knows the
+ * connection yet: whoever that is answers with a reset. So nothing comes to a
+ * restored socket, by a filter that takes no packet, until it goes on.
+ *
  * A FIN that was sent or received is in no queue: only ESTABLISHED connections
  * can be dumped.
  */
@@ -26,6 +31,7 @@
 #include "base/cursor.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -368,11 +374,35 @@ static int fill(int fd, int queue, const uint8_t *bytes, size_t len)
 	return r;
 }
 
+static int shut_ears(int fd)
+{
+	struct sock_filter none = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog program = { .len = 1, .filter = &none };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+			  sizeof(program)) ?
+		       -errno :
+		       0;
+}
+
+static int open_ears(int fd)
+{
+	const int unused = 0;
+
+	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
+			  sizeof(unused)) ?
+		       -errno :
+		       0;
+}
+
 static int restore(int fd, const struct tcp_state *s, const uint8_t *queues,
 		   struct err *err)
 {
-	int r = set_seq(fd, TCP_RECV_QUEUE, s->recv_seq);
+	int r = shut_ears(fd);
 
+	if (r)
+		return err_errno(err, -r, "keep packets away");
+	r = set_seq(fd, TCP_RECV_QUEUE, s->recv_seq);
 	if (!r)
 		r = set_seq(fd, TCP_SEND_QUEUE, s->send_seq);
 	if (r)
@@ -413,8 +443,10 @@ int tcp_repair_restore(const struct tcp_state *s, const uint8_t *queues,
 
 int tcp_repair_go(int fd, struct err *err)
 {
-	int r = set_int(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+	int r = open_ears(fd);
 
+	if (!r)
+		r = set_int(fd, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
 	return r ? err_errno(err, -r, "leave TCP_REPAIR") : 0;
 }
 
