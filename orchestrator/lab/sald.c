@@ -237,6 +237,7 @@ static void sald_exited(void *arg, int status)
 	mark_cut_log(lab_sald_node(s));
 	if (!s->ending)
 		closed = close_sockets(s);
+	lab_sald_take_last(s);
 	if (s->fd >= 0 || !s->ending)
 		lab_sald_disconnect(s);
 	if (l->sald_exited)

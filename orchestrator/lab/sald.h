@@ -47,7 +47,9 @@ static inline const char *lab_sald_node(const struct lab_sald *s)
 	return s->lab->plan->scenario->nodes.v[s->node].name;
 }
 
-/* sald_control.c. Closes whatever is open to it. */
+/* sald_control.c. Takes what it had said when it ended. */
+void lab_sald_take_last(struct lab_sald *s);
+/* Closes whatever is open to it. */
 void lab_sald_disconnect(struct lab_sald *s);
 /* 0, where it is connected; else why not. One that has just been started is
  * waited for. */

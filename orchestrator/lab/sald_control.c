@@ -159,25 +159,34 @@ static void hang_up(struct lab_sald *s, int code)
 	s->unanswered = 0;
 }
 
-/* All there is to read now. */
-static void receive(struct lab_sald *s)
+/* One buffer at a time: where events come faster than we can take them, there
+ * would be no end, and what else is to be done would wait. True: there may be
+ * more. */
+static bool receive(struct lab_sald *s)
 {
 	char buf[READ_SIZE];
 	ssize_t n;
 
-	while (s->fd >= 0) {
+	if (s->fd < 0)
+		return false;
+	do
 		n = recv(s->fd, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0 || s->in.n > LINE_MAX_BYTES ||
-		    !put_bytes(&s->in, buf, (size_t)n)) {
-			hang_up(s, n < 0 ? errno : n ? EMSGSIZE : 0);
-			return;
-		}
-		take_lines(s);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0 || s->in.n > LINE_MAX_BYTES ||
+	    !put_bytes(&s->in, buf, (size_t)n)) {
+		hang_up(s, n < 0 ? errno : n ? EMSGSIZE : 0);
+		return false;
 	}
+	take_lines(s);
+	return true;
+}
+
+void lab_sald_take_last(struct lab_sald *s)
+{
+	while (receive(s))
+		;
 }
 
 /* What does not go out now goes when there is room: by the loop, or by who

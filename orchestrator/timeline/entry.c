@@ -327,7 +327,7 @@ void entry_due(struct entry_run *e, int64_t planned_ns)
 	e->planned_ns = planned_ns;
 	/* From the loop, even if it is due now: who told of it goes on first.
 	 */
-	if (timeline_arm(e->tl, &e->timer, planned_ns, on_due, e, &err))
+	if (timeline_arm_entry(e->tl, &e->timer, planned_ns, on_due, e, &err))
 		timeline_fail(e->tl, e->tl->ids, &e->entry->actions.v[0], &err);
 }
 

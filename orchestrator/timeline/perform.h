@@ -144,6 +144,11 @@ int64_t timeline_now_ns(const struct timeline *tl);
  * already, it is replaced. While paused it does not run. */
 int timeline_arm(struct timeline *tl, sd_event_source **timer, int64_t due_ns,
 		 sd_event_time_handler_t fn, void *arg, struct err *err);
+/* The same for what an entry begins with: ahead of all else that the loop has
+ * to do by then. */
+int timeline_arm_entry(struct timeline *tl, sd_event_source **timer,
+		       int64_t due_ns, sd_event_time_handler_t fn, void *arg,
+		       struct err *err);
 
 /* ---- entry.c, watch.c, pause.c
  * ------------------------------------------------------

@@ -145,6 +145,18 @@ int timeline_arm(struct timeline *tl, sd_event_source **timer, int64_t due_ns,
 	return r < 0 ? err_errno(err, -r, "set a timer") : 0;
 }
 
+int timeline_arm_entry(struct timeline *tl, sd_event_source **timer,
+		       int64_t due_ns, sd_event_time_handler_t fn, void *arg,
+		       struct err *err)
+{
+	int r = timeline_arm(tl, timer, due_ns, fn, arg, err);
+
+	if (r)
+		return r;
+	r = sd_event_source_set_priority(*timer, SD_EVENT_PRIORITY_IMPORTANT);
+	return r < 0 ? err_errno(err, -r, "set a timer") : 0;
+}
+
 /* ---- the clock ----------------------------------------------------------- */
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg);
@@ -166,8 +178,8 @@ static int arm(struct timeline *tl, struct err *err)
 		tl->next++;
 	if (tl->stopped || tl->next == s->timeline.n)
 		return 0;
-	return timeline_arm(tl, &tl->timer, planned_ns(tl, tl->next), on_timer,
-			    tl, err);
+	return timeline_arm_entry(tl, &tl->timer, planned_ns(tl, tl->next),
+				  on_timer, tl, err);
 }
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *arg)
