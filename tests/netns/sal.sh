@@ -112,7 +112,7 @@ rsyn() {
 }
 
 # In its midst: not before it has begun.
-small='s/20000000/6000000/;s/at: 800ms/when: { event: sal.flow.opened, where: { node: client } }, plus: 150ms/'
+small='s/20000000/6000000/;s/plus: 300ms/plus: 100ms/'
 shorten "$scenarios/readdress-sal.yaml" "$records/client.yaml" "$small"
 shorten "$scenarios/server-readdress-sal.yaml" "$records/server.yaml" "$small"
 run client
