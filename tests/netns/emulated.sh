@@ -128,12 +128,13 @@ topology:
     - { name: wire, endpoints: ["a:eth0", "b:eth0"], delay: 1ms, loss: 100% }
     - { name: spare, endpoints: ["a:eth1", "b:eth1"], loss: 100% }
 probes:
-  p: { kind: ping, node: a, to: b, interval: 10ms, for: 3s }
+  # Who has lost a request for a neighbour's address asks again a second later.
+  p: { kind: ping, node: a, to: b, interval: 10ms, for: 4s }
 timeline:
   - { at: 500ms, link: wire, loss: 0% }
   - { at: 1s, link: wire, state: down }
   - { at: 2s, link: wire, state: up, a>b: { loss: 1% }, queue: 50 }
-  - { at: 2500ms, link: wire, reset: true }
+  - { at: 3500ms, link: wire, reset: true }
 YAML
 run 0 "$mine/change.yaml"
 jq -e -s 'map(select(.event == "link.change") | [.direction, .old, .new]) == [
