@@ -19,6 +19,7 @@ START_TEST(ping_reaches_a_service)
 	const char *path =
 		outer == 4 ? "10.0.0.1 > 10.0.0.2" : "fd00::1 > fd00::2";
 
+	lab_liveness_ms = PATIENT;
 	lab_client_and_server(outer);
 	ck_assert_int_eq(host_try(&hosts[1],
 				  "ping -c 3 -i 0.1 -W 20 " WEB4 " >/dev/null"),
@@ -129,9 +130,14 @@ static void udp_exchange(const struct host *h, const char *address, size_t len)
 
 	ck_assert_int_eq(try_connect(fd, address, 7), 0);
 	for (int i = 0; i < 10; i++) {
+		ssize_t n;
+
 		memset(out, 'a' + i, len);
 		ck_assert_int_eq(send(fd, out, len, 0), len);
-		ck_assert_int_eq(recv(fd, in, sizeof(in), 0), len);
+		n = recv(fd, in, sizeof(in), 0);
+		ck_assert_msg(n == (ssize_t)len,
+			      "datagram %d of %zu bytes to %s: %zd, %s", i, len,
+			      address, n, n < 0 ? strerror(errno) : "");
 		ck_assert_mem_eq(in, out, len);
 	}
 	close(fd);
@@ -146,6 +152,8 @@ START_TEST(udp_goes_there_and_back)
 						  { "::", WEB6 } };
 	static const size_t sizes[] = { 1, 1000, 1420, 9000 };
 
+	/* Nobody looks for another way, on which a datagram may be lost. */
+	lab_liveness_ms = PATIENT;
 	lab_client_and_server(outer_families[_i]);
 	for (size_t i = 0; i < 4; i++) {
 		pid_t pid = udp_echo_start(&hosts[2], servers[i][0]);
