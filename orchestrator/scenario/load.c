@@ -378,6 +378,25 @@ static bool is_pipe(int fd)
 	return !fstat(fd, &st) && S_ISFIFO(st.st_mode);
 }
 
+/* What was meant by a name under which nothing can be read. */
+static void help_unreadable(const char *path, struct err *err)
+{
+	CLEANUP_FREE char *longer = NULL;
+
+	if (err->code == EISDIR)
+		err_hint(err, "name the files in it, as in '%s%s*.yaml'", path,
+			 path[strlen(path) - 1] == '/' ? "" : "/");
+	if (err->code != ENOENT)
+		return;
+	if (!strcmp(path, "-")) {
+		err_hint(err, "standard input is /dev/stdin");
+	} else if (asprintf(&longer, "%s.yaml", path) < 0) {
+		longer = NULL;
+	} else if (!access(longer, R_OK)) {
+		err_hint(err, "did you mean '%s'?", longer);
+	}
+}
+
 int scenario_load(const char *path, struct diag *diag, struct scenario **out,
 		  struct err *err)
 {
@@ -421,7 +440,6 @@ unreadable:
 	/* -EINVAL is for a scenario that could be read, and is wrong. */
 	err_errno(err, errno == EINVAL ? EIO : errno, "cannot read %s",
 		  *path ? path : "a file without a name");
-	if (err->code == ENOENT && !strcmp(path, "-"))
-		err_hint(err, "standard input is /dev/stdin");
+	help_unreadable(path, err);
 	return -err->code;
 }

@@ -36,6 +36,8 @@ expect 0 "^timeline" plan -- -dashed.yaml
 mkfifo "$folder/pipe"
 expect 2 "^servalab: error: cannot read $folder/pipe: it is a pipe, and nobody writes to it" check "$folder/pipe"
 expect 2 "^servalab: error: cannot read $folder: Is a directory" check "$folder"
+expect 2 "^help: name the files in it, as in '$folder/\*.yaml'" test "$folder"
+expect 2 "^help: did you mean '${scenario%.yaml}.yaml'\?" plan "${scenario%.yaml}"
 expect 2 "^help: standard input is /dev/stdin" check -
 expect 2 "^servalab: error: cannot read a file without a name: " check ""
 expect 0 "^timeline" plan <(sleep 0.1 && cat "$scenario")
