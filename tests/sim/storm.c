@@ -20,11 +20,11 @@
 
 #include "tests/fuzz/sal_ops.h"
 #include "tests/sim/storm_native.h"
+#include "tests/sim/storm_stream.h"
 #include "tests/sim/storm_weather.h"
 #include "tests/sim/strangers.h"
 
 #include "tests/support/sal_world_parts.h"
-#include "tests/support/toy_tcp.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -33,17 +33,11 @@
 #include <string.h>
 
 #define SERVICE_ADDR "10.8.0.1"
-#define STREAM_BYTES 12000u
 #define PLACES 4
 #define ROUTERS 2
 
 bool storm_prints_ladder, storm_routers;
 FILE *storm_ops;
-
-struct stream {
-	struct toy_tcp client, server;
-	bool accepted;
-};
 
 struct actor {
 	struct host *h;
@@ -51,7 +45,7 @@ struct actor {
 	unsigned place; /* which of its addresses it has */
 	bool serves; /* an instance, and not withdrawn */
 	bool crashed; /* at any time */
-	struct stream *stream; /* a client's */
+	struct storm_stream *stream; /* a client's */
 	uint16_t pings;
 };
 
@@ -141,21 +135,10 @@ static uint16_t port_at(const struct sal_inner *p, unsigned at)
 static void server_takes(struct host *h, const struct sal_inner *p)
 {
 	unsigned k = (unsigned)p->src.bytes[2] << 8 | p->src.bytes[3];
-	struct stream *s = now_playing->actors[k].stream;
+	struct storm_stream *s = now_playing->actors[k].stream;
 
-	if (!s)
-		return;
-	/* A client whose SYN had no answer may have been bound to another
-	 * instance since. */
-	if (p->segment[13] & 2 && !s->client.connected &&
-	    (!s->accepted || s->server.h != h || s->server.reset)) {
-		s->accepted = true;
-		toy_listen(&s->server, h, SERVICE_ADDR, 80, STREAM_BYTES);
-		s->server.closes = true;
-	}
-	/* Another instance knows nothing of it. */
-	if (s->accepted && s->server.h == h)
-		toy_program(h, p, &s->server);
+	if (s)
+		storm_stream_server_takes(s, h, p);
 }
 
 static void program(struct host *h, const struct sal_inner *p, void *arg)
@@ -164,7 +147,7 @@ static void program(struct host *h, const struct sal_inner *p, void *arg)
 
 	(void)arg;
 	if (a->stream) {
-		toy_program(h, p, &a->stream->client);
+		storm_stream_client_takes(a->stream, h, p);
 	} else if (p->protocol == IPPROTO_TCP && port_at(p, 2) == 80) {
 		server_takes(h, p);
 		h->program = program;
@@ -175,9 +158,8 @@ static void stream_starts(struct storm *st, struct actor *a)
 {
 	unsigned k = (unsigned)(a - st->actors);
 
-	toy_connect(&a->stream->client, a->h, SERVICE_ADDR,
-		    (uint16_t)(4000 + k % 60000), 80, STREAM_BYTES);
-	a->stream->client.closes = true;
+	storm_stream_start(a->stream, a->h, SERVICE_ADDR,
+			   (uint16_t)(4000 + k % 60000));
 	a->h->program = program;
 	st->totals->streams++;
 	/* SYN, SYN-ACK, ACK, some data. */
@@ -283,7 +265,7 @@ static void build(struct storm *st)
 			if (!storm_routers && knows(st, k, i))
 				host_forward(st->actors[k].h, 1,
 					     st->actors[i].addr);
-		st->actors[k].stream = zeroed(sizeof(struct stream));
+		st->actors[k].stream = storm_stream_new();
 	}
 	for (unsigned i = 0; storm_routers && i < st->instances; i++)
 		host_forward(st->routers[0], 1, st->actors[i].addr);
@@ -556,59 +538,27 @@ static void all_answer(struct storm *st)
 	}
 }
 
-/* All bytes and the end, both ways. The ACK of the last FIN may be lost for
- * good: a host that moves when all is over does not tell. */
-static bool whole(const struct stream *s)
+static bool kept(struct host *h)
 {
-	return s->client.fin_got && s->server.fin_got &&
-	       s->server.got == s->client.total &&
-	       s->client.got == s->server.total;
+	return !actor_of(h)->crashed;
 }
 
-static bool is_over(const struct stream *s)
-{
-	return s->client.reset || s->client.unreachable || s->client.gave_up ||
-	       whole(s);
-}
-
-static void describe(unsigned k, const char *end, const struct toy_tcp *t)
-{
-	fprintf(stderr,
-		"stream of host %u, %s:%s%s%s%s%s got %u, %u under way, %u "
-		"time-outs\n",
-		k, end, t->connected ? " connected" : "",
-		t->reset ? " reset" : "", t->unreachable ? " unreachable" : "",
-		t->gave_up ? " gave up" : "", t->fin_got ? " FIN" : "", t->got,
-		t->next - t->una, t->timeouts);
-}
-
-/* Where an end has lost its state, or none could be opened at all, the stream
- * may fail; never may it be wrong. */
 static void streams_end(struct storm *st)
 {
 	for (int i = 0; i < 300; i++) {
 		bool all = true;
 
 		for (unsigned k = st->instances; k < st->n; k++)
-			all &= is_over(st->actors[k].stream);
+			all &= storm_stream_is_over(st->actors[k].stream);
 		if (all)
 			break;
 		world_run_for(st->w, SEC);
 	}
 	for (unsigned k = st->instances; k < st->n; k++) {
-		struct actor *a = &st->actors[k];
-		struct stream *s = a->stream;
-		bool kept = !a->crashed && s->accepted &&
-			    !actor_of(s->server.h)->crashed &&
-			    s->client.connected && !s->client.unreachable;
+		struct storm_stream *s = st->actors[k].stream;
 
-		WORLD_OK(st->w, !s->client.wrong_byte && !s->server.wrong_byte);
-		if (kept && !whole(s)) {
-			describe(k, "client", &s->client);
-			describe(k, "server", &s->server);
-		}
-		WORLD_OK(st->w, !kept || whole(s));
-		st->totals->streams_done += whole(s);
+		storm_stream_check(s, st->w, k, kept);
+		st->totals->streams_done += storm_stream_is_whole(s);
 	}
 }
 
@@ -628,7 +578,7 @@ static void ends(struct storm *st)
 	if (storm_prints_ladder)
 		world_print_ladder(st->w);
 	for (unsigned k = 0; k < st->n; k++)
-		free(st->actors[k].stream);
+		storm_stream_free(st->actors[k].stream);
 	st->totals->native += storm_native_received(st->native);
 	storm_native_free(st->native);
 	storm_weather_free(st->weather);
