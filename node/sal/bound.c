@@ -139,8 +139,10 @@ bool sal_bound_admits(const struct sal_flow *f, const struct sal_kept *kept)
 
 void sal_bound_got(struct sal_flow *f, const struct sal_arrival *a)
 {
-	if (is_under_it(f, &a->path->remote))
-		f->bound.got += sal_arrival_bytes(a);
+	if (!is_under_it(f, &a->path->remote))
+		return;
+	f->bound.got += sal_arrival_bytes(a);
+	f->bound.starved_ns = 0;
 }
 
 /* What is asked where the peer may never have been is not asked any more. */

@@ -351,5 +351,6 @@ void sal_ask_timeout(struct sal *s, struct sal_flow *f)
 	}
 	if (why == SAL_ASK_SILENT)
 		sal_alive_silent(s, f);
-	sal_flow_arm(s, f);
+	if (f->in_use)
+		sal_flow_arm(s, f);
 }

@@ -181,6 +181,8 @@ static void out_on_flow(struct sal *s, struct sal_flow *f,
 	    (sal_bound_on(f) &&
 	     (f->queue.first || !sal_bound_admits(f, &kept)))) {
 		sal_queue_add(s, f, &kept, segment);
+		if (sal_bound_on(f))
+			sal_alive_starved(s, f, &kept, segment);
 		return;
 	}
 	if (too_big(s, f, p))

@@ -371,6 +371,9 @@ void sal_keepalive(struct sal *s, struct sal_flow *f);
 
 void sal_alive_sent(struct sal *s, struct sal_flow *f,
 		    const struct sal_kept *kept, const uint8_t *segment);
+/* The same of one that waits for room where the peer is not proven to be. */
+void sal_alive_starved(struct sal *s, struct sal_flow *f,
+		       const struct sal_kept *kept, const uint8_t *segment);
 /* Something that only the peer can have sent. */
 void sal_alive_heard(struct sal_flow *f);
 /* Our move, or the handshake, is complete, as far as we know. */

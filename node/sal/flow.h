@@ -83,6 +83,8 @@ struct sal_bound {
 	uint64_t got, sent; /* bytes from there, and to there */
 	bool resend; /* what TCP has not acknowledged comes when it is over */
 	bool unanswered; /* an RSYN-ACK had no room */
+	int64_t starved_ns; /* since when a program waits for room, and nothing
+			       comes that makes any; 0: it doesn't */
 	bool asked; /* a question is out: */
 	uint64_t value;
 	int64_t asked_ns, gap_ns;

@@ -33,15 +33,29 @@ static bool expects_answer(const struct sal_flow *f,
 	       tcp.seq_end != tcp.seq;
 }
 
-void sal_alive_sent(struct sal *s, struct sal_flow *f,
-		    const struct sal_kept *kept, const uint8_t *segment)
+static bool begins_to_wait(struct sal *s, struct sal_flow *f,
+			   const struct sal_kept *kept, const uint8_t *segment)
 {
 	if (f->waits_ns || !s->config.liveness_ns ||
 	    !expects_answer(f, kept, segment))
-		return;
+		return false;
 	f->waits_ns = s->now_ns;
 	if (sal_alive_due_ns(s, f) < f->armed_ns)
 		sal_flow_arm(s, f);
+	return true;
+}
+
+void sal_alive_sent(struct sal *s, struct sal_flow *f,
+		    const struct sal_kept *kept, const uint8_t *segment)
+{
+	begins_to_wait(s, f, kept, segment);
+}
+
+void sal_alive_starved(struct sal *s, struct sal_flow *f,
+		       const struct sal_kept *kept, const uint8_t *segment)
+{
+	if (begins_to_wait(s, f, kept, segment))
+		f->bound.starved_ns = s->now_ns;
 }
 
 void sal_alive_heard(struct sal_flow *f)
@@ -100,6 +114,20 @@ void sal_alive_probe(struct sal *s, struct sal_flow *f)
 	sal_flow_arm(s, f);
 }
 
+/*
+ * We may say nothing to where it is, so it is for the peer to ask. Nor may an
+ * RSYN go there, as long as we have not moved ourselves; but who can go on with
+ * another instance looks for one after as long as it would with RSYNs.
+ */
+static void starved(struct sal *s, struct sal_flow *f)
+{
+	if (f->info.client && sal_flow_stateless(f) &&
+	    s->now_ns - f->bound.starved_ns >= SAL_STARVED_NS)
+		sal_step_because(s, f, SAL_ON_LOST, SAL_REASON_NO_INSTANCE);
+	else
+		f->waits_ns = s->now_ns;
+}
+
 void sal_alive_silent(struct sal *s, struct sal_flow *f)
 {
 	f->waits_ns = 0;
@@ -107,6 +135,10 @@ void sal_alive_silent(struct sal *s, struct sal_flow *f)
 	if (f->info.state != SAL_ESTABLISHED)
 		return;
 	s->stats.silences++;
+	if (f->bound.starved_ns) {
+		starved(s, f);
+		return;
+	}
 	sal_back_left(s, f, &f->tie.path.local);
 	sal_way_because(f, SAL_WAY_SILENCE);
 	sal_step(s, f, SAL_ON_SILENT, NULL);

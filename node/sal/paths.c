@@ -456,6 +456,20 @@ static void keep_list(struct sal_flow *f, const struct sal_ext *e)
 	}
 }
 
+/*
+ * By its own word it has not the address where we think it is, and speaks from
+ * another. A question of its own, late from where it was between two moves, may
+ * have made us ask there, and with two addresses it has answered (challenge.c);
+ * of that it knows nothing, and does not tell by an RSYN when that one goes.
+ * Behind a NAT it has other addresses than we see.
+ */
+static bool is_misplaced(const struct sal_flow *f, const struct sal_path *from)
+{
+	return !f->tie.path.remote_port && !from->remote_port &&
+	       !sal_path_equal(&f->tie.path, from) &&
+	       !sal_proof_wanted(f, &f->tie.path) && sal_proof_wanted(f, from);
+}
+
 void sal_list_arrived(struct sal *s, struct sal_flow *f,
 		      const struct sal_arrival *a)
 {
@@ -494,6 +508,8 @@ void sal_list_arrived(struct sal *s, struct sal_flow *f,
 	/* Who knows our list and has told nothing new has answered. */
 	if (news || !knows)
 		list_emit(s, f);
+	if (any->address.verno == f->peer_list && is_misplaced(f, a->path))
+		sal_ask_path(s, f, a);
 }
 
 /* ---- policy ------------------------------------------------------------- */

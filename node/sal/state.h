@@ -35,6 +35,8 @@
 /* Unanswered RSYNs after which a client of a stateless protocol looks for
  * another instance: after 3 s. */
 #define SAL_RSYN_TRIES_REBIND 4
+/* The same where there is no room for an RSYN (bound.c). */
+#define SAL_STARVED_NS (3000 * MS)
 /* Unanswered RSYNs after which a client has it go by name as well: 1.4 s. */
 #define SAL_RSYN_TRIES_BY_NAME 3
 /* RSYNs of all flows that may be out before their first time-out. */

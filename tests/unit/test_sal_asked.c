@@ -258,6 +258,39 @@ START_TEST(nobody_can_be_heard_in_the_handshake)
 }
 END_TEST
 
+/* What C has sent from its other address comes late, and A asks there. When C
+ * loses that one it has nothing to tell but its list. */
+START_TEST(the_peer_is_thought_elsewhere)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct ip_addr other = ip("10.0.0.10");
+	struct sal_flow_info f;
+	struct sal_packet p;
+	uint8_t bytes[64];
+	int n;
+
+	open_and_wait(w, c, a);
+	f = host_flow(c);
+	host_addresses(c, "10.0.0.9", "10.0.0.10");
+	world_run_for(w, 5 * MSEC);
+	sal_packet_init(&p, f.local_id, f.remote_id, 0);
+	sal_add_challenge(&p, SAL_CHALLENGE_ASK, 1);
+	n = sal_encode(&p, bytes, sizeof(bytes));
+	ck_assert_int_gt(n, 0);
+	world_inject(w, "10.0.0.10", a, bytes, (size_t)n);
+	world_run_for(w, 50 * MSEC);
+	f = host_flow(a);
+	WORLD_OK(w, ip_addr_equal(&f.path.remote, &other));
+	host_addresses(c, "10.0.0.9", NULL);
+	world_run_for(w, SEC);
+	host_ping(c, "10.8.0.1", 7, 2, 56);
+	world_run_for(w, 10 * MSEC);
+	WORLD_OK(w, c->last_reply_seq == 2);
+	world_free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sal: asked");
@@ -270,6 +303,7 @@ int main(void)
 	tcase_add_loop_test(tc, the_owner_is_gone, 0, 2);
 	tcase_add_test(tc, the_owner_was_silent_once);
 	tcase_add_test(tc, nobody_can_be_heard);
+	tcase_add_test(tc, the_peer_is_thought_elsewhere);
 	tcase_add_test(tc, nobody_can_be_heard_in_the_handshake);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

@@ -569,6 +569,34 @@ START_TEST(a_list_and_no_answer)
 }
 END_TEST
 
+/* The instance moves, its ACK does not get through, and nothing of it comes any
+ * more: a client that may say nothing there looks for another. */
+START_TEST(a_client_without_room)
+{
+	struct scene s;
+
+	begin(&s);
+	host_ping(s.c, "10.8.0.1", 7, 1, 56);
+	world_run_for(s.w, 10 * MSEC);
+	host_addresses(s.a, "10.0.1.9", "10.0.1.10");
+	world_lose(s.w, s.a, ACK, 1);
+	world_lose(s.w, s.a, LOSE_CHALLENGES, 1000);
+	world_run_for(s.w, 20 * MSEC);
+	WORLD_OK(s.w, host_flow(s.c).state == SAL_ESTABLISHED);
+	host_serve(world_b(s.w), 1);
+	host_forward(s.c, 1, "10.0.2.1");
+	host_addresses(s.a, NULL, NULL);
+	world_run_for(s.w, 30 * SEC);
+	WORLD_OK(s.w, sal_stats(s.c->sal)->unproven_asked > 1);
+	for (unsigned i = 0; i < 15; i++) {
+		host_ping(s.c, "10.8.0.1", 7, (uint16_t)(2 + i), 56);
+		world_run_for(s.w, SEC);
+	}
+	WORLD_OK(s.w, s.c->last_reply_seq == 16);
+	world_free(s.w);
+}
+END_TEST
+
 /* Both move, know where the other is, and nothing gets anywhere for so long
  * that all bounds are used up. */
 START_TEST(both_move_and_nothing_arrives)
@@ -613,6 +641,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, a_move_as_ever);
 	tcase_add_test(tc, a_list_is_no_proof);
 	tcase_add_loop_test(tc, a_list_and_no_answer, 0, 2);
+	tcase_add_test(tc, a_client_without_room);
 	tcase_add_loop_test(tc, both_move_and_nothing_arrives, 0, 4);
 	suite_add_tcase(s, tc);
 	return s;
