@@ -29,6 +29,9 @@ struct judgement {
 	bool held;
 	bool exceeds; /* a count that only grows is above its range */
 	char *subject, *expected, *actual;
+	/* So much of expected says enough where the actual text is beside it;
+	 * 0: all of it. */
+	size_t brief;
 	/* Where the expectation compares: the figure, and the other probe's.
 	 * FIGURE_NONE: not known. */
 	struct {

@@ -161,21 +161,24 @@ static const char *ppb_text(int64_t ppb, char *buf, size_t size)
 	return buf;
 }
 
-static void say_share_expected(char **out, const struct scn_range *range,
-			       const char *of)
+/* The actual text says of what. */
+static void say_share_expected(struct judgement *j,
+			       const struct scn_range *range, const char *of)
 {
-	char min[40], max[40];
+	char min[40], max[40], bound[96];
 
 	ppb_text(range->min, min, sizeof(min));
 	ppb_text(range->max, max, sizeof(max));
 	if (range->has_min && range->has_max && range->min == range->max)
-		expect_say(out, "%s of %s's", min, of);
+		snprintf(bound, sizeof(bound), "%s", min);
 	else if (range->has_min && range->has_max)
-		expect_say(out, "%s to %s of %s's", min, max, of);
+		snprintf(bound, sizeof(bound), "%s to %s", min, max);
 	else
-		expect_say(out, "at %s %s of %s's",
-			   range->has_min ? "least" : "most",
-			   range->has_min ? min : max, of);
+		snprintf(bound, sizeof(bound), "at %s %s",
+			 range->has_min ? "least" : "most",
+			 range->has_min ? min : max);
+	expect_say(&j->expected, "%s of %s's", bound, of);
+	j->brief = strlen(bound);
 }
 
 /* Three digits, unless the share then looks like the bound that it missed. */
@@ -203,6 +206,23 @@ static void say_share(struct judgement *j, const struct scn_range *range,
 		   whole_text);
 }
 
+/* The other's: a stream that nothing came of has 0 bytes, which is known. */
+static int64_t whole_of(const struct record *rec,
+			const struct probe_result *probes,
+			const struct scn_expect *e, const char **why)
+{
+	int64_t whole = figure_of(rec, probes, e->of, e->metric, why);
+
+	if (whole == FIGURE_NONE && rec->probes[e->of].started &&
+	    rec->probes[e->of].stream.known &&
+	    (e->metric == SCN_METRIC_BYTES ||
+	     e->metric == SCN_METRIC_GOODPUT)) {
+		*why = NULL;
+		whole = 0;
+	}
+	return whole;
+}
+
 static void judge_share(const struct record *rec,
 			const struct probe_result *probes,
 			const struct scn_expect *e, struct judgement *j)
@@ -213,9 +233,9 @@ static void judge_share(const struct record *rec,
 	const char *why = NULL, *of_why = NULL, *text, *whole_text;
 	char buf[48], whole_buf[48];
 	int64_t value = figure_of(rec, probes, e->subject, e->metric, &why);
-	int64_t whole = figure_of(rec, probes, e->of, e->metric, &of_why);
+	int64_t whole = whole_of(rec, probes, e, &of_why);
 
-	say_share_expected(&j->expected, &e->range, of);
+	say_share_expected(j, &e->range, of);
 	j->share.value = value;
 	j->share.whole = whole;
 	text = expect_value_text(value, unit, buf, sizeof(buf));

@@ -203,7 +203,8 @@ static char *judgement_text(const struct judgement *j)
 	if (all_said)
 		n = asprintf(&text, "%s %s", j->subject, j->actual);
 	else if (j->held)
-		n = asprintf(&text, "%s %s (%s)", j->subject, j->actual,
+		n = asprintf(&text, "%s %s (%.*s)", j->subject, j->actual,
+			     (int)(j->brief ? j->brief : strlen(j->expected)),
 			     j->expected);
 	else
 		n = asprintf(&text, "%s %s; expected %s", j->subject, j->actual,
@@ -314,6 +315,7 @@ void report_print(const struct report *r, FILE *out, bool color, unsigned width)
 	print_head(&s);
 	for (size_t i = 0; i < r->record.scenario->probes.n; i++)
 		summary_probe(&s, i);
+	summary_beside(&s);
 	print_actions(&s);
 	summary_moves(&s);
 	summary_links(&s);

@@ -30,6 +30,9 @@ const char *summary_duration(int64_t ns, char *buf, size_t size);
  * against another. t_ns counts from the timeline's zero. */
 const char *summary_moment(int64_t t_ns, char *buf, size_t size);
 
+/* summary_beside.c: a line for each probe, if there are several. */
+void summary_beside(const struct summary *s);
+
 /* summary_links.c: the emulated links, if there are any. */
 void summary_links(const struct summary *s);
 

@@ -270,6 +270,36 @@ START_TEST(test_compared_no_data)
 }
 END_TEST
 
+/* Of a stream that nothing came of, that is known; of one whose probe told
+ * nothing, it is not. */
+START_TEST(test_compared_streams)
+{
+	struct scn_expect e =
+		share_of(SCN_METRIC_BYTES, true, 200 * PERCENT, false, 0);
+
+	probes[0].kind = probes[1].kind = SCN_PROBE_TCP_STREAM;
+	sampled[0].stream.known = sampled[1].stream.known = true;
+	results[0].figures.bytes = 500000;
+	results[1].figures.bytes = 200000;
+	judge(&e, true, "rtt: bytes", "at least 200% of other's",
+	      "500 kB, 250% of other's 200 kB");
+	results[1].figures.bytes = FIGURE_NONE;
+	judge(&e, true, "rtt: bytes", "at least 200% of other's",
+	      "500 kB, more than any share of other's 0 B");
+	sampled[1].stream.known = false;
+	judge(&e, false, "rtt: bytes", "at least 200% of other's",
+	      "500 kB, and other's is unknown: the probe told nothing");
+	/* But nobody holds by having nothing himself. */
+	sampled[1].stream.known = true;
+	results[0].figures.bytes = FIGURE_NONE;
+	e = share_of(SCN_METRIC_BYTES, false, 0, true, 100 * PERCENT);
+	judge(&e, false, "rtt: bytes", "at most 100% of other's",
+	      "unknown: nothing was delivered; other's is 0 B");
+	probes[0].kind = probes[1].kind = SCN_PROBE_PING;
+	memset(sampled, 0, sizeof(sampled));
+}
+END_TEST
+
 static void answered(size_t probe, const size_t *by, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -676,6 +706,7 @@ int main(void)
 	tcase_add_test(tc, test_compared_large);
 	tcase_add_test(tc, test_compared_with_nothing);
 	tcase_add_test(tc, test_compared_no_data);
+	tcase_add_test(tc, test_compared_streams);
 	tcase_add_test(tc, test_answered_by);
 	tcase_add_test(tc, test_share);
 	tcase_add_test(tc, test_share_between);

@@ -83,6 +83,36 @@ START_TEST(test_failed)
 }
 END_TEST
 
+/* Of several probes there is a line each; one alone is told of already. */
+START_TEST(test_beside)
+{
+	static const char more[] =
+		"  down: { kind: tcp_stream, node: a, to: c, port: 1, for: 1s "
+		"}\n"
+		"  web: { kind: http, node: a, to: c, for: 1s }\n";
+	char text[sizeof(scenario_text) + sizeof(more)];
+	char *at = strstr(scenario_text, "timeline:"), *summary;
+	int head = (int)(at - scenario_text);
+
+	write_record(NULL);
+	make(REPORT_PASSED);
+	summary = print(false, 80);
+	ck_assert_ptr_null(strstr(summary, "side by side"));
+	free(summary);
+	report = report_free(report);
+	snprintf(text, sizeof(text), "%.*s%s%s", head, scenario_text, more, at);
+	write_text("scenario.yaml", text);
+	make(REPORT_PASSED);
+	prints("\nside by side\n"
+	       "        received  lost, failed  outage    p50  delivered  ended"
+	       "  answered by\n"
+	       "  rtt        597             3   40 ms  62 us"
+	       "                          c d c\n"
+	       "  down                               -\n"
+	       "  web                                -\n\n");
+}
+END_TEST
+
 /* A process that ends by itself is told, unless that was to be expected. */
 START_TEST(test_process_ended)
 {
@@ -436,6 +466,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_passed);
 	tcase_add_test(tc, test_utf8);
+	tcase_add_test(tc, test_beside);
 	tcase_add_test(tc, test_failed);
 	tcase_add_loop_test(tc, test_process_ended, 0, 2);
 	tcase_add_test(tc, test_action_failed);
