@@ -24,6 +24,18 @@ struct plan_op *plan_op_add(plan_op_vec *out, enum plan_op_kind kind,
 	return op;
 }
 
+int plan_ops_append(plan_op_vec *out, const plan_op_vec *more)
+{
+	for (size_t i = 0; i < more->n; i++) {
+		struct plan_op *op = VEC_PUSH(out);
+
+		if (!op)
+			return -ENOMEM;
+		*op = more->v[i];
+	}
+	return 0;
+}
+
 bool plan_end_exists(const struct plan_live *l, size_t link, size_t end)
 {
 	size_t iface = l->plan->links.v[link].iface[end];

@@ -105,6 +105,8 @@ int plan_iface_ops(const struct plan *p, size_t iface, plan_op_vec *out);
 /* ends.c, of a living lab. All append, and return 0 or -ENOMEM. */
 struct plan_op *plan_op_add(plan_op_vec *out, enum plan_op_kind kind,
 			    size_t node, struct src_pos pos);
+/* Copies of all of them. */
+int plan_ops_append(plan_op_vec *out, const plan_op_vec *more);
 /* The interface at that end of the link is there. False at a bridge. */
 bool plan_end_exists(const struct plan_live *l, size_t link, size_t end);
 /* Sets the carrier of all ends that are there; ... */

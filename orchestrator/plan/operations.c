@@ -12,14 +12,7 @@
 static struct plan_op *add_op(struct plan *p, enum plan_op_kind kind,
 			      size_t node, struct src_pos pos)
 {
-	struct plan_op *op = VEC_PUSH(&p->ops);
-
-	if (!op)
-		return NULL;
-	op->kind = kind;
-	op->node = node;
-	op->pos = pos;
-	return op;
+	return plan_op_add(&p->ops, kind, node, pos);
 }
 
 static bool has_switched_link(const struct plan *p, size_t node)
@@ -340,14 +333,8 @@ static int add_nat(struct plan *p)
 		r = plan_masquerade_ops(l, i, 0, (struct src_pos){ 0 }, &ops);
 	for (size_t i = 0; i < p->scenario->nodes.n && !r; i++)
 		r = plan_mptcp_ops(l, i, &ops);
-	for (size_t i = 0; i < ops.n && !r; i++) {
-		struct plan_op *op = VEC_PUSH(&p->ops);
-
-		if (op)
-			*op = ops.v[i];
-		else
-			r = -ENOMEM;
-	}
+	if (!r)
+		r = plan_ops_append(&p->ops, &ops);
 	VEC_FREE(&ops);
 	plan_live_free(l);
 	return r;

@@ -200,14 +200,8 @@ int plan_sal_operations(struct plan *p)
 			r = -ENOMEM;
 	for (size_t i = 0; i < p->nodes.n && !r; i++)
 		r = plan_sald_ops(l, i, &ops);
-	for (size_t i = 0; i < ops.n && !r; i++) {
-		struct plan_op *op = VEC_PUSH(&p->ops);
-
-		if (op)
-			*op = ops.v[i];
-		else
-			r = -ENOMEM;
-	}
+	if (!r)
+		r = plan_ops_append(&p->ops, &ops);
 	VEC_FREE(&ops);
 	plan_live_free(l);
 	return r;
