@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "orchestrator/link/classify.h"
+#include "orchestrator/link/text_out.h"
 
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-struct out {
-	char *buf;
-	size_t size, len;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct out *o,
-						      const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	if (o->len >= o->size)
-		return;
-	va_start(ap, fmt);
-	n = vsnprintf(o->buf + o->len, o->size - o->len, fmt, ap);
-	va_end(ap);
-	o->len += n < 0 ? 0 : (size_t)n;
-}
 
 static void put_protocol(struct out *o, unsigned protocol)
 {

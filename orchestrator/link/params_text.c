@@ -5,31 +5,12 @@
 #include "base/utf8.h"
 #include "orchestrator/link/histogram.h"
 #include "orchestrator/link/pattern.h"
+#include "orchestrator/link/text_out.h"
 #include "orchestrator/link/trace.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-struct out {
-	char *buf;
-	size_t size, len;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct out *o,
-						      const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	if (o->len >= o->size)
-		return;
-	va_start(ap, fmt);
-	n = vsnprintf(o->buf + o->len, o->size - o->len, fmt, ap);
-	va_end(ap);
-	o->len += n < 0 ? 0 : (size_t)n;
-}
 
 /* Begins a property. */
 static void put_name(struct out *o, const char *name)
