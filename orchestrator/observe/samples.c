@@ -49,27 +49,38 @@ static bool take_number(const char **p, uint64_t max, uint64_t *out)
 	return true;
 }
 
+/* The columns with which all rows begin: seq,sent,received, the last of which
+ * may be empty. */
+static bool take_times(const char **p, struct sample *out, bool *has_received)
+{
+	uint64_t sent, received = 0;
+
+	if (!take_number(p, UINT64_MAX, &out->seq) ||
+	    !take_number(p, INT64_MAX, &sent))
+		return false;
+	*has_received = **p != ',';
+	if (!*has_received)
+		++*p;
+	else if (!take_number(p, INT64_MAX, &received))
+		return false;
+	out->sent_ns = (int64_t)sent;
+	out->received_ns = *has_received ? (int64_t)received : SAMPLE_NONE;
+	return true;
+}
+
 static bool parse_row(const char *p, struct sample *out)
 {
-	uint64_t sent, received = 0, copy;
+	uint64_t copy;
 	bool has_received;
 	size_t n;
 
-	if (!take_number(&p, UINT64_MAX, &out->seq) ||
-	    !take_number(&p, INT64_MAX, &sent))
-		return false;
-	has_received = *p != ',';
-	if (!has_received)
-		p++;
-	else if (!take_number(&p, INT64_MAX, &received))
+	if (!take_times(&p, out, &has_received))
 		return false;
 	if (!take_number(&p, UINT_MAX, &copy) || has_received != (copy > 0))
 		return false;
 	n = strlen(p);
 	if (n >= sizeof(out->error) || strpbrk(p, ",\""))
 		return false;
-	out->sent_ns = (int64_t)sent;
-	out->received_ns = has_received ? (int64_t)received : SAMPLE_NONE;
 	out->copies = (unsigned)copy;
 	memcpy(out->error, p, n + 1);
 	return true;
@@ -91,17 +102,11 @@ static bool take_text(const char **p, char *out, size_t size)
 /* "seq,sent,received,error,connection,local_port,status,bytes" */
 static bool parse_request(const char *p, struct sample *out)
 {
-	uint64_t sent, received = 0, port;
+	uint64_t port;
 	char status[8];
 	bool has_received;
 
-	if (!take_number(&p, UINT64_MAX, &out->seq) ||
-	    !take_number(&p, INT64_MAX, &sent))
-		return false;
-	has_received = *p != ',';
-	if (!has_received)
-		p++;
-	else if (!take_number(&p, INT64_MAX, &received))
+	if (!take_times(&p, out, &has_received))
 		return false;
 	if (!take_text(&p, out->error, sizeof(out->error)) ||
 	    !take_number(&p, UINT64_MAX, &out->connection) ||
@@ -112,11 +117,10 @@ static bool parse_request(const char *p, struct sample *out)
 		return false;
 	if (!has_received && !*out->error)
 		return false;
-	out->sent_ns = (int64_t)sent;
 	/* An answer that says "no" is none. */
-	has_received &= !*out->error;
-	out->received_ns = has_received ? (int64_t)received : SAMPLE_NONE;
-	out->copies = has_received;
+	if (*out->error)
+		out->received_ns = SAMPLE_NONE;
+	out->copies = has_received && !*out->error;
 	out->request = true;
 	out->local_port = (uint16_t)port;
 	return true;

@@ -145,21 +145,33 @@ static int load_samples(struct record *rec, size_t i, struct err *err)
 	return samples_read(path, &probe->samples, err);
 }
 
+/* A file that may be missing; *root is NULL then. *path is for what is said of
+ * it; both are to be freed. */
+static int load_json(const struct record *rec, const char *name, char **path,
+		     json_t **root, struct err *err)
+{
+	json_error_t error;
+	int r = path_make(rec, path, err, "", name, "");
+
+	if (r || access(*path, F_OK) < 0)
+		return r;
+	*root = json_load_file(*path, JSON_REJECT_DUPLICATES, &error);
+	if (!*root)
+		return err_set(err, EBADMSG, "%s:%d: %s", *path, error.line,
+			       error.text);
+	return 0;
+}
+
 /* How many packets the capture took and missed. */
 static int load_counts(struct record *rec, struct err *err)
 {
 	CLEANUP_FREE char *path = NULL;
 	json_auto_t *root = NULL;
 	const json_t *packets, *dropped;
-	json_error_t error;
-	int r = path_make(rec, &path, err, "", "trace.pcapng.json", "");
+	int r = load_json(rec, "trace.pcapng.json", &path, &root, err);
 
-	if (r || access(path, F_OK) < 0)
+	if (r || !root)
 		return r;
-	root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	if (!root)
-		return err_set(err, EBADMSG, "%s:%d: %s", path, error.line,
-			       error.text);
 	packets = json_object_get(root, "packets");
 	dropped = json_object_get(root, "dropped");
 	if (!json_is_integer(packets) || !json_is_integer(dropped) ||
@@ -179,15 +191,10 @@ static int load_host(struct record *rec, struct err *err)
 	CLEANUP_FREE char *path = NULL;
 	json_auto_t *root = NULL;
 	const json_t *left, *first;
-	json_error_t error;
-	int r = path_make(rec, &path, err, "", "host.json", "");
+	int r = load_json(rec, "host.json", &path, &root, err);
 
-	if (r || access(path, F_OK) < 0)
+	if (r || !root)
 		return r;
-	root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
-	if (!root)
-		return err_set(err, EBADMSG, "%s:%d: %s", path, error.line,
-			       error.text);
 	left = json_object_get(root, "left");
 	first = json_array_get(left, 0);
 	if (!json_is_array(left) || (first && !json_is_string(first)))
