@@ -70,13 +70,18 @@ static int family_each(const struct nlmsghdr *nlh, void *data, struct err *err)
 	return 1;
 }
 
-/* A socket that can ask the path manager; negative: it cannot. */
-static int manager_open(struct kns *ns, uint16_t *family, struct err *err)
+/* A step of the kernel's begins: a socket that can ask the path manager;
+ * negative: it cannot. */
+static int manager_open(struct kns *ns, const char *what, uint16_t *family,
+			struct err *err)
 {
-	CLEANUP_CLOSE int fd = kns_socket(ns, NETLINK_GENERIC, err);
+	CLEANUP_CLOSE int fd = -1;
 	union message m;
-	int r;
+	int r = kernel_step(ns->kernel, err, what);
 
+	if (r)
+		return r;
+	fd = kns_socket(ns, NETLINK_GENERIC, err);
 	if (fd < 0)
 		return fd;
 	*family = 0;
@@ -117,14 +122,10 @@ int kmptcp_limits(struct kns *ns, uint32_t subflows, uint32_t addresses,
 		  struct err *err)
 {
 	static const char what[] = "set MPTCP's limits";
-	CLEANUP_CLOSE int fd = -1;
-	union message m;
 	uint16_t family;
-	int r = kernel_step(ns->kernel, err, what);
+	CLEANUP_CLOSE int fd = manager_open(ns, what, &family, err);
+	union message m;
 
-	if (r)
-		return r;
-	fd = manager_open(ns, &family, err);
 	if (fd < 0)
 		return fd;
 	message_begin(&m, family, MPTCP_PM_CMD_SET_LIMITS, MPTCP_PM_VER);
@@ -136,15 +137,11 @@ int kmptcp_limits(struct kns *ns, uint32_t subflows, uint32_t addresses,
 int kmptcp_add(struct kns *ns, const struct kmptcp_endpoint *e, struct err *err)
 {
 	static const char what[] = "add an endpoint of MPTCP";
-	CLEANUP_CLOSE int fd = -1;
+	uint16_t family;
+	CLEANUP_CLOSE int fd = manager_open(ns, what, &family, err);
 	struct nlattr *nest;
 	union message m;
-	uint16_t family;
-	int r = kernel_step(ns->kernel, err, what);
 
-	if (r)
-		return r;
-	fd = manager_open(ns, &family, err);
 	if (fd < 0)
 		return fd;
 	message_begin(&m, family, MPTCP_PM_CMD_ADD_ADDR, MPTCP_PM_VER);
@@ -193,15 +190,12 @@ int kmptcp_del(struct kns *ns, const struct ip_addr *address, struct err *err)
 {
 	static const char what[] = "delete an endpoint of MPTCP";
 	struct search s = { .address = address };
-	CLEANUP_CLOSE int fd = -1;
+	uint16_t family;
+	CLEANUP_CLOSE int fd = manager_open(ns, what, &family, err);
 	struct nlattr *nest;
 	union message m;
-	uint16_t family;
-	int r = kernel_step(ns->kernel, err, what);
+	int r;
 
-	if (r)
-		return r;
-	fd = manager_open(ns, &family, err);
 	if (fd < 0)
 		return fd;
 	message_begin(&m, family, MPTCP_PM_CMD_GET_ADDR, MPTCP_PM_VER);

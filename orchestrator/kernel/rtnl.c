@@ -387,24 +387,36 @@ static int nexthop_add(struct rtnl_route *route, const struct ip_addr *via,
 	return 0;
 }
 
-static int unreachable_build(const struct ip_prefix *to, struct nl_msg **msg)
+/* A static route of the main table; NULL: no memory. */
+static struct rtnl_route *route_new(const struct ip_prefix *to, uint8_t type,
+				    uint8_t scope)
 {
 	CLEANUP(route_putp) struct rtnl_route *route = rtnl_route_alloc();
 	CLEANUP_ADDR struct nl_addr *dst = nl_addr_of(&to->addr, to->len);
-	int r;
 
 	if (!route || !dst)
-		return -NLE_NOMEM;
+		return NULL;
 	rtnl_route_set_family(route, (uint8_t)to->addr.family);
 	rtnl_route_set_table(route, RT_TABLE_MAIN);
-	rtnl_route_set_type(route, RTN_UNREACHABLE);
+	rtnl_route_set_type(route, type);
 	rtnl_route_set_protocol(route, RTPROT_STATIC);
-	rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
+	rtnl_route_set_scope(route, scope);
+	if (rtnl_route_set_dst(route, dst))
+		return NULL;
+	return TAKE_PTR(route);
+}
+
+static int unreachable_build(const struct ip_prefix *to, struct nl_msg **msg)
+{
+	CLEANUP(route_putp)
+	struct rtnl_route *route =
+		route_new(to, RTN_UNREACHABLE, RT_SCOPE_UNIVERSE);
+
+	if (!route)
+		return -NLE_NOMEM;
 	rtnl_route_set_priority(route, LAST_METRIC);
-	r = rtnl_route_set_dst(route, dst);
-	return r ? r :
-		   rtnl_route_build_add_request(route,
-						NLM_F_CREATE | NLM_F_EXCL, msg);
+	return rtnl_route_build_add_request(route, NLM_F_CREATE | NLM_F_EXCL,
+					    msg);
 }
 
 int kbatch_unreachable(struct kbatch *b, size_t tag, const struct ip_prefix *to,
@@ -429,27 +441,20 @@ static int route_build(bool add, const struct ip_prefix *to,
 		       const struct ip_addr *via, uint32_t ifindex,
 		       uint32_t metric, struct nl_msg **msg)
 {
-	CLEANUP(route_putp) struct rtnl_route *route = rtnl_route_alloc();
-	CLEANUP_ADDR struct nl_addr *dst = nl_addr_of(&to->addr, to->len);
+	/* Nowhere, in a deletion: whatever its scope is. */
+	uint8_t scope = to->addr.family != AF_INET || ip_addr_size(via) ?
+				RT_SCOPE_UNIVERSE :
+			add ? RT_SCOPE_LINK :
+			      RT_SCOPE_NOWHERE;
+	CLEANUP(route_putp)
+	struct rtnl_route *route = route_new(to, RTN_UNICAST, scope);
 	int r;
 
-	if (!route || !dst)
+	if (!route)
 		return -NLE_NOMEM;
-	rtnl_route_set_family(route, (uint8_t)to->addr.family);
-	rtnl_route_set_table(route, RT_TABLE_MAIN);
-	rtnl_route_set_type(route, RTN_UNICAST);
-	rtnl_route_set_protocol(route, RTPROT_STATIC);
-	/* Nowhere, in a deletion: whatever its scope is. */
-	rtnl_route_set_scope(route,
-			     to->addr.family != AF_INET || ip_addr_size(via) ?
-				     RT_SCOPE_UNIVERSE :
-			     add ? RT_SCOPE_LINK :
-				   RT_SCOPE_NOWHERE);
 	if (metric)
 		rtnl_route_set_priority(route, metric);
-	r = rtnl_route_set_dst(route, dst);
-	if (!r)
-		r = nexthop_add(route, via, ifindex);
+	r = nexthop_add(route, via, ifindex);
 	if (r)
 		return r;
 	return add ? rtnl_route_build_add_request(
