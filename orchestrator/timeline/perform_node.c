@@ -14,6 +14,10 @@
  * Freeze: its interfaces are silenced and its processes stopped. Its carriers
  * stay, and so do its kernel's timers, which run on: what they send is
  * dropped.
+ *
+ * Where one of these may wait for something to happen, nobody knows beforehand
+ * what the node is like by then: one that is off loses no power, and only one
+ * that is on stands still. Then nothing is done, and told.
  */
 #include "orchestrator/timeline/perform.h"
 
@@ -24,6 +28,14 @@
 #define POLL_NS NSEC_PER_MSEC
 #define READY_TIMEOUT_NS (10 * NSEC_PER_SEC)
 #define DYING_TIMEOUT_NS (2 * NSEC_PER_SEC)
+
+static bool is_not(const struct performance *p, enum plan_live_state state)
+{
+	if (p->tl->live->nodes[p->action->node.node] == state)
+		return false;
+	performance_step(p, "unchanged", NULL, 0);
+	return true;
+}
 
 /* ---- crash -----------------------------------------------------------------
  */
@@ -83,8 +95,13 @@ int perform_crash(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
 	plan_op_vec ops = { 0 };
-	int r = plan_cut_off_ops(p->tl->live, a->node.node, a->pos, &ops);
+	int r;
 
+	if (p->tl->live->nodes[a->node.node] == PLAN_NODE_OFF) {
+		performance_step(p, "unchanged", NULL, 0);
+		return 0;
+	}
+	r = plan_cut_off_ops(p->tl->live, a->node.node, a->pos, &ops);
 	r = perform_ops(p, "cut", r, &ops, err);
 	/* From here on nobody can ask it for anything. */
 	if (!r)
@@ -221,6 +238,8 @@ int perform_boot(struct performance *p, struct err *err)
 	plan_op_vec ops = { 0 };
 	int r;
 
+	if (is_not(p, PLAN_NODE_OFF))
+		return 0;
 	/* Its crash, of the same list, is still under way. */
 	if (lab_netns(p->tl->lab, a->node.node) >= 0) {
 		r = performance_wait(p, POLL_NS, on_off, err);
@@ -246,8 +265,11 @@ int perform_freeze(struct performance *p, struct err *err)
 {
 	const struct scn_action *a = p->action;
 	plan_op_vec ops = { 0 };
-	int r = plan_silence_ops(p->tl->live, a->node.node, true, a->pos, &ops);
+	int r;
 
+	if (is_not(p, PLAN_NODE_ON))
+		return 0;
+	r = plan_silence_ops(p->tl->live, a->node.node, true, a->pos, &ops);
 	r = perform_ops(p, "silent", r, &ops, err);
 	if (!r)
 		r = lab_node_stop(p->tl->lab, a->node.node, err);
@@ -264,8 +286,7 @@ int perform_thaw(struct performance *p, struct err *err)
 	plan_op_vec ops = { 0 }, missed = { 0 };
 	int r;
 
-	/* Its freeze waits for something that has not happened. */
-	if (p->tl->live->nodes[a->node.node] != PLAN_NODE_FROZEN)
+	if (is_not(p, PLAN_NODE_FROZEN))
 		return 0;
 	if (l->thawing)
 		l->thawing(l->arg, a->node.node);

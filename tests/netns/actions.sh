@@ -151,6 +151,28 @@ for step in silent stopped continued heard; do
   event action.step ".step == \"$step\""
 done
 
+# Who waits cannot know what the node is like by then.
+run 0 "a node that is so already" <<'Y'
+timeline:
+  - { at: 100ms, do: [{ crash: c }, { mark: "it is off" }] }
+  - when: { event: action.start, where: { text: "mark: it is off" } }
+    do:
+      - { freeze: c }
+      - { thaw: c }
+      - { crash: c }
+      - { boot: c }
+      - { wait: 0s }
+      - { boot: c }
+      - { thaw: c }
+      - { freeze: c }
+      - { freeze: c }
+      - { boot: c }
+      - { thaw: c }
+      - { exec: "ping -c1 -W5 10.0.0.2", node: a }
+Y
+[ "$(jq -c 'select(.event == "action.step" and .step == "unchanged") | .id' "$record/events.jsonl" | tr '\n' ' ')" = "2 3 4 7 8 10 11 " ] ||
+  fail "$what: not these were unchanged: $(grep '"action\.' "$record/events.jsonl")"
+
 # A frozen sald hears of nothing; when it is heard again, it knows.
 run 0 "what a frozen sald has missed" <<'Y'
 services:
