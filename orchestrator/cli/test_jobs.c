@@ -23,6 +23,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,17 +143,24 @@ static enum suite_outcome outcome_of(const struct test *t, int status)
 	return SUITE_BROKEN;
 }
 
-/* The first "error: ..." of what it printed, where there are no results. */
-static void find_reason(struct suite_case *c)
+/* The first "error: ..." of what it printed, where there are no results. Who
+ * was killed (as when memory is short) has printed nothing. */
+static void find_reason(struct suite_case *c, int status)
 {
 	const char *found = c->output ? strstr(c->output, "error: ") : NULL;
 	char **slot = VEC_PUSH(&c->reasons);
+	char name[16];
 
 	if (!slot)
 		return;
 	if (found) {
 		found += strlen("error: ");
 		*slot = strndup(found, strcspn(found, "\n"));
+	} else if (WIFSIGNALED(status)) {
+		if (asprintf(slot, "the process that ran it ended by %s",
+			     units_format_signal(WTERMSIG(status), name,
+						 sizeof(name))) < 0)
+			*slot = NULL;
 	} else {
 		*slot = strdup("it ended without saying why");
 	}
@@ -160,17 +168,20 @@ static void find_reason(struct suite_case *c)
 		c->reasons.n--;
 }
 
-static void take_result(struct suite_case *c, const struct test_job *job)
+static void take_result(struct suite_case *c, const struct test_job *job,
+			int status)
 {
 	if (job->watch->record[0])
 		c->record = strdup(job->watch->record);
 	if (c->outcome == SUITE_PASSED)
 		return;
 	c->output = read_output(job->output);
+	if (c->output && !*c->output)
+		free(TAKE_PTR(c->output));
 	suite_read(c, NULL);
 	if ((c->outcome == SUITE_BROKEN || c->outcome == SUITE_TIMED_OUT) &&
 	    !c->reasons.n)
-		find_reason(c);
+		find_reason(c, status);
 }
 
 static void job_ended(struct test *t, size_t which, int status)
@@ -184,7 +195,7 @@ static void job_ended(struct test *t, size_t which, int status)
 	suite_case_clear(c);
 	c->outcome = outcome_of(t, status);
 	c->took_ns += took;
-	take_result(c, &job);
+	take_result(c, &job, status);
 	job_free(&job);
 	test_file_of(t, job.at)->expected_ns = took;
 	if (c->outcome == SUITE_INVALID &&

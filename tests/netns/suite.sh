@@ -208,6 +208,15 @@ kill -KILL "$pid"
 finish 137
 [ "$(<"$stage/junit.xml")" = old ] || fail "$what: the results of before are lost"
 
+what="a run that is killed"
+in_background 1 --junit junit.xml long.yaml
+kill -KILL "$(<"/proc/$pid/task/$pid/children")"
+finish 3
+says '^broken +long '
+says '^         the process that ran it ended by SIGKILL$'
+says "^         record: $records/long/"
+xml 'string(//testcase[1]/error/@message)' "the process that ran it ended by SIGKILL"
+
 # What could not be started is no results that are not there.
 what="a run that can't be started"
 in_background 1 -j 1 --junit junit.xml --tap tap long.yaml good.yaml
