@@ -136,6 +136,25 @@ void sal_client_heard(struct sal *s, struct sal_flow *f,
 		sal_flow_arm(s, f);
 }
 
+/* Three questions are lost easily, and a claim may be the client's own SYN of a
+ * moment ago, that was overtaken. */
+void sal_syn_taken(struct sal *s, const struct sal_flow *f)
+{
+	if (!f->info.client)
+		s->taken[s->taken_at++ % SAL_TAKEN_MAX] =
+			(struct sal_taken_syn){ f->tie.peer_nonce,
+						f->tie.remote_id };
+}
+
+static bool was_taken(const struct sal *s, const struct sal_flow *f)
+{
+	for (int i = 0; i < SAL_TAKEN_MAX; i++)
+		if (s->taken[i].nonce == f->tie.peer_nonce &&
+		    s->taken[i].remote_id == f->tie.remote_id)
+			return true;
+	return false;
+}
+
 void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 		    const struct sal_syn *syn)
 {
@@ -176,7 +195,7 @@ void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 	if (syn->rides)
 		sal_flow_set_tuple(s, f, &syn->tuple);
 	sal_step(s, f, syn->proved ? SAL_ON_PROVED : SAL_ON_SYN, a);
-	if (syn->rides && sal_data_deliver(s, f, a))
+	if (syn->rides && !was_taken(s, f) && sal_data_deliver(s, f, a))
 		sal_close_check(s, f);
 }
 

@@ -304,10 +304,12 @@ static void owner_said_nothing(struct sal *s, struct sal_flow *f)
 {
 	f->owner_silent_ns = s->now_ns;
 	/* It never was seen. But we may have moved meanwhile. */
-	if (f->owner_ns && sal_flow_unproven(f))
-		sal_step_because(s, f, SAL_ON_RESET, 0);
-	else
+	if (!f->owner_ns || !sal_flow_unproven(f)) {
 		sal_flow_arm(s, f);
+		return;
+	}
+	sal_syn_taken(s, f);
+	sal_step_because(s, f, SAL_ON_RESET, 0);
 }
 
 /* When it is asked by ourselves. */

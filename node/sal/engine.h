@@ -320,6 +320,9 @@ void sal_syn_arrived(struct sal *s, const struct sal_arrival *a);
  * may not, or is one already, or has to wait; that was dealt with. */
 bool sal_syn_examine(struct sal *s, const struct sal_arrival *a,
 		     struct sal_syn *syn);
+/* f ends before its client was heard; should its SYN come again, what rides on
+ * it is not delivered once more. */
+void sal_syn_taken(struct sal *s, const struct sal_flow *f);
 void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 		    const struct sal_syn *syn);
 /* On this tie, with flags and numbers as in "with", what a SYN has besides. */
@@ -378,8 +381,8 @@ void sal_alive_starved(struct sal *s, struct sal_flow *f,
 void sal_alive_heard(struct sal_flow *f);
 /* Our move, or the handshake, is complete, as far as we know. */
 void sal_alive_unsure(struct sal *s, struct sal_flow *f);
-/* open: what the peer has said is nothing that one says who waits for us to open
- * the flow. */
+/* open: what the peer has said is nothing that one says who waits for us to
+ * open the flow. */
 void sal_alive_spoken(struct sal *s, struct sal_flow *f, bool open);
 int64_t sal_alive_due_ns(const struct sal *s, const struct sal_flow *f);
 void sal_alive_probe(struct sal *s, struct sal_flow *f);

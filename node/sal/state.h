@@ -73,8 +73,8 @@
  */
 #define SAL_SILENT_TRIES 2
 /*
- * Where it, or another one, has answered before, one unanswered SYN is enough to
- * go on to another: the way there works, so it is down, or the SYN was lost.
+ * Where it, or another one, has answered before, one unanswered SYN is enough
+ * to go on to another: the way there works, so it is down, or the SYN was lost.
  * Since nobody can tell which, it is spared for a second only at first, and
  * twice as long with each further SYN that it leaves unanswered.
  */
@@ -123,6 +123,13 @@ struct sal_forwarded {
 	int64_t first_ns, last_ns; /* of those to this target */
 };
 
+/* A SYN whose rider was taken, and whose flow ended unconfirmed (accept.c). */
+struct sal_taken_syn {
+	uint64_t nonce;
+	uint32_t remote_id;
+};
+#define SAL_TAKEN_MAX 16
+
 struct sal {
 	struct sal_config config;
 	struct sal_sink sink;
@@ -132,6 +139,8 @@ struct sal {
 	struct sal_rand rand;
 	uint8_t hash_key[SAL_HASH_KEY];
 	uint8_t syn_key[SAL_HASH_KEY]; /* of answers without state */
+	struct sal_taken_syn taken[SAL_TAKEN_MAX]; /* a ring */
+	uint32_t taken_at;
 
 	struct sal_flow *flows;
 	struct sal_way *ways; /* SAL_WAYS_MAX a flow */

@@ -208,6 +208,24 @@ START_TEST(the_owner_was_silent_once)
 }
 END_TEST
 
+/* Nor if it has come back since. */
+START_TEST(the_owner_comes_back)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	uint32_t id = open_and_wait(w, c, a);
+
+	host_addresses(c, NULL, NULL);
+	claim(w, c, a);
+	world_run_for(w, 4 * SEC);
+	host_addresses(c, "10.0.0.1", NULL);
+	world_run_for(w, 10 * MSEC);
+	claim(w, c, a);
+	WORLD_OK(w, host_flow(a).local_id == id);
+	world_free(w);
+}
+END_TEST
+
 /* Who has no address hears nothing, and that is not the owner's silence. */
 START_TEST(nobody_can_be_heard)
 {
@@ -291,6 +309,28 @@ START_TEST(the_peer_is_thought_elsewhere)
 }
 END_TEST
 
+/* It is the first silence that ends the flow of one who never was confirmed. If
+ * he comes again, what rides on his SYN has been delivered. */
+START_TEST(a_rider_is_delivered_once)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct lose *syns;
+
+	world_lose(w, a, SAL_FLAG_SYN | SAL_FLAG_ACK, 1);
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 10 * MSEC);
+	syns = world_lose(w, c, SAL_FLAG_SYN, 2);
+	claim(w, c, a);
+	world_run_for(w, 800 * MSEC);
+	WORLD_OK(w, !host_flows(a) && syns->seen == 2);
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, host_flow(c).state == SAL_ESTABLISHED);
+	WORLD_OK(w, a->requests == 1);
+	world_free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sal: asked");
@@ -302,6 +342,8 @@ int main(void)
 	tcase_add_test(tc, the_owner_moves_meanwhile);
 	tcase_add_loop_test(tc, the_owner_is_gone, 0, 2);
 	tcase_add_test(tc, the_owner_was_silent_once);
+	tcase_add_test(tc, the_owner_comes_back);
+	tcase_add_test(tc, a_rider_is_delivered_once);
 	tcase_add_test(tc, nobody_can_be_heard);
 	tcase_add_test(tc, the_peer_is_thought_elsewhere);
 	tcase_add_test(tc, nobody_can_be_heard_in_the_handshake);
