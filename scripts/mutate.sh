@@ -3,8 +3,9 @@
 # Plants the single-line faults of tests/mutations/sal.txt, one after the other, in
 # a scratch copy of the source, and sees whether the engine's tests find each:
 #   scripts/mutate.sh [FIRST [LAST]]
-# Says which test caught it; exits 1 if one was not caught, 2 if one does not apply
-# or does not build. The source itself is not touched.
+# Says which test caught it. Those that do not apply any more, or do not build, are
+# named, the former all at once at the beginning, and the others go on. Exits 1 if one
+# was not caught, 2 if one could not be planted. The source itself is not touched.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 first=${1:-1} last=${2:-1000}
@@ -19,6 +20,40 @@ trap 'rm -r -- "$work"' EXIT
 git ls-files -z --cached --others --exclude-standard |
   xargs -0 cp --parents -t "$work"
 cd "$work"
+
+number=0 missed=0 unplanted=0 why='' file='' old=''
+
+# Calls $1 with the new text of each fault from the first to the last; its number and
+# what it says, and the file and text that it is about, are in why, file, number and old.
+each_fault() {
+  local line
+  number=0
+  while IFS= read -r line; do
+    case $line in
+    '# '*) why=${line#\# } ;;
+    node/*) file=$line ;;
+    '- '*) old=${line#- } ;;
+    '+ '*)
+      number=$((number + 1))
+      if [ "$number" -ge "$first" ] && [ "$number" -le "$last" ]; then
+        "$1" "${line#+ }"
+      fi
+      ;;
+    esac
+  done <"$list"
+}
+
+applies() {
+  [ "$(grep -cF -- "$old" "$file")" = 1 ]
+}
+
+name_if_stale() {
+  applies && return 0
+  printf '%2d STALE: not in %s, or more than once: %s\n' "$number" "$file" "$old" >&2
+  unplanted=$((unplanted + 1))
+}
+
+each_fault name_if_stale
 
 build() {
   cmake --build build/dev --target sal_sim sal_table fuzz_sal_play \
@@ -68,22 +103,17 @@ caught_by() {
   exit 2
 }
 
-number=0 missed=0 why='' file='' old=''
 plant() {
   local new=$1 text by
-  if [ "$(grep -cF -- "$old" "$file")" != 1 ]; then
-    printf '%d: "%s" is not in %s, or more than once\n' "$number" "$old" "$file" >&2
-    exit 2
-  fi
+  applies || return 0
   cp -p "$file" saved
   text=$(<"$file")
   printf '%s\n' "${text/"$old"/"$new"}" >"$file"
   if ! build; then
-    printf '%d: %s: does not build\n' "$number" "$why" >&2
+    printf '%2d DOES NOT BUILD: %s\n' "$number" "$why" >&2
     grep -m 3 error build.log >&2 || true
-    exit 2
-  fi
-  if by=$(caught_by); then
+    unplanted=$((unplanted + 1))
+  elif by=$(caught_by); then
     printf '%2d caught by %-24s %s\n' "$number" "$by" "$why"
   else
     printf '%2d NOT CAUGHT %-23s %s\n' "$number" "" "$why"
@@ -92,18 +122,7 @@ plant() {
   cp saved "$file"
 }
 
-while IFS= read -r line; do
-  case $line in
-  '# '*) why=${line#\# } ;;
-  node/*) file=$line ;;
-  '- '*) old=${line#- } ;;
-  '+ '*)
-    number=$((number + 1))
-    if [ "$number" -ge "$first" ] && [ "$number" -le "$last" ]; then
-      plant "${line#+ }"
-    fi
-    ;;
-  esac
-done <"$list"
-printf '%d of %d not caught\n' "$missed" "$number"
+each_fault plant
+printf '%d of %d not caught, %d not planted\n' "$missed" "$number" "$unplanted"
+[ "$unplanted" = 0 ] || exit 2
 [ "$missed" = 0 ]
