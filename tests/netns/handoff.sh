@@ -235,8 +235,8 @@ processes:
   at-c: { node: c, echo: udp/7 }
   at-d: { node: d, echo: udp/7 }
 probes:
-  four: { kind: udp_echo, node: a, to: talk, interval: 10ms, for: 5s }
-  six:  { kind: udp_echo, node: a, to: talk, interval: 10ms, for: 5s, family: 6 }
+  four: { kind: udp_echo, node: a, to: talk, interval: 10ms, for: 8s }
+  six:  { kind: udp_echo, node: a, to: talk, interval: 10ms, for: 8s, family: 6 }
 timeline:
   - at: 200ms
     do:

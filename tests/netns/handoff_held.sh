@@ -171,8 +171,8 @@ never to-die "setsid -w serval-handoff-echo --port 5001" ", fail: dump"
 to_die=$!
 
 probes='
-  first:  { kind: tcp_stream, node: a, to: one, rate: 20mbit, for: 1500ms }
-  second: { kind: tcp_stream, node: a, to: two, rate: 20mbit, for: 1500ms }
+  first:  { kind: tcp_stream, node: a, to: one, rate: 20mbit, for: 3s }
+  second: { kind: tcp_stream, node: a, to: two, rate: 20mbit, for: 3s }
 expect:
   - { probe: first, survives: true, intact: true }
   - { probe: second, survives: true, intact: true }'

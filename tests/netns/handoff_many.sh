@@ -89,7 +89,7 @@ ended() {
     fail "$1: exit code $code: $(<"$1.out") $(grep -h rolled_back "$events")"
   mapfile -t ids < <(jq 'select(.event == "action.start" and (.text | startswith("migrate"))) | .id' "$events")
   [ ${#ids[@]} = 2 ] || fail "$1: ${#ids[@]} migrations"
-  jq -r "select(.event == \"action.rolled_back\" and .id == ${ids[0]}) | .reason" "$events" | grep -q -e "$3" ||
+  jq -r "select(.event == \"action.rolled_back\" and .id == ${ids[0]}) | .reason" "$events" | grep -e "$3" >/dev/null ||
     fail "$1: nothing says \"$3\": $(grep -h rolled_back "$events")"
   [ "$(steps "${ids[0]}" handoff.rolled_back)" = 20 ] || fail "$1: not all were taken back"
   [ "$(steps "${ids[0]}" handoff.committed)" = 0 ] || fail "$1: some were handed over all the same"
