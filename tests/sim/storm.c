@@ -21,6 +21,7 @@
 #include "tests/fuzz/sal_ops.h"
 #include "tests/sim/storm_native.h"
 #include "tests/sim/storm_stream.h"
+#include "tests/sim/storm_versions.h"
 #include "tests/sim/storm_weather.h"
 #include "tests/sim/strangers.h"
 
@@ -49,13 +50,6 @@ struct actor {
 	uint16_t pings;
 };
 
-/* Of a tie: who sent, and its latest verno. */
-struct version {
-	const struct host *h;
-	uint64_t nonce;
-	uint32_t verno;
-};
-
 #define NO_PLACE PLACES
 enum { BUT_NOTHING, BUT_UDP, BUT_PLAIN };
 
@@ -64,7 +58,7 @@ struct storm {
 	struct actor *actors;
 	unsigned n, instances;
 	struct host *routers[ROUTERS]; /* NULL: there are none */
-	struct version versions[1024];
+	struct storm_versions *versions;
 	struct storm_totals *totals;
 	struct storm_native *native;
 	struct storm_weather *weather;
@@ -458,40 +452,15 @@ static void happens(struct storm *st)
 
 /* ---- what must hold ------------------------------------------------------ */
 
-static struct version *version_of(struct storm *st, const struct host *h,
-				  uint64_t nonce)
-{
-	size_t i = nonce % (sizeof(st->versions) / sizeof(*st->versions));
-	struct version *v = &st->versions[i];
-
-	/* Of two at one place the later is watched. */
-	if (v->h != h || v->nonce != nonce)
-		*v = (struct version){ h, nonce, 0 };
-	return v;
-}
-
-/* Each RSYN and FIN on the wire. */
 static void watch(struct world *w, const struct wire_packet *p, void *arg)
 {
 	struct storm *st = arg;
-	const struct sal_control *c;
-	struct sal_packet d;
-	struct version *v;
 
+	(void)w;
 	st->totals->packets++;
 	/* What a router hands on may have been overtaken. */
-	if (p->from == st->routers[0] || p->from == st->routers[1])
-		return;
-	if (sal_decode(&d, p->bytes, p->len) != SAL_OK)
-		return;
-	c = sal_find_control(&d);
-	if (!c || c->flags & SAL_FLAG_RST || (c->flags & SAL_FLAG_ACK))
-		return;
-	if (c->flags & SAL_FLAG_RSYN && sal_find_service(&d, 0))
-		st->totals->by_name++;
-	v = version_of(st, p->from, c->nonce);
-	WORLD_OK(w, !v->verno || (int32_t)(v->verno - c->verno) <= 0);
-	v->verno = c->verno;
+	if (p->from != st->routers[0] && p->from != st->routers[1])
+		storm_versions_see(st->versions, p);
 }
 
 static void clears_up(struct storm *st)
@@ -582,6 +551,7 @@ static void ends(struct storm *st)
 	st->totals->native += storm_native_received(st->native);
 	storm_native_free(st->native);
 	storm_weather_free(st->weather);
+	storm_versions_free(st->versions);
 	free(st->actors);
 	world_free(st->w);
 }
@@ -600,6 +570,7 @@ void storm_play(uint64_t seed, unsigned hosts, bool calm,
 	st.w = world_new_of(seed, st.n + (storm_routers ? ROUTERS : 0));
 	st.native = storm_native_new(st.n);
 	st.weather = storm_weather_new(st.w, seed, totals);
+	st.versions = storm_versions_new(totals);
 	st.w->owner = owner_of;
 	st.dark = NO_PLACE;
 	st.w->tap = watch;

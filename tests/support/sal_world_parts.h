@@ -35,6 +35,14 @@ void host_got(struct host *h, const struct sal_packet *p,
 	      const struct sal_path *path, size_t len);
 /* Before a packet goes onto the network: may it? */
 void host_emits(struct host *h, const struct sal_outer *out);
+/* A program has sent it. */
+void world_remember_sent(struct world *w, const struct sal_inner *p);
+/* Of ICMP, or of ICMPv6. */
+bool segment_is_ping(const struct sal_inner *p, uint8_t type4, uint8_t type6);
+/* What an engine may make up: unreachable, a reset. */
+bool segment_is_refusal(const struct sal_inner *p);
+/* Not made up, not somebody else's, and not once more than it arrived. */
+void world_check_arrival(struct world *w, const struct sal_inner *p);
 uint64_t hash_bytes(uint64_t h, const void *bytes, size_t n);
 #define HASH_START 14695981039346656037u
 
