@@ -13,8 +13,9 @@ list=$PWD/tests/mutations/sal.txt
 
 export CK_DEFAULT_TIMEOUT=120
 # The quick ones first.
-tests=(open bound forward many replay_router close pressure encap liveness paths prove rules handoff refuse instance parts asked attack native native_peer crossing
-  replay move storm)
+tests=(open bound forward forward_refused many replay_router close pressure encap liveness
+  paths prove rules delay handoff refuse instance parts asked attack native native_peer
+  crossing replay move move_both thousand storm)
 work=$(mktemp -d)
 trap 'rm -r -- "$work"' EXIT
 git ls-files -z --cached --others --exclude-standard |

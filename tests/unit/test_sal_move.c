@@ -1,42 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An end moves: each byte of a stream arrives in order and once. */
 #include "include/serval/wire.h"
-#include "tests/support/sal_world.h"
-#include "tests/support/toy_tcp.h"
+#include "tests/support/moved_stream.h"
 #include "tests/support/run_suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
 #include <string.h>
-
-#define BYTES 200000u
-
-struct stream {
-	struct world *w;
-	struct host *c, *a;
-	struct toy_tcp client, server;
-};
-
-static void stream_start(struct stream *st, uint64_t seed, bool up, bool down)
-{
-	*st = (struct stream){ .w = world_usual(seed) };
-	st->c = world_c(st->w);
-	st->a = world_a(st->w);
-	toy_listen(&st->server, st->a, "10.8.0.1", 80, down ? BYTES : 0);
-	toy_connect(&st->client, st->c, "10.8.0.1", 4000, 80, up ? BYTES : 0);
-}
-
-static enum sal_state state(struct host *h)
-{
-	return host_flow(h).state;
-}
-
-static bool peer_is(struct host *h, const struct ip_addr *addr)
-{
-	struct sal_flow_info f = host_flow(h);
-
-	return ip_addr_equal(&f.path.remote, addr);
-}
 
 START_TEST(a_stream_closes)
 {
@@ -113,10 +83,6 @@ struct loss_case {
 	int64_t ready_ms; /* when the mover has moved, at the latest */
 };
 
-#define RSYN SAL_FLAG_RSYN
-#define RSYNACK (SAL_FLAG_RSYN | SAL_FLAG_ACK)
-#define ACK SAL_FLAG_ACK
-
 static const struct loss_case losses[] = {
 	{ true, RSYN, 1, 202 },	     { true, RSYN, 2, 602 },
 	{ true, RSYN, 3, 1402 },     { false, RSYNACK, 1, 202 },
@@ -124,23 +90,7 @@ static const struct loss_case losses[] = {
 	{ true, ACK, 3, 2 },
 };
 
-static struct caught {
-	const struct host *from;
-	uint8_t bytes[256];
-	size_t len;
-} caught;
-
-/* Keeps the last RSYN (CONTROL alone, its flags at 14) of one host. */
-static void catch_rsyn(struct world *w, const struct wire_packet *p, void *arg)
-{
-	struct caught *c = arg;
-
-	(void)w;
-	if (p->from != c->from || p->len != 32 || p->bytes[14] != 0x40)
-		return;
-	memcpy(c->bytes, p->bytes, p->len);
-	c->len = p->len;
-}
+static struct caught caught;
 
 /* The peer's RSYN is read only after our address was seen to go: when it is
  * back, the stream goes on. */
@@ -351,189 +301,6 @@ START_TEST(late_data_from_the_old_address)
 }
 END_TEST
 
-/* The other end moves while it answers: both are at it, and both arrive. */
-START_TEST(both_move)
-{
-	struct stream st;
-
-	stream_start(&st, 4, true, true);
-	world_run_for(st.w, 20 * MSEC);
-	host_addresses(st.c, "10.0.0.77", NULL);
-	world_run_for(st.w, 1500000);
-	WORLD_OK(st.w, state(st.a) == SAL_RSYN_RCVD);
-	if (_i) {
-		host_addresses(st.a, NULL, NULL);
-		WORLD_OK(st.w, state(st.a) == SAL_NOADDRESS_RSYN_RCVD);
-		world_run_for(st.w, _i * MSEC);
-	}
-	host_addresses(st.a, "10.0.1.77", NULL);
-	WORLD_OK(st.w, state(st.a) == SAL_RSYN_SENT_RCVD ||
-			       state(st.a) == SAL_RSYN_SENT);
-	world_run_for(st.w, SEC);
-	WORLD_OK(st.w, state(st.a) == SAL_ESTABLISHED);
-	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
-	toy_finish(&st.client, &st.server, 20 * SEC);
-	world_free(st.w);
-}
-END_TEST
-
-/* Each loses the other's way; a RSYN of one gets through in the end. */
-START_TEST(both_sent_their_rsyn)
-{
-	struct world *w = world_usual(1);
-	struct host *c = world_c(w), *a = world_a(w);
-
-	host_ping(c, "10.8.0.1", 7, 1, 56);
-	world_run_for(w, 5 * MSEC);
-	world_lose(w, c, RSYN, 1);
-	world_lose(w, a, RSYN, 2);
-	host_addresses(c, "10.0.0.77", NULL);
-	/* Keeps its old address as well for a while: it can be reached. */
-	host_addresses(a, "10.0.1.77", NULL);
-	WORLD_OK(w, state(a) == SAL_RSYN_SENT && state(c) == SAL_RSYN_SENT);
-	a->addresses[a->address_count++] = ip("10.0.1.1");
-	world_run_for(w, 202 * MSEC);
-	WORLD_OK(w, state(a) == SAL_RSYN_SENT_RCVD ||
-			    state(a) == SAL_ESTABLISHED ||
-			    state(a) == SAL_RSYN_SENT ||
-			    state(a) == SAL_RSYN_RCVD);
-	world_run_for(w, 2 * SEC);
-	WORLD_OK(w, state(a) == SAL_ESTABLISHED && state(c) == SAL_ESTABLISHED);
-	a->address_count = 1;
-	host_ping(c, "10.8.0.1", 7, 2, 56);
-	world_run_for(w, 5 * MSEC);
-	WORLD_OK(w, c->replies == 2);
-	world_free(w);
-}
-END_TEST
-
-/* The service is where its host has gone to, say the rules from now on. */
-static void found_at(struct host *c, const char *to)
-{
-	struct sal_rule r = { .id = service(1),
-			      .bits = SERVICE_ID_BITS,
-			      .kind = SAL_RULE_FORWARD,
-			      .to = ip(to),
-			      .priority = 5,
-			      .weight = 1 };
-
-	ck_assert_int_eq(sal_rule_add(c->sal, &r, c->world->now_ns), 0);
-}
-
-/* Each speaks to where the other no longer is, until the client's RSYN goes by
- * name: after 1.4 s of others, or with the rules, if these come later. */
-START_TEST(both_moved_before_either_heard)
-{
-	bool late = _i;
-	struct stream st;
-
-	stream_start(&st, 6, true, true);
-	world_run_for(st.w, 20 * MSEC);
-	host_addresses(st.c, "10.0.0.77", NULL);
-	host_addresses(st.a, "10.0.1.77", NULL);
-	if (late)
-		world_run_for(st.w, 10 * SEC);
-	found_at(st.c, "10.0.1.77");
-	WORLD_OK(st.w,
-		 state(st.c) == SAL_RSYN_SENT && state(st.a) == SAL_RSYN_SENT);
-	if (!late)
-		world_run_for(st.w, 1399 * MSEC);
-	WORLD_OK(st.w, state(st.c) == SAL_RSYN_SENT);
-	world_run_for(st.w, late ? 10 * SEC : 5 * MSEC);
-	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
-	WORLD_OK(st.w, state(st.a) == SAL_ESTABLISHED);
-	WORLD_OK(st.w, peer_is(st.a, &st.c->addresses[0]));
-	WORLD_OK(st.w, peer_is(st.c, &st.a->addresses[0]));
-	toy_finish(&st.client, &st.server, 20 * SEC);
-	WORLD_OK(st.w, !world_events(st.w, st.c, SAL_EVENT_FLOW_REBOUND));
-	world_free(st.w);
-}
-END_TEST
-
-/* So do ping (0) and UDP (1): the same flow goes on, it is not bound anew. */
-START_TEST(both_moved_without_tcp)
-{
-	struct world *w = world_usual(1);
-	struct host *c = world_c(w), *a = world_a(w);
-
-	a->udp_port = 53;
-	if (_i)
-		host_udp(c, NULL, "10.8.0.1", 5000, 53, "before");
-	else
-		host_ping(c, "10.8.0.1", 7, 1, 56);
-	world_run_for(w, 20 * MSEC);
-	host_addresses(c, "10.0.0.77", NULL);
-	host_addresses(a, "10.0.1.77", NULL);
-	found_at(c, "10.0.1.77");
-	if (_i)
-		host_udp(c, NULL, "10.8.0.1", 5000, 53, "after");
-	else
-		host_ping(c, "10.8.0.1", 7, 2, 56);
-	world_run_for(w, 1410 * MSEC);
-	WORLD_OK(w, state(c) == SAL_ESTABLISHED && state(a) == SAL_ESTABLISHED);
-	WORLD_OK(w, (_i ? c->udp_got : c->replies) == 2);
-	WORLD_OK(w, !world_events(w, c, SAL_EVENT_FLOW_REBOUND));
-	world_free(w);
-}
-END_TEST
-
-/* The name leads to another instance, which does not know the flow: TCP is not
- * over by that, and goes on when its own can be found. */
-START_TEST(the_name_leads_elsewhere)
-{
-	struct stream st;
-
-	stream_start(&st, 6, true, true);
-	host_serve(world_b(st.w), 1);
-	world_run_for(st.w, 20 * MSEC);
-	host_addresses(st.c, "10.0.0.77", NULL);
-	host_addresses(st.a, "10.0.1.77", NULL);
-	found_at(st.c, "10.0.2.1");
-	world_run_for(st.w, 5 * SEC);
-	WORLD_OK(st.w, state(st.c) == SAL_RSYN_SENT);
-	WORLD_OK(st.w, sal_stats(st.c->sal)->unknown_flow > 0);
-	WORLD_OK(st.w, !host_flows(world_b(st.w)));
-	found_at(st.c, "10.0.1.77");
-	world_run_for(st.w, 60 * SEC);
-	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
-	toy_finish(&st.client, &st.server, 30 * SEC);
-	world_free(st.w);
-}
-END_TEST
-
-/* Its word comes when the own instance has been found: it is no news then. */
-START_TEST(the_word_from_elsewhere_is_late)
-{
-	struct stream st;
-	struct caught rsyn;
-	struct sal_packet p;
-	uint8_t bytes[64];
-	uint64_t nonce = 0;
-	int len;
-
-	stream_start(&st, 6, true, true);
-	world_run_for(st.w, 20 * MSEC);
-	rsyn = (struct caught){ .from = st.c };
-	st.w->tap = catch_rsyn;
-	st.w->tap_arg = &rsyn;
-	host_addresses(st.c, "10.0.0.77", NULL);
-	world_run_for(st.w, 10 * MSEC);
-	WORLD_OK(st.w, rsyn.len && state(st.c) == SAL_ESTABLISHED);
-	for (int i = 0; i < 8; i++)
-		nonce = nonce << 8 | rsyn.bytes[24 + i];
-	sal_packet_init(&p, host_flow(st.c).remote_id, host_flow(st.c).local_id,
-			IPPROTO_TCP);
-	sal_add_control(&p, SAL_FLAG_RST | SAL_FLAG_ACK, 0, 0, nonce);
-	sal_add_reason(&p, SAL_REASON_UNKNOWN_FLOW);
-	len = sal_encode(&p, bytes, sizeof(bytes));
-	ck_assert_int_gt(len, 0);
-	world_inject(st.w, "10.0.2.1", st.c, bytes, (size_t)len);
-	WORLD_OK(st.w, state(st.c) == SAL_ESTABLISHED);
-	toy_finish(&st.client, &st.server, 20 * SEC);
-	world_free(st.w);
-}
-END_TEST
-
 /* Keeps what one host sends with just these flags. */
 static void catch_control(struct world *w, const struct wire_packet *p,
 			  void *arg)
@@ -647,12 +414,6 @@ static Suite *suite(void)
 	tcase_add_test(tc, old_versions_do_nothing);
 	tcase_add_test(tc, an_ack_names_its_version);
 	tcase_add_test(tc, late_data_from_the_old_address);
-	tcase_add_loop_test(tc, both_move, 0, 3);
-	tcase_add_test(tc, both_sent_their_rsyn);
-	tcase_add_loop_test(tc, both_moved_before_either_heard, 0, 2);
-	tcase_add_loop_test(tc, both_moved_without_tcp, 0, 2);
-	tcase_add_test(tc, the_name_leads_elsewhere);
-	tcase_add_test(tc, the_word_from_elsewhere_is_late);
 	tcase_add_test(tc, a_plain_ack_completes_nothing);
 	tcase_add_test(tc, only_the_unacknowledged_is_resent);
 	suite_add_tcase(s, tc);
