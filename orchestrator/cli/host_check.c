@@ -38,7 +38,6 @@
 #include <jansson.h>
 #include <net/if.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,30 +53,6 @@ struct host_check {
 	line_vec before;
 	struct host_namespaces *namespaces;
 };
-
-int host_line_add(line_vec *lines, const char *fmt, ...)
-{
-	char **slot = VEC_PUSH(lines);
-	va_list ap;
-	int n;
-
-	if (!slot)
-		return -ENOMEM;
-	va_start(ap, fmt);
-	n = vasprintf(slot, fmt, ap);
-	va_end(ap);
-	if (n >= 0)
-		return 0;
-	lines->n--;
-	return -ENOMEM;
-}
-
-static void free_lines(line_vec *lines)
-{
-	for (size_t i = 0; i < lines->n; i++)
-		free(lines->v[i]);
-	VEC_FREE(lines);
-}
 
 /* ---- what can be seen --------------------------------------------------- */
 
@@ -339,19 +314,19 @@ int host_check_end(struct host_check *h, int record_fd, struct err *err)
 		waited_ns = clock_mono_ns() - began_ns;
 		if (r || !left.n || waited_ns > h->within_ns)
 			break;
-		free_lines(&left);
+		host_lines_free(&left);
 		poll(NULL, 0, LOOK_AGAIN_MS);
 	}
 	r = r ? err_errno(err, -r, "look at the host") :
 		write_left(&left, waited_ns, record_fd, err);
-	free_lines(&left);
+	host_lines_free(&left);
 	return r;
 }
 
 struct host_check *host_check_free(struct host_check *h)
 {
 	if (h) {
-		free_lines(&h->before);
+		host_lines_free(&h->before);
 		host_namespaces_free(h->namespaces);
 	}
 	free(h);

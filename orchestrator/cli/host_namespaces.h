@@ -3,16 +3,10 @@
 #ifndef CLI_HOST_NAMESPACES_H
 #define CLI_HOST_NAMESPACES_H
 
-#include "base/vec.h"
+#include "orchestrator/cli/host_lines.h"
 
 #include <stdint.h>
 #include <sys/types.h>
-
-typedef VEC(char *) line_vec;
-
-/* host_check.c: 0 or -ENOMEM. */
-int host_line_add(line_vec *lines, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 
 struct host_namespaces;
 
