@@ -236,3 +236,27 @@ int run_start_capture(struct run *run, struct err *err)
 	run->capture = capture_free(run->capture);
 	return r;
 }
+
+static bool capture_is_complete(const struct run *run)
+{
+	return run->capture_stage >= CAPTURE_COMPLETE || !run->capture_pid;
+}
+
+static void write_comments(struct run *run)
+{
+	struct err e = ERR_INIT;
+
+	if (recorder_write_comments(run->recorder, &e))
+		run_fail(run, &e);
+}
+
+void run_stop_capture(struct run *run)
+{
+	bool over = false;
+
+	if (!run->capture_pid || run->capture_stage != CAPTURE_RUNS)
+		return;
+	write_comments(run);
+	(void)!send(run->capture_orders[1], "", 1, MSG_NOSIGNAL);
+	run_turn_until(run, capture_is_complete, 0, &over);
+}

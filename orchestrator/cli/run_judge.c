@@ -38,7 +38,8 @@ static void judge_ended(void *arg, int wait_status)
 	struct run *run = arg;
 
 	run->judge.pid = 0;
-	run_within_judged(run, !wait_status);
+	if (run->judge.seen)
+		run->judge.seen(run, !wait_status);
 }
 
 static bool has_judged(const struct run *run)

@@ -79,10 +79,9 @@ static int on_watch(sd_event_source *source, uint64_t now_us, void *arg)
 
 int run_pause_watch(struct run *run, struct err *err)
 {
-	int r = sd_event_add_time(
-		run->event, &run->pause.watch, CLOCK_MONOTONIC,
-		(uint64_t)(clock_mono_ns() / NSEC_PER_USEC) + WATCH_US, 1000,
-		on_watch, run);
+	int r = sd_event_add_time(run->event, &run->pause.watch,
+				  CLOCK_MONOTONIC, run_now_us() + WATCH_US,
+				  1000, on_watch, run);
 
 	return r < 0 ? err_errno(err, -r, "event loop") : 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A run under way, inside the sandbox: what supervise.c, run_capture.c and
- * run_probes.c share. */
+/* A run under way, inside the sandbox: what supervise.c and the files run_*.c,
+ * which it has do the parts of it, share. */
 #ifndef CLI_RUN_STATE_H
 #define CLI_RUN_STATE_H
 
@@ -35,6 +35,9 @@ struct run {
 		pid_t pid;
 		unsigned char *told; /* enum judged; shared with it */
 		int64_t began_ns;
+		/* Hears of each judgement, known where there is one; may be
+		 * NULL. */
+		void (*seen)(struct run *run, bool known);
 	} judge;
 	struct { /* of expectations with an "after", by their index */
 		int64_t *
@@ -65,6 +68,9 @@ struct run {
 	struct err err;
 };
 
+/* run_loop.c */
+/* To the owner. */
+void run_send(const struct run *run, const struct message *m);
 /* Ends the part under way; the first reason stays. */
 void run_fail(struct run *run, const struct err *err);
 
@@ -80,6 +86,7 @@ void run_interrupt(struct run *run, int signal);
 /* Does the part under way have to end? */
 bool run_is_broken(const struct run *run);
 
+uint64_t run_now_us(void); /* CLOCK_MONOTONIC */
 /*
  * Turns the loop until done(run) or *over; within a timeout where it is not 0,
  * whose passing sets *over.
@@ -108,9 +115,6 @@ int run_within_init(struct run *run, struct err *err);
 /* An action of this entry has begun. */
 void run_within_entry(struct run *run, const struct scn_entry *e,
 		      int64_t begin_ns);
-/* The record has been judged; not known: that failed, and nothing is seen to
- * hold. */
-void run_within_judged(struct run *run, bool known);
 void run_within_free(struct run *run);
 
 /* run_pause.c: for --pause-on-failure. The list of pauses; before anything that
@@ -127,9 +131,6 @@ void run_pause(struct run *run);
 void run_pause_at_end(struct run *run);
 void run_pause_free(struct run *run);
 
-/* supervise.c: completes the trace, unless that is done. */
-void run_stop_capture(struct run *run);
-
 /* run_floor.c: what this machine's timers are late by, measured while the lab
  * is built. -ERANGE: the scenario asks for less than that. */
 int run_floor_begin(struct run *run, struct err *err);
@@ -143,6 +144,9 @@ void run_tell_cpu(struct run *run);
 int run_start_capture(struct run *run, struct err *err);
 /* A node has another network namespace now. */
 int run_capture_again(struct run *run, size_t node, struct err *err);
+/* Completes the trace, unless that is done. */
+void run_stop_capture(struct run *run);
+
 /* run_probes.c: the probes of the scenario, a process for each node. */
 size_t run_count_probers(const struct scenario *s);
 int run_start_probes(struct run *run, struct err *err);

@@ -38,60 +38,9 @@ static bool all_windows_closed(const struct run *run)
 	return run_is_broken(run) || !windows_open(run);
 }
 
-static int on_poll(sd_event_source *source, uint64_t now_us, void *arg)
-{
-	struct run *run = arg;
-	uint64_t next_us = now_us + POLL_US;
-
-	if (!windows_open(run))
-		return 0;
-	if (!run->judge.pid && !run->pause.now) {
-		next_us += POLL_SHARE * run->within.took_us;
-		/* Then it is time alone that closes windows. */
-		if (run_judge_begin(run))
-			run_within_judged(run, false);
-	}
-	sd_event_source_set_time(source, next_us);
-	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-	return 0;
-}
-
-static void watch(struct run *run)
-{
-	struct err err = ERR_INIT;
-	int r;
-
-	run->within.timer = sd_event_source_disable_unref(run->within.timer);
-	r = sd_event_add_time(run->event, &run->within.timer, CLOCK_MONOTONIC,
-			      (uint64_t)(clock_mono_ns() / NSEC_PER_USEC), 1,
-			      on_poll, run);
-	if (r < 0) {
-		err_errno(&err, -r, "event loop");
-		run_fail(run, &err);
-	}
-}
-
-void run_within_entry(struct run *run, const struct scn_entry *e,
-		      int64_t begin_ns)
-{
-	const struct scenario *s = run->scenario;
-	bool any = false;
-
-	for (size_t i = 0; run->within.began_ns && e->name && i < s->expects.n;
-	     i++) {
-		const char *after = s->expects.v[i].after;
-
-		if (!after || strcmp(after, e->name) != 0 ||
-		    run->within.began_ns[i])
-			continue;
-		run->within.began_ns[i] = begin_ns;
-		any = true;
-	}
-	if (any)
-		watch(run);
-}
-
-void run_within_judged(struct run *run, bool known)
+/* The record has been judged; not known: that failed, and nothing is seen to
+ * hold. */
+static void look(struct run *run, bool known)
 {
 	const struct scenario *s = run->scenario;
 	/* What it may have seen is what was there when it began. */
@@ -118,6 +67,58 @@ void run_within_judged(struct run *run, bool known)
 	}
 }
 
+static int on_poll(sd_event_source *source, uint64_t now_us, void *arg)
+{
+	struct run *run = arg;
+	uint64_t next_us = now_us + POLL_US;
+
+	if (!windows_open(run))
+		return 0;
+	if (!run->judge.pid && !run->pause.now) {
+		next_us += POLL_SHARE * run->within.took_us;
+		/* Then it is time alone that closes windows. */
+		if (run_judge_begin(run))
+			look(run, false);
+	}
+	sd_event_source_set_time(source, next_us);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static void watch(struct run *run)
+{
+	struct err err = ERR_INIT;
+	int r;
+
+	run->within.timer = sd_event_source_disable_unref(run->within.timer);
+	r = sd_event_add_time(run->event, &run->within.timer, CLOCK_MONOTONIC,
+			      run_now_us(), 1, on_poll, run);
+	if (r < 0) {
+		err_errno(&err, -r, "event loop");
+		run_fail(run, &err);
+	}
+}
+
+void run_within_entry(struct run *run, const struct scn_entry *e,
+		      int64_t begin_ns)
+{
+	const struct scenario *s = run->scenario;
+	bool any = false;
+
+	for (size_t i = 0; run->within.began_ns && e->name && i < s->expects.n;
+	     i++) {
+		const char *after = s->expects.v[i].after;
+
+		if (!after || strcmp(after, e->name) != 0 ||
+		    run->within.began_ns[i])
+			continue;
+		run->within.began_ns[i] = begin_ns;
+		any = true;
+	}
+	if (any)
+		watch(run);
+}
+
 int run_within_init(struct run *run, struct err *err)
 {
 	size_t n = run->scenario->expects.n;
@@ -127,6 +128,7 @@ int run_within_init(struct run *run, struct err *err)
 			goto some;
 	return 0;
 some:
+	run->judge.seen = look;
 	run->within.began_ns = calloc(n, sizeof(*run->within.began_ns));
 	run->within.over = calloc(n, sizeof(*run->within.over));
 	return run->within.began_ns && run->within.over ?

@@ -20,12 +20,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,74 +33,6 @@
 #define HANDOFF_TIMEOUT_US UINT64_C(12000000) /* it bounds itself by less */
 #define CLOCK_PAIR_US UINT64_C(1000000)
 #define LEAD_NS (2 * NSEC_PER_MSEC) /* from "now" to the timeline's zero */
-
-static void send_message(const struct run *run, const struct message *m)
-{
-	(void)!send(run->ends->messages, m, sizeof(*m), MSG_NOSIGNAL);
-}
-
-void run_progress(const struct run *run, const char *fmt, ...)
-{
-	struct message m = { .kind = MESSAGE_PROGRESS };
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(m.text, sizeof(m.text), fmt, ap);
-	va_end(ap);
-	/* The timeline does not wait for a terminal that was stopped. */
-	(void)!send(run->ends->messages, &m, sizeof(m),
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static bool host_is_expected(const struct scenario *s)
-{
-	for (size_t i = 0; i < s->expects.n; i++)
-		if (s->expects.v[i].kind == SCN_EXPECT_HOST)
-			return true;
-	return false;
-}
-
-void run_tell_namespaces(const struct run *run, size_t first, size_t n)
-{
-	struct message m = { .kind = MESSAGE_NAMESPACES };
-	size_t filled = 0;
-
-	if (!host_is_expected(run->scenario))
-		return;
-	for (size_t i = first; i < first + n; i++) {
-		struct stat st;
-
-		if (lab_netns(run->lab, i) < 0 ||
-		    fstat(lab_netns(run->lab, i), &st))
-			continue;
-		m.inodes[filled++] = st.st_ino;
-		if (filled < MESSAGE_INODES)
-			continue;
-		send_message(run, &m);
-		memset(m.inodes, 0, sizeof(m.inodes));
-		filled = 0;
-	}
-	if (filled)
-		send_message(run, &m);
-}
-
-void run_fail(struct run *run, const struct err *err)
-{
-	if (!run->err.code)
-		run->err = *err;
-}
-
-void run_interrupt(struct run *run, int signal)
-{
-	if (run->interrupted)
-		return;
-	run->interrupted = signal;
-	if (signal == RUN_TIMED_OUT)
-		recorder_timed_out(run->recorder, run->args->timeout_ns,
-				   run->args->default_timeout);
-	else
-		recorder_interrupted(run->recorder, signal);
-}
 
 static int on_lifeline(sd_event_source *source, int fd, uint32_t events,
 		       void *arg)
@@ -120,52 +50,11 @@ static int on_lifeline(sd_event_source *source, int fd, uint32_t events,
 
 /* ---- turning the loop -------------------------------------------------- */
 
-static int on_deadline(sd_event_source *source, uint64_t now_us, void *arg)
-{
-	(void)source;
-	(void)now_us;
-	*(bool *)arg = true;
-	return 0;
-}
-
-static uint64_t now_us(void)
-{
-	return (uint64_t)(clock_mono_ns() / NSEC_PER_USEC);
-}
-
-void run_turn_until(struct run *run, bool (*done)(const struct run *run),
-		    uint64_t timeout_us, bool *over)
-{
-	sd_event_source *deadline = NULL;
-
-	if (timeout_us &&
-	    sd_event_add_time(run->event, &deadline, CLOCK_MONOTONIC,
-			      now_us() + timeout_us, 1, on_deadline, over) < 0)
-		*over = true;
-	while (!*over && !done(run)) {
-		int r = sd_event_run(run->event, UINT64_MAX);
-
-		if (r < 0) {
-			struct err e = ERR_INIT;
-
-			err_errno(&e, -r, "event loop");
-			run_fail(run, &e);
-			break;
-		}
-	}
-	sd_event_source_disable_unref(deadline);
-}
-
 /* Takes what has come in meanwhile, without waiting for anything. */
 static void turn_once(struct run *run)
 {
 	while (sd_event_run(run->event, 0) > 0)
 		;
-}
-
-bool run_is_broken(const struct run *run)
-{
-	return run->err.code || run->interrupted || run->emulator_died;
 }
 
 static bool processes_are_ready(const struct run *run)
@@ -227,11 +116,6 @@ static bool capture_runs(const struct run *run)
 static bool emulator_has_ended(const struct run *run)
 {
 	return !lab_emulator_runs(run->lab);
-}
-
-static bool capture_is_complete(const struct run *run)
-{
-	return run->capture_stage >= CAPTURE_COMPLETE || !run->capture_pid;
 }
 
 /* ---- the four parts ---------------------------------------------------- */
@@ -354,25 +238,6 @@ static void abandon(struct run *run)
 	run_abandon_probes(run);
 }
 
-static void write_comments(struct run *run)
-{
-	struct err e = ERR_INIT;
-
-	if (recorder_write_comments(run->recorder, &e))
-		run_fail(run, &e);
-}
-
-void run_stop_capture(struct run *run)
-{
-	bool over = false;
-
-	if (!run->capture_pid || run->capture_stage != CAPTURE_RUNS)
-		return;
-	write_comments(run);
-	(void)!send(run->capture_orders[1], "", 1, MSG_NOSIGNAL);
-	run_turn_until(run, capture_is_complete, 0, &over);
-}
-
 static void stop(struct run *run)
 {
 	bool over = false;
@@ -448,8 +313,8 @@ static int prepare(struct run *run, struct err *err)
 				    EPOLLIN, on_lifeline, run);
 	if (r >= 0)
 		r = sd_event_add_time(run->event, NULL, CLOCK_MONOTONIC,
-				      now_us() + CLOCK_PAIR_US, 1000, on_clock,
-				      run);
+				      run_now_us() + CLOCK_PAIR_US, 1000,
+				      on_clock, run);
 	if (r < 0)
 		return err_errno(err, -r, "event loop");
 	run->process_pids = calloc(run->scenario->processes.n + 1,
@@ -510,11 +375,11 @@ int supervise(const struct sandbox_ends *ends, void *arg)
 	}
 
 	/* The owner judges while the kernel takes down what is left. */
-	send_message(&run,
-		     &(struct message){ .kind = run.refused  ? MESSAGE_REFUSED :
-						run.err.code ? MESSAGE_ERROR :
-							       MESSAGE_RECORDED,
-					.err = run.err });
+	run_send(&run,
+		 &(struct message){ .kind = run.refused	 ? MESSAGE_REFUSED :
+					    run.err.code ? MESSAGE_ERROR :
+							   MESSAGE_RECORDED,
+				    .err = run.err });
 	timeline_free(run.timeline);
 	lab_free(run.lab);
 	sd_event_unref(run.event);
