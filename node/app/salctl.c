@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* salctl(8): one request to sald's control socket, and its answer. */
 #include "base/cleanup.h"
-#include "base/utf8.h"
 #include "node/app/salctl_parts.h"
 #include "node/app/salctl_print.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#define ANSWER_MAX (64u << 20)
 
 static const char usage[] =
 	"usage: salctl [-c PATH] [-f table|json] COMMAND | -b FILE\n"
@@ -63,212 +56,7 @@ static const char usage[] =
 	"\n"
 	"See salctl(8).\n";
 
-int usage_error(const char *what, const char *word)
-{
-	fprintf(stderr, "salctl: %s%s%s\nTry: salctl --help\n", what,
-		word ? ": " : "", word ? word : "");
-	return EXIT_USAGE;
-}
-
-int words_error(const struct words *w)
-{
-	for (int i = 0; i < w->n; i++) {
-		const char *at = w->v[i];
-		size_t left = strlen(at), n;
-		uint32_t c;
-
-		for (; left; at += n, left -= n) {
-			n = utf8_decode(at, left, &c);
-			if (!n)
-				return usage_error("this is no text (UTF-8)",
-						   w->v[i]);
-		}
-	}
-	return 0;
-}
-
-/* ---- the request ------------------------------------------------------ */
-
-const char *next_word(struct words *w)
-{
-	if (!w->n)
-		return NULL;
-	w->n--;
-	return *w->v++;
-}
-
-int build_nothing(struct words *w, json_t *request)
-{
-	(void)request;
-	return w->n ? usage_error("unexpected word", w->v[0]) : 0;
-}
-
-static int build_name(struct words *w, json_t *request)
-{
-	const char *name = next_word(w), *id = next_word(w), *addr;
-
-	if (!name || !id)
-		return usage_error("expected NAME ID [ADDR4] [ADDR6]", NULL);
-	json_object_set_new(request, "name", json_string(name));
-	json_object_set_new(request, "service", json_string(id));
-	while ((addr = next_word(w)) != NULL)
-		json_object_set_new(request,
-				    strchr(addr, ':') ? "addr6" : "addr4",
-				    json_string(addr));
-	return 0;
-}
-
-/* "service show" first, as "service" alone is that. */
-static const struct command commands[] = {
-	{ "service", "show", "service list", build_list, print_services,
-	  PARTS },
-	{ "service", "list", "service list", build_list, print_services,
-	  PARTS },
-	{ "service", "add", "service add", build_rule, print_done, BATCH },
-	{ "service", "change", "service change", build_rule, print_done,
-	  BATCH },
-	{ "service", "replace", "service replace", build_rule, print_done,
-	  BATCH },
-	{ "service", "del", "service delete", build_delete, print_done, BATCH },
-	{ "service", "delete", "service delete", build_delete, print_done,
-	  BATCH },
-	{ "service", "listen", "service listen", build_listen, print_done,
-	  BATCH },
-	{ "service", "delayed", "service delayed", build_nothing, print_delayed,
-	  0 },
-	{ "service", "release", "service verdict", build_release, print_done,
-	  BATCH },
-	{ "service", "refuse", "service verdict", build_refuse, print_done,
-	  BATCH },
-	{ "service", "drop", "service verdict", build_drop, print_done, BATCH },
-	{ "name", "set", "name set", build_name, print_done, BATCH },
-	{ "flow", "list", "flow list", build_nothing, print_flows, 0 },
-	{ "flow", "show", "flow show", build_flow, print_flow, 0 },
-	{ "flow", "ended", "flow ended", build_nothing, print_flows, 0 },
-	{ "flow", "migrate", "flow migrate", build_migrate, print_done, BATCH },
-	{ "flow", "hold", "flow hold", build_flow, print_done, 0 },
-	{ "flow", "release", "flow release", build_flow, print_done, 0 },
-	{ "flow", "commit", "flow commit", build_flow, print_done, 0 },
-	{ "flow", "abort", "flow abort", build_flow, print_done, 0 },
-	{ "flow", "export", "flow export", build_flow, print_done, 0 },
-	{ "flow", "import", "flow import", build_nothing, print_done, 0 },
-	{ "interface", "list", "interface list", build_nothing,
-	  print_interfaces, 0 },
-	{ "interface", "set", "interface set", build_interface, print_done, 0 },
-	{ "policy", "show", "policy", build_nothing, print_policy, 0 },
-	{ "policy", "set", "policy set", build_policy, print_done, 0 },
-	{ "stats", NULL, "stats", build_nothing, print_stats, 0 },
-	{ "events", NULL, "subscribe", build_nothing, print_done, EVENTS },
-	{ "hello", NULL, "hello", build_nothing, print_hello, 0 },
-};
-
-const struct command *find_command(struct words *w)
-{
-	if (w->n == 1 && !strcmp(w->v[0], "service")) {
-		w->n = 0;
-		return &commands[0];
-	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		const struct command *c = &commands[i];
-		int n = c->verb ? 2 : 1;
-
-		if (w->n < n || strcmp(w->v[0], c->object) != 0 ||
-		    (c->verb && strcmp(w->v[1], c->verb) != 0))
-			continue;
-		w->v += n;
-		w->n -= n;
-		return c;
-	}
-	return NULL;
-}
-
-/* Of a command's first word it can be said what may stand behind it. */
-static int unknown_command(const struct words *w)
-{
-	char text[256] = "";
-	size_t at = 0;
-
-	for (size_t i = 0;
-	     i < sizeof(commands) / sizeof(commands[0]) && at < sizeof(text);
-	     i++)
-		if (commands[i].verb && !strcmp(commands[i].object, w->v[0]))
-			at += (size_t)snprintf(text + at, sizeof(text) - at,
-					       "%s%s",
-					       at ? ", " : "expected one of ",
-					       commands[i].verb);
-	if (!at)
-		return usage_error("unknown command", w->v[0]);
-	fprintf(stderr, "salctl: behind '%s': %s%s%s\nTry: salctl --help\n",
-		w->v[0], text, w->n > 1 ? ", not " : "",
-		w->n > 1 ? w->v[1] : "");
-	return EXIT_USAGE;
-}
-
 /* ---- the conversation ------------------------------------------------- */
-
-FILE *open_socket(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	FILE *f;
-
-	if (strlen(path) >= sizeof(addr.sun_path)) {
-		fprintf(stderr, "salctl: %s: the path is too long\n", path);
-		return NULL;
-	}
-	memcpy(addr.sun_path, path, strlen(path));
-	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		fprintf(stderr, "salctl: cannot reach sald at %s: %s\n", path,
-			strerror(errno));
-		if (errno == ENOENT || errno == ECONNREFUSED)
-			fprintf(stderr, "help: is sald running? Name its "
-					"socket with -c PATH\n");
-		return NULL;
-	}
-	f = fdopen(fd, "r+");
-	if (f)
-		fd = -1;
-	return f;
-}
-
-bool send_request(FILE *f, const json_t *request)
-{
-	char *text = json_dumps(request, JSON_COMPACT);
-	bool sent;
-
-	if (!text) {
-		fprintf(stderr, "salctl: a word is no UTF-8 text\n");
-		return false;
-	}
-	sent = fprintf(f, "%s\n", text) > 0 && fflush(f) == 0;
-	free(text);
-	if (!sent)
-		perror("salctl: sald");
-	return sent;
-}
-
-json_t *receive(FILE *f, char **line, size_t *size)
-{
-	ssize_t len = getline(line, size, f);
-	json_error_t problem;
-	json_t *o;
-
-	if (len < 0) {
-		fprintf(stderr, "salctl: sald closed the connection\n");
-		return NULL;
-	}
-	if ((size_t)len > ANSWER_MAX) {
-		fprintf(stderr, "salctl: the answer is too long\n");
-		return NULL;
-	}
-	o = json_loadb(*line, (size_t)len, 0, &problem);
-	if (!json_is_object(o)) {
-		json_decref(o);
-		fprintf(stderr, "salctl: sald's answer is no JSON object\n");
-		return NULL;
-	}
-	return o;
-}
 
 static int follow_events(FILE *f, bool as_json, char **line, size_t *size)
 {

@@ -23,9 +23,13 @@ struct command {
 	unsigned how;
 };
 
-/* salctl.c: what goes wrong is said on standard error. */
+/* salctl_commands.c */
 /* Takes its words off. NULL: there is none of this name. */
 const struct command *find_command(struct words *w);
+/* That is said, and what would have been one. Returns an exit status. */
+int unknown_command(const struct words *w);
+
+/* salctl_talk.c: what goes wrong is said on standard error. */
 FILE *open_socket(const char *path);
 bool send_request(FILE *f, const json_t *request);
 /* The next line as an object, or NULL; *line is kept for printing it. */
