@@ -3,7 +3,8 @@
 #
 # Twenty connections are handed over side by side, and one of the first eight cannot be:
 # all of them go on where they were, whatever had been done for each, what somebody else
-# does with that one is left alone, and the next handoff takes all of them along.
+# does with that one is left alone, and the next handoff takes all of them along. Where
+# it is found out only when flows are given away, each of them goes on at one host.
 set -euo pipefail
 # shellcheck source=tests/support/nested.sh
 . "$2/tests/support/nested.sh"
@@ -120,11 +121,32 @@ lab midst "
 began midst
 midst=$pid
 
+# Its hold ends when it has been imported, and the new server keeps others waiting.
+lab late "
+  - when: { prints: all are connected, process: client }
+    do: [$migrate]
+  - when: { event: action.step, where: { step: handoff.imported }, count: 4 }
+    do: [{ pause: at-d }, { exec: 'sh $work/fourth.sh abort', node: c }, { wait: 0s }, { resume: at-d }]"
+began late
+late=$pid
+
 ended others "$others" "a handoff of this flow is under way"
 for order in hold abort; do
   ! [ -s results/others/*/files/fourth-$order ] ||
     fail "others: $order: $(cat results/others/*/files/fourth-$order)"
 done
 ended midst "$midst" "the flow is not held"
+
+code=0
+wait "$late" || code=$?
+events=$(echo results/late/*/events.jsonl)
+[ "$code" = 3 ] && grep -q "the flow is not held" late.out || fail "late: exit code $code: $(<late.out)"
+id=$(jq 'select(.event == "action.start" and (.text | startswith("migrate"))) | .id' "$events")
+there=$(steps "$id" handoff.committed) back=$(steps "$id" handoff.rolled_back)
+# Those that were on their way with it are given away.
+[ "$there" -ge 7 ] && [ $((there + back)) = 20 ] || fail "late: $there went, and $back stayed"
+jq -e -s --argjson fourth "$(cat results/late/*/files/fourth)" --argjson id "$id" \
+  '[.[] | select(.id == $id and .flow == $fourth) | .step] | index("handoff.rolled_back") and (index("handoff.committed") | not)' \
+  "$events" >/dev/null || fail "late: the one that could not be given away was"
 
 host_is_as_before "by the handoffs of many"
