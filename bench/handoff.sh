@@ -61,7 +61,8 @@ measure() {
 for ((round = 0; round < rounds; round++)); do
   n=0
   for program; do
-    measure "$program" >>"$folder/$((n++))"
+    measure "$program" >>"$folder/$n"
+    n=$((n + 1))
   done
 done
 

@@ -132,19 +132,22 @@ late=$pid
 
 ended others "$others" "a handoff of this flow is under way"
 for order in hold abort; do
-  ! [ -s results/others/*/files/fourth-$order ] ||
-    fail "others: $order: $(cat results/others/*/files/fourth-$order)"
+  said=$(cat results/others/*/files/fourth-$order)
+  [ -z "$said" ] || fail "others: $order: $said"
 done
 ended midst "$midst" "the flow is not held"
 
 code=0
 wait "$late" || code=$?
 events=$(echo results/late/*/events.jsonl)
-[ "$code" = 3 ] && grep -q "the flow is not held" late.out || fail "late: exit code $code: $(<late.out)"
+[ "$code" = 3 ] || fail "late: exit code $code: $(<late.out)"
+grep -q "the flow is not held" late.out || fail "late: $(<late.out)"
 id=$(jq 'select(.event == "action.start" and (.text | startswith("migrate"))) | .id' "$events")
 there=$(steps "$id" handoff.committed) back=$(steps "$id" handoff.rolled_back)
 # Those that were on their way with it are given away.
-[ "$there" -ge 7 ] && [ $((there + back)) = 20 ] || fail "late: $there went, and $back stayed"
+if [ "$there" -lt 7 ] || [ $((there + back)) != 20 ]; then
+  fail "late: $there went, and $back stayed"
+fi
 jq -e -s --argjson fourth "$(cat results/late/*/files/fourth)" --argjson id "$id" \
   '[.[] | select(.id == $id and .flow == $fourth) | .step] | index("handoff.rolled_back") and (index("handoff.committed") | not)' \
   "$events" >/dev/null || fail "late: the one that could not be given away was"
