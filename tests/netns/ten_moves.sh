@@ -273,6 +273,8 @@ for number, data in sorted(((number - first) % 2**32, data) for number, data in 
     if number > len(stream):
         sys.exit("bytes %d to %d are not in the trace" % (len(stream), number))
     stream += data[len(stream) - number :]
+with open(sys.argv[2], "wb") as file:
+    file.write(stream[37:])
 print(hashlib.sha256(stream[37:]).hexdigest())
 PY
 
@@ -286,11 +288,17 @@ check() {
   for program in "${programs[@]}"; do
     case $program in
       curl) sent=$(<server/curl.sum) got=$(<client/curl.got) ;;
-      iperf) sent=$(/usr/bin/python3 "$records/iperf-sent" "$record/trace.pcapng") got=$(sha256sum <server/iperf.got) ;;
+      iperf) sent=$(/usr/bin/python3 "$records/iperf-sent" "$record/trace.pcapng" "$records/iperf.sent") got=$(sha256sum <server/iperf.got) ;;
       ssh) sent=$(<client/ssh.sum) got=$(<client/ssh.got) ;;
       keep) continue ;; # looks at each answer itself
     esac
-    [ "${got%% *}" = "$sent" ] || fail "$name: what $program transferred is not what was sent"
+    if [ "${got%% *}" != "$sent" ]; then
+      [ "$program" != iperf ] || cmp "$records/iperf.sent" server/iperf.got >&2 || true
+      [ "$program" != iperf ] || jq -c '.end.sum_sent, .end.sum_received, .error' client/iperf.json >&2 || true
+      ls -l client server "$records/iperf.sent" >&2
+      jq -c .capture "$record/results.json" >&2
+      fail "$name: what $program transferred is not what was sent"
+    fi
     [ "$got" != "$(sha256sum </dev/null)" ] || fail "$name: $program transferred nothing"
   done
   # iperf3's own count agrees.

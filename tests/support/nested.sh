@@ -213,6 +213,17 @@ shorten() {
 # of what is tested: so it is made again, so many times at most, and that is told.
 RETRIES=3
 
+# tell_record RECORD: what there is to be seen of a run that went wrong, in a test whose
+# output is all that will be left: the ends of its logs and events.
+tell_record() {
+  local file
+  for file in "$1"/sald/*.log "$1"/processes/*.log "$1"/events.jsonl; do
+    [ -s "$file" ] || continue
+    printf -- '---- the end of %s\n' "$file"
+    tail -n 30 "$file" | cut -c 1-400
+  done
+}
+
 # run_scenario CODE FOLDER SCENARIO [OPTION...]: the run, with its records below
 # FOLDER, ends with that code; its output is in FOLDER/out and FOLDER/err. Sets
 # record, that of the last try.
@@ -223,11 +234,13 @@ run_scenario() {
   "$program" run -q -r "$folder" "${retry[@]}" "${@:4}" "$scenario" \
     >"$folder/out" 2>"$folder/err" || code=$?
   grep '^runs: [1-9]' "$folder/out" || true
-  [ "$code" = "$want" ] ||
-    fail "${what:-$scenario}: exit code $code instead of $want: $(cat "$folder/out" "$folder/err")"
   found=$(find "$folder" -mindepth 2 -maxdepth 2 -type d -printf '%T@ %p\n' | sort -n | tail -n 1)
   # shellcheck disable=SC2034 # for the caller
   record=${found#* }
+  if [ "$code" != "$want" ]; then
+    [ ! "$record" ] || tell_record "$record" >&2
+    fail "${what:-$scenario}: exit code $code instead of $want: $(cat "$folder/out" "$folder/err")"
+  fi
 }
 
 # until_valid FUNCTION [ARGUMENT...]: the same for one that takes part in its run,
