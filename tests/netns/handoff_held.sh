@@ -139,7 +139,7 @@ processes:
       $2
   one-d: { node: d, ready: { listens: tcp/5001 }, run: *server }
 probes:
-  first: { kind: tcp_stream, node: a, to: one, rate: 1mbit, for: 500ms }
+  first: { kind: tcp_stream, node: a, to: one, rate: 1mbit, for: 4s }
 timeline:
   - when: { event: sal.flow.opened, where: { node: c } }
     plus: 100ms
@@ -238,7 +238,8 @@ for text in "$one" "$two"; do
 done
 kill -KILL "$(sald_of e)"
 await '.event == "action.rolled_back"'
-kill -TERM "$owner"
+# On a busy machine both may have been given up by now, and all is over.
+kill -TERM "$owner" 2>/dev/null || true
 end 1 # the dead sald makes it a failed one
 for text in "$one" "$two"; do
   line "$(step "$text" handoff.rolled_back)" >/dev/null
