@@ -496,6 +496,24 @@ static int take_waiting(struct node *n, struct err *err)
 	return from_tun(n, err);
 }
 
+/*
+ * What became of addresses comes before the packets of programs, whichever was
+ * first: a sald that got no CPU while its host moved would else send what had
+ * waited from an address that is gone.
+ */
+static void monitor_first(struct epoll_event *events, int count)
+{
+	for (int i = 1; i < count; i++)
+		if (events[i].data.u32 == SOURCE_MONITOR) {
+			struct epoll_event e = events[i];
+
+			memmove(events + 1, events,
+				(size_t)i * sizeof(*events));
+			events[0] = e;
+			return;
+		}
+}
+
 /* 1: asked to end. */
 static int dispatch(struct node *n, const struct epoll_event *e,
 		    struct err *err)
@@ -543,6 +561,7 @@ int node_run(struct node *n, struct err *err)
 		if (count < 0 && errno != EINTR)
 			return err_errno(err, errno, "epoll");
 		n->now_ns = clock_mono_ns();
+		monitor_first(events, count);
 		for (int i = 0; i < count; i++) {
 			int r = dispatch(n, &events[i], err);
 

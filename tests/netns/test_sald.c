@@ -166,6 +166,42 @@ START_TEST(udp_goes_there_and_back)
 }
 END_TEST
 
+/* Its sald gets no CPU while a program sends, and then the host moves: nothing
+ * goes from where it is no more. */
+START_TEST(what_waited_goes_from_the_new_address)
+{
+	enum { SENT = 30 };
+	bool got[SENT] = { false };
+	pid_t server;
+	uint8_t i;
+	int fd;
+
+	lab_liveness_ms = PATIENT;
+	lab_client_and_server(4);
+	server = udp_echo_start(&hosts[2], WEB4);
+	fd = host_socket(&hosts[1], AF_INET, SOCK_DGRAM, NULL, 0);
+	ck_assert_int_eq(try_connect(fd, WEB4, 7), 0);
+	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
+	ck_assert_int_eq(recv(fd, &i, 1, 0), 1);
+	ck_assert_int_eq(kill(hosts[1].sald, SIGSTOP), 0);
+	for (i = 0; i < SENT; i++)
+		ck_assert_int_eq(send(fd, &i, 1, 0), 1);
+	netns_enter(hosts[1].ns);
+	sh("ip addr del 10.0.0.1/24 dev eth0");
+	sh("ip addr add 10.0.0.77/24 dev eth0");
+	ck_assert_int_eq(kill(hosts[1].sald, SIGCONT), 0);
+	for (int n = 0; n < SENT; n++) {
+		ck_assert_msg(recv(fd, &i, 1, 0) == 1, "answer %d: %s", n,
+			      strerror(errno));
+		ck_assert(i < SENT && !got[i]);
+		got[i] = true;
+	}
+	close(fd);
+	ck_assert_int_eq(kill(server, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(server, NULL, 0), server);
+}
+END_TEST
+
 /* ---- TCP -------------------------------------------------------------- */
 
 #define STREAM_BYTES (16u << 20)
@@ -434,6 +470,7 @@ int main(void)
 	tcase_add_test(tc, instances_have_the_services_address);
 	tcase_add_test(tc, unoffered_services_are_unreachable);
 	tcase_add_loop_test(tc, udp_goes_there_and_back, 0, 2);
+	tcase_add_test(tc, what_waited_goes_from_the_new_address);
 	tcase_add_loop_test(tc, tcp_carries_every_byte, 0, 2);
 	tcase_add_test(tc, iperf3_works);
 	tcase_add_loop_test(tc, tcp_survives_a_move_of_the_client, 0, 4);
