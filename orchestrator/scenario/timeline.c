@@ -206,10 +206,13 @@ static bool read_every(struct loader *l, struct item *item)
 
 	item->times = 1;
 	if (!v[ENTRY_EVERY].node) {
+		bool good = v[ENTRY_AT].ok;
+
+		/* All that is wrong is told. */
 		item->at_ns = v[ENTRY_AT].ns;
-		return v[ENTRY_AT].ok &
-		       refuse(l, item, ENTRY_TIMES, "'every'") &
-		       refuse(l, item, ENTRY_UNTIL, "'every'");
+		good &= refuse(l, item, ENTRY_TIMES, "'every'");
+		good &= refuse(l, item, ENTRY_UNTIL, "'every'");
+		return good;
 	}
 	if (!v[ENTRY_EVERY].ok || (v[ENTRY_AT].node && !v[ENTRY_AT].ok) ||
 	    (v[ENTRY_TIMES].node && !v[ENTRY_TIMES].ok) ||
@@ -262,12 +265,13 @@ static bool read_trigger(struct loader *l, struct item *item)
 	item->times = 1;
 	if (!choose_trigger(l, item))
 		return false;
-	if (item->trigger == SCN_TRIGGER_AT)
-		good = read_every(l, item) &
-		       refuse(l, item, ENTRY_PLUS, "'after' or 'when'");
-	else
-		good = refuse(l, item, ENTRY_TIMES, "'every'") &
-		       refuse(l, item, ENTRY_UNTIL, "'every'");
+	if (item->trigger == SCN_TRIGGER_AT) {
+		good = read_every(l, item);
+		good &= refuse(l, item, ENTRY_PLUS, "'after' or 'when'");
+	} else {
+		good = refuse(l, item, ENTRY_TIMES, "'every'");
+		good &= refuse(l, item, ENTRY_UNTIL, "'every'");
+	}
 	if (item->trigger == SCN_TRIGGER_WHEN)
 		good &= v[ENTRY_WHEN].ok &&
 			when_read(l, v[ENTRY_WHEN].node, &item->when);
