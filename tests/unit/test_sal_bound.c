@@ -589,7 +589,7 @@ START_TEST(a_client_without_room)
 	world_run_for(s.w, 30 * SEC);
 	WORLD_OK(s.w, sal_stats(s.c->sal)->unproven_asked > 1);
 	for (unsigned i = 0; i < 15; i++) {
-		host_ping(s.c, "10.8.0.1", 7, (uint16_t)(2 + i), 56);
+		host_ping(s.c, "10.8.0.1", 7, (uint16_t)(2 + i), 1000);
 		world_run_for(s.w, SEC);
 	}
 	WORLD_OK(s.w, s.c->last_reply_seq == 16);
