@@ -378,7 +378,8 @@ static bool put_truncated(const struct reply *r, const ldns_rr *question,
 	if (cut.out) {
 		prepare(&cut, edns);
 		push_question(&cut, question);
-		ldns_pkt_set_rcode(cut.out, ldns_pkt_get_rcode(r->out));
+		ldns_pkt_set_rcode(cut.out,
+				   (uint8_t)ldns_pkt_get_rcode(r->out));
 		ldns_pkt_set_aa(cut.out, ldns_pkt_aa(r->out));
 		ldns_pkt_set_tc(cut.out, true);
 		good = !cut.failed && put(cut.out, limit, out, out_len);
