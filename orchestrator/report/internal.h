@@ -36,6 +36,8 @@ int verdict_reason(struct report *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* verdict_links.c: adds what is wrong with the emulated links; the same. */
 int verdict_links(struct report *r);
+/* verdict_undone.c: what was planned and not done; the same. */
+int verdict_undone(struct report *r);
 const char *verdict_name(enum report_verdict v);
 
 /* How long the run was: from the timeline's zero (or the run's start). */

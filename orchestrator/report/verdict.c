@@ -61,8 +61,6 @@ int verdict_reason(struct report *r, const char *fmt, ...)
 	return 0;
 }
 
-#define UNDONE_TOLD 3
-
 static int check_actions(struct report *r)
 {
 	const struct record *rec = &r->record;
@@ -87,61 +85,6 @@ static int check_actions(struct report *r)
 	if (!ret && rec->broken && !r->reasons.n)
 		ret = verdict_reason(r, "failed: %s", rec->broken);
 	return ret;
-}
-
-static bool line_is_done(const struct record *rec, unsigned line)
-{
-	for (size_t i = 0; i < rec->actions.n; i++)
-		if (rec->actions.v[i].line == line &&
-		    rec->actions.v[i].end_ns != RECORD_NONE)
-			return true;
-	return false;
-}
-
-/* "; not that of line 7", or of the first few lines. */
-static void name_undone(const struct record *rec, char *out, size_t size)
-{
-	unsigned told = 0;
-	size_t len = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; i < rec->scenario->timeline.n; i++) {
-		const struct scn_entry *e = &rec->scenario->timeline.v[i];
-
-		for (size_t k = 0; !e->optional && k < e->actions.n; k++) {
-			unsigned line = e->actions.v[k].pos.line;
-
-			if (line_is_done(rec, line) || told == UNDONE_TOLD ||
-			    len >= size)
-				continue;
-			len += (size_t)snprintf(
-				out + len, size - len, "%s%u",
-				told++ ? ", " : "; not what is in line ", line);
-		}
-	}
-}
-
-/* The end of the run may come before an action, or while one is under way. */
-static int check_done(struct report *r)
-{
-	const struct record *rec = &r->record;
-	size_t planned = 0, done = 0;
-	char undone[80];
-
-	for (size_t i = 0; i < rec->scenario->timeline.n; i++)
-		if (!rec->scenario->timeline.v[i].optional)
-			planned += rec->scenario->timeline.v[i].actions.n;
-	for (size_t i = 0; i < rec->actions.n; i++)
-		done += !rec->actions.v[i].optional &&
-			rec->actions.v[i].end_ns != RECORD_NONE;
-	/* Of a run that was killed, that is said. */
-	if (!rec->complete || done >= planned)
-		return 0;
-	name_undone(rec, undone, sizeof(undone));
-	return verdict_reason(r, "%zu of %zu action%s %s done%s", done, planned,
-			      planned == 1 ? "" : "s",
-			      planned == 1 || done == 1 ? "was" : "were",
-			      undone);
 }
 
 static int check_clock(struct report *r)
@@ -314,7 +257,7 @@ static enum report_verdict by_expectations(const struct report *r)
 int verdict_make(struct report *r)
 {
 	static int (*const checks[])(struct report *) = {
-		verdict_links, check_done,	check_lateness,
+		verdict_links, verdict_undone,	check_lateness,
 		check_steal,   check_clock,	check_capture,
 		check_probes,  check_processes, check_end
 	};

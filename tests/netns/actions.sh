@@ -365,7 +365,17 @@ timeline:
   - { when: { packet: "tcp", interface: "a:eth0" }, mark: "never" }
   - { at: 100ms, mark: "once" }
 Y
-says '1 of 2 actions was done'
+says '1 of 2 actions was done; not what is in line [0-9]+ \(line [0-9]+ waited for a packet at a:eth0 that matches "tcp"\)'
+run 4 "a text that is not printed often enough" <<'Y'
+duration: 300ms
+processes:
+  p: { node: a, run: "echo tick; sleep 5" }
+probes:
+  rtt: { kind: ping, node: a, to: c, interval: 10ms, for: 100ms }
+timeline:
+  - { when: { prints: tick, process: p, count: 3 }, mark: "never" }
+Y
+says '\(line [0-9]+ waited for p to print "tick", 3 times\)'
 run 0 "an optional one" <<'Y'
 timeline:
   - { when: { packet: "tcp", interface: "a:eth0" }, mark: "never", optional: true }
