@@ -25,7 +25,7 @@
 #define AT_ONCE 200
 #define SERVICES_MAX 60000
 
-static void die(const struct err *err)
+static _Noreturn void die(const struct err *err)
 {
 	fprintf(stderr, "nat_rules: %s\n", err->msg);
 	exit(3);
