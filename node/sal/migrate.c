@@ -220,6 +220,12 @@ void sal_do_send_rsyn_by_name(const struct sal_step *t)
 	    f->tries < SAL_RSYN_TRIES_BY_NAME ||
 	    !sal_resolve_path(t->s, &f->info.service, &by_name.path))
 		return;
+	/* From where the other one went: the peer takes a version once, and
+	 * would answer to where it came from first. */
+	if (by_name.path.local.family == f->tie.path.local.family) {
+		by_name.path.local = f->tie.path.local;
+		by_name.path.ifindex = f->tie.path.ifindex;
+	}
 	sal_encap_set(&by_name.path, f->tie.path.remote_port != 0);
 	if (sal_path_equal(&by_name.path, &f->tie.path))
 		return;
