@@ -149,15 +149,22 @@ jq -se '(map(select(.event == "probe.end" and .probe == "long"))[0].mono_ns) as 
   map(.held) == [false, true, true] and all(.mono_ns < $last)' "$record/events.jsonl" >/dev/null ||
   fail "$what: not seen in time: $(grep -h polled "$record/events.jsonl")"
 
-# Half and half, by a migration; a busy machine moves the border a little.
-scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 80 }]"
+# Half and half: one probe has sent all that it has to when the service moves, and
+# another begins well behind that.
+halves() {
+  scenario "expect: [{ service: echo, share: $1, over: $2 }]"
+  sed -i 's/^  rtt:.*/  rtt: { kind: ping, node: a, to: echo, interval: 10ms, for: 450ms }\
+  later: { kind: ping, node: a, to: echo, at: 2500ms, interval: 10ms, for: 450ms }/
+s/at: 450ms, migrate/when: { packet: "icmp[icmptype] == icmp-echo", interface: "a:eth0", count: 45 }, plus: 100ms, migrate/
+s/^duration: 1s/duration: 3s/' "$stage/lab.yaml"
+}
+halves '{ c: 50%, d: 50% }' 80
 run 0 "half and half"
-# ... and always to c's good.
-scenario "expect: [{ service: echo, share: { c: 10%, d: 90% }, over: 80 }]"
+halves '{ c: 10%, d: 90% }' 80
 run 1 "one to nine"
 says 'further off than chance goes \(chi-square'
 says 'lab.yaml:[0-9]+$'
-scenario "expect: [{ service: echo, share: { c: 50%, d: 50% }, over: 91 }]"
+halves '{ c: 50%, d: 50% }' 91
 run 2 "more than there are"
 grep -q "'echo' is asked 90 times, so there cannot be 91 answers" "$records/err" ||
   fail "$what: $(<"$records/err")"
