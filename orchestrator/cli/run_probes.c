@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The probes of a run: a child of init for each node that has some. What a
- * process tells of itself when it ends lies in memory shared with it; one that
- * was killed has told nothing.
+ * process tells of itself when a probe ends lies in memory shared with it, and
+ * that it has ended comes by a pipe, at once: others may go on. One that was
+ * killed has told nothing.
  *
  * They are processes of their node, and stop and go on with it. When it crashes
  * they end as well, but are asked to, while nobody can hear the node any more:
@@ -27,6 +28,10 @@
 
 #define FLUSH_NS NSEC_PER_SEC
 
+/* What probes tell while they run: an entry of the timeline that waited for it,
+ * or this and a probe that has ended. */
+#define TOLD_END (UINT32_C(1) << 31)
+
 struct shared {
 	struct probe_process_usage process;
 	int64_t awake_ns; /* told by us: see probe_config */
@@ -41,6 +46,7 @@ struct prober {
 	struct probe_config *configs;
 	struct shared *shared;
 	size_t shared_size;
+	bool *end_known; /* of each: it is in the record */
 	pid_t pid;
 	int64_t crashed_ns; /* its node's crash; 0: it did not */
 };
@@ -67,6 +73,28 @@ static int status_of(int wait_status)
 					128 + WTERMSIG(wait_status);
 }
 
+/* The i-th probe of p has ended, if it says so; true: it did, now or before. */
+static bool note_end(struct prober *p, size_t i)
+{
+	const struct probe_usage *u = &p->shared->probes[i];
+
+	if (!p->end_known[i] && __atomic_load_n(&u->ended, __ATOMIC_ACQUIRE)) {
+		p->end_known[i] = true;
+		recorder_probe_ended(p->run->recorder, p->indices[i], u,
+				     p->crashed_ns &&
+					     u->ended_ns >= p->crashed_ns);
+	}
+	return p->end_known[i];
+}
+
+static void note_end_of(struct run *run, size_t probe)
+{
+	for (size_t i = 0; i < run->n_probers; i++)
+		for (size_t k = 0; k < run->probers[i].n; k++)
+			if (run->probers[i].indices[k] == probe)
+				note_end(&run->probers[i], k);
+}
+
 static void prober_ended(void *arg, int wait_status)
 {
 	struct prober *p = arg;
@@ -75,20 +103,10 @@ static void prober_ended(void *arg, int wait_status)
 
 	p->pid = 0;
 	run->probers_running--;
-	for (size_t i = 0; i < p->n; i++) {
-		struct probe_usage *u = &p->shared->probes[i];
-
-		bool ended = __atomic_load_n(&u->ended, __ATOMIC_ACQUIRE);
-		bool crashed = p->crashed_ns &&
-			       (!ended || u->ended_ns >= p->crashed_ns);
-
-		if (ended)
-			recorder_probe_ended(run->recorder, p->indices[i], u,
-					     crashed);
-		else
+	for (size_t i = 0; i < p->n; i++)
+		if (!note_end(p, i))
 			recorder_probe_lost(run->recorder, p->indices[i],
-					    status ? status : 1, crashed);
-	}
+					    status ? status : 1, p->crashed_ns);
 	recorder_prober_ended(run->recorder, p->node, p->n, status,
 			      &p->shared->process);
 }
@@ -121,6 +139,8 @@ static void add_watches(const struct run *run, size_t index,
 	const struct scenario *s = run->scenario;
 
 	out->tell_fd = run->probe_told[1];
+	out->tells_end = true;
+	out->end_tag = TOLD_END | (uint32_t)index;
 	for (size_t i = 0; i < s->timeline.n; i++) {
 		const struct scn_entry *e = &s->timeline.v[i];
 
@@ -140,12 +160,15 @@ static int on_probe_told(sd_event_source *source, int fd, uint32_t events,
 			 void *arg)
 {
 	struct run *run = arg;
-	uint32_t entry;
+	uint32_t told;
 
 	(void)source;
 	(void)events;
-	while (read(fd, &entry, sizeof(entry)) == sizeof(entry))
-		timeline_saw_probe(run->timeline, entry);
+	while (read(fd, &told, sizeof(told)) == sizeof(told))
+		if (told & TOLD_END)
+			note_end_of(run, told & ~TOLD_END);
+		else
+			timeline_saw_probe(run->timeline, told);
 	return 0;
 }
 
@@ -224,7 +247,8 @@ static int take_probes(struct prober *p, int64_t after_ns)
 
 	p->indices = calloc(s->probes.n, sizeof(*p->indices));
 	p->configs = calloc(s->probes.n, sizeof(*p->configs));
-	if (!p->indices || !p->configs)
+	p->end_known = calloc(s->probes.n, sizeof(*p->end_known));
+	if (!p->indices || !p->configs || !p->end_known)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->probes.n; i++) {
 		if (s->probes.v[i].node != p->node ||
@@ -468,6 +492,7 @@ void run_free_probes(struct run *run)
 
 		free(p->indices);
 		free(p->configs);
+		free(p->end_known);
 		if (p->shared)
 			munmap(p->shared, p->shared_size);
 	}

@@ -116,6 +116,13 @@ static void tell(const struct probe_loop *l, const struct err *err)
 	dprintf(l->err_fd, "%s\n", err->msg);
 }
 
+static void tell_end(const struct probe_config *c)
+{
+	/* Where the pipe is full, the end of the process tells it. */
+	if (c->tells_end)
+		(void)!write(c->tell_fd, &c->end_tag, sizeof(c->end_tag));
+}
+
 /* What is known is written however it ended. */
 static void task_end(struct probe_loop *l, struct probe_task *t)
 {
@@ -142,6 +149,7 @@ static void task_end(struct probe_loop *l, struct probe_task *t)
 	u->late = lateness_get(&t->late);
 	u->skipped = t->skipped;
 	__atomic_store_n(&u->ended, true, __ATOMIC_RELEASE);
+	tell_end(t->config);
 }
 
 static void task_begin(struct probe_loop *l, struct probe_task *t,

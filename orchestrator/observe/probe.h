@@ -117,6 +117,8 @@ struct probe_config {
 	 * one is not waited for), 4 bytes each. */
 	struct probe_watch watches[PROBE_WATCHES_MAX];
 	size_t n_watches;
+	bool tells_end; /* that it has ended, as well: by end_tag */
+	uint32_t end_tag;
 	int tell_fd;
 };
 

@@ -366,6 +366,16 @@ timeline:
   - { at: 100ms, mark: "once" }
 Y
 says '1 of 2 actions was done; not what is in line [0-9]+ \(line [0-9]+ waited for a packet at a:eth0 that matches "tcp"\)'
+run 0 "the end of a probe, while another one of its node goes on" <<'Y'
+probes:
+  short: { kind: ping, node: a, to: c, interval: 10ms, for: 100ms }
+  long: { kind: ping, node: a, to: c, interval: 10ms, for: 2s }
+timeline:
+  - { when: { event: probe.end, where: { probe: short } }, mark: "short is over" }
+Y
+jq -se '(map(.event == "action.start") | index(true)) <
+  (map(.event == "probe.end" and .probe == "long") | index(true))' \
+  "$record/events.jsonl" >/dev/null || fail "$what: that is noticed behind it"
 run 4 "a text that is not printed often enough" <<'Y'
 duration: 300ms
 processes:
