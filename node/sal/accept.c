@@ -158,8 +158,13 @@ static bool was_taken(const struct sal *s, const struct sal_flow *f)
 void sal_syn_accept(struct sal *s, const struct sal_arrival *a,
 		    const struct sal_syn *syn)
 {
-	struct sal_flow *f = sal_flow_new(s);
+	struct sal_flow *f;
 
+	if (!syn->proved && sal_make_room(s, false) == SAL_ROOM_IF_PROVED) {
+		sal_syn_offer(s, a);
+		return;
+	}
+	f = sal_flow_new(s);
 	if (!f) {
 		sal_send_stray_rst(s, a, SAL_REASON_TABLE_FULL);
 		return;

@@ -53,7 +53,11 @@ SAL_ACTIONS(SAL_DO)
 
 /* ---- flow.c ------------------------------------------------------------- */
 
-/* NULL: the table is full, of flows that live. */
+/* Sees to it that there is a slot (flow.c says at whose expense). proved: for a
+ * program of ours, or who has shown that he reads where he seems to be. */
+enum sal_room { SAL_ROOM, SAL_ROOM_IF_PROVED, SAL_NO_ROOM };
+enum sal_room sal_make_room(struct sal *s, bool proved);
+/* As for one that is proved. NULL: the table is full, of flows that live. */
 struct sal_flow *sal_flow_new(struct sal *s);
 /* One that never had a state: nobody is told. */
 void sal_flow_forget(struct sal *s, struct sal_flow *f);

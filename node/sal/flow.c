@@ -228,19 +228,23 @@ void sal_flow_set_tuple(struct sal *s, struct sal_flow *f,
  * - a question and its answer, in datagrams: most of them are over, and only
  *   their idle time-out would tell. Without this, a program with a socket for
  *   each question fills the table within its three minutes, and all others
- *   are shut out;
+ *   are shut out. (Without an answer it is none: it would be given up for
+ *   the next one just before it is answered, and so would that.)
  * - any other conversation in datagrams that was idle for long. If it is not
- *   over, it goes on by the service's name with its next packet.
+ *   over, it goes on by the service's name with the client's next packet.
  *
- * Never one over TCP, which could not go on. Of several, the one that was left
- * alone for the longest. Who fills the table on purpose has the youngest and
- * the idlest flows himself.
+ * Never one over TCP, which could not go on; and none that is open for a
+ * stranger's SYN, which costs its sender nothing: only for a program of ours,
+ * and for who has shown that he reads where he seems to be.
  */
 #define YIELDS_SHORT_NS (200 * MS)
 #define YIELDS_LONG_NS (10 * SECOND)
 #define SHORT_PACKETS 6 /* both ways; what is less is a question */
-/* A full table of a million must not be read whole for each SYN. */
+/* So many are compared; of a table of a million, not all. */
 #define YIELD_SEARCH 1024
+/* Where a search through all of them found none, none begins before so long for
+ * each, lest a stranger keep us busy with them. */
+#define YIELD_REST_NS INT64_C(1000)
 
 enum yields {
 	YIELDS_NOT,
@@ -259,9 +263,14 @@ static enum yields yields(const struct sal *s, const struct sal_flow *f)
 	if (f->info.state != SAL_ESTABLISHED || f->hand != SAL_HAND_NONE ||
 	    f->info.native || f->info.protocol == IPPROTO_TCP)
 		return YIELDS_NOT;
-	if (f->info.packets_in + f->info.packets_out < SHORT_PACKETS)
-		return idle_ns >= YIELDS_SHORT_NS ? YIELDS_SHORT : YIELDS_NOT;
-	return idle_ns >= YIELDS_LONG_NS ? YIELDS_LONG : YIELDS_NOT;
+	if (idle_ns >= YIELDS_LONG_NS)
+		return YIELDS_LONG;
+	return f->info.packets_in && f->info.packets_out &&
+			       f->info.packets_in + f->info.packets_out <
+				       SHORT_PACKETS &&
+			       idle_ns >= YIELDS_SHORT_NS ?
+		       YIELDS_SHORT :
+		       YIELDS_NOT;
 }
 
 static int64_t left_alone_ns(const struct sal_flow *f)
@@ -270,17 +279,18 @@ static int64_t left_alone_ns(const struct sal_flow *f)
 						f->info.last_used_ns;
 }
 
-static bool make_room(struct sal *s)
+/* The best of the next YIELD_SEARCH, or the first one behind these. */
+static struct sal_flow *who_yields(struct sal *s)
 {
-	uint32_t n =
-		s->flow_fresh < YIELD_SEARCH ? s->flow_fresh : YIELD_SEARCH;
 	struct sal_flow *best = NULL;
 	enum yields best_yields = YIELDS_NOT;
 
-	while (n--) {
+	for (uint32_t n = 0; n < s->flow_fresh; n++) {
 		struct sal_flow *f = &s->flows[s->yield_at];
 		enum yields y = f->in_use ? yields(s, f) : YIELDS_NOT;
 
+		if (best && n >= YIELD_SEARCH)
+			break;
 		s->yield_at = (s->yield_at + 1) % s->flow_fresh;
 		if (y > best_yields ||
 		    (best && y == best_yields &&
@@ -289,16 +299,31 @@ static bool make_room(struct sal *s)
 			best_yields = y;
 		}
 	}
-	if (!best)
-		return false;
-	if (best_yields < YIELDS_STILL) {
-		s->stats.displaced++;
-		sal_step_because(s, best, SAL_ON_WITHDRAWN,
-				 SAL_REASON_TABLE_FULL);
-	} else {
-		sal_step(s, best, SAL_ON_DISPLACED, NULL);
+	return best;
+}
+
+enum sal_room sal_make_room(struct sal *s, bool proved)
+{
+	struct sal_flow *f;
+
+	if (s->flow_free || s->flow_fresh < s->config.max_flows)
+		return SAL_ROOM;
+	if (s->now_ns < s->yield_rest_ns)
+		return SAL_NO_ROOM;
+	f = who_yields(s);
+	if (!f) {
+		s->yield_rest_ns = s->now_ns + s->flow_fresh * YIELD_REST_NS;
+		return SAL_NO_ROOM;
 	}
-	return true;
+	if (f->info.state == SAL_TIME_WAIT) {
+		sal_step(s, f, SAL_ON_DISPLACED, NULL);
+		return SAL_ROOM;
+	}
+	if (!proved)
+		return SAL_ROOM_IF_PROVED;
+	s->stats.displaced++;
+	sal_step_because(s, f, SAL_ON_WITHDRAWN, SAL_REASON_TABLE_FULL);
+	return SAL_ROOM;
 }
 
 struct sal_flow *sal_flow_new(struct sal *s)
@@ -306,8 +331,7 @@ struct sal_flow *sal_flow_new(struct sal *s)
 	struct sal_flow *f;
 	uint32_t id;
 
-	if (!s->flow_free && s->flow_fresh == s->config.max_flows &&
-	    !make_room(s)) {
+	if (sal_make_room(s, true) != SAL_ROOM) {
 		s->stats.table_full++;
 		return NULL;
 	}

@@ -161,10 +161,13 @@ static void accept_syn(struct sal *s, const struct sal_arrival *a,
 		       const struct service_id *service)
 {
 	const struct sal_control *c = sal_find_control(&a->packet);
-	struct sal_flow *f = sal_flow_new(s);
+	struct sal_flow *f;
 
-	if (!f)
+	if (sal_make_room(s, false) != SAL_ROOM) {
+		s->stats.table_full++;
 		return;
+	}
+	f = sal_flow_new(s);
 	f->info.native = true;
 	f->info.service = *service;
 	f->info.protocol = a->packet.protocol;

@@ -149,6 +149,7 @@ struct sal {
 	uint32_t flow_fresh; /* from here on never used */
 	uint32_t flow_free; /* number + 1, linked by next_free; 0: none */
 	uint32_t yield_at; /* where the next search for room begins */
+	int64_t yield_rest_ns; /* none before: there was none to be made */
 	uint32_t flow_count, half_open;
 	struct hash_index index[SAL_INDEX_COUNT_];
 	struct sal_timers timers;

@@ -148,123 +148,6 @@ START_TEST(tcp_without_its_flow)
 }
 END_TEST
 
-static void four_flows(struct sal_config *c)
-{
-	c->max_flows = 4;
-}
-
-START_TEST(the_servers_table_is_full)
-{
-	struct host *a, *c, *more;
-	struct world *w;
-
-	world_adjust = four_flows;
-	w = world_usual(1);
-	c = world_c(w);
-	a = world_a(w);
-	for (uint16_t id = 1; id <= 4; id++)
-		host_ping(c, "10.8.0.1", id, 1, 56);
-	world_run_for(w, 5 * MSEC);
-	WORLD_OK(w, c->replies == 4);
-	/* Its own table is full as well. */
-	host_ping(c, "10.8.0.1", 5, 1, 56);
-	WORLD_OK(w, c->unreachable == 1);
-	WORLD_OK(w, sal_stats(c->sal)->table_full == 1);
-	more = world_host(w, "D", "10.0.3.1", "10.9.0.4", NULL);
-	host_forward(more, 1, "10.0.1.1");
-	host_reboot(more); /* gives it the usual names */
-	host_ping(more, "10.8.0.1", 1, 1, 56);
-	world_run_for(w, 5 * MSEC);
-	WORLD_OK(w, more->unreachable == 1 && !more->replies);
-	WORLD_OK(w, sal_stats(a->sal)->table_full == 1);
-	/* Flows in TIME_WAIT make room. */
-	world_run_for(w, 65 * SEC);
-	WORLD_OK(w, host_flows(a) == 4 && host_flows(c) == 4);
-	host_ping(more, "10.8.0.1", 1, 2, 56);
-	world_run_for(w, 5 * MSEC);
-	WORLD_OK(w, more->replies == 1 && host_flows(a) == 4);
-	world_free(w);
-}
-END_TEST
-
-/* Four conversations that had one question each, and one more that wants room.
- */
-START_TEST(idle_datagrams_make_room)
-{
-	struct host *a, *c;
-	struct world *w;
-
-	world_adjust = four_flows;
-	w = world_usual(1);
-	c = world_c(w);
-	a = world_a(w);
-	for (uint16_t id = 1; id <= 4; id++) {
-		host_ping(c, "10.8.0.1", id, 1, 56);
-		world_run_for(w, 10 * MSEC);
-	}
-	world_run_for(w, 100 * MSEC);
-	host_ping(c, "10.8.0.1", 5, 1, 56);
-	WORLD_OK(w, c->unreachable == 1 && c->replies == 4);
-	world_run_for(w, 110 * MSEC);
-	host_ping(c, "10.8.0.1", 1, 2, 56);
-	world_run_for(w, 10 * MSEC);
-	host_ping(c, "10.8.0.1", 5, 2, 56);
-	world_run_for(w, 10 * MSEC);
-	WORLD_OK(w, c->replies == 6 && host_flows(c) == 4);
-	WORLD_OK(w, sal_stats(c->sal)->displaced == 1);
-	/* The other end was told, and needed not make room itself. */
-	WORLD_OK(w, host_flows(a) == 4 && !sal_stats(a->sal)->displaced);
-	/* It was 2, not 1, which is in use, and not those that came later. */
-	host_ping(c, "10.8.0.1", 3, 2, 56);
-	host_ping(c, "10.8.0.1", 4, 2, 56);
-	world_run_for(w, 200 * MSEC);
-	WORLD_OK(w, c->replies == 8 && sal_stats(c->sal)->displaced == 1);
-	/* And 2 goes on, in another's place. */
-	host_ping(c, "10.8.0.1", 2, 2, 56);
-	world_run_for(w, 10 * MSEC);
-	WORLD_OK(w, c->replies == 9 && c->unreachable == 1);
-	WORLD_OK(w, sal_stats(c->sal)->displaced == 2);
-	world_free(w);
-}
-END_TEST
-
-/* What was more than a question stays for 10 s, and TCP as long as it lives. */
-START_TEST(longer_conversations_stay_longer)
-{
-	struct toy_tcp client, server;
-	struct host *c;
-	struct world *w;
-
-	world_adjust = four_flows;
-	w = world_usual(1);
-	c = world_c(w);
-	toy_listen(&server, world_a(w), "10.8.0.1", 80, 100);
-	toy_connect(&client, c, "10.8.0.1", 4000, 80, 100);
-	for (uint16_t id = 1; id <= 3; id++)
-		for (uint16_t seq = 1; seq <= 3; seq++)
-			host_ping(c, "10.8.0.1", id, seq, 56);
-	world_run_for(w, 9 * SEC);
-	WORLD_OK(w, c->replies == 9 && host_flows(c) == 4);
-	host_ping(c, "10.8.0.1", 5, 1, 56);
-	WORLD_OK(w, c->unreachable == 1);
-	world_run_for(w, 2 * SEC);
-	for (uint16_t id = 5; id <= 7; id++)
-		for (uint16_t seq = 1; seq <= 3; seq++)
-			host_ping(c, "10.8.0.1", id, seq, 56);
-	world_run_for(w, 1 * SEC);
-	WORLD_OK(w, c->replies == 18 && c->unreachable == 1 && !c->resets);
-	WORLD_OK(w, sal_stats(c->sal)->displaced == 3);
-	world_run_for(w, 20 * SEC);
-	for (uint16_t id = 8; id <= 11; id++)
-		for (uint16_t seq = 1; seq <= 3; seq++)
-			host_ping(c, "10.8.0.1", id, seq, 56);
-	world_run_for(w, 1 * SEC);
-	WORLD_OK(w, c->replies == 27 && c->unreachable == 4 && !c->resets);
-	WORLD_OK(w, client.connected && toy_done(&client) && toy_done(&server));
-	world_free(w);
-}
-END_TEST
-
 static void three_half_open(struct sal_config *c)
 {
 	c->max_half_open = 3;
@@ -425,9 +308,6 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, udp_gets_port_unreachable, 0, 2);
 	tcase_add_test(tc, some_things_get_no_answer);
 	tcase_add_test(tc, tcp_without_its_flow);
-	tcase_add_test(tc, the_servers_table_is_full);
-	tcase_add_test(tc, idle_datagrams_make_room);
-	tcase_add_test(tc, longer_conversations_stay_longer);
 	tcase_add_test(tc, half_open_flows_are_bounded);
 	tcase_add_test(tc, too_big_for_the_path);
 	tcase_add_test(tc, icmp_errors_pass_along);
