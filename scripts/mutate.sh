@@ -14,7 +14,7 @@ list=$PWD/tests/mutations/sal.txt
 export CK_DEFAULT_TIMEOUT=120
 # The quick ones first.
 tests=(open bound forward forward_refused many replay_router close pressure encap liveness
-  paths prove rules delay handoff refuse instance parts asked attack native native_peer
+  paths prove rules delay handoff refuse room instance parts asked attack native native_peer
   crossing replay move move_both thousand storm)
 work=$(mktemp -d)
 trap 'rm -r -- "$work"' EXIT
@@ -88,7 +88,7 @@ caught_by() {
     return 0
   }
   if command -v spin >/dev/null; then
-    for t in opening migration; do
+    for t in opening migration closing; do
       timeout 900 "tests/spin/$t.sh" build/dev/tests/sal_table >test.log 2>&1 || {
         printf 'spin/%s' "$t"
         return 0
