@@ -166,6 +166,16 @@ START_TEST(udp_goes_there_and_back)
 }
 END_TEST
 
+static bool is_stopped(pid_t pid)
+{
+	char *state =
+		sh_output("sed 's/.*) \\(.\\).*/\\1/' /proc/%d/stat", pid);
+	bool stopped = state[0] == 'T';
+
+	free(state);
+	return stopped;
+}
+
 /* Its sald gets no CPU while a program sends, and then the host moves: nothing
  * goes from where it is no more. */
 START_TEST(what_waited_goes_from_the_new_address)
@@ -184,6 +194,8 @@ START_TEST(what_waited_goes_from_the_new_address)
 	ck_assert_int_eq(send(fd, "x", 1, 0), 1);
 	ck_assert_int_eq(recv(fd, &i, 1, 0), 1);
 	ck_assert_int_eq(kill(hosts[1].sald, SIGSTOP), 0);
+	/* While it waits; not on its way to what comes next. */
+	WAIT_FOR(is_stopped(hosts[1].sald));
 	for (i = 0; i < SENT; i++)
 		ck_assert_int_eq(send(fd, &i, 1, 0), 1);
 	netns_enter(hosts[1].ns);

@@ -53,9 +53,11 @@ static int compare(const char *one, const char *two)
 {
 	const char *paths[] = { one, two };
 	size_t size;
-	FILE *f = open_memstream(&table, &size);
+	FILE *f;
 	int r;
 
+	free(table);
+	f = open_memstream(&table, &size);
 	ck_assert_ptr_nonnull(f);
 	r = compare_print(paths, two ? 2 : 1, f, &err);
 	ck_assert_int_eq(fclose(f), 0);
