@@ -230,7 +230,9 @@ static bool is_without_proof(const struct host *h, const struct sal_packet *p,
 {
 	if (c->flags == (SAL_FLAG_RSYN | SAL_FLAG_ACK))
 		return true;
-	return c->flags == SAL_FLAG_FIN &&
+	/* A flow says FIN 7 times, and a reset once: it is over with it. */
+	return (c->flags == SAL_FLAG_FIN ||
+		c->flags == (SAL_FLAG_RST | SAL_FLAG_ACK)) &&
 	       tally_find(&h->world->rsyns, place_of(h, p->dst_flow, path));
 }
 
