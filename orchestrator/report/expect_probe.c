@@ -71,6 +71,11 @@ static int64_t stream_metric(const struct record_probe *p,
 		return stream_survives(p);
 	case SCN_METRIC_INTACT:
 		return stream_intact(p);
+	case SCN_METRIC_OUTAGE:
+		/* What never began was not interrupted: that proves nothing. */
+		if (!p->stream.known || p->stream.connected_ns == RECORD_NONE)
+			return FIGURE_NONE;
+		return metric_value(f, metric);
 	default:
 		return metric_value(f, metric);
 	}

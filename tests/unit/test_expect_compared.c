@@ -151,6 +151,35 @@ START_TEST(test_compared_streams)
 }
 END_TEST
 
+/* One that never connected was not without an outage. */
+START_TEST(test_compared_unconnected)
+{
+	struct scn_expect e =
+		share_of(SCN_METRIC_OUTAGE, false, 0, true, 50 * PERCENT);
+	struct scn_expect plain =
+		metric(SCN_METRIC_OUTAGE, false, 0, true, 50 * MS);
+
+	probes[0].kind = probes[1].kind = SCN_PROBE_TCP_STREAM;
+	sampled[0].stream.known = sampled[1].stream.known = true;
+	sampled[0].stream.connected_ns = RECORD_NONE;
+	results[0].figures.outage.length_ns = 0;
+	results[1].figures.outage.length_ns = 80 * MS;
+	judge(&plain, false, "rtt: outage", "at most 50 ms",
+	      "unknown: there was no connection");
+	judge(&e, false, "rtt: outage", "at most 50% of other's",
+	      "unknown: there was no connection; other's is 80 ms");
+	sampled[0].stream.connected_ns = 0;
+	judge(&plain, true, "rtt: outage", "at most 50 ms", "0 s");
+	judge(&e, true, "rtt: outage", "at most 50% of other's",
+	      "0 s, 0% of other's 80 ms");
+	sampled[1].stream.connected_ns = RECORD_NONE;
+	judge(&e, false, "rtt: outage", "at most 50% of other's",
+	      "0 s, and other's is unknown: there was no connection");
+	probes[0].kind = probes[1].kind = SCN_PROBE_PING;
+	memset(sampled, 0, sizeof(sampled));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("expect: compared");
@@ -162,6 +191,7 @@ int main(void)
 	tcase_add_test(tc, test_compared_with_nothing);
 	tcase_add_test(tc, test_compared_no_data);
 	tcase_add_test(tc, test_compared_streams);
+	tcase_add_test(tc, test_compared_unconnected);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
