@@ -467,6 +467,13 @@ void recorder_entry_applied(struct recorder *r, const struct scn_entry *e,
 			 (json_int_t)spread_ns));
 }
 
+void recorder_entry_delayed(struct recorder *r, const struct scn_entry *e)
+{
+	put(r, "entry.delayed",
+	    json_pack("{s:i, s:I}", "line", (int)e->pos.line, "delay_ns",
+		      (json_int_t)e->delay_ns));
+}
+
 void recorder_node_booted(struct recorder *r, size_t node)
 {
 	put(r, "node.boot",

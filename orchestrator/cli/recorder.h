@@ -115,6 +115,7 @@ void recorder_action_rolled_back(struct recorder *r, unsigned id,
 				 int64_t now_ns, const char *why);
 void recorder_entry_applied(struct recorder *r, const struct scn_entry *e,
 			    int64_t begin_ns, int64_t spread_ns);
+void recorder_entry_delayed(struct recorder *r, const struct scn_entry *e);
 void recorder_node_booted(struct recorder *r, size_t node);
 void recorder_action_done(struct recorder *r, unsigned id, int64_t now_ns);
 void recorder_action_failed(struct recorder *r, unsigned id,

@@ -161,6 +161,13 @@ static void entry_applied(void *arg, const struct scn_entry *e,
 	recorder_entry_applied(run->recorder, e, begin_ns, spread_ns);
 }
 
+static void entry_delayed(void *arg, const struct scn_entry *e)
+{
+	struct run *run = arg;
+
+	recorder_entry_delayed(run->recorder, e);
+}
+
 static int node_booted(void *arg, size_t node, struct err *err)
 {
 	struct run *run = arg;
@@ -279,6 +286,7 @@ struct timeline_listener run_timeline_listener(struct run *run)
 		.rolled_back = action_rolled_back,
 		.done = action_done,
 		.applied = entry_applied,
+		.delayed = entry_delayed,
 		.failed = action_failed,
 		.booted = node_booted,
 		.watched = node_is_watched,

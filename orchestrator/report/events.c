@@ -341,6 +341,7 @@ static const struct {
 	{ "action.start", event_on_action_start },
 	{ "action.done", event_on_action_done },
 	{ "action.step", event_on_action_step },
+	{ "entry.delayed", event_on_entry_delayed },
 	{ "action.failed", event_on_action_failed },
 	{ "action.rolled_back", event_on_action_rolled_back },
 	{ "sald.exit", on_sald_exit },

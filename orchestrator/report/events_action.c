@@ -121,3 +121,20 @@ int event_on_action_rolled_back(struct record *rec, const struct event *ev)
 }
 
 /* One that nobody told to end: what came after says nothing about the SAL. */
+
+int event_on_entry_delayed(struct record *rec, const struct event *ev)
+{
+	int64_t line;
+	unsigned *slot;
+	int r = event_int(ev, "line", &line);
+
+	if (r)
+		return r;
+	if (line < 1 || line > INT_MAX)
+		return event_bad(ev, "no entry is in this line");
+	slot = VEC_PUSH(&rec->delayed);
+	if (!slot)
+		return err_set(ev->err, ENOMEM, "out of memory");
+	*slot = (unsigned)line;
+	return 0;
+}

@@ -34,6 +34,7 @@ int event_on_action_done(struct record *rec, const struct event *ev);
 int event_on_action_step(struct record *rec, const struct event *ev);
 int event_on_action_failed(struct record *rec, const struct event *ev);
 int event_on_action_rolled_back(struct record *rec, const struct event *ev);
+int event_on_entry_delayed(struct record *rec, const struct event *ev);
 int event_on_migrated(struct record *rec, const struct event *ev);
 
 void record_moves_free(struct record *rec);

@@ -276,6 +276,7 @@ void record_unload(struct record *rec)
 		free(rec->actions.v[i].entry);
 	}
 	VEC_FREE(&rec->actions);
+	VEC_FREE(&rec->delayed);
 	free(rec->failure);
 	free(rec->broken);
 	VEC_FREE(&rec->clocks);

@@ -127,6 +127,9 @@ struct record {
 	int64_t floor_p50_ns, floor_p99_ns; /* RECORD_NONE: not measured */
 	VEC(struct record_cpu) cpus;
 	VEC(struct record_action) actions; /* by their beginning */
+	VEC(unsigned)
+	delayed; /* lines of entries that waited for their `plus`,
+		    what was to happen before having happened */
 	char *failure; /* of an action that could not even begin; or NULL */
 	char *broken; /* why the run ended before its end; or NULL */
 	struct record_process *processes;

@@ -73,12 +73,41 @@ static void tell_condition(const struct scenario *s, const struct scn_when *w,
 			 w->count);
 }
 
+/* What an entry with a `when` waited for in vain, that or its `plus`. */
+static void tell_wait(const struct record *rec, const struct scn_entry *e,
+		      char *out, size_t size)
+{
+	char condition[400], delay[32], rest[96] = "";
+	bool came = false;
+
+	for (size_t i = 0; i < rec->delayed.n; i++)
+		came |= rec->delayed.v[i] == e->pos.line;
+	tell_condition(rec->scenario, &e->when, condition, sizeof(condition));
+	if (e->delay_ns)
+		snprintf(rest, sizeof(rest), "%s, and then %s%s",
+			 came ? ", which came" : "",
+			 units_format_duration(e->delay_ns, delay,
+					       sizeof(delay)),
+			 came ? ", which had not passed" : "");
+	snprintf(out, size, " (line %u waited for %s%s)", e->when.pos.line,
+		 condition, rest);
+}
+
+/* Of several actions in one line, one tells it. */
+static bool is_told(const unsigned *lines, size_t n, unsigned line)
+{
+	for (size_t i = 0; i < n; i++)
+		if (lines[i] == line)
+			return true;
+	return false;
+}
+
 static int tell(struct report *r, size_t done, size_t planned)
 {
 	const struct record *rec = &r->record;
-	char lines[80] = "", waited[512] = "", condition[400];
-	unsigned told = 0;
-	size_t len = 0;
+	char text[80] = "", waited[512] = "";
+	unsigned lines[UNDONE_TOLD];
+	size_t told = 0, len = 0;
 
 	for (size_t i = 0; i < rec->scenario->timeline.n; i++) {
 		const struct scn_entry *e = &rec->scenario->timeline.v[i];
@@ -86,24 +115,21 @@ static int tell(struct report *r, size_t done, size_t planned)
 		for (size_t k = 0; !e->optional && k < e->actions.n; k++) {
 			unsigned line = e->actions.v[k].pos.line;
 
-			if (began(rec, line, true) || told == UNDONE_TOLD)
+			if (told == UNDONE_TOLD || began(rec, line, true) ||
+			    is_told(lines, told, line))
 				continue;
 			len += (size_t)snprintf(
-				lines + len, sizeof(lines) - len, "%s%u",
-				told++ ? ", " : "; not what is in line ", line);
-			if (e->trigger != SCN_TRIGGER_WHEN || waited[0] ||
-			    began(rec, line, false))
-				continue;
-			tell_condition(rec->scenario, &e->when, condition,
-				       sizeof(condition));
-			snprintf(waited, sizeof(waited),
-				 " (line %u waited for %s)", e->when.pos.line,
-				 condition);
+				text + len, sizeof(text) - len, "%s%u",
+				told ? ", " : "; not what is in line ", line);
+			lines[told++] = line;
+			if (e->trigger == SCN_TRIGGER_WHEN && !waited[0] &&
+			    !began(rec, line, false))
+				tell_wait(rec, e, waited, sizeof(waited));
 		}
 	}
 	return verdict_reason(r, "%zu of %zu action%s %s done%s%s", done,
 			      planned, planned == 1 ? "" : "s",
-			      planned == 1 || done == 1 ? "was" : "were", lines,
+			      planned == 1 || done == 1 ? "was" : "were", text,
 			      waited);
 }
 

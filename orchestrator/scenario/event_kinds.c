@@ -34,6 +34,7 @@ const struct scn_event_kind scn_event_kinds[] = {
 	{ "action.rolled_back", { "id", "reason" } },
 	{ "action.done", { "id", "duration_ns" } },
 	{ "entry.applied", { "line", "actions", "spread_ns" } },
+	{ "entry.delayed", { "line", "delay_ns" } },
 	{ "node.boot", { "node" } },
 	{ "link.change", { "link", "direction", "old", "new" } },
 	{ "names.exit", { "status", "signal", "expected" } },

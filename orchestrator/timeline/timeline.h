@@ -31,6 +31,8 @@ struct timeline_listener {
 	 * beginning of the first to the end of the last. */
 	void (*applied)(void *arg, const struct scn_entry *e, int64_t begin_ns,
 			int64_t spread_ns);
+	/* What an entry waited for has happened, and its delay begins. */
+	void (*delayed)(void *arg, const struct scn_entry *e);
 	/* The timeline stops with it. */
 	void (*failed)(void *arg, unsigned id, const struct err *err);
 	/* A node is there again, but has no carrier yet. 0, or a negative

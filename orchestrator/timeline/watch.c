@@ -32,12 +32,17 @@ void watch_stop(struct entry_run *e)
 
 void watch_count(struct entry_run *e)
 {
+	const struct timeline_listener *l = &e->tl->listener;
+
 	if (++e->seen != e->entry->when.count)
 		return;
 	/* Not the watch itself: we may be called from it. */
 	if (e->watch)
 		sd_event_source_set_enabled(e->watch, SD_EVENT_OFF);
 	entry_due(e, timeline_now_ns(e->tl) + e->entry->delay_ns);
+	/* Behind that: an event that others wait for may bring us back here. */
+	if (e->entry->delay_ns && e->state == ENTRY_DUE && l->delayed)
+		l->delayed(l->arg, e->entry);
 }
 
 /* ---- events ---------------------------------------------------------------

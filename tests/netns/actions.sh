@@ -366,6 +366,28 @@ timeline:
   - { at: 100ms, mark: "once" }
 Y
 says '1 of 2 actions was done; not what is in line [0-9]+ \(line [0-9]+ waited for a packet at a:eth0 that matches "tcp"\)'
+run 4 "an entry whose delay never passes" <<'Y'
+duration: 1s
+timeline:
+  - { when: { event: action.done, count: 2 }, plus: 500s, do: [{ mark: "x" }, { mark: "y" }] }
+  - { at: 0s, do: [{ mark: "once" }, { mark: "twice" }] }
+Y
+says '2 of 4 actions were done; not what is in line ([0-9]+) \(line \1 waited for the event action.done, 2 times, which came, and then 500 s, which had not passed\)'
+event entry.delayed '.delay_ns == 500000000000'
+run 4 "an entry that waits for that, and for more" <<'Y'
+timeline:
+  - { when: { packet: "tcp", interface: "a:eth0" }, plus: 500s, mark: "never" }
+  - { at: 0s, mark: "once" }
+Y
+says 'waited for a packet at a:eth0 that matches "tcp", and then 500 s\)'
+run 0 "an entry that waits for another one's delay" <<'Y'
+duration: 1s
+timeline:
+  - { at: 10ms, mark: "once" }
+  - { when: { event: action.start, where: { text: "mark: once" } }, plus: 500s, mark: "never", optional: true }
+  - { when: { event: entry.delayed }, mark: "now" }
+Y
+event action.start '.text == "mark: now"'
 run 0 "the end of a probe, while another one of its node goes on" <<'Y'
 probes:
   short: { kind: ping, node: a, to: c, interval: 10ms, for: 100ms }
