@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -267,6 +268,10 @@ int main(int argc, char **argv)
 	const struct command *c;
 	const char *name;
 
+	/* Of all commands, since what a run leaves behind matters more than its
+	 * reader, and the exit status of none is the reader's. Whatever runs in
+	 * a node has it as it was (enter_node()). */
+	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

@@ -34,7 +34,6 @@ int take_signals(bool children, sigset_t *old)
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	signal(SIGPIPE, SIG_IGN); /* the record matters more than the reader */
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		if (sigaction(signals[i], NULL, &action) ||
 		    action.sa_handler != SIG_IGN)

@@ -139,6 +139,21 @@ for words in "run -q --retry-invalid 3" "test --retry-invalid 3"; do
   ! "$program" $words -r "$folder" tiny.yaml >/dev/full 2>err || fail "'$words': no output, and no failure"
   grep -q '^servalab: error: standard output: ' err || fail "'$words': nothing says why: $(<err)"
 done
+# Nobody has the reading end any more.
+mkfifo gone
+exec {rdwr}<>gone
+exec {gone}>gone {rdwr}>&-
+records=("$folder"/tiny/*/)
+for words in help "help run" version "run --help" "plan $scenario" "compare ${records[0]}" doctor; do
+  code=0 now=0
+  # shellcheck disable=SC2086
+  "$program" $words >/dev/null 2>&1 || code=$?
+  # shellcheck disable=SC2086
+  "$program" $words >&"$gone" 2>err || now=$?
+  [ "$now" = "$code" ] || fail "'$words': exit code $now instead of $code where nobody reads"
+  [ ! -s err ] || fail "'$words': $(<err)"
+done
+exec {gone}>&-
 expect 3 "^servalab: error: write /dev/full: No space left" test -r "$folder" --tap /dev/full tiny.yaml
 expect 3 "^servalab: error: write /dev/full: No space left" test -r "$folder" --junit /dev/full tiny.yaml
 

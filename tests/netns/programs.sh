@@ -19,6 +19,7 @@ topology:
 processes:
   fds: { node: a, run: "readlink /proc/self/fd/*; true" }
   limit: { node: a, run: "ulimit -Sn" }
+  ignored: { node: a, run: ["grep", "SigIgn", "/proc/self/status"] }
   slack: { node: a, run: ["cat", "/proc/self/timerslack_ns"] }
   env:
     node: a
@@ -40,6 +41,8 @@ logs=$record/processes
   fail "more is open than input and output: $(<"$logs/fds.log")"
 [ "$(<"$logs/limit.log")" = 300 ] ||
   fail "the limit of open files is $(<"$logs/limit.log") instead of the caller's"
+[ "$(<"$logs/ignored.log")" = $'SigIgn:\t0000000000000000' ] ||
+  fail "signals are ignored: $(<"$logs/ignored.log")"
 [ "$(<"$logs/slack.log")" = "$slack" ] ||
   fail "the timer slack is $(<"$logs/slack.log") instead of $slack"
 [ "$(grep -c '^MANY_' "$logs/env.log")" = 300 ] ||
