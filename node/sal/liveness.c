@@ -135,7 +135,8 @@ void sal_alive_silent(struct sal *s, struct sal_flow *f)
 	if (f->info.state != SAL_ESTABLISHED)
 		return;
 	s->stats.silences++;
-	if (f->bound.starved_ns) {
+	/* Since then the peer may have gone back to where it is proven. */
+	if (f->bound.starved_ns && sal_bound_on(f)) {
 		starved(s, f);
 		return;
 	}

@@ -186,6 +186,52 @@ START_TEST(a_forgetful_instance)
 }
 END_TEST
 
+static bool none_from_the_old_one(struct world *w, struct sal_path *path,
+				  void *arg)
+{
+	const struct ip_addr *old = arg;
+
+	(void)w;
+	return !ip_addr_equal(&path->local, old) &&
+	       !ip_addr_equal(&path->remote, old);
+}
+
+/* C comes to an address where A may say nothing more, for its answer was lost,
+ * and goes back. Later A's way is dead: A leaves it, though it once could not
+ * have. */
+START_TEST(a_way_is_left_after_room_was_wanting)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	struct ip_addr old = ip("10.0.1.1");
+	unsigned had;
+
+	host_udp(c, "10.9.0.1", "10.8.0.1", 5000, 53, "hi");
+	world_run_for(w, 100 * MSEC);
+	host_udp(a, "10.8.0.1", "10.9.0.1", 53, 5000, "yo");
+	world_run_for(w, 100 * MSEC);
+	world_lose(w, a, SAL_FLAG_RSYN | SAL_FLAG_ACK, 1);
+	host_addresses(c, "10.0.0.9", NULL);
+	world_run_for(w, 50 * MSEC);
+	host_udp(a, "10.8.0.1", "10.9.0.1", 53, 5000, "yo");
+	world_run_for(w, 50 * MSEC);
+	WORLD_OK(w, sal_stats(a->sal)->unproven_waits);
+	host_addresses(c, "10.0.0.1", NULL);
+	host_addresses(a, "10.0.1.1", "10.0.1.9");
+	world_run_for(w, 5 * SEC);
+	had = c->udp_got;
+	WORLD_OK(w, had == 2);
+	w->middle = none_from_the_old_one;
+	w->middle_arg = &old;
+	for (int i = 0; i < 10; i++) {
+		host_udp(a, "10.8.0.1", "10.9.0.1", 53, 5000, "yo");
+		world_run_for(w, SEC);
+	}
+	WORLD_OK(w, c->udp_got > had + 5);
+	world_free(w);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("sal: liveness");
@@ -197,6 +243,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, an_answer_in_time);
 	tcase_add_test(tc, a_silent_instance_is_left);
 	tcase_add_test(tc, a_forgetful_instance);
+	tcase_add_test(tc, a_way_is_left_after_room_was_wanting);
 	suite_add_tcase(s, tc);
 	return s;
 }
