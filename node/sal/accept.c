@@ -107,10 +107,9 @@ void sal_syn_again(struct sal *s, struct sal_flow *f,
 		sal_hops_take(&f->hops, a, &f->tie.path.local);
 	}
 	/* Its nonce: the client lives. */
-	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER) {
+	if (f->ask == SAL_ASK_ALIVE || f->ask == SAL_ASK_OWNER)
 		f->ask = SAL_ASK_NOTHING;
-		f->owner_ns = 0;
-	}
+	f->owner_ns = 0;
 	sal_send_synack(s, f);
 	sal_bound_go_on(s, f);
 }

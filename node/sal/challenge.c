@@ -97,6 +97,12 @@ static bool may_ask(const struct sal *s, const struct sal_flow *f,
 	       (!f->ask_ns || s->now_ns - f->ask_ns >= SAL_ASK_GAP_NS);
 }
 
+/* Since its tuple was claimed. */
+static bool said_nothing_yet(const struct sal_flow *f)
+{
+	return f->owner_ns && f->owner_silent_ns >= f->owner_ns;
+}
+
 void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	     const struct sal_path *path, uint16_t reason)
 {
@@ -108,7 +114,10 @@ void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	f->ask_path = *path;
 	f->ask_reason = reason;
 	f->ask_tries = 0;
-	sal_rand_bytes(&s->rand, &f->ask_value, sizeof(f->ask_value));
+	/* The same question again: the answer to the first may be late. */
+	if (why != SAL_ASK_OWNER || !said_nothing_yet(f))
+		sal_rand_bytes(&s->rand, &f->ask_value, sizeof(f->ask_value));
+	f->ask_over = false;
 	ask_emit(s, f);
 }
 
@@ -234,10 +243,17 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 		sal_bound_lift(s, f, &a->path->remote);
 		return;
 	}
-	if (f->ask == SAL_ASK_NOTHING)
+	if (f->ask == SAL_ASK_NOTHING && !f->ask_over)
 		return;
 	if (!from_where_asked(f, a) || !answers(f, a, f->ask_value)) {
 		s->stats.challenges_failed++;
+		return;
+	}
+	if (f->ask == SAL_ASK_NOTHING) {
+		/* From far away. What silence has begun goes on; but it was
+		 * none, and the tuple is still its owner's. */
+		f->ask_over = false;
+		f->owner_ns = 0;
 		return;
 	}
 	sal_alive_heard(f);
@@ -278,10 +294,16 @@ bool sal_answered_gone(struct sal *s, struct sal_flow *f,
  * one packet of a stranger would be enough then: the tuple goes to whoever
  * claims it next.
  */
+static int64_t patience_ns(const struct sal_flow *f)
+{
+	return sal_flow_unproven(f) ? SAL_UNPROVEN_PATIENCE_NS :
+				      SAL_OWNER_PATIENCE_NS;
+}
+
 static bool owner_is_silent(const struct sal *s, const struct sal_flow *f)
 {
 	return f->owner_ns &&
-	       f->owner_silent_ns >= f->owner_ns + SAL_OWNER_PATIENCE_NS &&
+	       f->owner_silent_ns >= f->owner_ns + patience_ns(f) &&
 	       s->now_ns - f->owner_silent_ns < SAL_OWNER_SILENCE_NS;
 }
 
@@ -304,7 +326,7 @@ static void owner_said_nothing(struct sal *s, struct sal_flow *f)
 {
 	f->owner_silent_ns = s->now_ns;
 	/* It never was seen. But we may have moved meanwhile. */
-	if (!f->owner_ns || !sal_flow_unproven(f)) {
+	if (!sal_flow_unproven(f) || !owner_is_silent(s, f)) {
 		sal_flow_arm(s, f);
 		return;
 	}
@@ -315,7 +337,7 @@ static void owner_said_nothing(struct sal *s, struct sal_flow *f)
 /* When it is asked by ourselves. */
 static int64_t owner_due_ns(const struct sal_flow *f)
 {
-	int64_t due = f->owner_ns + SAL_OWNER_PATIENCE_NS;
+	int64_t due = f->owner_ns + patience_ns(f);
 
 	if (!f->owner_ns || !f->tie.remote_id || f->owner_silent_ns >= due)
 		return SAL_NEVER;
@@ -347,6 +369,7 @@ void sal_ask_timeout(struct sal *s, struct sal_flow *f)
 		return;
 	}
 	f->ask = SAL_ASK_NOTHING;
+	f->ask_over = true;
 	if (why == SAL_ASK_OWNER) {
 		owner_said_nothing(s, f);
 		return;

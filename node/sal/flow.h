@@ -202,6 +202,7 @@ struct sal_flow {
 	uint16_t reason; /* why it is about to end; 0: no REASON */
 
 	enum sal_challenge_why ask;
+	bool ask_over; /* the last question had no answer in time */
 	uint64_t ask_value;
 	struct sal_path ask_path;
 	int64_t ask_ns; /* when the last one was sent; 0: never */

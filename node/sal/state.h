@@ -25,6 +25,9 @@
 #define SAL_SYN_TRIES 6 /* sent at 0, 1, 3, 7, 15, 31 s; given up at 63 s */
 /* How long the owner of a tuple that another claims may say nothing. */
 #define SAL_OWNER_PATIENCE_NS (3000 * MS)
+/* The same of one that never was confirmed: it is gone before the third SYN of
+ * a client that is there, 3 s after its first. */
+#define SAL_UNPROVEN_PATIENCE_NS (2000 * MS)
 /* How long it counts that it did: there are SYNs 16 s apart. */
 #define SAL_OWNER_SILENCE_NS (30 * SECOND)
 #define SAL_UNPROVEN_MAX_NS                                                    \
