@@ -286,6 +286,20 @@ bool sal_answered_gone(struct sal *s, struct sal_flow *f,
 
 /* ---- whose the tuple is -------------------------------------------------- */
 
+/* Without an address, or where the peer may not know it yet. Not for ever: the
+ * peer may be dead, and RSYNs go on for as long as the flow may be idle. */
+static bool cannot_be_answered(const struct sal *s, const struct sal_flow *f)
+{
+	return (f->rsyn_unanswered || !ip_addr_size(&f->tie.path.local)) &&
+	       s->now_ns - f->since_ns < SAL_OWNER_DEAF_NS;
+}
+
+static int64_t patience_ns(const struct sal_flow *f)
+{
+	return sal_flow_unproven(f) ? SAL_UNPROVEN_PATIENCE_NS :
+				      SAL_OWNER_PATIENCE_NS;
+}
+
 /*
  * Who claims a tuple has shown nothing, and its owner may be on its way to
  * another address, or we are. So its silence has to last, and we ask again by
@@ -294,15 +308,9 @@ bool sal_answered_gone(struct sal *s, struct sal_flow *f,
  * one packet of a stranger would be enough then: the tuple goes to whoever
  * claims it next.
  */
-static int64_t patience_ns(const struct sal_flow *f)
-{
-	return sal_flow_unproven(f) ? SAL_UNPROVEN_PATIENCE_NS :
-				      SAL_OWNER_PATIENCE_NS;
-}
-
 static bool owner_is_silent(const struct sal *s, const struct sal_flow *f)
 {
-	return f->owner_ns &&
+	return f->owner_ns && !cannot_be_answered(s, f) &&
 	       f->owner_silent_ns >= f->owner_ns + patience_ns(f) &&
 	       s->now_ns - f->owner_silent_ns < SAL_OWNER_SILENCE_NS;
 }
@@ -311,6 +319,8 @@ bool sal_take_tuple(struct sal *s, struct sal_flow *owner)
 {
 	if (owner_is_silent(s, owner) && !sal_flow_still(owner)) {
 		/* Nobody leads this conversation any more. */
+		if (sal_flow_unproven(owner))
+			sal_syn_taken(s, owner);
 		sal_step_because(s, owner, SAL_ON_RESET, 0);
 		return true;
 	}

@@ -30,6 +30,8 @@
 #define SAL_UNPROVEN_PATIENCE_NS (2000 * MS)
 /* How long it counts that it did: there are SYNs 16 s apart. */
 #define SAL_OWNER_SILENCE_NS (30 * SECOND)
+/* How long a move of ours, or that we have no address, excuses it. */
+#define SAL_OWNER_DEAF_NS (10 * SECOND)
 #define SAL_UNPROVEN_MAX_NS                                                    \
 	(63000 * MS) /* as long as a SYN-ACK is repeated                       \
 		      */

@@ -251,6 +251,27 @@ START_TEST(nobody_can_be_heard)
 }
 END_TEST
 
+/* Nor when the tuple is claimed during the move, as long as that is not for
+ * ever. */
+START_TEST(claimed_while_nobody_can_be_heard)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w), *a = world_a(w);
+	uint32_t id = open_and_wait(w, c, a);
+
+	w->cut = true;
+	host_addresses(a, "10.0.1.9", NULL);
+	claim(w, c, a);
+	world_run_for(w, 9 * SEC);
+	claim(w, c, a);
+	WORLD_OK(w, host_flow(a).local_id == id);
+	world_run_for(w, 2 * SEC);
+	claim(w, c, a);
+	WORLD_OK(w, host_flow(a).local_id != id);
+	world_free(w);
+}
+END_TEST
+
 /* Not even that of one who never was confirmed: what rode on its SYN would be
  * taken once more. */
 START_TEST(nobody_can_be_heard_in_the_handshake)
@@ -435,6 +456,7 @@ int main(void)
 	tcase_add_test(tc, the_client_is_far_away_and_unheard);
 	tcase_add_test(tc, a_rider_is_delivered_once);
 	tcase_add_test(tc, nobody_can_be_heard);
+	tcase_add_test(tc, claimed_while_nobody_can_be_heard);
 	tcase_add_test(tc, the_peer_is_thought_elsewhere);
 	tcase_add_test(tc, nobody_can_be_heard_in_the_handshake);
 	suite_add_tcase(s, tc);
