@@ -16,10 +16,11 @@
  * peer's address, which is the most that one without state can show, and more
  * than one off the path can.
  *
- * An answer counts from where the question went, for what it was about. A
- * client that is asked before it has had the SYN-ACK knows no nonce but its
- * own: it sends its SYN again, which has that one, and so is as good an answer
- * (handshake.c).
+ * An answer counts from where the question went, for what it was about. One
+ * that comes when nobody waits any more still tells that the peer lives, and
+ * how far away it is. A client that is asked before it has had the SYN-ACK
+ * knows no nonce but its own: it sends its SYN again, which has that one, and
+ * so is as good an answer (handshake.c).
  */
 #include "node/sal/engine.h"
 
@@ -115,8 +116,10 @@ void sal_ask(struct sal *s, struct sal_flow *f, enum sal_challenge_why why,
 	f->ask_reason = reason;
 	f->ask_tries = 0;
 	/* The same question again: the answer to the first may be late. */
-	if (why != SAL_ASK_OWNER || !said_nothing_yet(f))
+	if (why != SAL_ASK_OWNER || !said_nothing_yet(f)) {
 		sal_rand_bytes(&s->rand, &f->ask_value, sizeof(f->ask_value));
+		f->ask_first_ns = s->now_ns;
+	}
 	f->ask_over = false;
 	ask_emit(s, f);
 }
@@ -254,8 +257,14 @@ void sal_answered(struct sal *s, struct sal_flow *f,
 		 * none, and the tuple is still its owner's. */
 		f->ask_over = false;
 		f->owner_ns = 0;
+		f->far_ns = s->now_ns - f->ask_first_ns;
+		if (f->far_ns > SAL_FAR_MAX_NS)
+			f->far_ns = SAL_FAR_MAX_NS;
 		return;
 	}
+	/* It is no longer where it was, or we are not. */
+	if (2 * (s->now_ns - f->ask_first_ns) < f->far_ns)
+		f->far_ns = 0;
 	sal_alive_heard(f);
 	f->unsure = false;
 	if (f->ask == SAL_ASK_PATH)
@@ -357,12 +366,24 @@ static int64_t owner_due_ns(const struct sal_flow *f)
 
 /* ---- time ---------------------------------------------------------------- */
 
+/* When a peer that does not answer is silent. Else one that is far away would
+ * be so after each move, and its RSYNs would never end. */
+static int64_t silent_at_ns(const struct sal *s, const struct sal_flow *f)
+{
+	int64_t due = f->ask_ns + s->config.probe_gap_ns;
+	int64_t far = f->ask_first_ns + f->far_ns + f->far_ns / 2;
+
+	return f->far_ns && f->ask_tries >= s->config.probe_tries && far > due ?
+		       far :
+		       due;
+}
+
 int64_t sal_ask_due_ns(const struct sal *s, const struct sal_flow *f)
 {
 	if (f->ask == SAL_ASK_NOTHING)
 		return owner_due_ns(f);
-	return f->ask_ns + (f->ask == SAL_ASK_SILENT ? s->config.probe_gap_ns :
-						       SAL_ASK_GAP_NS);
+	return f->ask == SAL_ASK_SILENT ? silent_at_ns(s, f) :
+					  f->ask_ns + SAL_ASK_GAP_NS;
 }
 
 void sal_ask_timeout(struct sal *s, struct sal_flow *f)

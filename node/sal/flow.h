@@ -206,6 +206,9 @@ struct sal_flow {
 	uint64_t ask_value;
 	struct sal_path ask_path;
 	int64_t ask_ns; /* when the last one was sent; 0: never */
+	int64_t ask_first_ns; /* when it was put first */
+	int64_t far_ns; /* how long an answer took that came too late; 0: none
+			   did */
 	int64_t ask_path_ns; /* when it was asked of another path last */
 	uint64_t ask_room; /* bytes that questions there may still have */
 	int64_t owner_ns; /* since when its tuple is claimed and the peer says

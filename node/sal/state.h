@@ -66,6 +66,8 @@
 #define SAL_HOLD_NS (10 * SECOND)
 #define SAL_ASK_GAP_NS (200 * MS)
 #define SAL_ASK_TRIES 3
+/* The longest round trip that a late answer makes us wait for. */
+#define SAL_FAR_MAX_NS (4 * SECOND)
 /* Resets to strangers: so many at once, so many a second. */
 #define SAL_RST_BURST 50
 #define SAL_RST_RATE 100

@@ -186,6 +186,39 @@ START_TEST(a_forgetful_instance)
 }
 END_TEST
 
+/* Its answers come when it was thought to be silent, and so the next time it is
+ * given longer. But when it is gone that is found out. */
+START_TEST(a_peer_far_away)
+{
+	struct world *w = world_usual(1);
+	struct host *c = world_c(w);
+
+	w->weather.delay_ns = 400 * MSEC;
+	host_ping(c, "10.8.0.1", 7, 1, 56);
+	world_run_for(w, 5 * SEC);
+	WORLD_OK(w, c->last_reply_seq == 1);
+	host_addresses(c, "10.0.0.9", NULL);
+	world_run_for(w, 30 * SEC);
+	WORLD_OK(w, sal_stats(c->sal)->silences == 1);
+	WORLD_OK(w, host_flow(c).state == SAL_ESTABLISHED);
+	w->cut = true;
+	host_ping(c, "10.8.0.1", 7, 2, 56);
+	world_run_for(w, 1900 * MSEC);
+	WORLD_OK(w, sal_stats(c->sal)->silences == 1);
+	world_run_for(w, 600 * MSEC);
+	WORLD_OK(w, sal_stats(c->sal)->silences == 2);
+	/* It is near, and known to be so. */
+	w->cut = false;
+	w->weather.delay_ns = MSEC;
+	world_run_for(w, 30 * SEC);
+	w->cut = true;
+	host_ping(c, "10.8.0.1", 7, 3, 56);
+	world_run_for(w, 1700 * MSEC);
+	WORLD_OK(w, sal_stats(c->sal)->silences == 3);
+	world_free(w);
+}
+END_TEST
+
 static bool none_from_the_old_one(struct world *w, struct sal_path *path,
 				  void *arg)
 {
@@ -243,6 +276,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, an_answer_in_time);
 	tcase_add_test(tc, a_silent_instance_is_left);
 	tcase_add_test(tc, a_forgetful_instance);
+	tcase_add_test(tc, a_peer_far_away);
 	tcase_add_test(tc, a_way_is_left_after_room_was_wanting);
 	suite_add_tcase(s, tc);
 	return s;
