@@ -389,10 +389,11 @@ static int open_ears(int fd)
 {
 	const int unused = 0;
 
-	return setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
-			  sizeof(unused)) ?
-		       -errno :
-		       0;
+	if (setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &unused,
+		       sizeof(unused)) &&
+	    errno != ENOENT) /* a first try may have done it */
+		return -errno;
+	return 0;
 }
 
 static int restore(int fd, const struct tcp_state *s, const uint8_t *queues,

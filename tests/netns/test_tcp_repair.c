@@ -9,6 +9,7 @@
 #include "tests/support/sandbox.h"
 #include "tests/support/veth.h"
 
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 20000
@@ -104,6 +106,35 @@ START_TEST(a_reset_does_not_end_what_waits_to_go_on)
 }
 END_TEST
 
+/* Whether this process may do what TCP_REPAIR needs. */
+static void be_able(bool able)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct caps[2];
+
+	ck_assert(!syscall(SYS_capget, &h, caps));
+	caps[0].effective = able ? caps[0].permitted : 0;
+	caps[1].effective = able ? caps[1].permitted : 0;
+	ck_assert(!syscall(SYS_capset, &h, caps));
+}
+
+START_TEST(it_goes_on_at_the_second_try)
+{
+	int fd = restore_one(), mode = 0;
+	socklen_t len = sizeof(mode);
+
+	be_able(false);
+	ck_assert_int_eq(tcp_repair_go(fd, &E), -EPERM);
+	be_able(true);
+	ck_assert_msg(!tcp_repair_go(fd, &E), "%s", E.msg);
+	ck_assert(!getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &mode, &len));
+	ck_assert_int_eq(mode, 0);
+	close(fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tcp_repair");
@@ -112,6 +143,7 @@ int main(void)
 	test_sandbox_enter();
 	tcase_set_timeout(tc, 100);
 	tcase_add_test(tc, a_reset_does_not_end_what_waits_to_go_on);
+	tcase_add_test(tc, it_goes_on_at_the_second_try);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
