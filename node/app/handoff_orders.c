@@ -185,11 +185,11 @@ static int dump(struct server *s, unsigned number, const char *ends, int to,
 	struct tcp_ends e = { 0 };
 	uint8_t *before, *queues;
 	struct connection *c;
-	int r;
+	int used = 0, r;
 
-	if (sscanf(ends, "%63s %5u %63s %5u", local, &port_local, remote,
-		   &port_remote) != 4 ||
-	    port_local > UINT16_MAX || port_remote > UINT16_MAX ||
+	if (sscanf(ends, "%63s %5u %63s %5u %n", local, &port_local, remote,
+		   &port_remote, &used) != 4 ||
+	    ends[used] || port_local > UINT16_MAX || port_remote > UINT16_MAX ||
 	    ip_parse_addr(local, &e.local) || ip_parse_addr(remote, &e.remote))
 		return err_set(err, EINVAL, "this names no connection");
 	e.port_local = (uint16_t)port_local;
