@@ -128,13 +128,14 @@ int handoffs_step(struct handoffs *h, enum control_handoff step, uint32_t flow,
 static int export_whole(struct handoffs *h, uint32_t flow, int64_t now_ns,
 			struct err *err)
 {
-	struct outgoing *e = outgoing_new(h, flow);
+	struct outgoing *e;
 	const char *why = "";
 	size_t len;
 	int r = sal_flow_export(h->sal, flow, NULL, 0, &len, now_ns, &why);
 
 	if (r)
 		return told(r, flow, why, err);
+	e = outgoing_new(h, flow);
 	r = whole_new(&e->whole, len, err);
 	if (r)
 		return r;
