@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 struct begun {
+	const struct scn_action *action;
 	int64_t actual_ns;
 	char text[256];
 };
@@ -424,6 +425,7 @@ void recorder_action_started(struct recorder *r, unsigned id,
 
 	scn_action_text(r->scenario, a, text, sizeof(text));
 	if (b) {
+		b->action = a;
 		b->actual_ns = actual_ns;
 		memcpy(b->text, text, sizeof(text));
 	}
@@ -449,6 +451,11 @@ void recorder_action_step(struct recorder *r, unsigned id, const char *step,
 	if (fields && field)
 		json_object_set_new(fields, field, json_integer(value));
 	put_at(r, now_ns, "action.step", fields);
+}
+
+const struct scn_action *recorder_action(const struct recorder *r, unsigned id)
+{
+	return id < r->actions.n ? r->actions.v[id].action : NULL;
 }
 
 void recorder_action_rolled_back(struct recorder *r, unsigned id,

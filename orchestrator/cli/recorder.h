@@ -111,6 +111,8 @@ void recorder_action_started(struct recorder *r, unsigned id,
 /* field: a number of that name goes with it; NULL: none does. */
 void recorder_action_step(struct recorder *r, unsigned id, const char *step,
 			  int64_t now_ns, const char *field, int64_t value);
+/* NULL: none of this id has begun. */
+const struct scn_action *recorder_action(const struct recorder *r, unsigned id);
 void recorder_action_rolled_back(struct recorder *r, unsigned id,
 				 int64_t now_ns, const char *why);
 void recorder_entry_applied(struct recorder *r, const struct scn_entry *e,

@@ -141,8 +141,12 @@ static void action_step(void *arg, unsigned id, const char *step,
 			int64_t now_ns, const char *field, int64_t value)
 {
 	struct run *run = arg;
+	const struct scn_action *a = recorder_action(run->recorder, id);
+	const char *idle = a ? scn_action_idle_reason(a->kind) : NULL;
 
 	recorder_action_step(run->recorder, id, step, now_ns, field, value);
+	if (idle && !strcmp(step, "unchanged"))
+		run_progress(run, "%9s  (nothing to do: %s)", "", idle);
 }
 
 static void action_rolled_back(void *arg, unsigned id, int64_t now_ns,

@@ -61,7 +61,23 @@ int event_on_action_done(struct record *rec, const struct event *ev)
 	return 0;
 }
 
-/* Of the steps, how a command ended is of interest. */
+/* By the kind of the action, which its text begins with; of one that no run of
+ * ours leaves so, what can be said of all. */
+static const char *idle_reason(const struct record_action *a)
+{
+	for (int k = 0; k < SCN_ACTION_COUNT_; k++) {
+		const char *name = scn_action_name((enum scn_action_kind)k);
+		const char *reason =
+			scn_action_idle_reason((enum scn_action_kind)k);
+
+		if (reason && !strncmp(a->text, name, strlen(name)))
+			return reason;
+	}
+	return "it was so already";
+}
+
+/* Of the steps, how a command ended is of interest, and that nothing was done.
+ */
 int event_on_action_step(struct record *rec, const struct event *ev)
 {
 	bool by_signal = json_object_get(ev->object, "signal") != NULL;
@@ -72,14 +88,16 @@ int event_on_action_step(struct record *rec, const struct event *ev)
 
 	if (!r)
 		r = event_text(ev, "step", &step);
-	if (r || strcmp(step, "exit") != 0)
-		return r;
-	r = event_int(ev, by_signal ? "signal" : "status", &value);
-	if (r)
+	if (r || (strcmp(step, "exit") != 0 && strcmp(step, "unchanged") != 0))
 		return r;
 	a = find_action(rec, id);
 	if (!a)
 		return event_bad(ev, "no action of this id began");
+	if (!strcmp(step, "unchanged"))
+		return event_keep(ev, idle_reason(a), &a->unchanged);
+	r = event_int(ev, by_signal ? "signal" : "status", &value);
+	if (r)
+		return r;
 	if (by_signal ? value < 1 || value >= NSIG : value < 0 || value > 255)
 		return event_bad(ev, "no command ends like this");
 	a->exited = true;

@@ -88,6 +88,7 @@ static json_t *action_value(struct builder *b, size_t i)
 		    a->signal ? json_integer(a->signal) : json_null());
 	results_set(b, o, "error", results_text(a->error));
 	results_set(b, o, "rolled_back", results_text(a->rolled_back));
+	results_set(b, o, "unchanged", results_text(a->unchanged));
 	return o;
 }
 

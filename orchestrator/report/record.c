@@ -273,6 +273,7 @@ void record_unload(struct record *rec)
 		free(rec->actions.v[i].text);
 		free(rec->actions.v[i].error);
 		free(rec->actions.v[i].rolled_back);
+		free(rec->actions.v[i].unchanged);
 		free(rec->actions.v[i].entry);
 	}
 	VEC_FREE(&rec->actions);

@@ -48,6 +48,7 @@ struct record_action {
 	int64_t end_ns; /* RECORD_NONE: never done */
 	char *error; /* NULL: did not fail */
 	char *rolled_back; /* why it was; NULL: it was not */
+	char *unchanged; /* why nothing was done; NULL: it was */
 	bool exited; /* a command, with the status, or by the signal */
 	int status, signal; /* signal 0: it ended by itself */
 };

@@ -169,6 +169,11 @@ static void print_actions(const struct summary *s)
 			summary_moment(rec->actions.v[i].planned_ns, at,
 				       sizeof(at)));
 		summary_put(s, rec->actions.v[i].text);
+		if (rec->actions.v[i].unchanged) {
+			fprintf(s->out, "  (nothing to do: %s)\n",
+				rec->actions.v[i].unchanged);
+			continue;
+		}
 		fprintf(s->out, "  (%s late, took %s)\n",
 			summary_duration(report_late_ns(s->report, i), late,
 					 sizeof(late)),

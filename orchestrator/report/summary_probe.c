@@ -94,6 +94,9 @@ static void add_action(struct table *t, const struct report *r, size_t i)
 			       a->rolled_back);
 	else if (a->end_ns == RECORD_NONE)
 		table_add_text(t, "%s  %s  (never done)", at, a->text);
+	else if (a->unchanged)
+		table_add_text(t, "%s  %s  (nothing to do: %s)", at, a->text,
+			       a->unchanged);
 	else
 		table_add_text(t, "%s  %s  (%s late, took %s)", at, a->text,
 			       late,

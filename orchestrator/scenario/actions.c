@@ -94,6 +94,22 @@ const char *scn_action_name(enum scn_action_kind k)
 	return kinds[k]->name;
 }
 
+const char *scn_action_idle_reason(enum scn_action_kind k)
+{
+	switch (k) {
+	case SCN_ACTION_CRASH:
+		return "it was off already";
+	case SCN_ACTION_BOOT:
+		return "it was not off";
+	case SCN_ACTION_FREEZE:
+		return "it was not on";
+	case SCN_ACTION_THAW:
+		return "it was not frozen";
+	default:
+		return NULL;
+	}
+}
+
 const char *scn_action_text(const struct scenario *s,
 			    const struct scn_action *a, char *buf, size_t size)
 {

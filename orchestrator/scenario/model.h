@@ -126,6 +126,9 @@ const char *scn_change_text(const struct scenario *s, size_t link,
 			    const struct scn_link_change *c, char *buf,
 			    size_t size);
 const char *scn_action_name(enum scn_action_kind k);
+/* Why it had nothing to do where it did nothing ("it was off already"); NULL:
+ * there is always something to do for one of this kind. */
+const char *scn_action_idle_reason(enum scn_action_kind k);
 /* Frees what the action holds, not itself. */
 void scn_action_deinit(struct scn_action *a);
 /* "migrate echo: c -> d", "link wifi down", "stop server". Returns buf. */

@@ -172,6 +172,13 @@ timeline:
 Y
 [ "$(jq -c 'select(.event == "action.step" and .step == "unchanged") | .id' "$record/events.jsonl" | tr '\n' ' ')" = "2 3 4 7 8 10 11 " ] ||
   fail "$what: not these were unchanged: $(grep '"action\.' "$record/events.jsonl")"
+[ "$(jq -c '.actions | map(.unchanged // "done")' "$record/results.json")" = \
+  '["done","done","it was not on","it was not frozen","it was off already","done","done","it was not off","it was not frozen","done","it was not on","it was not off","done","done"]' ] ||
+  fail "$what: the results say $(jq -c '.actions | map(.unchanged)' "$record/results.json")"
+says '  crash c  \(nothing to do: it was off already\)$'
+"$program" run -r "$records" "$stage/lab.yaml" >/dev/null 2>"$records/err" ||
+  fail "$what: not so when it is told as it happens: $(<"$records/err")"
+says '^ +\(nothing to do: it was not frozen\)$'
 
 # A frozen sald hears of nothing; when it is heard again, it knows.
 run 0 "what a frozen sald has missed" <<'Y'

@@ -312,6 +312,20 @@ START_TEST(test_actions_of_one_moment)
 END_TEST
 
 /* It broke otherwise than by an action: no results without the reason. */
+/* A node that was so already: why is told by the action's kind. */
+START_TEST(test_action_without_effect)
+{
+	write_record(NULL);
+	add_event(3000 * MS, "action.start",
+		  "\"id\":2,\"action\":\"crash\",\"text\":\"crash c\","
+		  "\"line\":24,\"planned_ns\":3000000000");
+	add_event(3000 * MS, "action.step", "\"id\":2,\"step\":\"unchanged\"");
+	add_event(3000 * MS, "action.done", "\"id\":2,\"duration_ns\":0");
+	make(REPORT_PASSED);
+	prints("  3.000 s  crash c  (nothing to do: it was off already)\n");
+}
+END_TEST
+
 START_TEST(test_run_failed)
 {
 	write_record(NULL);
@@ -479,6 +493,7 @@ int main(void)
 	tcase_add_test(tc, test_probe_crashed);
 	tcase_add_test(tc, test_probe_begins_again);
 	tcase_add_test(tc, test_actions_of_one_moment);
+	tcase_add_test(tc, test_action_without_effect);
 	tcase_add_test(tc, test_run_failed);
 	tcase_add_test(tc, test_run_failed_by_action);
 	tcase_add_test(tc, test_nothing_expected);
