@@ -187,7 +187,7 @@ static void join_lonely(struct comparison *c)
 
 static void put_text(char cell[TABLE_CELL], const char *text)
 {
-	snprintf(cell, TABLE_CELL, "%.*s", TABLE_CELL - 1, text ? text : "-");
+	table_put(cell, text ? text : "-");
 }
 
 static void put_count(char cell[TABLE_CELL], json_t *value)

@@ -122,8 +122,7 @@ static void add_probe(struct table *t, const struct report *r, size_t i)
 
 	if (!row)
 		return;
-	snprintf(row->cells[LABEL], TABLE_CELL, "%.*s", TABLE_CELL - 1,
-		 probe->name);
+	table_put(row->cells[LABEL], probe->name);
 	if (!p->started) {
 		strcpy(row->cells[OUTAGE], "-");
 		return;

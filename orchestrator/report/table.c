@@ -13,6 +13,17 @@ struct table_row *table_add(struct table *t)
 	return VEC_PUSH(&t->rows);
 }
 
+void table_put(char cell[TABLE_CELL], const char *text)
+{
+	static const char cut[] = "...";
+	size_t len = strlen(text), kept = len;
+
+	if (len >= TABLE_CELL)
+		kept = utf8_truncate(text, len, TABLE_CELL - sizeof(cut));
+	memcpy(cell, text, kept);
+	strcpy(cell + kept, kept < len ? cut : "");
+}
+
 void table_add_text(struct table *t, const char *fmt, ...)
 {
 	struct table_row *row = VEC_PUSH(&t->rows);

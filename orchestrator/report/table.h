@@ -27,6 +27,8 @@ struct table {
 
 /* An empty row, to be filled in; NULL: out of memory. */
 struct table_row *table_add(struct table *t);
+/* Into a cell, with "..." for what has no room there. */
+void table_put(char cell[TABLE_CELL], const char *text);
 /* A line across; out of memory leaves it out. */
 void table_add_text(struct table *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

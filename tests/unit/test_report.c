@@ -113,6 +113,27 @@ START_TEST(test_beside)
 }
 END_TEST
 
+/* A name may be longer than there is room for. */
+START_TEST(test_beside_long_name)
+{
+	static const char more[] =
+		"  a-name-of-forty-bytes-is-cut-behind-here: { kind: http, "
+		"node: a, to: c, for: 1s }\n"
+		"  a-name-of-thirty-nine-bytes-is-not-so-x: { kind: http, "
+		"node: a, to: c, for: 1s }\n";
+	char text[sizeof(scenario_text) + sizeof(more)];
+	char *at = strstr(scenario_text, "timeline:");
+	int head = (int)(at - scenario_text);
+
+	write_record(NULL);
+	snprintf(text, sizeof(text), "%.*s%s%s", head, scenario_text, more, at);
+	write_text("scenario.yaml", text);
+	make(REPORT_PASSED);
+	prints("\n  a-name-of-forty-bytes-is-cut-behind-... ");
+	prints("\n  a-name-of-thirty-nine-bytes-is-not-so-x ");
+}
+END_TEST
+
 /* A process that ends by itself is told, unless that was to be expected. */
 START_TEST(test_process_ended)
 {
@@ -481,6 +502,7 @@ int main(void)
 	tcase_add_test(tc, test_passed);
 	tcase_add_test(tc, test_utf8);
 	tcase_add_test(tc, test_beside);
+	tcase_add_test(tc, test_beside_long_name);
 	tcase_add_test(tc, test_failed);
 	tcase_add_loop_test(tc, test_process_ended, 0, 2);
 	tcase_add_test(tc, test_action_failed);
