@@ -69,7 +69,7 @@
 
 /* All of the way to the release; a hold lasts 10 s (SAL_HOLD_NS). */
 #define PREPARE_NS (8 * NSEC_PER_SEC)
-#define COMMIT_NS (5 * NSEC_PER_SEC)
+#define COMMIT_NS (5 * NSEC_PER_SEC) /* from the last that is let in */
 #define BACK_NS (2 * NSEC_PER_SEC) /* of those on their way, each time */
 
 static void go_on(struct handoff *h);
