@@ -13,13 +13,13 @@
 
 /*
  * How long a block that is not full waits before the kernel hands it out: that
- * is how long the end of a run waits for the last packets. But whatever is in it,
- * a block handed out is a block less until it has been read: of 64 blocks (8 MiB),
- * one every 4 ms, a reader that the machine kept from running for a quarter of a
- * second would find none left, and packets lost, in a ring that is almost empty.
- * And the kernel's timer runs this often for each ring, packets or not: with a
- * thousand nodes 4 ms were 250,000 timer interrupts a second. So it grows with
- * their number.
+ * is how long the end of a run waits for the last packets. But whatever is in
+ * it, a block handed out is a block less until it has been read: of 64 blocks
+ * (8 MiB), one every 4 ms, a reader that the machine kept from running for a
+ * quarter of a second would find none left, and packets lost, in a ring that is
+ * almost empty. And the kernel's timer runs this often for each ring, packets
+ * or not: with a thousand nodes 4 ms were 250,000 timer interrupts a second. So
+ * it grows with their number.
  */
 #define CAPTURE_RETIRE_MIN_MS 16
 #define CAPTURE_RETIRE_MAX_MS 32

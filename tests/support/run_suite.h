@@ -5,8 +5,9 @@
 #include <check.h>
 
 /*
- * Runs all of suite, which it frees, as loudly as CK_VERBOSITY says, each test in
- * a process of its own. Returns what main shall: 0, or 1 where a test failed.
+ * Runs all of suite, which it frees, as loudly as CK_VERBOSITY says, each test
+ * in a process of its own. Returns what main shall: 0, or 1 where a test
+ * failed.
  */
 int run_suite(Suite *suite);
 
