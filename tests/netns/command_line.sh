@@ -149,7 +149,7 @@ for words in help "help run" version "run --help" "plan $scenario" "compare ${re
   # shellcheck disable=SC2086
   "$program" $words >/dev/null 2>&1 || code=$?
   # shellcheck disable=SC2086
-  "$program" $words >&"$gone" 2>err || now=$?
+  "$program" $words 1>&"$gone" 2>err || now=$?
   [ "$now" = "$code" ] || fail "'$words': exit code $now instead of $code where nobody reads"
   [ ! -s err ] || fail "'$words': $(<err)"
 done
