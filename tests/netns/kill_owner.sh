@@ -25,7 +25,7 @@ RANDOM=$seed
 # packets the moves cost is no matter here.
 stray='stray: { node: a, run: "setsid sleep 1000 \& setsid sleep 1000 \&" }'
 shorten "$scenarios/udp-survives-nat.yaml" "$work/udp.yaml" \
-  's/for: 3s/for: 300ms/;s/at: 1s/at: 100ms/;s/at: 2s/at: 200ms/;s/sent: 300/sent: 30/;s/lost: { max: 40 }/lost: { max: 20 }/;/answered_by/d'";s/^  echo-d: .*/&\n  $stray/"
+  's/for: 3s/for: 300ms/;s/at: 1s/at: 100ms/;s/at: 2s/at: 200ms/;s/sent: 300/sent: 30/;s/lost: { max: 40 }/lost: { max: 20 }/;/answered_by/d;/capture:/d'";s/^  echo-d: .*/&\n  $stray/"
 grep -q "sleep 1000 & setsid" "$work/udp.yaml" || fail "no stray programs"
 shorten "$work/udp.yaml" "$work/long.yaml" 's/for: 300ms/for: 60s/;/sent: 30/d'
 
