@@ -13,7 +13,7 @@ list=$PWD/tests/mutations/sal.txt
 
 export CK_DEFAULT_TIMEOUT=120
 # The quick ones first.
-tests=(open bound forward forward_refused many replay_router close pressure encap liveness
+tests=(open bound bound_moves forward forward_refused many replay_router close pressure encap liveness
   paths prove rules delay handoff refuse room instance parts asked attack native native_peer
   crossing replay move move_both thousand storm)
 work=$(mktemp -d)
