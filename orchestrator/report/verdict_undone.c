@@ -105,7 +105,7 @@ static bool is_told(const unsigned *lines, size_t n, unsigned line)
 static int tell(struct report *r, size_t done, size_t planned)
 {
 	const struct record *rec = &r->record;
-	char text[80] = "", waited[512] = "";
+	char text[80] = "", waited[640] = "";
 	unsigned lines[UNDONE_TOLD];
 	size_t told = 0, len = 0;
 
