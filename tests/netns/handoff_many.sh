@@ -91,14 +91,6 @@ ended() {
   [ "$code" = 0 ] || [ "$code" = 4 ] ||
     fail "$1: exit code $code: $(<"$1.out") $(grep -h rolled_back "$events")"
   mapfile -t ids < <(jq 'select(.event == "action.start" and (.text | startswith("migrate"))) | .id' "$events")
-  # One that a machine without a moment for it ended before them is run again.
-  if [ "$code" = 4 ] && [ ${#ids[@]} != 2 ] && [ "${again:=0}" -lt 3 ]; then
-    again=$((again + 1))
-    rm -rf results/"$1"
-    began "$1"
-    ended "$1" "$pid" "$3"
-    return
-  fi
   [ ${#ids[@]} = 2 ] || fail "$1: ${#ids[@]} migrations"
   jq -r "select(.event == \"action.rolled_back\" and .id == ${ids[0]}) | .reason" "$events" | grep -e "$3" >/dev/null ||
     fail "$1: nothing says \"$3\": $(grep -h rolled_back "$events")"
