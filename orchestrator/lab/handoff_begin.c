@@ -4,6 +4,7 @@
  * stands still while the run does. How it goes is handoff.c's.
  */
 #include "orchestrator/lab/handoff.h"
+#include "orchestrator/lab/internal.h"
 
 #include "base/clock.h"
 
@@ -80,24 +81,11 @@ struct handoff *lab_handoff_free(struct handoff *h)
 /* ---- pauses -----------------------------------------------------------------
  */
 
-static void put_off(sd_event_source *timer, bool still, int64_t for_ns)
-{
-	uint64_t at_us;
-
-	if (!timer)
-		return;
-	if (!still && sd_event_source_get_time(timer, &at_us) >= 0)
-		sd_event_source_set_time(
-			timer, at_us + (uint64_t)(for_ns / NSEC_PER_USEC));
-	sd_event_source_set_enabled(timer,
-				    still ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
-}
-
 static void put_all_off(struct handoff *h, bool still, int64_t for_ns)
 {
-	put_off(h->deadline, still, for_ns);
+	lab_hold_timer(h->deadline, still, for_ns);
 	for (size_t i = 0; i < h->flows.n; i++)
-		put_off(h->flows.v[i].retry, still, for_ns);
+		lab_hold_timer(h->flows.v[i].retry, still, for_ns);
 }
 
 void handoff_hold_all(struct lab *lab)

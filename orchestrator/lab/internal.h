@@ -95,6 +95,8 @@ struct lab {
 /* process.c */
 int lab_processes_init(struct lab *lab, struct err *err);
 void lab_processes_deinit(struct lab *lab);
+/* Off, or on again and so much later. NULL: nothing. */
+void lab_hold_timer(sd_event_source *timer, bool hold, int64_t for_ns);
 /* process_child.c: of a fork in the node; what it is to become. */
 struct lab_process_arg {
 	struct lab_process *process;

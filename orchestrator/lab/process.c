@@ -309,8 +309,7 @@ int lab_pause_process(struct lab *lab, size_t process, bool pause,
 	return 0;
 }
 
-/* Off, or on again and so much later. */
-static void hold_timer(sd_event_source *timer, bool hold, int64_t for_ns)
+void lab_hold_timer(sd_event_source *timer, bool hold, int64_t for_ns)
 {
 	uint64_t at_us;
 
@@ -328,8 +327,8 @@ void lab_hold(struct lab *lab)
 	for (size_t i = 0; i < lab->plan->scenario->processes.n; i++) {
 		struct lab_process *p = &lab->processes[i];
 
-		hold_timer(p->ready_timer, true, 0);
-		hold_timer(p->grace_timer, true, 0);
+		lab_hold_timer(p->ready_timer, true, 0);
+		lab_hold_timer(p->grace_timer, true, 0);
 		if (p->pid)
 			kill(-p->pid, SIGSTOP);
 	}
@@ -342,8 +341,8 @@ void lab_release(struct lab *lab, int64_t for_ns)
 		struct lab_process *p = &lab->processes[i];
 
 		p->ready_deadline_ns += for_ns;
-		hold_timer(p->ready_timer, false, for_ns);
-		hold_timer(p->grace_timer, false, for_ns);
+		lab_hold_timer(p->ready_timer, false, for_ns);
+		lab_hold_timer(p->grace_timer, false, for_ns);
 		if (p->pid && !p->paused &&
 		    !lab->nodes[scenario_process(p)->node].frozen)
 			kill(-p->pid, SIGCONT);
